@@ -1,0 +1,1 @@
+"""What runs a submission: the embedded engine, Docker or Podman, behind one interface."""

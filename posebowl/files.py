@@ -1,0 +1,80 @@
+"""Files that are written whole or not at all, and files of strangers that are opened with care."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+
+@contextlib.contextmanager
+def atomic_write(path: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary file beside `path`, and rename it to `path` when the block succeeds.
+
+    The content is on the disk before the name is, so that a crash leaves the old file or the
+    new one. An existing file is replaced: whether it may be is the caller's to decide.
+    """
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "w+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all, in UTF-8 with LF line ends."""
+    with atomic_write(path) as file:
+        file.write(text.encode())
+
+
+def open_regular(path: Path) -> IO[bytes]:
+    """Open a file that a stranger may have made, never through a link and never waiting.
+
+    Raises:
+        FileNotFoundError: Nothing has that name.
+        ValueError: It is no regular file; the message says what it is.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    kind = file_kind(path.lstat().st_mode)
+    if kind != "a regular file":
+        raise ValueError(kind)
+    descriptor = os.open(path, flags | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
+    kind = file_kind(os.fstat(descriptor).st_mode)
+    if kind != "a regular file":
+        os.close(descriptor)
+        raise ValueError(kind)
+    return os.fdopen(descriptor, "rb")
+
+
+def file_kind(mode: int) -> str:
+    """Say in words what an st_mode stands for: "a link", "a folder", ..."""
+    kinds = {
+        stat.S_IFREG: "a regular file",
+        stat.S_IFLNK: "a link",
+        stat.S_IFDIR: "a folder",
+        stat.S_IFIFO: "a FIFO",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a character device",
+        stat.S_IFBLK: "a block device",
+    }
+    return kinds.get(stat.S_IFMT(mode), "a special file")
+
+
+def human_bytes(count: float) -> str:
+    """Give a size in the largest binary unit that leaves one digit before the point."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(count) < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
