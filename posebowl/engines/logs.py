@@ -1,0 +1,108 @@
+"""What main.sh prints: drained without end, kept within bounds, safe to show."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import re
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Final
+
+# All C0 and C1 control characters but tab and newline, DEL, and the bidirectional overrides,
+# with which text on a terminal can pass for other text.
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_LINE_END: Final = re.compile(r"\r\n|\n|\r")
+_LONGEST_LINE: Final = 2000
+_QUIET_S: Final = 0.1
+
+
+def visible(text: str) -> str:
+    r"""Replace control characters by their escaped form, so that a terminal only shows them.
+
+    Tabs and newlines stay; ESC becomes the four characters ``\x1b``.
+    """
+    return _CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+class LogCapture:
+    """Keeps the head and the tail of a stream in a file, and tells of its lines as they come.
+
+    The head goes to the file at once, so that it can be read while the run goes on; the tail is
+    held in memory until `close`. What lies between is counted and thrown away, as fast as it
+    comes: a run that prints without end is never held up.
+
+    Args:
+        path: The log file; it must not exist.
+        max_bytes: What is kept at most, half from the head and half from the tail.
+        on_line: Called with each complete line, made visible; once the head is full, with one
+            line every tenth of a second at most.
+    """
+
+    def __init__(self, path: Path, *, max_bytes: int, on_line: Callable[[str], None]) -> None:
+        self._half = max_bytes // 2
+        self._on_line = on_line
+        self._file: IO[bytes] = path.open("xb", buffering=0)
+        self._decoder = _decoder()
+        self._tail: deque[bytes] = deque()
+        self._tail_bytes = 0
+        self._partial = b""
+        self._last_line_at = 0.0
+        self.total_bytes = 0
+        self._head_bytes = 0
+
+    def feed(self, chunk: bytes) -> None:
+        """Take what the stream gave."""
+        self.total_bytes += len(chunk)
+        room = self._half - self._head_bytes
+        if room > 0:
+            self._head_bytes += len(chunk[:room])
+            self._file.write(visible(self._decoder.decode(chunk[:room])).encode())
+        if len(chunk) > room:
+            self._keep_tail(chunk[max(room, 0) :])
+        self._tell(chunk)
+
+    def close(self) -> None:
+        """Write the tail, with a line that says how much is missing before it."""
+        if self._partial:
+            self._on_line(visible(self._partial.decode(errors="replace")))
+            self._partial = b""
+        tail = b"".join(self._tail)[-self._half :] if self._half else b""
+        missing = self.total_bytes - self._head_bytes - len(tail)
+        if missing > 0:
+            self._file.write(f"\n[... {missing} bytes left out here ...]\n".encode())
+        self._file.write(visible(_decoder().decode(tail, final=True)).encode())
+        self._file.close()
+
+    def _keep_tail(self, chunk: bytes) -> None:
+        self._tail.append(chunk)
+        self._tail_bytes += len(chunk)
+        while self._tail_bytes - len(self._tail[0]) >= self._half:
+            self._tail_bytes -= len(self._tail.popleft())
+
+    def _tell(self, chunk: bytes) -> None:
+        if self._head_bytes >= self._half and not self._due():
+            self._partial = b""
+            return
+        flooding = self._head_bytes >= self._half
+        text = self._partial + (chunk[-_LONGEST_LINE:] if flooding else chunk)
+        cut = max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
+        self._partial = text[cut:][-_LONGEST_LINE:]
+        lines = _LINE_END.split(text[:cut].decode(errors="replace"))[:-1]
+        for line in lines[-1:] if flooding else lines:
+            self._on_line(visible(line[:_LONGEST_LINE]))
+
+    def _due(self) -> bool:
+        now = time.monotonic()
+        if now - self._last_line_at < _QUIET_S:
+            return False
+        self._last_line_at = now
+        return True
+
+
+def _decoder() -> io.IncrementalNewlineDecoder:
+    """Decode pieces of UTF-8, cut anywhere, with every kind of line end read as a newline."""
+    utf8 = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+    return io.IncrementalNewlineDecoder(utf8, translate=True)

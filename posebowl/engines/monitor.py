@@ -1,0 +1,181 @@
+"""Watch a run from outside: sample what it uses, and decide when it must be stopped."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from posebowl.challenge import Limits
+from posebowl.engines.base import Sample, Stop
+
+SAMPLE_INTERVAL_S: Final = 0.5
+"""Between two samples that are kept."""
+
+_MOST_SAMPLES: Final = 2400
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What a run uses at this moment; memory without the page cache."""
+
+    memory_bytes: int
+    cpu_s: float
+    read_bytes: int = 0
+    write_bytes: int = 0
+    oom_kills: int = 0
+
+
+class Probe(Protocol):
+    """Reads from outside what a run uses."""
+
+    def usage(self) -> Usage:
+        """Return what the run uses now; the last known values when it has ended."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """What was seen of a run, from the start of main.sh to its end."""
+
+    stopped_by: Stop | None
+    wall_s: float
+    cpu_s: float
+    peak_memory_bytes: int
+    output_bytes: int
+    oom_kills: int
+    samples: tuple[Sample, ...]
+
+
+def watch(
+    *,
+    wait: Callable[[float], bool],
+    probe: Probe,
+    limits: Limits,
+    folders: tuple[Path, ...],
+    on_sample: Callable[[Sample], None],
+    interval_s: float = SAMPLE_INTERVAL_S,
+    memory_is_enforced: bool = True,
+) -> Watched:
+    """Watch a run until it ends or must be stopped; stopping it is up to the caller.
+
+    Args:
+        wait: Waits at most so many seconds for the run's end, and tells whether it came.
+        probe: Reads what the run uses.
+        limits: What it may use.
+        folders: What it writes to, summed for the output limit.
+        on_sample: Called twice a second.
+        interval_s: Between two looks at the memory: shorter where nobody else enforces it.
+        memory_is_enforced: False where this loop has to stop a run that takes too much.
+    """
+    start = time.monotonic()
+    record = _Record(on_sample)
+    output = _FolderSize(folders)
+    stopped: Stop | None = None
+    while stopped is None:
+        left = start + limits.wall_time_s - time.monotonic()
+        ended = wait(max(0.0, min(interval_s, left)))
+        elapsed = time.monotonic() - start
+        record.add(elapsed, probe.usage(), output.bytes(fresh=ended))
+        if record.output_bytes > limits.output_bytes:
+            stopped = Stop.OUTPUT
+        if ended:
+            break
+        if elapsed >= limits.wall_time_s:
+            stopped = Stop.TIME
+        elif not memory_is_enforced and record.memory_bytes > limits.memory_bytes:
+            stopped = Stop.MEMORY
+    return record.result(stopped, time.monotonic() - start)
+
+
+class _Record:
+    """Collects samples, thinned to a bounded number however long the run is."""
+
+    def __init__(self, on_sample: Callable[[Sample], None]) -> None:
+        self._on_sample = on_sample
+        self._samples: list[Sample] = []
+        self._spacing_s = SAMPLE_INTERVAL_S
+        self._told_at = -SAMPLE_INTERVAL_S
+        self._usage = Usage(memory_bytes=0, cpu_s=0.0)
+        self._peak = 0
+        self.output_bytes = 0
+
+    @property
+    def memory_bytes(self) -> int:
+        return self._usage.memory_bytes
+
+    def add(self, elapsed_s: float, usage: Usage, output_bytes: int) -> None:
+        self._usage = usage
+        self._peak = max(self._peak, usage.memory_bytes)
+        self.output_bytes = output_bytes
+        if elapsed_s - self._told_at < SAMPLE_INTERVAL_S * 0.9:
+            return
+        self._told_at = elapsed_s
+        sample = Sample(
+            elapsed_s=elapsed_s,
+            memory_bytes=usage.memory_bytes,
+            cpu_s=usage.cpu_s,
+            read_bytes=usage.read_bytes,
+            write_bytes=usage.write_bytes,
+            output_bytes=output_bytes,
+        )
+        self._on_sample(sample)
+        if not self._samples or elapsed_s - self._samples[-1].elapsed_s >= self._spacing_s * 0.9:
+            self._samples.append(sample)
+        if len(self._samples) > _MOST_SAMPLES:
+            self._samples = self._samples[::2]
+            self._spacing_s *= 2
+
+    def result(self, stopped: Stop | None, wall_s: float) -> Watched:
+        return Watched(
+            stopped_by=stopped,
+            wall_s=wall_s,
+            cpu_s=self._usage.cpu_s,
+            peak_memory_bytes=self._peak,
+            output_bytes=self.output_bytes,
+            oom_kills=self._usage.oom_kills,
+            samples=tuple(self._samples),
+        )
+
+
+class _FolderSize:
+    """Sums what a run has written, so seldom that the sum never takes a tenth of the time."""
+
+    def __init__(self, folders: tuple[Path, ...]) -> None:
+        self._folders = folders
+        self._next_at = 0.0
+        self._bytes = 0
+
+    def bytes(self, *, fresh: bool) -> int:
+        now = time.monotonic()
+        if fresh or now >= self._next_at:
+            self._bytes = sum(folder_bytes(folder) for folder in self._folders)
+            took = time.monotonic() - now
+            self._next_at = now + max(SAMPLE_INTERVAL_S, 10 * took)
+        return self._bytes
+
+
+def folder_bytes(folder: Path) -> int:
+    """Sum the blocks that a folder takes on disk, in bytes, without following links.
+
+    What vanishes or may not be read under way is left out: the run is still writing.
+    """
+    total = 0
+    pending = [os.fspath(folder)]
+    while pending:
+        try:
+            with os.scandir(pending.pop()) as entries:
+                for entry in entries:
+                    try:
+                        status = entry.stat(follow_symlinks=False)
+                        total += getattr(status, "st_blocks", 0) * 512
+                        if entry.is_dir(follow_symlinks=False):
+                            pending.append(entry.path)
+                    except OSError:
+                        continue
+        except OSError:
+            continue
+    return total

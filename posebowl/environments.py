@@ -1,0 +1,183 @@
+"""Environments made from uv.lock for the embedded engine and the training tools.
+
+Each lies in the user's cache folder under the hash of the lock and its group's name, is made
+once, and is reused while the lock is unchanged. It is complete or it is not there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from posebowl import paths, process
+from posebowl.errors import EngineError
+
+Group = Literal["lean", "cpu", "gpu"]
+
+# Distributions whose modules have another name than they have themselves.
+MODULE_NAMES: Final = {
+    "opencv-python-headless": ("cv2",),
+    "pillow": ("PIL",),
+    "python-dateutil": ("dateutil",),
+    "pyyaml": ("yaml",),
+    "scikit-image": ("skimage",),
+    "scikit-learn": ("sklearn",),
+    "tensorflow-cpu": ("tensorflow",),
+    "xgboost-cpu": ("xgboost",),
+}
+
+_MARKER: Final = ".posebowl.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A dependency group, and why it was chosen."""
+
+    group: Group
+    reason: str
+
+
+def lock_hash(lock: Path = paths.LOCK) -> str:
+    """Return the SHA-256 of uv.lock, in hex: what an environment or image was made from."""
+    return hashlib.sha256(lock.read_bytes()).hexdigest()
+
+
+def cache_root() -> Path:
+    """Return the folder that holds the environments (POSEBOWL_CACHE, or the user's cache)."""
+    if chosen := os.environ.get("POSEBOWL_CACHE"):
+        return Path(chosen).expanduser() / "environments"
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "posebowl" / "environments"
+
+
+def location(group: Group) -> Path:
+    """Return where the environment of a group lies, made or not."""
+    return (
+        cache_root() / f"{group}-py{sys.version_info[0]}.{sys.version_info[1]}-{lock_hash()[:16]}"
+    )
+
+
+def ready(group: Group) -> bool:
+    """Tell whether the environment of a group is complete."""
+    return (location(group) / _MARKER).is_file()
+
+
+def choose(imports: frozenset[str], *, full: bool = False) -> Choice:
+    """Choose the smallest environment that has what a submission imports.
+
+    Args:
+        imports: Top-level modules that its Python files import.
+        full: The user asks for everything.
+    """
+    if full:
+        return Choice(group="cpu", reason="the whole cpu group was asked for")
+    heavy = sorted(imports & (modules("cpu") - modules("lean")))
+    if heavy:
+        names = ", ".join(heavy[:5]) + (" and more" if len(heavy) > 5 else "")
+        return Choice(group="cpu", reason=f"the submission imports {names}")
+    return Choice(group="lean", reason="the submission imports nothing that needs more")
+
+
+def modules(group: Group) -> frozenset[str]:
+    """Return the names under which the packages of a group are imported."""
+    argv = ["uv", "export", "--frozen", "--no-default-groups", "--group", group]
+    listing = process.run(
+        [*argv, "--no-hashes", "--no-header", "--no-annotate"], cwd=paths.ROOT, timeout_s=120
+    )
+    distributions = re.findall(r"^([A-Za-z0-9._-]+)==", listing.stdout, flags=re.MULTILINE)
+    names: set[str] = set()
+    for distribution in distributions:
+        normal = distribution.lower()
+        names.update(MODULE_NAMES.get(normal, (normal.replace("-", "_"),)))
+    return frozenset(names)
+
+
+def ensure(group: Group, *, note: Callable[[str], None] = lambda _: None) -> Path:
+    """Return the environment of a group, made from uv.lock first where it is not there yet.
+
+    Args:
+        group: The dependency group.
+        note: Told, in words, what takes long.
+
+    Raises:
+        EngineError: uv is missing, or cannot make the environment.
+    """
+    target = location(group)
+    if ready(group):
+        return target
+    if shutil.which("uv") is None:
+        raise EngineError("uv is not installed.", fix="Type: pip install uv")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _exclusive(target.with_suffix(".lock")):
+        if not ready(group):
+            size = "a few hundred MB" if group == "lean" else "several GB"
+            note(f"Making the {group} environment from uv.lock, once ({size}) ...")
+            _make(group, target)
+    return target
+
+
+def _make(group: Group, target: Path) -> None:
+    partial = target.with_name(f".{target.name}.part")
+    _remove(partial)
+    env = {"UV_PROJECT_ENVIRONMENT": str(partial), "UV_NO_PROGRESS": "0", "VIRTUAL_ENV": ""}
+    sync = ["uv", "sync", "--frozen", "--no-default-groups", "--group", group]
+    fix = "Check the network and the disk, then type the same command again."
+    try:
+        process.run(
+            ["uv", "venv", "--quiet", "--relocatable", "--python", sys.executable, partial], fix=fix
+        )
+        # Compiled once here rather than in every run, whose changes to it are thrown away.
+        process.run(
+            [*sync, "--quiet", "--compile-bytecode", "--python", sys.executable],
+            cwd=paths.ROOT,
+            env=env,
+            fix=fix,
+        )
+    except process.ProcessError as error:
+        _remove(partial)
+        raise EngineError(
+            f"The {group} environment could not be made from uv.lock.", why=error.why, fix=error.fix
+        ) from error
+    if os.geteuid() == 0:
+        _give_folders_to_nobody(partial)
+    (partial / _MARKER).write_text(json.dumps({"group": group, "lock": lock_hash()}) + "\n")
+    _remove(target)
+    partial.rename(target)
+
+
+def _give_folders_to_nobody(environment: Path) -> None:
+    """Let the run, which never is root, add packages to its own copy of the environment.
+
+    Only folders change hands: the files may be hard links into uv's cache, and adding,
+    replacing or removing one takes no more than write access to its folder.
+    """
+    for folder, _, _ in os.walk(environment):
+        os.chown(folder, NOBODY, NOBODY)
+
+
+NOBODY: Final = 65534
+"""User and group of a run when root starts it, on the host."""
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def _exclusive(path: Path) -> Iterator[None]:
+    """Hold a lock file, so that two runs do not make one environment at the same time."""
+    import fcntl  # noqa: PLC0415  # not there on Windows, where no environment is made
+
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
