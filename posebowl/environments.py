@@ -117,7 +117,7 @@ def ensure(group: Group, *, note: Callable[[str], None] = lambda _: None) -> Pat
     if shutil.which("uv") is None:
         raise EngineError("uv is not installed.", fix="Type: pip install uv")
     target.parent.mkdir(parents=True, exist_ok=True)
-    with _exclusive(target.with_suffix(".lock")):
+    with _exclusive(target.with_name(f"{target.name}.lock")):
         if not ready(group):
             size = "a few hundred MB" if group == "lean" else "several GB"
             note(f"Making the {group} environment from uv.lock, once ({size}) ...")
