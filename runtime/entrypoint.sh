@@ -1,0 +1,58 @@
+#!/bin/sh
+# Process 1 of a run, in the images and in the embedded engine alike.
+#
+#     entrypoint.sh NONCE
+#
+# Unpacks /code_execution/submission.zip into /code_execution/workdir, runs `sh main.sh` there
+# and ends with its exit code. The host keeps two gates, spoken over stdin and stdout
+# (posebowl/engines/gate.py is its side):
+#
+#   1. here:  RS "ready NONCE" LF         unpacked; main.sh does not run yet
+#      host:  "go TOKEN" LF, or "go" LF   limits read back and found to hold: the clock starts
+#   2. here:  RS "end TOKEN" LF           main.sh ended and no process of it is left
+#      host:  any line                    last counters read: this process may end
+#
+# RS is the byte 036. Without a token there is no second gate. What comes before gate 1 is about
+# unpacking, and an end before gate 1 means that main.sh never ran: a submission cannot claim
+# that, since nothing of it runs until the host has seen the gate and opened it. The end of
+# stdin instead of an answer means that the host is gone, and ends the run.
+#
+# Both output streams are one from here on, so that the log keeps their order. Only builtins
+# are used after main.sh: a full process table cannot stop them.
+set -u
+exec 2>&1
+
+python -I /opt/posebowl/unpack.py /code_execution/submission.zip /code_execution/workdir || exit
+cd /code_execution/workdir || exit
+
+printf '\036ready %s\n' "$1"
+read -r word token || exit 71
+[ "$word" = go ] || exit 71
+exec 3<&0 </dev/null
+
+# A shell starts what it puts in the background with INT and QUIT ignored; main.sh shall find
+# them as a foreground program does.
+reset=
+env --default-signal=INT,QUIT true 2>/dev/null && reset='env --default-signal=INT,QUIT'
+
+# Process 1 gets no signal that it has no handler for; TERM from the host is for all of the run.
+stop() {
+    [ $$ -ne 1 ] || kill -s TERM -- -1
+}
+trap stop TERM
+$reset sh main.sh 3<&- &
+main=$!
+while :; do
+    wait "$main"
+    status=$?
+    # A signal interrupts wait; it is repeated until main.sh itself has ended.
+    kill -s 0 "$main" 2>/dev/null || break
+done
+
+if [ -n "$token" ]; then
+    # In another namespace, -1 would be the processes of the user.
+    [ $$ -ne 1 ] || kill -s KILL -- -1 2>/dev/null
+    printf '\036end %s\n' "$token"
+    read -r word <&3
+fi
+exit "$status"
