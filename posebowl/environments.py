@@ -20,6 +20,7 @@ from typing import Final, Literal
 
 from posebowl import paths, process
 from posebowl.errors import EngineError
+from posebowl.files import write_text
 
 Group = Literal["lean", "cpu", "gpu"]
 
@@ -80,7 +81,7 @@ def choose(imports: frozenset[str], *, full: bool = False) -> Choice:
     """
     if full:
         return Choice(group="cpu", reason="the whole cpu group was asked for")
-    heavy = sorted(imports & (modules("cpu") - modules("lean")))
+    heavy = sorted(imports & (modules("cpu") - modules("lean"))) if imports else []
     if heavy:
         names = ", ".join(heavy[:5]) + (" and more" if len(heavy) > 5 else "")
         return Choice(group="cpu", reason=f"the submission imports {names}")
@@ -88,7 +89,18 @@ def choose(imports: frozenset[str], *, full: bool = False) -> Choice:
 
 
 def modules(group: Group) -> frozenset[str]:
-    """Return the names under which the packages of a group are imported."""
+    """Return the names under which the packages of a group are imported.
+
+    They are kept beside the environments: asking uv takes as long as starting a run.
+    """
+    kept = cache_root() / f"modules-{group}-{lock_hash()[:16]}.txt"
+    if not kept.is_file():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        write_text(kept, "".join(f"{name}\n" for name in sorted(_modules(group))))
+    return frozenset(kept.read_text().split())
+
+
+def _modules(group: Group) -> set[str]:
     argv = ["uv", "export", "--frozen", "--no-default-groups", "--group", group]
     listing = process.run(
         [*argv, "--no-hashes", "--no-header", "--no-annotate"], cwd=paths.ROOT, timeout_s=120
@@ -98,7 +110,7 @@ def modules(group: Group) -> frozenset[str]:
     for distribution in distributions:
         normal = distribution.lower()
         names.update(MODULE_NAMES.get(normal, (normal.replace("-", "_"),)))
-    return frozenset(names)
+    return names
 
 
 def ensure(group: Group, *, note: Callable[[str], None] = lambda _: None) -> Path:

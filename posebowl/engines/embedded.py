@@ -1,0 +1,378 @@
+"""The embedded engine: Linux namespaces by util-linux `unshare`; no daemon, no image, no root."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final
+
+import psutil
+
+from posebowl import environments, paths, process
+from posebowl.challenge import CODE_EXECUTION, Limits
+from posebowl.engines import own_cgroup
+from posebowl.engines.base import EngineName, Limit, Outcome, RunSpec, Stop, Watcher
+from posebowl.engines.gate import Gate
+from posebowl.engines.logs import LogCapture
+from posebowl.engines.monitor import SAMPLE_INTERVAL_S, Watched, watch
+from posebowl.engines.own_cgroup import OwnCgroup
+from posebowl.engines.tree import ProcessTree
+from posebowl.errors import EngineError
+
+ENVIRONMENT: Final = "/opt/env"
+TOOLS: Final = "/opt/posebowl"
+HOME: Final = "/home/runner"
+
+TOOL_FILES: Final = ("entrypoint.sh", "unpack.py")
+VARIABLES: Final = {
+    "HOME": HOME,
+    "LANG": "C.UTF-8",
+    "PATH": f"{ENVIRONMENT}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "VIRTUAL_ENV": ENVIRONMENT,
+}
+
+_SANDBOX: Final = Path(__file__).with_name("sandbox.py")
+_NAMESPACES: Final = ("--mount", "--pid", "--fork", "--net", "--ipc", "--uts")
+_WATCHDOG_INTERVAL_S: Final = 0.05
+_CHUNK: Final = 1 << 20
+
+
+class EmbeddedEngine:
+    """Runs submissions in a private root on the environment made from uv.lock.
+
+    Args:
+        full: Use the whole cpu group whatever the submission imports.
+        use_cgroup: Let the kernel enforce memory where it may; otherwise a watchdog does.
+    """
+
+    name = EngineName.EMBEDDED
+
+    def __init__(self, *, full: bool = False, use_cgroup: bool = True) -> None:
+        self._full = full
+        self._use_cgroup = use_cgroup
+
+    def unavailable(self) -> str | None:
+        """Say why namespaces cannot be used here and what to switch on, or None if they can."""
+        if sys.platform != "linux":
+            return "The embedded engine needs Linux; install Docker or Podman."
+        if shutil.which("unshare") is None:
+            return "util-linux's `unshare` is not installed: apt-get install util-linux"
+        try:
+            process.run([*_unshare(), "--mount-proc", "true"], timeout_s=30)
+        except process.ProcessError as error:
+            return f"Namespaces are forbidden here ({_last_line(error.why)}). {_how_to_allow()}"
+        return None
+
+    def prepare(self, spec: RunSpec, watch: Watcher) -> None:
+        """Make the environment that the submission needs, and say which one and why."""
+        choice = environments.choose(spec.imports, full=self._full)
+        environments.ensure(choice.group, note=watch.note)
+        watch.note(f"environment: {choice.group} ({choice.reason})")
+
+    def execute(self, spec: RunSpec, watch: Watcher) -> Outcome:
+        """Run main.sh in a private root; an overlay where the kernel has one, else a copy."""
+        asked_at = time.monotonic()
+        group = environments.choose(spec.imports, full=self._full).group
+        environment = environments.ensure(group, note=watch.note)
+        execution = _Execution(
+            spec=spec,
+            watcher=watch,
+            environment=environment,
+            asked_at=asked_at,
+            use_cgroup=self._use_cgroup,
+        )
+        try:
+            return execution.run()
+        except _NoOverlayError:
+            watch.note("no overlay file system here: copying the environment for this run")
+            spec.log.unlink()
+            return dataclasses.replace(execution, copies=True).run()
+
+    def reap(self) -> None:
+        """Remove control groups of killed runs; their processes died with the harness."""
+        own_cgroup.reap()
+
+
+class _NoOverlayError(Exception):
+    """The private layer over the environment cannot be mounted here."""
+
+
+@dataclass(kw_only=True)
+class _Execution:
+    """One run, from its folders to its outcome."""
+
+    spec: RunSpec
+    watcher: Watcher
+    environment: Path
+    asked_at: float
+    use_cgroup: bool
+    copies: bool = False
+
+    def run(self) -> Outcome:
+        before = _children_cpu_s()
+        group = own_cgroup.create(self.spec.run_id, self.spec.limits) if self.use_cgroup else None
+        log = LogCapture(
+            self.spec.log, max_bytes=self.spec.limits.log_bytes, on_line=self.watcher.line
+        )
+        try:
+            exit_code, started_after_s, watched = self._run(group, log)
+        finally:
+            log.close()
+            self._take_results()
+            counted = group.usage() if group else None
+            if group:
+                group.remove()
+        return Outcome(
+            exit_code=None if watched.stopped_by not in {None, Stop.OUTPUT} else exit_code,
+            stopped_by=watched.stopped_by,
+            started_after_s=started_after_s,
+            wall_s=watched.wall_s,
+            cpu_s=counted.cpu_s if counted and counted.cpu_s else _children_cpu_s() - before,
+            peak_memory_bytes=watched.peak_memory_bytes,
+            output_bytes=watched.output_bytes,
+            log_bytes=log.total_bytes,
+            oom_kills=max(watched.oom_kills, counted.oom_kills if counted else 0),
+            samples=watched.samples,
+            unenforced=unenforced(self.spec.limits, group),
+            environment=self._describe(),
+        )
+
+    def _run(self, group: OwnCgroup | None, log: LogCapture) -> tuple[int, float, Watched]:
+        """Start the sandbox, open its gate, watch it to its end; nothing is alive afterwards."""
+        gate = Gate()
+        child = self._start(gate, group)
+        assert child.stdin is not None  # noqa: S101  # both are pipes: for the type checker
+        assert child.stdout is not None  # noqa: S101
+        tree = ProcessTree(child.pid, self.spec.limits, group)
+        drain = threading.Thread(target=_drain, args=(child.stdout, gate, log), daemon=True)
+        try:
+            drain.start()
+            if not gate.wait_ready():
+                raise _start_failure(gate)
+            started_after_s = time.monotonic() - self.asked_at
+            gate.open(child.stdin)
+            watched = self._watch(child, tree, group)
+            if watched.stopped_by is not None and child.poll() is None:
+                _terminate(child, self.spec.limits.grace_s)
+        finally:
+            tree.kill()
+            child.wait()
+            drain.join()
+            for pipe in (child.stdin, child.stdout):
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        code = child.returncode
+        return (code if code >= 0 else 128 - code), started_after_s, watched
+
+    def _start(self, gate: Gate, group: OwnCgroup | None) -> subprocess.Popen[bytes]:
+        config = self.spec.scratch / "sandbox.json"
+        config.write_text(json.dumps(self._sandbox(gate, group)))
+        # Should the harness be killed, the kernel ends `unshare`, and that ends process 1.
+        guard = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+        return subprocess.Popen(
+            [*guard, *_unshare(), "--kill-child", sys.executable, "-I", "-S", _SANDBOX, config],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+            cwd="/",
+            start_new_session=True,
+        )
+
+    def _sandbox(self, gate: Gate, group: OwnCgroup | None) -> dict[str, Any]:
+        """Make the folders of the run, and describe its root for sandbox.py."""
+        scratch, limits = self.spec.scratch, self.spec.limits
+        folders = {name: scratch / name for name in ("root", "workdir", "tmp", "home")}
+        layers = {name: scratch / "layer" / name for name in ("upper", "work")}
+        for folder in (*folders.values(), *layers.values()):
+            folder.mkdir(parents=True, exist_ok=True)
+        binds = _binds(self.spec, folders, self.environment)
+        overlay = None
+        if self.copies:
+            copy = scratch / "layer" / "copy"
+            process.run(["cp", "-a", "--reflink=auto", self.environment, copy])
+            binds.append((str(copy), ENVIRONMENT, True))
+        else:
+            lower = {"target": ENVIRONMENT, "lower": str(self.environment)}
+            overlay = lower | {name: str(folder) for name, folder in layers.items()}
+        uid = os.geteuid()
+        if uid == 0:
+            uid = environments.NOBODY
+            mine = [folder for name, folder in folders.items() if name != "root"]
+            for folder in (*mine, *layers.values(), self.spec.output):
+                os.chown(folder, uid, uid)
+        return {
+            "root": str(folders["root"]),
+            "binds": binds,
+            "overlay": overlay,
+            "cgroups": [str(path) for path in group.paths] if group else [],
+            "cpus": usable_cpus(limits.cpus),
+            "shm_bytes": limits.memory_bytes // 2,
+            "file_bytes": limits.output_bytes + (64 << 20),
+            "processes": 0 if group and Limit.PROCESSES in group.enforces else limits.processes,
+            "uid": uid,
+            "argv": [f"{TOOLS}/entrypoint.sh", gate.nonce],
+            "env": VARIABLES,
+        }
+
+    def _watch(
+        self, child: subprocess.Popen[bytes], tree: ProcessTree, group: OwnCgroup | None
+    ) -> Watched:
+        enforced = group is not None and Limit.MEMORY in group.enforces
+        written = tuple(self.spec.scratch / name for name in ("workdir", "tmp", "home", "layer"))
+        return watch(
+            wait=lambda seconds: _ended(child, seconds),
+            probe=tree,
+            limits=self.spec.limits,
+            folders=(*written, self.spec.output),
+            on_sample=self.watcher.sample,
+            interval_s=SAMPLE_INTERVAL_S if enforced else _WATCHDOG_INTERVAL_S,
+            memory_is_enforced=enforced,
+        )
+
+    def _take_results(self) -> None:
+        """Give what the run wrote to the user: started by root, it ran as nobody."""
+        if os.geteuid() == 0:
+            process.run(["chown", "-R", "-h", "0:0", self.spec.output], check=False)
+
+    def _describe(self) -> dict[str, str]:
+        return {
+            "environment": self.environment.name,
+            "lock": environments.lock_hash(),
+            "kernel": platform.release(),
+            "python": platform.python_version(),
+            "user": "nobody" if os.geteuid() == 0 else "own user",
+        }
+
+
+def unenforced(limits: Limits, group: OwnCgroup | None) -> dict[Limit, str]:
+    """Say which limits hold less strictly than in a container, and why."""
+    kernel = group.enforces if group else frozenset()
+    weak = {}
+    if Limit.MEMORY not in kernel:
+        weak[Limit.MEMORY] = (
+            "no control group may be made here: memory is checked twenty times a second, "
+            "so that a fast allocation can pass the limit for a moment"
+        )
+    if Limit.CPUS not in kernel:
+        weak[Limit.CPUS] = "set by affinity, which a submission can undo for itself"
+    have = len(usable_cpus(limits.cpus))
+    if have < limits.cpus:
+        weak[Limit.CPUS] = f"this machine has {have} of the {limits.cpus} cores of the platform"
+    return weak
+
+
+def usable_cpus(count: int) -> list[int]:
+    """Return the first `count` processors that this process may use, or all if it has fewer."""
+    return sorted(os.sched_getaffinity(0))[:count]
+
+
+def _binds(
+    spec: RunSpec, folders: dict[str, Path], environment: Path
+) -> list[tuple[str, str, bool]]:
+    """List (source, target, writable) of all that the run sees beside system folders."""
+    inside = str(CODE_EXECUTION)
+    binds = [
+        (str(spec.images.resolve()), f"{inside}/data/images", False),
+        (str(spec.submission_format.resolve()), f"{inside}/data/submission_format.csv", False),
+        (str(spec.archive.resolve()), f"{inside}/submission.zip", False),
+        (str(spec.output), f"{inside}/submission", True),
+        (str(folders["workdir"]), f"{inside}/workdir", True),
+        (str(folders["tmp"]), "/tmp", True),  # noqa: S108
+        (str(folders["home"]), HOME, True),
+    ]
+    tools = [(str(paths.RUNTIME / name), f"{TOOLS}/{name}", False) for name in TOOL_FILES]
+    return [*binds, *tools, *((prefix, prefix, False) for prefix in interpreter(environment))]
+
+
+def interpreter(environment: Path) -> list[str]:
+    """Return the folders of the Python that an environment is based on, unless in /usr."""
+    settings = (environment / "pyvenv.cfg").read_text()
+    home = next(
+        line.partition("=")[2].strip() for line in settings.splitlines() if line.startswith("home")
+    )
+    prefixes = {str(Path(home).parent), str(Path(home).resolve().parent)}
+    return sorted(prefix for prefix in prefixes if not f"{prefix}/".startswith("/usr/"))
+
+
+def _unshare() -> list[str]:
+    """Return the command that makes the namespaces; root needs none for the user."""
+    user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    return ["unshare", *user, *_NAMESPACES]
+
+
+def _how_to_allow() -> str:
+    """Name the switch that forbids namespaces to ordinary users here."""
+    switches = {
+        "kernel/unprivileged_userns_clone": ("0", "sudo sysctl kernel.unprivileged_userns_clone=1"),
+        "kernel/apparmor_restrict_unprivileged_userns": (
+            "1",
+            "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0",
+        ),
+        "user/max_user_namespaces": ("0", "sudo sysctl user.max_user_namespaces=10000"),
+    }
+    for name, (forbidden, command) in switches.items():
+        with contextlib.suppress(OSError):
+            if Path("/proc/sys", name).read_text().strip() == forbidden:
+                return f"Type: {command}; or use Docker or Podman."
+    return "Inside a container, give it --privileged or use the host; or use Docker or Podman."
+
+
+def _drain(stdout: IO[bytes], gate: Gate, log: LogCapture) -> None:
+    """Pass the stream on to its end; never slower than the run prints."""
+    while chunk := stdout.read(_CHUNK):
+        log.feed(gate.feed(chunk))
+    log.feed(gate.finish())
+
+
+def _start_failure(gate: Gate) -> Exception:
+    """Tell from what came before the gate why main.sh could not be started."""
+    said = gate.early.decode(errors="replace").strip()
+    if "mount overlay" in said:
+        return _NoOverlayError()
+    if said.startswith("sandbox:"):
+        return EngineError(
+            "The embedded engine could not build the private root of the run.",
+            why=said,
+            fix="Type `invoke doctor`, or use Docker or Podman with --engine.",
+        )
+    return EngineError(
+        "The submission could not be unpacked for the run.",
+        why=said or "Nothing was said about it.",
+        fix="Type: invoke check",
+    )
+
+
+def _terminate(child: subprocess.Popen[bytes], grace_s: float) -> None:
+    """Ask all processes to end, through process 1, and leave them the grace to do so."""
+    for process_1 in psutil.Process(child.pid).children():
+        with contextlib.suppress(psutil.Error):
+            process_1.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(grace_s)
+
+
+def _ended(child: subprocess.Popen[bytes], seconds: float) -> bool:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(seconds)
+    return child.returncode is not None
+
+
+def _children_cpu_s() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["no reason given"])[-1]

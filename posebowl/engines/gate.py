@@ -1,0 +1,106 @@
+"""The host's side of the two gates that runtime/entrypoint.sh keeps.
+
+A run's output stream carries two marks: "ready" with a nonce that the host made, before
+main.sh runs, and "end" with a second secret, after all of it has ended. The submission knows
+neither: the nonce is of no use once main.sh runs, and the token is read by process 1 alone,
+from a pipe that its children do not inherit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import threading
+from typing import IO, Final
+
+_MARK: Final = b"\x1e"
+_LONGEST_EARLY: Final = 64 << 10
+
+
+class Gate:
+    """Takes the marks out of a run's output, and answers them.
+
+    Args:
+        holds_end: Keep process 1 after main.sh has ended, until `release`, so that counters
+            which vanish with the run can be read.
+    """
+
+    def __init__(self, *, holds_end: bool = False) -> None:
+        self.nonce: Final = secrets.token_hex(16)
+        self.early = b""
+        """What came before the first gate: why the submission could not be unpacked."""
+        self._token = secrets.token_hex(16) if holds_end else ""
+        self._ready_mark = _MARK + f"ready {self.nonce}\n".encode()
+        self._end_mark = _MARK + f"end {self._token}\n".encode()
+        self._pending = b""
+        self._is_ready = False
+        self._moved = threading.Condition()
+        self._ended = False
+        self._closed = False
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take a piece of the stream, and return what of it belongs into the log."""
+        if not self._is_ready:
+            return self._await_ready(chunk)
+        if not self._token or self._ended:
+            return chunk
+        text = self._pending + chunk
+        before, found, after = text.partition(self._end_mark)
+        if found:
+            self._pending = b""
+            self._move(ended=True)
+            return before + after
+        # A mark may have been cut by the end of the chunk: wait for the rest of it.
+        cut = text.rfind(_MARK, max(0, len(text) - len(self._end_mark)))
+        keep = cut if cut >= 0 and self._end_mark.startswith(text[cut:]) else len(text)
+        self._pending = text[keep:]
+        return text[:keep]
+
+    def finish(self) -> bytes:
+        """Take the end of the stream, and return what had been held back."""
+        rest, self._pending = self._pending, b""
+        self._move(closed=True)
+        return rest
+
+    def wait_ready(self) -> bool:
+        """Wait for the first gate; False when the stream ended before it."""
+        with self._moved:
+            self._moved.wait_for(lambda: self._is_ready or self._closed)
+            return self._is_ready
+
+    def wait_end(self, timeout_s: float) -> bool:
+        """Wait for the second gate, or the end of the stream."""
+        with self._moved:
+            return self._moved.wait_for(lambda: self._ended or self._closed, timeout_s)
+
+    def open(self, stdin: IO[bytes]) -> None:
+        """Let main.sh start."""
+        _say(stdin, f"go {self._token}".rstrip() + "\n")
+
+    def release(self, stdin: IO[bytes]) -> None:
+        """Let process 1 end."""
+        _say(stdin, "\n")
+
+    def _await_ready(self, chunk: bytes) -> bytes:
+        self.early += chunk
+        early, found, after = self.early.partition(self._ready_mark)
+        if not found:
+            self.early = self.early[-_LONGEST_EARLY:]
+            return b""
+        self.early = early
+        self._move(ready=True)
+        return early + (self.feed(after) if after else b"")
+
+    def _move(self, *, ready: bool = False, ended: bool = False, closed: bool = False) -> None:
+        with self._moved:
+            self._is_ready |= ready
+            self._ended |= ended
+            self._closed |= closed
+            self._moved.notify_all()
+
+
+def _say(stdin: IO[bytes], line: str) -> None:
+    # Process 1 may be dead already; how it died is found out elsewhere.
+    with contextlib.suppress(OSError):
+        stdin.write(line.encode())
+        stdin.flush()

@@ -1,0 +1,289 @@
+"""Build the private root of an embedded run and become its process 1.
+
+Started by the embedded engine as a script, through util-linux `unshare`, in new mount, pid,
+ipc, uts and network namespaces (and a new user namespace where the caller is not root):
+
+    python -I -S sandbox.py SPEC.json
+
+It joins the run's control groups, builds a root that holds system folders of the host, the
+run's own folders and nothing else, enters it, gives up every privilege and executes the
+entrypoint. Standard library only; it must not import posebowl, which is not on its path.
+
+Whatever fails before the entrypoint is written to stderr as one line, with exit code 70, while
+the gate that starts main.sh has not been reached: the engine takes it for its own failure.
+
+Mount flags and system calls: mount(2), pivot_root(2), unshare(2), capabilities(7), and
+Documentation/filesystems/overlayfs.rst of Linux.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import json
+import os
+import resource
+import socket
+import struct
+import sys
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
+MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 32, 4096, 16384, 1 << 18
+MNT_DETACH: Final = 2
+CLONE_NEWUSER: Final = 0x10000000
+PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 4, 24, 38
+SYS_PIVOT_ROOT: Final = {"x86_64": 155, "aarch64": 41}
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
+
+# Flags that a mount already has, and that a remount in a user namespace may not take away.
+KEPT_FLAGS: Final = MS_NOSUID | MS_NODEV | MS_NOEXEC | 0x400 | 0x800  # ... noatime, nodiratime
+
+SYSTEM: Final = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store")
+# Of /etc only what programs need to start and to tell the time: no names, keys or passwords.
+ETC: Final = (
+    "alternatives",
+    "debian_version",
+    "fonts",
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "localtime",
+    "magic",
+    "mime.types",
+    "os-release",
+    "protocols",
+    "services",
+    "terminfo",
+    "timezone",
+)
+DEVICES: Final = ("null", "zero", "full", "random", "urandom")
+RUNNER: Final = 1000
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Bind(NamedTuple):
+    """A file or folder of the host, shown inside at `target`."""
+
+    source: str
+    target: str
+    writable: bool
+
+
+def main() -> None:
+    """Do all of it; return never."""
+    spec: dict[str, Any] = json.loads(Path(sys.argv[1]).read_text())
+    join_cgroups(spec["cgroups"])
+    os.sched_setaffinity(0, spec["cpus"])
+    raise_loopback()
+    build_root(spec)
+    enter_root(spec["root"])
+    set_limits(spec)
+    drop_privileges(spec["uid"])
+    os.chdir("/code_execution")
+    os.execve("/bin/sh", ["/bin/sh", *spec["argv"]], spec["env"])  # noqa: S606
+
+
+def join_cgroups(folders: list[str]) -> None:
+    """Move this process, and so all that will come from it, into the run's control groups."""
+    for folder in folders:
+        Path(folder, "cgroup.procs").write_text("0")
+
+
+def raise_loopback() -> None:
+    """Switch on the loopback interface, the only one that the run has (as in a container)."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        request = struct.pack("16sh14x", b"lo", 0)
+        flags = struct.unpack("16sh14x", fcntl.ioctl(sock, SIOCGIFFLAGS, request))[1]
+        fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | IFF_UP))
+
+
+def build_root(spec: dict[str, Any]) -> None:
+    """Mount all that the run sees below the folder spec["root"]."""
+    root = Path(spec["root"])
+    mount(None, "/", None, MS_REC | MS_PRIVATE)
+    mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m")
+    add_system(root)
+    add_etc(root / "etc")
+    add_kernel(root)
+    add_devices(root / "dev", spec["shm_bytes"])
+    for item in spec["binds"]:
+        bind(root, Bind(*item))
+    if spec["overlay"]:
+        add_overlay(root, **spec["overlay"])
+    for folder in ("run", "root", "var", "mnt"):
+        (root / folder).mkdir(exist_ok=True)
+    (root / "var/tmp").symlink_to("/tmp")  # noqa: S108
+    (root / ".old").mkdir()
+    mount(None, root, None, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV)
+
+
+def add_system(root: Path) -> None:
+    """Show the host's programs and libraries, read-only."""
+    for name in SYSTEM:
+        path = Path(name)
+        if path.is_symlink():
+            (root / name[1:]).symlink_to(path.readlink())
+        elif path.is_dir():
+            bind(root, Bind(name, name, writable=False))
+
+
+def add_etc(etc: Path) -> None:
+    """Show the harmless part of /etc, and a user list of its own."""
+    etc.mkdir()
+    for name in ETC:
+        source = Path("/etc", name)
+        if source.is_symlink():
+            (etc / name).symlink_to(source.readlink())
+        elif source.exists():
+            bind(etc.parent, Bind(str(source), f"/etc/{name}", writable=False))
+    shell = "/bin/sh"
+    (etc / "passwd").write_text(
+        f"root:x:0:0:root:/root:{shell}\nrunner:x:{RUNNER}:{RUNNER}::/home/runner:{shell}\n"
+    )
+    (etc / "group").write_text(f"root:x:0:\nrunner:x:{RUNNER}:\n")
+    (etc / "hosts").write_text("127.0.0.1 localhost posebowl\n::1 localhost\n")
+    (etc / "hostname").write_text("posebowl\n")
+    (etc / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files\n")
+    socket.sethostname("posebowl")
+
+
+def add_kernel(root: Path) -> None:
+    """Mount a /proc of this namespace's processes only, and a read-only /sys."""
+    (root / "proc").mkdir()
+    mount("proc", root / "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    (root / "sys").mkdir()
+    # Programs read the shape of the processor there; without it they guess.
+    with contextlib.suppress(OSError):
+        mount("sysfs", root / "sys", "sysfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
+
+
+def add_devices(dev: Path, shm_bytes: int) -> None:
+    """Make a /dev with the five harmless devices and a private shared memory."""
+    dev.mkdir()
+    for name in DEVICES:
+        (dev / name).touch()
+        mount(f"/dev/{name}", dev / name, None, MS_BIND)
+    for name, target in {"fd": "", "stdin": "/0", "stdout": "/1", "stderr": "/2"}.items():
+        (dev / name).symlink_to(f"/proc/self/fd{target}")
+    (dev / "shm").mkdir()
+    options = f"mode=1777,size={shm_bytes}"
+    mount("tmpfs", dev / "shm", "tmpfs", MS_NOSUID | MS_NODEV, options)
+
+
+def add_overlay(root: Path, target: str, lower: str, upper: str, work: str) -> None:
+    """Mount a folder with a private layer on top that takes all changes."""
+    place = root / target[1:]
+    place.mkdir(parents=True)
+    options = f"lowerdir={escaped(lower)},upperdir={escaped(upper)},workdir={escaped(work)}"
+    if os.path.exists("/proc/self/setgroups") and not is_initial_user_namespace():  # noqa: PTH110
+        options += ",userxattr"
+    mount("overlay", place, "overlay", MS_NOSUID | MS_NODEV, options)
+
+
+def escaped(path: str) -> str:
+    """Escape what separates options and layers in overlayfs' option string."""
+    return path.replace("\\", "\\\\").replace(",", "\\,").replace(":", "\\:")
+
+
+def is_initial_user_namespace() -> bool:
+    """Tell whether user ids mean here what they mean to the kernel."""
+    return Path("/proc/self/uid_map").read_text().split() == ["0", "0", "4294967295"]
+
+
+def bind(root: Path, item: Bind) -> None:
+    """Show a file or folder of the host below `root`, with all that is mounted in it."""
+    place = root / item.target[1:]
+    if Path(item.source).is_dir():
+        place.mkdir(parents=True, exist_ok=True)
+    else:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.touch()
+    mount(item.source, place, None, MS_BIND | MS_REC)
+    flags = MS_REMOUNT | MS_BIND | MS_NOSUID | MS_NODEV | (0 if item.writable else MS_RDONLY)
+    for mounted in mounts_below(place):
+        kept = os.statvfs(mounted).f_flag & KEPT_FLAGS
+        mount(None, mounted, None, flags | kept)
+
+
+def mounts_below(place: Path) -> list[str]:
+    """List the mount points at and below a folder."""
+    found = []
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        point = line.split()[4].encode().decode("unicode_escape").encode("latin-1").decode()
+        if point == str(place) or point.startswith(f"{place}/"):
+            found.append(point)
+    return found
+
+
+def enter_root(root: str) -> None:
+    """Make `root` the root folder, and let go of the old one."""
+    os.chdir(root)
+    number = SYS_PIVOT_ROOT[os.uname().machine]
+    call("pivot_root", libc.syscall(number, b".", b".old"))
+    os.chdir("/")
+    call("umount", libc.umount2(b"/.old", MNT_DETACH))
+
+
+def set_limits(spec: dict[str, Any]) -> None:
+    """Set the limits that each process of the run inherits and cannot raise."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    size = spec["file_bytes"]
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    if spec["processes"]:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NPROC, (spec["processes"], spec["processes"]))
+
+
+def drop_privileges(uid: int) -> None:
+    """Become an ordinary user in a user namespace below that of the mounts.
+
+    From there no mount can be changed or undone, whatever namespaces the run makes for itself:
+    mounts of a more privileged namespace are locked (mount_namespaces(7)). The user's own id
+    (or, started by root, that of nobody) is seen inside as the runner's.
+    """
+    if uid != os.geteuid():
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+        # The change of user gave this process's files in /proc to root; take them back.
+        call("prctl", libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0))
+    outer_uid, outer_gid = os.geteuid(), os.getegid()
+    call("unshare", libc.unshare(CLONE_NEWUSER))
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{RUNNER} {outer_uid} 1")
+    Path("/proc/self/gid_map").write_text(f"{RUNNER} {outer_gid} 1")
+    # As in a container's default seccomp profile: no namespaces of the run's own.
+    with contextlib.suppress(OSError):
+        Path("/proc/sys/user/max_user_namespaces").write_text("0")
+    for capability in range(64):
+        libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+    call("prctl", libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+
+
+def mount(
+    source: str | None, target: Path | str, kind: str | None, flags: int, data: str = ""
+) -> None:
+    """Mount something, or change the flags of a mount."""
+    words = [None if word is None else os.fsencode(word) for word in (source, target, kind)]
+    result = libc.mount(*words, ctypes.c_ulong(flags), data.encode() or None)
+    call(f"mount {kind or source or 'remount'} on {target}", result)
+
+
+def call(what: str, result: int) -> None:
+    """Raise OSError for a system call that failed."""
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except OSError as error:
+        print(f"sandbox: {error.strerror or error}", file=sys.stderr)
+        sys.exit(70)

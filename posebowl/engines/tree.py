@@ -1,0 +1,86 @@
+"""The processes of an embedded run, seen from the host: what they use, and their end."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from pathlib import Path
+
+import psutil
+
+from posebowl.challenge import Limits
+from posebowl.engines.monitor import Usage
+from posebowl.engines.own_cgroup import OwnCgroup
+
+
+class ProcessTree:
+    """All that came from one process, and a probe of what it uses.
+
+    Counters of processes that have ended are gone with them, so processor time and I/O are
+    kept as the highest sums seen; where a control group counts, its figures are used.
+    """
+
+    def __init__(self, pid: int, limits: Limits, cgroup: OwnCgroup | None) -> None:
+        self._root = psutil.Process(pid)
+        self._limits = limits
+        self._cgroup = cgroup
+        self._cpu: dict[tuple[int, float], float] = {}
+        self._io: dict[tuple[int, float], tuple[int, int]] = {}
+        self._last = Usage(memory_bytes=0, cpu_s=0.0)
+
+    def processes(self) -> list[psutil.Process]:
+        """List all processes below the root one."""
+        with contextlib.suppress(psutil.Error):
+            return self._root.children(recursive=True)
+        return []
+
+    def usage(self) -> Usage:
+        """Return what the tree uses now; memory is proportional where it comes near the limit.
+
+        The sum of resident sizes counts shared pages once for each process, so it is an upper
+        bound; only when that bound passes the limit is the exact share of each page added up,
+        which costs more.
+        """
+        resident = 0
+        alive = self.processes()
+        for process in alive:
+            with contextlib.suppress(psutil.Error), process.oneshot():
+                key = (process.pid, process.create_time())
+                times = process.cpu_times()
+                self._cpu[key] = times.user + times.system
+                resident += process.memory_info().rss
+                counters = process.io_counters()
+                self._io[key] = (counters.read_chars, counters.write_chars)
+        if not alive:
+            return self._merged(self._last.memory_bytes)
+        if self._cgroup is None and resident > self._limits.memory_bytes:
+            resident = sum(_proportional(process) for process in alive)
+        return self._merged(resident)
+
+    def _merged(self, memory_bytes: int) -> Usage:
+        group = self._cgroup.usage() if self._cgroup else None
+        self._last = Usage(
+            memory_bytes=group.memory_bytes if group else memory_bytes,
+            cpu_s=max(group.cpu_s if group else 0.0, sum(self._cpu.values())),
+            read_bytes=sum(read for read, _ in self._io.values()),
+            write_bytes=sum(written for _, written in self._io.values()),
+            oom_kills=group.oom_kills if group else 0,
+        )
+        return self._last
+
+    def kill(self) -> None:
+        """End the whole tree at once: with its process 1, a pid namespace loses all others."""
+        for process in [*self.processes(), self._root]:
+            with contextlib.suppress(psutil.Error):
+                process.send_signal(signal.SIGKILL)
+
+
+def _proportional(process: psutil.Process) -> int:
+    """Read the proportional set size of a process, in bytes."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        text = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
+        line = next(line for line in text.splitlines() if line.startswith("Pss:"))
+        return int(line.split()[1]) * 1024
+    with contextlib.suppress(psutil.Error):
+        return int(process.memory_info().rss)
+    return 0
