@@ -1,0 +1,185 @@
+"""The metric: mean intersection over union, also called the Jaccard index."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from posebowl.challenge import BOX_COLUMNS, COLUMNS, ID_COLUMN
+from posebowl.errors import BadDataError, InvalidPredictionsError
+from posebowl.predictions import MAX_BYTES, read_bounded
+from posebowl.strict_csv import SCHEMA, first_duplicates, parse, parse_plain
+from posebowl.wording import counted, first_few, show
+
+TRUE_COLUMNS: Final = tuple(f"true_{column}" for column in BOX_COLUMNS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """How well boxes fit; the IoU of an image lies in 0..1."""
+
+    mean_iou: float
+    """The metric of the challenge: the mean over images, each counting the same."""
+    median_iou: float
+    count: int
+    """Images scored."""
+    unscored: int
+    """Labelled images without a prediction: they are not in the mean."""
+    frame: pl.DataFrame
+    """A row an image in the order of the predictions: image_id, the predicted box, the true
+    box (true_xmin, ...), and iou (Float64)."""
+
+
+def iou(pred: NDArray[np.number], truth: NDArray[np.number]) -> NDArray[np.float64]:
+    """Compute the intersection over union of pairs of boxes.
+
+    IoU = area(A and B) / area(A or B) (Jaccard, 1901), with
+    area = (xmax - xmin) * (ymax - ymin), as xmax and ymax are one past the last pixel. Two
+    boxes without area have a union of 0, for which that formula gives 0/0: they count 0 here,
+    as a box that finds nothing.
+
+    Args:
+        pred: Boxes (n, 4), in pixels, as xmin, ymin, xmax, ymax.
+        truth: Boxes (n, 4) likewise.
+
+    Returns:
+        The IoU of each pair (n,), in 0..1.
+    """
+    # By columns and in float64, in which all areas are exact.
+    a, b = (np.asarray(boxes).T.astype(np.float64) for boxes in (pred, truth))
+    width = np.minimum(a[2], b[2]) - np.maximum(a[0], b[0])
+    height = np.minimum(a[3], b[3]) - np.maximum(a[1], b[1])
+    inter = np.clip(width, 0, None) * np.clip(height, 0, None)
+    union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - inter
+    ious: NDArray[np.float64] = np.zeros_like(inter)
+    np.divide(inter, union, out=ious, where=union > 0)
+    return ious
+
+
+def score(predictions: pl.DataFrame, labels: pl.DataFrame) -> Score:
+    """Score predictions against labels, matched by image_id.
+
+    Args:
+        predictions: image_id, xmin, ymin, xmax, ymax in pixels; no image twice.
+        labels: The same columns; may hold more images.
+
+    Raises:
+        BadDataError: An image that is predicted has no label.
+    """
+    truth = labels.select(ID_COLUMN, *BOX_COLUMNS)
+    # The usual case needs no join: labels and predictions in the same order.
+    if not predictions[ID_COLUMN].equals(truth[ID_COLUMN]):
+        truth = _align(predictions, truth)
+    ious = iou(
+        predictions.select(BOX_COLUMNS).to_numpy(),
+        truth.select(BOX_COLUMNS).to_numpy(),
+    )
+    frame = predictions.select(COLUMNS).with_columns(
+        *(
+            truth[column].alias(name)
+            for column, name in zip(BOX_COLUMNS, TRUE_COLUMNS, strict=True)
+        ),
+        pl.Series("iou", ious),
+    )
+    return Score(
+        mean_iou=float(ious.mean()),
+        median_iou=float(np.median(ious)),
+        count=len(ious),
+        unscored=labels.height - len(ious),
+        frame=frame,
+    )
+
+
+def _align(predictions: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+    """Put labels in the order of predictions."""
+    truth = predictions.select(ID_COLUMN).join(
+        labels, on=ID_COLUMN, how="left", maintain_order="left"
+    )
+    absent = truth.filter(pl.col(BOX_COLUMNS[0]).is_null())[ID_COLUMN]
+    if len(absent):
+        names = first_few(absent[:5].to_list(), len(absent))
+        raise BadDataError(
+            f"{len(absent):,} of {counted(predictions.height, 'prediction')} have no label: "
+            f"{names}.",
+            why=f"There are {counted(labels.height, 'label')}.",
+            fix="Score against the labels of the images that were predicted.",
+        )
+    return truth
+
+
+def read_labels(path: Path) -> pl.DataFrame:
+    """Read labels: image_id and integer boxes; further columns are ignored.
+
+    Returns:
+        A frame of image_id and Int32 xmin, ymin, xmax, ymax in pixels, each image once.
+
+    Raises:
+        BadDataError: The file cannot be read, lacks a column, holds anything but integers or
+            a box with min above max, or names an image twice.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BadDataError(f"{path} cannot be read: {error.strerror or error}.") from None
+    frame = parse_plain(data)
+    if frame is None:
+        frame = _read_free(data, path)
+    if duplicates := first_duplicates(frame[ID_COLUMN]):
+        names = first_few(duplicates, len(duplicates))
+        what = f"{path} labels {counted(len(duplicates), 'image')} more than once: {names}."
+        raise BadDataError(what, fix="Leave one row for each image.")
+    return frame
+
+
+def _read_free(data: bytes, path: Path) -> pl.DataFrame:
+    """Read labels with quotes, further columns, any order of columns, boxes off the image."""
+    try:
+        text = pl.read_csv(data, columns=list(COLUMNS), infer_schema=False).select(COLUMNS)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        why = str(error).partition("\n")[0]
+        what = f"{path} is no CSV with the columns {', '.join(COLUMNS)}."
+        raise BadDataError(what, why=why) from None
+    if text.is_empty():
+        raise BadDataError(f"{path} labels no image.")
+    integer = r"^-?[0-9]{1,9}$"
+    frame = text.with_columns(
+        pl.when(pl.col(column).str.contains(integer)).then(pl.col(column)).cast(SCHEMA[column])
+        for column in BOX_COLUMNS
+    )
+    xmin, ymin, xmax, ymax = (pl.col(column) for column in BOX_COLUMNS)
+    bad = frame.select(
+        (pl.any_horizontal(pl.col(COLUMNS).is_null()) | (xmin > xmax) | (ymin > ymax)).alias("bad")
+    ).to_series()
+    if bad.fill_null(value=True).any():
+        rows = bad.fill_null(value=True).arg_true()
+        fields = ",".join(field or "" for field in text.row(int(rows[0])))
+        raise BadDataError(
+            f"{path} has {counted(len(rows), 'row')} without a box of integers, the first is "
+            f"row {int(rows[0]) + 1}: {show(fields, 80)}.",
+            why="A label is image_id and whole pixels, xmin <= xmax and ymin <= ymax.",
+        )
+    return frame
+
+
+def score_files(predictions: Path, labels: Path, *, max_bytes: int = MAX_BYTES) -> Score:
+    """Score a CSV of predictions, in any order, against a CSV of labels.
+
+    Raises:
+        BadOutputError: The predictions are missing, not a regular file, or too large.
+        InvalidPredictionsError: They break the format, or name an image twice.
+        BadDataError: The labels are broken, or an image that is predicted has no label.
+    """
+    frame = parse(read_bounded(predictions, max_bytes=max_bytes), name=predictions.name)
+    if duplicates := first_duplicates(frame[ID_COLUMN]):
+        names = first_few(duplicates, len(duplicates))
+        raise InvalidPredictionsError(
+            f"{predictions.name} names {counted(len(duplicates), 'image')} more than once: "
+            f"{names}.",
+            fix="Write one row for each image.",
+        )
+    return score(frame, read_labels(labels))

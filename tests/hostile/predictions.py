@@ -1,0 +1,222 @@
+"""Bad (and unusual but good) CSVs of predictions, as data.
+
+Each case makes the bytes of submission.csv from the image_ids of submission_format.csv, of
+which there must be at least four, and says how that must end. Unit tests feed them to the
+parser; engine tests let a submission write them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from posebowl.errors import Verdict
+
+HEADER = "image_id,xmin,ymin,xmax,ymax"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CsvCase:
+    name: str
+    make: Callable[[Sequence[str]], bytes]
+    verdict: Verdict = Verdict.INVALID_PREDICTIONS
+    words: tuple[str, ...] = ()
+    """Must all occur in the message; {0} stands for the first image_id, {1} for the next, ..."""
+
+    def expected_words(self, ids: Sequence[str]) -> list[str]:
+        return [word.format(*ids) for word in self.words]
+
+
+def rows(ids: Sequence[str]) -> list[str]:
+    """Make a good row for each id."""
+    return [f"{image_id},{10 + i % 100},20,{300 + i % 100},400" for i, image_id in enumerate(ids)]
+
+
+def table(lines: Sequence[str], header: str = HEADER) -> bytes:
+    return "".join(f"{line}\n" for line in (header, *lines)).encode()
+
+
+def good(ids: Sequence[str]) -> bytes:
+    return table(rows(ids))
+
+
+def third(box: str) -> Callable[[Sequence[str]], bytes]:
+    """Put a box, as text, into the third row, which is line 4 of the file."""
+
+    def make(ids: Sequence[str]) -> bytes:
+        lines = rows(ids)
+        lines[2] = f"{ids[2]},{box}"
+        return table(lines)
+
+    return make
+
+
+def edit(change: Callable[[list[str]], object]) -> Callable[[Sequence[str]], bytes]:
+    """Change the list of good rows in place."""
+
+    def make(ids: Sequence[str]) -> bytes:
+        lines = rows(ids)
+        change(lines)
+        return table(lines)
+
+    return make
+
+
+def headed(header: str) -> Callable[[Sequence[str]], bytes]:
+    return lambda ids: table(rows(ids), header)
+
+
+def swap(lines: list[str]) -> None:
+    lines[1], lines[2] = lines[2], lines[1]
+
+
+def repeat(lines: list[str]) -> None:
+    lines[2] = lines[1]
+
+
+def indexed(ids: Sequence[str]) -> bytes:
+    lines = [f"{i},{row}" for i, row in enumerate(rows(ids))]
+    return table(lines, f",{HEADER}")
+
+
+AT = ("line 4", "{2}")
+"""The third row, by the number of its line and by its image_id."""
+
+GOOD = (
+    CsvCase(name="plain", make=good, verdict=Verdict.OK),
+    CsvCase(name="bom", make=lambda ids: b"\xef\xbb\xbf" + good(ids), verdict=Verdict.OK),
+    CsvCase(name="crlf", make=lambda ids: good(ids).replace(b"\n", b"\r\n"), verdict=Verdict.OK),
+    CsvCase(name="no-last-newline", make=lambda ids: good(ids)[:-1], verdict=Verdict.OK),
+    CsvCase(
+        name="bom-crlf-no-last-newline",
+        make=lambda ids: b"\xef\xbb\xbf" + good(ids).replace(b"\n", b"\r\n")[:-2],
+        verdict=Verdict.OK,
+    ),
+    CsvCase(name="whole-image", make=third("0,0,1280,1024"), verdict=Verdict.OK),
+    CsvCase(name="zero-area", make=third("7,7,7,7"), verdict=Verdict.OK),
+    CsvCase(name="zero-area-in-the-far-corner", make=third("1280,1024,1280,1024"),
+            verdict=Verdict.OK),
+)  # fmt: skip
+
+BAD_VALUES = (
+    CsvCase(name="float", make=third("12.0,20,300,400"),
+            words=(*AT, "column xmin", '"12.0"', "integer", ".round().astype(int)")),
+    CsvCase(name="exponent", make=third("1e2,20,300,400"), words=(*AT, "xmin", "1e2", "round")),
+    CsvCase(name="nan", make=third("10,nan,300,400"), words=(*AT, "column ymin", "nan")),
+    CsvCase(name="inf", make=third("10,20,inf,400"), words=(*AT, "column xmax", "inf")),
+    CsvCase(name="minus-inf", make=third("-inf,20,300,400"), words=(*AT, "column xmin", "-inf")),
+    CsvCase(name="empty-value", make=third("10,20,300,"), words=(*AT, "column ymax", "empty")),
+    CsvCase(name="negative", make=third("-1,20,300,400"), words=(*AT, "xmin", "-1", "below 0")),
+    CsvCase(name="minus-zero", make=third("-0,20,300,400"), words=(*AT, "column xmin", "-0")),
+    CsvCase(name="right-of-image", make=third("10,20,1281,400"),
+            words=(*AT, "column xmax", "1281", "above 1280")),
+    CsvCase(name="below-image", make=third("10,20,300,1025"),
+            words=(*AT, "column ymax", "1025", "above 1024")),
+    CsvCase(name="xmin-above-xmax", make=third("301,20,300,400"),
+            words=(*AT, "column xmin", "301", "above xmax")),
+    CsvCase(name="ymin-above-ymax", make=third("10,401,300,400"),
+            words=(*AT, "column ymin", "401", "above ymax")),
+    CsvCase(name="text", make=third("left,20,300,400"), words=(*AT, "column xmin", "left")),
+    CsvCase(name="plus", make=third("+10,20,300,400"), words=(*AT, "column xmin", "+10")),
+    CsvCase(name="space-before", make=third("10, 20,300,400"), words=(*AT, "column ymin", '" 20"')),
+    CsvCase(name="space-after", make=third("10,20,300,400 "), words=(*AT, "ymax", '"400 "')),
+    CsvCase(name="leading-zero", make=third("010,20,300,400"), words=(*AT, "xmin", "010")),
+    CsvCase(name="underscore", make=third("10,20,3_00,400"), words=(*AT, "xmax", "3_00")),
+    CsvCase(name="hexadecimal", make=third("0x10,20,300,400"), words=(*AT, "xmin", "0x10")),
+    CsvCase(name="beyond-int64", make=third(f"10,20,{2**64 + 30},400"),
+            words=(*AT, "column xmax", "above 1280")),
+    CsvCase(name="wraps-to-int32", make=third(f"10,20,{2**32 + 30},400"),
+            words=(*AT, "column xmax", "above 1280")),
+    CsvCase(name="thousand-digits", make=third(f"10,20,{'9' * 1000},400"),
+            words=(*AT, "column xmax", "...", "above 1280")),
+    CsvCase(name="thousands-separator", make=third("10,20,1,200,400"),
+            words=("line 4", "6 fields")),
+    CsvCase(name="quoted-thousands", make=third('10,20,"1,200",400'), words=("line 4", "quotes")),
+    CsvCase(name="arabic-digits", make=third("\u0663,20,300,400"), words=(*AT, "column xmin")),
+    CsvCase(name="true", make=third("True,20,300,400"), words=(*AT, "column xmin", "True")),
+    CsvCase(name="formula", make=third("=1+1,20,300,400"), words=(*AT, "column xmin", "=1+1")),
+    CsvCase(name="escape-codes", make=third("\x1b[2J,20,300,400"),
+            words=(*AT, "column xmin", "\\x1b[2J")),
+)  # fmt: skip
+
+BAD_ROWS = (
+    CsvCase(name="too-few-fields", make=third("10,20,300"), words=("line 4", "4 fields")),
+    CsvCase(name="too-many-fields", make=third("10,20,300,400,0.9"), words=("line 4", "6 fields")),
+    CsvCase(name="cut-off", make=lambda ids: good(ids)[:-12], words=("fields", "closed")),
+    CsvCase(name="blank-line", make=edit(lambda r: r.insert(2, "")), words=("line 4", "empty")),
+    CsvCase(name="blank-last-line", make=lambda ids: good(ids) + b"\n", words=("empty",)),
+    CsvCase(name="quoted-id", make=edit(lambda r: r.__setitem__(
+        2, '"' + r[2].replace(",", '",', 1))), words=("line 4", "quotes")),
+    CsvCase(name="quoted-newline", make=third('10,20,300,"40\n0"'), words=("line 4", "quotes")),
+    CsvCase(name="nul", make=third("10,20,300,4\x0000"), words=("line 4", "NUL")),
+    CsvCase(name="lone-cr", make=lambda ids: good(ids).replace(b"\n", b"\r"),
+            words=("line 1", "header")),
+    CsvCase(name="cr-cr-lf", make=lambda ids: table(rows(ids)[:-1]) + rows(ids)[-1].encode()
+            + b"\r\r\n", words=("carriage return",)),
+    CsvCase(name="not-utf8", make=lambda ids: good(ids).replace(ids[2].encode(), b"\xff\xfe\x80"),
+            words=("line 4", "UTF-8", "\\xff")),
+    CsvCase(name="one-huge-line", make=third("1" * 100_000), words=("line 4", "KiB long")),
+    CsvCase(name="semicolons", make=lambda ids: good(ids).replace(b",", b";"),
+            words=("line 1", "comma")),
+    CsvCase(name="semicolons-in-one-row", make=third("10;20;300;400"),
+            words=("line 4", "2 fields")),
+)  # fmt: skip
+
+BAD_HEADERS = (
+    CsvCase(name="empty-file", make=lambda _: b"", words=("empty",)),
+    CsvCase(name="only-a-bom", make=lambda _: b"\xef\xbb\xbf", words=("empty",)),
+    CsvCase(name="header-only", make=lambda _: table([]), words=("missing", "{0}")),
+    CsvCase(name="no-header", make=lambda ids: good(ids).partition(b"\n")[2],
+            words=("line 1", "header is missing")),
+    CsvCase(name="row-numbers", make=indexed, words=("line 1", "row numbers", "index=False")),
+    CsvCase(name="column-missing", make=headed("image_id,xmin,ymin,xmax"),
+            words=("line 1", "ymax missing")),
+    CsvCase(name="column-renamed", make=headed("id,xmin,ymin,xmax,ymax"),
+            words=("line 1", "image_id missing")),
+    CsvCase(name="width-and-height", make=headed("image_id,x,y,w,h"),
+            words=("line 1", "xmin, ymin, xmax, ymax missing")),
+    CsvCase(name="column-order", make=headed("image_id,xmin,xmax,ymin,ymax"),
+            words=("line 1", "another order")),
+    CsvCase(name="column-too-many", make=headed(f"{HEADER},confidence"),
+            words=("line 1", "1 column too many")),
+    CsvCase(name="capitals", make=headed("Image_ID,xmin,ymin,xmax,ymax"),
+            words=("line 1", "case")),
+    CsvCase(name="spaces-in-header", make=headed("image_id, xmin, ymin, xmax, ymax"),
+            words=("line 1", "spaces")),
+    CsvCase(name="blank-first-line", make=lambda ids: b"\n" + good(ids),
+            words=("line 1", "header")),
+    CsvCase(name="utf16", make=lambda ids: good(ids).decode().encode("utf-16"),
+            words=("UTF-16", "UTF-8")),
+    CsvCase(name="utf32", make=lambda ids: good(ids).decode().encode("utf-32"), words=("UTF-32",)),
+    CsvCase(name="zip", make=lambda _: b"PK\x03\x04" + bytes(60), words=("line 1", "header")),
+    CsvCase(name="html", make=lambda _: b"<!doctype html>\n<html>", words=("line 1", "header")),
+    CsvCase(name="noise", make=lambda _: bytes(range(256)) * 8, words=("line 1", "header")),
+)  # fmt: skip
+
+BAD_IDS = (
+    CsvCase(name="reordered", make=edit(swap), words=("line 3", "{2}", "{1}", "2 reordered")),
+    CsvCase(name="reversed", make=edit(lambda r: r.reverse()), words=("line 2", "reordered")),
+    CsvCase(name="missing-first", make=edit(lambda r: r.pop(0)),
+            words=("line 2", "1 missing ({0})")),
+    CsvCase(name="missing-last", make=lambda ids: table(rows(ids)[:3]),
+            words=("line 5", "ends", "{3}", "missing")),
+    CsvCase(name="duplicate", make=edit(repeat),
+            words=("line 4", "1 missing ({2})", "1 duplicate ({1})")),
+    CsvCase(name="appended-again", make=lambda ids: table(rows(ids) + rows(ids)),
+            words=("one row too many", "duplicate")),
+    CsvCase(name="extra", make=edit(lambda r: r.append("stranger,0,0,1,1")),
+            words=("stranger", "one row too many", "1 extra (stranger)")),
+    CsvCase(name="many-extra", make=edit(lambda r: r.extend(["s,0,0,1,1"] * 5000)),
+            words=("one row too many", "1 extra (s)", "in the first")),
+    CsvCase(name="file-names", make=edit(lambda r: r.__setitem__(
+        slice(None), [row.replace(",", ".png,", 1) for row in r])),
+            words=("line 2", "{0}.png", "missing", "extra")),
+    CsvCase(name="empty-id", make=edit(lambda r: r.__setitem__(2, ",10,20,300,400")),
+            words=("line 4", "image_id")),
+    CsvCase(name="space-after-id", make=edit(lambda r: r.__setitem__(
+        2, r[2].replace(",", " ,", 1))), words=("line 4", "{2} ", "1 missing")),
+    CsvCase(name="capital-id", make=edit(lambda r: r.__setitem__(2, r[2].swapcase())),
+            words=("line 4", "1 missing", "1 extra")),
+)  # fmt: skip
+
+CASES = (*GOOD, *BAD_VALUES, *BAD_ROWS, *BAD_HEADERS, *BAD_IDS)
