@@ -6,17 +6,18 @@ once, and is reused while the lock is unchanged. It is complete or it is not the
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
+
+from filelock import FileLock
 
 from posebowl import paths, process
 from posebowl.errors import EngineError
@@ -129,7 +130,7 @@ def ensure(group: Group, *, note: Callable[[str], None] = lambda _: None) -> Pat
     if shutil.which("uv") is None:
         raise EngineError("uv is not installed.", fix="Type: pip install uv")
     target.parent.mkdir(parents=True, exist_ok=True)
-    with _exclusive(target.with_name(f"{target.name}.lock")):
+    with FileLock(target.with_name(f"{target.name}.lock")):
         if not ready(group):
             size = "a few hundred MB" if group == "lean" else "several GB"
             note(f"Making the {group} environment from uv.lock, once ({size}) ...")
@@ -183,13 +184,3 @@ NOBODY: Final = 65534
 def _remove(folder: Path) -> None:
     if folder.exists():
         shutil.rmtree(folder)
-
-
-@contextlib.contextmanager
-def _exclusive(path: Path) -> Iterator[None]:
-    """Hold a lock file, so that two runs do not make one environment at the same time."""
-    import fcntl  # noqa: PLC0415  # not there on Windows, where no environment is made
-
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -24,16 +24,18 @@ from posebowl.challenge import CODE_EXECUTION, Limits
 from posebowl.engines import own_cgroup
 from posebowl.engines.base import EngineName, Limit, Outcome, RunSpec, Stop, Watcher
 from posebowl.engines.gate import Gate
-from posebowl.engines.logs import LogCapture
-from posebowl.engines.monitor import SAMPLE_INTERVAL_S, Watched, watch
+from posebowl.engines.logs import LogCapture, visible
+from posebowl.engines.monitor import Watched, watch
 from posebowl.engines.own_cgroup import OwnCgroup
 from posebowl.engines.tree import ProcessTree
-from posebowl.errors import EngineError
+from posebowl.errors import BadArchiveError, EngineError
 
 ENVIRONMENT: Final = "/opt/env"
 TOOLS: Final = "/opt/posebowl"
 HOME: Final = "/home/runner"
 
+UNPACK_REFUSED: Final = 3
+"""Exit code of runtime/unpack.py for an archive that it does not take."""
 TOOL_FILES: Final = ("entrypoint.sh", "unpack.py")
 VARIABLES: Final = {
     "HOME": HOME,
@@ -45,6 +47,7 @@ VARIABLES: Final = {
 _SANDBOX: Final = Path(__file__).with_name("sandbox.py")
 _NAMESPACES: Final = ("--mount", "--pid", "--fork", "--net", "--ipc", "--uts")
 _WATCHDOG_INTERVAL_S: Final = 0.05
+_LOOK_INTERVAL_S: Final = 0.1
 _CHUNK: Final = 1 << 20
 
 
@@ -159,7 +162,7 @@ class _Execution:
         try:
             drain.start()
             if not gate.wait_ready():
-                raise _start_failure(gate)
+                raise _start_failure(gate, child.wait())
             started_after_s = time.monotonic() - self.asked_at
             gate.open(child.stdin)
             watched = self._watch(child, tree, group)
@@ -237,7 +240,7 @@ class _Execution:
             limits=self.spec.limits,
             folders=(*written, self.spec.output),
             on_sample=self.watcher.sample,
-            interval_s=SAMPLE_INTERVAL_S if enforced else _WATCHDOG_INTERVAL_S,
+            interval_s=_LOOK_INTERVAL_S if enforced else _WATCHDOG_INTERVAL_S,
             memory_is_enforced=enforced,
         )
 
@@ -336,21 +339,19 @@ def _drain(stdout: IO[bytes], gate: Gate, log: LogCapture) -> None:
     log.feed(gate.finish())
 
 
-def _start_failure(gate: Gate) -> Exception:
+def _start_failure(gate: Gate, exit_code: int) -> Exception:
     """Tell from what came before the gate why main.sh could not be started."""
-    said = gate.early.decode(errors="replace").strip()
+    said = visible(gate.early.decode(errors="replace")).strip()
     if "mount overlay" in said:
         return _NoOverlayError()
-    if said.startswith("sandbox:"):
-        return EngineError(
-            "The embedded engine could not build the private root of the run.",
-            why=said,
-            fix="Type `invoke doctor`, or use Docker or Podman with --engine.",
+    if exit_code == UNPACK_REFUSED:
+        return BadArchiveError(
+            "submission.zip cannot be unpacked.", why=said, fix="Pack it again: invoke pack"
         )
     return EngineError(
-        "The submission could not be unpacked for the run.",
-        why=said or "Nothing was said about it.",
-        fix="Type: invoke check",
+        "The embedded engine could not start the run.",
+        why=said or f"It ended with code {exit_code} and said nothing.",
+        fix="Type `invoke doctor`, or use another engine: --engine docker",
     )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import time
 from pathlib import Path
 
 import psutil
 
 from posebowl.challenge import Limits
-from posebowl.engines.monitor import Usage
+from posebowl.engines.monitor import SAMPLE_INTERVAL_S, Usage
 from posebowl.engines.own_cgroup import OwnCgroup
 
 
@@ -27,6 +28,7 @@ class ProcessTree:
         self._cpu: dict[tuple[int, float], float] = {}
         self._io: dict[tuple[int, float], tuple[int, int]] = {}
         self._last = Usage(memory_bytes=0, cpu_s=0.0)
+        self._next_walk_at = 0.0
 
     def processes(self) -> list[psutil.Process]:
         """List all processes below the root one."""
@@ -37,10 +39,15 @@ class ProcessTree:
     def usage(self) -> Usage:
         """Return what the tree uses now; memory is proportional where it comes near the limit.
 
-        The sum of resident sizes counts shared pages once for each process, so it is an upper
-        bound; only when that bound passes the limit is the exact share of each page added up,
-        which costs more.
+        Where a control group counts, it is asked each time and the processes, which take longer
+        to look at, only as often as samples are kept. Otherwise the sum of resident sizes
+        counts shared pages once for each process, so it is an upper bound; only when that bound
+        passes the limit is the exact share of each page added up, which costs more.
         """
+        now = time.monotonic()
+        if self._cgroup is not None and now < self._next_walk_at:
+            return self._merged(0)
+        self._next_walk_at = now + SAMPLE_INTERVAL_S * 0.9
         resident = 0
         alive = self.processes()
         for process in alive:
