@@ -161,7 +161,7 @@ SAME, OTHER, EMPTY = (1, 2, 30, 40), (5, 6, 70, 80), (9, 9, 9, 90)
         ([SAME, OTHER, SAME, OTHER], []),
         ([SAME] * 5, ["All 5 boxes are the same, (1, 2, 30, 40)"]),
         ([OTHER, SAME, SAME], ["2 of 3 boxes are the same, (1, 2, 30, 40)"]),
-        ([SAME, OTHER, EMPTY], ['1 box has no area and scores 0 (33.3%; the first']),
+        ([SAME, OTHER, EMPTY], ["1 box has no area and scores 0 (33.3%; the first"]),
         ([EMPTY] * 2, ["All 2 boxes", "2 boxes have no area and score 0 (100.0%"]),
     ],
 )  # fmt: skip
