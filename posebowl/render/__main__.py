@@ -1,0 +1,65 @@
+"""The command line of the renderer: `python -m posebowl.render --count N --seed S --out DIR`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from posebowl import console
+from posebowl.errors import PoseBowlError
+from posebowl.render.dataset import render_dataset
+from posebowl.render.families import FAMILIES
+from posebowl.render.sheet import check_sheet, write_sheet
+
+SHEET_IMAGES = 48
+
+
+def parser() -> argparse.ArgumentParser:
+    """Make the parser of the command line."""
+    make = argparse.ArgumentParser(prog="python -m posebowl.render", description=__doc__)
+    make.add_argument("--count", type=int, required=True, help="how many images")
+    make.add_argument("--seed", type=int, required=True, help="which set; same seed, same pixels")
+    make.add_argument("--out", type=Path, required=True, help="folder: new, empty, or to continue")
+    make.add_argument("--workers", type=int, help="processes; by default one a core")
+    make.add_argument(
+        "--family", action="append", choices=sorted(FAMILIES), help="only these; may be repeated"
+    )
+    make.add_argument("--jpeg", action="store_true", help="write JPEG: smaller, for training sets")
+    make.add_argument(
+        "--compact", action="store_true", help="few noisy images, so that PNGs are small"
+    )
+    make.add_argument("--sheet", type=Path, help="also write a contact sheet with the boxes drawn")
+    return make
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Render a set as the command line says, and return the exit code."""
+    options = parser().parse_args(argv)
+    try:
+        if options.sheet is not None:
+            check_sheet(options.sheet)
+        rows = render_dataset(
+            options.out,
+            count=options.count,
+            seed=options.seed,
+            workers=options.workers,
+            families=options.family,
+            jpeg=options.jpeg,
+            compact=options.compact,
+        )
+        if options.sheet is not None:
+            write_sheet(options.sheet, options.out, rows[:SHEET_IMAGES], jpeg=options.jpeg)
+    except PoseBowlError as error:
+        console.show_error(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        console.note("Interrupted. What is done is kept: the same command continues.")
+        return 130
+    console.out.print(f"{len(rows)} images in {options.out}", markup=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

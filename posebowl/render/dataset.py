@@ -1,0 +1,285 @@
+"""Data sets of labelled photos: images, submission_format.csv, train_labels.csv."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from PIL import Image
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from posebowl import console
+from posebowl.challenge import COLUMNS, FORMAT_FILE, IMAGES_DIR, LABELS_FILE
+from posebowl.errors import PoseBowlError, UsageError
+from posebowl.files import atomic_write, write_text
+from posebowl.render import photo
+from posebowl.render.families import FAMILIES
+
+if TYPE_CHECKING:
+    from posebowl.render.window import Window
+
+METADATA_FILE: Final = "render.csv"
+"""What is known about each image beside its box: for analysis, not for training."""
+RECIPE_FILE: Final = "render.json"
+"""What the set was made with: marks a folder as the renderer's own."""
+CHUNK: Final = 8
+LABELS_EVERY: Final = 50
+JPEG_QUALITY: Final = 93
+PLACEHOLDER: Final = (0, 0, 0, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What decides the pixels of a set; its length does not."""
+
+    seed: int
+    families: tuple[str, ...]
+    jpeg: bool
+    compact: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One image of a set as its tables tell it."""
+
+    index: int
+    image_id: str
+    box: tuple[int, int, int, int]
+    family: str
+    background: str
+
+
+def render_dataset(
+    out: Path,
+    *,
+    count: int,
+    seed: int,
+    workers: int | None = None,
+    families: Sequence[str] | None = None,
+    jpeg: bool = False,
+    compact: bool = False,
+) -> list[Row]:
+    """Render a set of labelled photos; one that was interrupted or shorter is continued.
+
+    The same seed gives the same names and pixels, whatever the number of workers, and the
+    longer set begins with the shorter one. The tables grow while the images do.
+
+    Args:
+        out: A folder that is new, empty, or was made by this function with the same recipe.
+        count: How many images.
+        seed: Which set, 0 or more.
+        workers: Processes; by default one for each core that this process may use.
+        families: Of FAMILIES; all by default.
+        jpeg: Write JPEG instead of PNG: smaller and faster, for training sets.
+        compact: Give few images sensor noise and take time to compress, for small PNGs.
+
+    Returns:
+        The rows of the tables, in order.
+
+    Raises:
+        UsageError: An argument or the folder will not do; nothing was written.
+        PoseBowlError: Rendering failed.
+    """
+    recipe = _recipe(count, seed, families, jpeg=jpeg, compact=compact)
+    processes = workers if workers is not None else _cores()
+    if processes < 1:
+        raise UsageError(f"--workers is {processes}.", fix="Give 1 or more.")
+    rows = _open(out, recipe)
+    missing = [index for index in range(count) if index not in rows]
+    chunks = [missing[i : i + CHUNK] for i in range(0, len(missing), CHUNK)]
+    try:
+        with progress_bar(count, done=count - len(missing)) as advance:
+            for number, done in enumerate(_work(out, recipe, chunks, processes)):
+                rows.update({row.index: row for row in done})
+                advance(len(done))
+                if number % max(1, LABELS_EVERY // CHUNK) == 0:
+                    write_tables(out, rows)
+    finally:
+        write_tables(out, rows)
+    return [rows[index] for index in sorted(rows)]
+
+
+def _recipe(
+    count: int, seed: int, families: Sequence[str] | None, *, jpeg: bool, compact: bool
+) -> Recipe:
+    if count < 1:
+        raise UsageError(f"--count is {count}.", fix="Give 1 or more.")
+    if seed < 0:
+        raise UsageError(f"--seed is {seed}.", fix="Give 0 or more.")
+    names = tuple(families) if families else tuple(FAMILIES)
+    unknown = [name for name in names if name not in FAMILIES]
+    if unknown:
+        raise UsageError(
+            f"There is no family {', '.join(unknown)}.", fix=f"Choose from: {', '.join(FAMILIES)}."
+        )
+    return Recipe(seed=seed, families=names, jpeg=jpeg, compact=compact)
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _open(out: Path, recipe: Recipe) -> dict[int, Row]:
+    """Make the folder, or read what an earlier run of the same recipe left in it."""
+    wanted = json.loads(json.dumps(asdict(recipe)))
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is not a folder.", fix="Give another --out.")
+    if (out / RECIPE_FILE).is_file():
+        try:
+            found = json.loads((out / RECIPE_FILE).read_text())
+        except ValueError:
+            found = None
+        if found != wanted:
+            raise UsageError(
+                f"{out} holds a set that was made with other settings.",
+                why=f"There: {found}. Asked for: {wanted}.",
+                fix="Give another --out, or the same settings to continue that set.",
+            )
+        return read_rows(out, jpeg=recipe.jpeg)
+    if out.is_dir() and any(out.iterdir()):
+        raise UsageError(
+            f"{out} is not empty, and not a folder that the renderer made.",
+            fix="Give a new folder as --out.",
+        )
+    (out / IMAGES_DIR).mkdir(parents=True, exist_ok=True)
+    write_text(out / RECIPE_FILE, json.dumps(wanted, indent=2) + "\n")
+    return {}
+
+
+def read_rows(out: Path, *, jpeg: bool) -> dict[int, Row]:
+    """Read the rows, by number, of the images that are really there."""
+    path = out / METADATA_FILE
+    if not path.is_file():
+        return {}
+    rows = {}
+    with path.open(newline="") as file:
+        for line in csv.DictReader(file):
+            name = image_name(line["image_id"], jpeg=jpeg)
+            if (out / IMAGES_DIR / name).is_file():
+                xmin, ymin, xmax, ymax = (int(line[column]) for column in COLUMNS[1:])
+                rows[int(line["index"])] = Row(
+                    index=int(line["index"]),
+                    image_id=line["image_id"],
+                    box=(xmin, ymin, xmax, ymax),
+                    family=line["family"],
+                    background=line["background"],
+                )
+    return rows
+
+
+def image_name(image_id: str, *, jpeg: bool) -> str:
+    """Name an image's file."""
+    return f"{image_id}.{'jpg' if jpeg else 'png'}"
+
+
+def write_tables(out: Path, rows: dict[int, Row]) -> None:
+    """Write the three tables, in the order of the images' numbers."""
+    ordered = [rows[index] for index in sorted(rows)]
+    placeholders = [(row.image_id, *PLACEHOLDER) for row in ordered]
+    _write_csv(out / FORMAT_FILE, COLUMNS, placeholders)
+    _write_csv(out / LABELS_FILE, COLUMNS, [(row.image_id, *row.box) for row in ordered])
+    _write_csv(
+        out / METADATA_FILE,
+        ("index", *COLUMNS, "family", "background"),
+        [(row.index, row.image_id, *row.box, row.family, row.background) for row in ordered],
+    )
+
+
+def _write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    lines = (",".join(str(value) for value in line) for line in (header, *rows))
+    write_text(path, "\n".join(lines) + "\n")
+
+
+@contextlib.contextmanager
+def progress_bar(count: int, *, done: int) -> Iterator[Callable[[int], None]]:
+    """Show how far the rendering is; gives a function that counts images."""
+    columns = (
+        TextColumn("rendering"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[rate]}"),
+    )
+    with Progress(*columns, console=console.err) as progress:
+        task = progress.add_task("", total=count, completed=done, rate="")
+
+        def advance(images: int) -> None:
+            progress.advance(task, images)
+            speed = progress.tasks[0].speed
+            progress.update(task, rate=f"{speed:.1f} images/s" if speed else "")
+
+        yield advance
+
+
+def _work(
+    out: Path, recipe: Recipe, chunks: list[list[int]], processes: int
+) -> Iterator[list[Row]]:
+    """Render chunks in processes of their own, and give them as they are done."""
+    if processes == 1:
+        for chunk in chunks:
+            yield render_chunk(out, recipe, chunk)
+        return
+    # Started afresh, not forked: a window of the parent would not survive a fork.
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        jobs = [pool.submit(render_chunk, out, recipe, chunk) for chunk in chunks]
+        try:
+            for job in as_completed(jobs):
+                yield job.result()
+        except BrokenProcessPool:
+            raise PoseBowlError(
+                "A rendering process died.",
+                why="Often the machine is out of memory, or its OpenGL driver crashed.",
+                fix="Try again with --workers 1: what is done is kept.",
+            ) from None
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+@cache
+def _window() -> Window:
+    from posebowl.render.window import Window  # noqa: PLC0415  only workers need PyVista
+
+    return Window()
+
+
+def render_chunk(out: Path, recipe: Recipe, indices: Sequence[int]) -> list[Row]:
+    """Render some images of a set and write their files."""
+    rows = []
+    for index in indices:
+        image = photo.render(
+            _window(),
+            seed=recipe.seed,
+            index=index,
+            families=recipe.families,
+            compact=recipe.compact,
+        )
+        path = out / IMAGES_DIR / image_name(image.image_id, jpeg=recipe.jpeg)
+        picture = Image.fromarray(image.pixels)
+        with atomic_write(path) as file:
+            if recipe.jpeg:
+                picture.save(file, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+            else:
+                level = 9 if recipe.compact else 1
+                picture.save(file, "PNG", optimize=recipe.compact, compress_level=level)
+        rows.append(
+            Row(
+                index=index,
+                image_id=image.image_id,
+                box=image.box,
+                family=image.family,
+                background=image.background,
+            )
+        )
+    return rows

@@ -1,0 +1,291 @@
+"""One spacecraft in front of the camera: attitude, size, place, light, colour and mask."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from posebowl.challenge import IMAGE_HEIGHT, IMAGE_WIDTH
+from posebowl.render import mesh
+from posebowl.render.materials import Palette
+from posebowl.render.mesh import Array, Mesh
+from posebowl.render.parts import Craft, Part, Rng, Role, direction
+
+if TYPE_CHECKING:
+    from posebowl.render.window import View, Window
+
+MEDIAN_SIDE: Final = 118.0
+"""Median of the longer side of a box, in pixels: makes the median width 8 % of the frame."""
+SPREAD: Final = 0.8
+"""Deviation of the logarithm of that side."""
+SIDES: Final = (14.0, 1500.0)
+"""The shortest and the longest that the longer side may get before it is fitted to the frame."""
+TRUNCATED: Final = 0.03
+"""Share of images whose spacecraft is cut by the frame."""
+LEAST_WIRE: Final = 0.8
+"""Thinnest that a wire is drawn, in pixels of the photo: thinner ones could not be seen."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Light:
+    """Sun and fill light, as directions they come from in the camera's frame, shape (3,)."""
+
+    sun: Array
+    fill: Array
+    fill_light: float
+    ambient: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pose:
+    """A spacecraft placed in front of the camera.
+
+    Attributes:
+        rotation: From the spacecraft's frame to the camera's, shape (3, 3).
+        centre: Of the spacecraft, in its own frame, shape (3,).
+        radius: Of the sphere about the centre that holds it.
+        distance: From the camera to the centre.
+        focal: Focal length in pixels.
+        principal: Where the optical axis meets the photo, in pixels (x, y).
+        box: Of the projected vertices, in pixels (left, top, right, bottom), not cut.
+    """
+
+    rotation: Array
+    centre: Array
+    radius: float
+    distance: float
+    focal: float
+    principal: tuple[float, float]
+    box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sprite:
+    """The picture of a spacecraft and where it belongs in the photo.
+
+    Attributes:
+        left: Column of its first pixel.
+        top: Row of its first pixel.
+        colour: Light from each pixel, weighted by coverage, 0 to 1, shape (h, w, 3).
+        coverage: Share of each pixel that is covered, shape (h, w).
+        mask: Whether any of a pixel is covered, shape (h, w).
+    """
+
+    left: int
+    top: int
+    colour: npt.NDArray[np.float32]
+    coverage: npt.NDArray[np.float32]
+    mask: npt.NDArray[np.bool_]
+
+
+def box_of(mask: npt.NDArray[np.bool_], left: int = 0, top: int = 0) -> tuple[int, int, int, int]:
+    """Give the box of a mask that is not empty: xmax and ymax are one past the last pixel."""
+    columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
+    return (
+        left + int(columns[0]),
+        top + int(rows[0]),
+        left + int(columns[-1]) + 1,
+        top + int(rows[-1]) + 1,
+    )
+
+
+def draw_light(rng: Rng, *, earthshine: float) -> Light:
+    """Draw hard sunlight from any side and weak light from elsewhere.
+
+    Args:
+        rng: Draws it.
+        earthshine: 0 in deep space, 1 in front of the day side of the Earth.
+    """
+    sun = direction(rng)
+    if sun[2] < 0.1 and rng.random() < 0.75:
+        sun = sun * (1, 1, -1)  # mostly not from behind, where nothing could be seen
+    return Light(
+        sun=sun,
+        fill=direction(rng),
+        fill_light=float(rng.uniform(0.05, 0.3) + earthshine * rng.uniform(0.1, 0.5)),
+        ambient=float(rng.uniform(0.03, 0.14) + earthshine * rng.uniform(0, 0.15)),
+    )
+
+
+def vertices(craft: Craft) -> Array:
+    """Collect all vertices and the ends of all wires, shape (n, 3)."""
+    return np.concatenate(
+        [p.mesh.points if isinstance(p, Part) else np.stack((p.start, p.end)) for p in craft]
+    )
+
+
+def draw_pose(rng: Rng, points: Array) -> Pose:
+    """Place a spacecraft: any attitude, any place in the frame, sizes like the real set's.
+
+    Args:
+        rng: Draws it.
+        points: All vertices, shape (n, 3).
+    """
+    centre = (points.min(axis=0) + points.max(axis=0)) / 2
+    radius = float(np.linalg.norm(points - centre, axis=1).max())
+    rotation = random_rotation(rng)
+    distance = radius * float(rng.uniform(2.0, 12.0))
+    seen = (points - centre) @ rotation.T - (0, 0, distance)
+    plane = seen[:, :2] / -seen[:, 2:]
+    low, high = plane.min(axis=0), plane.max(axis=0)
+    side = float(np.clip(rng.lognormal(np.log(MEDIAN_SIDE), SPREAD), *SIDES))
+    focal = side / float((high - low).max())
+    frame = np.array((IMAGE_WIDTH, IMAGE_HEIGHT))
+    focal *= min(1.0, float((0.985 * frame / (focal * (high - low))).min()))
+    size = focal * (high - low)
+    corner = rng.uniform(0, 1, 2) * np.maximum(frame - size - 2, 0) + 1
+    if rng.random() < TRUNCATED:
+        axis = int(rng.integers(2))
+        hidden = rng.uniform(0.05, 0.5) * size[axis]
+        corner[axis] = -hidden if rng.random() < 0.5 else frame[axis] - size[axis] + hidden
+    principal = (corner[0] - focal * low[0], corner[1] + focal * high[1])
+    return Pose(
+        rotation=rotation,
+        centre=centre,
+        radius=radius,
+        distance=distance,
+        focal=focal,
+        principal=(float(principal[0]), float(principal[1])),
+        box=(float(corner[0]), float(corner[1]), *(float(v) for v in corner + size)),  # type: ignore[arg-type]
+    )
+
+
+def random_rotation(rng: Rng) -> Array:
+    """Draw a rotation, shape (3, 3), uniform over all attitudes (QR of a Gaussian matrix)."""
+    q, r = np.linalg.qr(rng.normal(size=(3, 3)))
+    q = q * np.sign(np.diag(r))
+    if np.linalg.det(q) < 0:
+        q[:, 0] *= -1
+    return np.asarray(q)
+
+
+def surfaces(rng: Rng, craft: Craft, palette: Palette, pose: Pose) -> list[tuple[Role, Mesh]]:
+    """Turn parts and wires into one mesh for each role, in the camera's frame.
+
+    The camera is in the origin and looks along -z.
+    """
+    thin = LEAST_WIRE / 2 * pose.distance / pose.focal
+    groups: dict[Role, list[Mesh]] = defaultdict(list)
+    for piece in craft:
+        if isinstance(piece, Part):
+            groups[piece.role].append(piece.mesh)
+        else:
+            groups[piece.role].append(mesh.rod(piece.start, piece.end, max(piece.radius, thin)))
+    offset = np.array((0, 0, -pose.distance))
+    result: list[tuple[Role, Mesh]] = []
+    for role, meshes in groups.items():
+        whole = mesh.merge(meshes).moved(-pose.centre).turned(pose.rotation).moved(offset)
+        crinkle = palette[role].crinkle
+        if crinkle:
+            bent = mesh.unit(whole.normals + crinkle * rng.normal(size=whole.normals.shape))
+            whole = replace(whole, normals=bent)
+        result.append((role, whole))
+    return result
+
+
+def take(
+    window: Window, rng: Rng, craft: Craft, palette: Palette, pose: Pose, light: Light
+) -> Sprite:
+    """Render the part of a spacecraft that is inside the frame, shadows and mask included."""
+    left, top = (max(0, int(np.floor(pose.box[i])) - 3) for i in (0, 1))
+    right = min(IMAGE_WIDTH, int(np.ceil(pose.box[2])) + 3)
+    bottom = min(IMAGE_HEIGHT, int(np.ceil(pose.box[3])) + 3)
+    scale = supersampling(right - left, bottom - top)
+    view = crop_view(pose, (left, top, right, bottom), scale)
+    groups = surfaces(rng, craft, palette, pose)
+    window.load([(shape, palette[role]) for role, shape in groups], ambient=light.ambient)
+    lamps = {"sun": light.sun, "fill": light.fill, "fill_light": light.fill_light}
+    window.light(**lamps, sunlight=1.0)  # type: ignore[arg-type]
+    lit = window.shoot(view).astype(np.float32) / 255
+    depth = window.depth(view)
+    mask = depth < 1
+    shade = shadow(window, pose, light.sun, view, depth)
+    if shade.any():
+        window.light(**lamps, sunlight=0.0)  # type: ignore[arg-type]
+        lit[shade] = window.shoot(view)[shade].astype(np.float32) / 255
+    lit[~mask] = 0
+    return Sprite(
+        left=left,
+        top=top,
+        colour=shrink(lit, scale),
+        coverage=shrink(mask[..., None].astype(np.float32), scale)[..., 0],
+        mask=shrink(mask[..., None].astype(np.float32), scale)[..., 0] > 0,
+    )
+
+
+def supersampling(width: int, height: int) -> int:
+    """Choose how many times finer than the photo a crop is rendered."""
+    return 4 if max(width, height) <= 128 else 3 if max(width, height) <= 341 else 2
+
+
+def shrink(image: npt.NDArray[np.float32], scale: int) -> npt.NDArray[np.float32]:
+    """Average blocks of scale x scale pixels."""
+    height, width, channels = image.shape
+    blocks = image.reshape(height // scale, scale, width // scale, scale, channels)
+    return np.asarray(blocks.mean(axis=(1, 3)), dtype=np.float32)
+
+
+def crop_view(pose: Pose, crop: tuple[int, int, int, int], scale: int) -> View:
+    """Make the view that renders a crop of the photo, given in its pixels, `scale` times finer."""
+    from posebowl.render.window import View  # noqa: PLC0415
+
+    near, far = pose.distance - 1.1 * pose.radius, pose.distance + 1.1 * pose.radius
+    x0, x1 = ((side - pose.principal[0]) / pose.focal for side in (crop[0], crop[2]))
+    y0, y1 = ((pose.principal[1] - side) / pose.focal for side in (crop[3], crop[1]))
+    projection = np.array(
+        [
+            (2 / (x1 - x0), 0, (x1 + x0) / (x1 - x0), 0),
+            (0, 2 / (y1 - y0), (y1 + y0) / (y1 - y0), 0),
+            (0, 0, -(far + near) / (far - near), -2 * far * near / (far - near)),
+            (0, 0, -1, 0),
+        ]
+    )
+    return View(
+        rotation=np.eye(3),
+        position=np.zeros(3),
+        projection=projection,
+        width=(crop[2] - crop[0]) * scale,
+        height=(crop[3] - crop[1]) * scale,
+    )
+
+
+def shadow(
+    window: Window, pose: Pose, sun: Array, view: View, depth: npt.NDArray[np.float32]
+) -> npt.NDArray[np.bool_]:
+    """Find the pixels that another part hides from the sun, by a shadow map.
+
+    Source: L. Williams, "Casting curved shadows on curved surfaces", SIGGRAPH 1978.
+    """
+    from posebowl.render.window import View  # noqa: PLC0415
+
+    size = 512 if max(view.width, view.height) <= 700 else 1024
+    turn, centre = mesh.basis(sun).T, np.array((0, 0, -pose.distance))
+    reach = pose.radius * 1.05
+    projection = np.diag((1 / reach, 1 / reach, -1 / reach, 1.0))
+    projection[2, 3] = -2.0  # the camera is two reaches away: depth runs from one to three
+    from_sun = View(
+        rotation=turn,
+        position=centre + 2 * reach * np.asarray(sun),
+        projection=projection,
+        width=size,
+        height=size,
+    )
+    window.shoot(from_sun)
+    nearest = window.depth(from_sun) * 2 * reach  # behind the plane one reach off, towards the sun
+    rows, columns = np.nonzero(depth < 1)
+    a, b = view.projection[2, 2], view.projection[2, 3]
+    z = -b / (2 * depth[rows, columns].astype(float) - 1 + a)
+    x_clip = (columns + 0.5) / view.width * 2 - 1
+    y_clip = 1 - (rows + 0.5) / view.height * 2
+    x = -z * (x_clip + view.projection[0, 2]) / view.projection[0, 0]
+    y = -z * (y_clip + view.projection[1, 2]) / view.projection[1, 1]
+    points = (np.stack((x, y, z), axis=1) - centre) @ turn.T
+    i = np.clip(((points[:, 0] / reach + 1) / 2 * size).astype(int), 0, size - 1)
+    j = np.clip(((1 - points[:, 1] / reach) / 2 * size).astype(int), 0, size - 1)
+    shade = np.zeros(depth.shape, dtype=bool)
+    shade[rows, columns] = nearest[j, i] < reach - points[:, 2] - 6 * reach / size
+    return shade

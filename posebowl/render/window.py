@@ -1,0 +1,187 @@
+"""The off-screen window: takes pictures of meshes, with PyVista and VTK.
+
+This is the only module of the project that imports PyVista.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from posebowl.errors import PoseBowlError
+from posebowl.render.materials import Material
+from posebowl.render.mesh import Array, Mesh
+
+SIZES: Final = ((256, 256), (512, 512), (1024, 1024), (2560, 2048))
+"""Window sizes, (width, height): the smallest that holds a picture is used, since Mesa's
+software renderer pays for every pixel."""
+
+
+class RenderError(PoseBowlError):
+    """Pictures cannot be taken on this machine."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """A camera: where it is and how it projects, and the size of its picture in pixels.
+
+    Attributes:
+        rotation: Rows are the camera's right, up and backward directions, shape (3, 3).
+        position: Of the camera, shape (3,).
+        projection: OpenGL's clip matrix, shape (4, 4).
+        width: In pixels.
+        height: In pixels.
+    """
+
+    rotation: Array
+    position: Array
+    projection: Array
+    width: int
+    height: int
+
+
+def _pyvista() -> Any:
+    try:
+        import pyvista  # noqa: PLC0415  the rest of the project works without it
+    except ImportError:
+        raise missing_pyvista() from None
+    return pyvista
+
+
+def missing_pyvista() -> RenderError:
+    """Say how to get PyVista."""
+    return RenderError(
+        "PyVista is not installed in this environment.",
+        why="The renderer alone needs it, so plain `uv sync` leaves it out.",
+        fix="Type: uv run --group render python -m posebowl.render --help",
+    )
+
+
+class Window:
+    """One off-screen window, kept open so that every picture after the first is cheap."""
+
+    def __init__(self) -> None:
+        if sys.platform == "linux" and not os.environ.get("DISPLAY"):
+            # Spares VTK a failing attempt at an X server, and the user its warning.
+            os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
+        self._pv = _pyvista()
+        self._plotter = self._pv.Plotter(off_screen=True, window_size=SIZES[0], lighting="none")
+        self._plotter.set_background("black")
+        self._size = SIZES[0]
+        self._window = self._plotter.render_window
+        self._window.SetMultiSamples(0)
+        self._renderer = self._plotter.renderer
+        # The projection is set as a matrix, which VTK's own culling does not know of.
+        self._renderer.GetCullers().RemoveAllItems()
+        self._sun = self._pv.Light(light_type="scene light", position=(0, 0, 1))
+        self._fill = self._pv.Light(light_type="scene light", position=(0, 0, 1))
+        self._plotter.add_light(self._sun)
+        self._plotter.add_light(self._fill)
+        self._actors: list[Any] = []
+        self._prove()
+
+    def _prove(self) -> None:
+        """Make sure that pictures really come out.
+
+        Raises:
+            RenderError: They do not; says what to install.
+        """
+        self._window.Render()
+        if not self._window.SupportsOpenGL():
+            raise RenderError(
+                "VTK cannot draw off-screen on this machine.",
+                why="It found no OpenGL through EGL.",
+                fix="On Debian or Ubuntu: `apt-get install libegl1`.",
+            )
+
+    def close(self) -> None:
+        """Give the window back."""
+        self._plotter.close()
+
+    def load(self, surfaces: list[tuple[Mesh, Material]], *, ambient: float) -> None:
+        """Show these surfaces and nothing else; ambient is the share of light from nowhere."""
+        for actor in self._actors:
+            self._renderer.RemoveActor(actor)
+        self._actors = [self._actor(mesh, material, ambient) for mesh, material in surfaces]
+        for actor in self._actors:
+            self._renderer.AddActor(actor)
+
+    def _actor(self, mesh: Mesh, material: Material, ambient: float) -> Any:
+        poly = self._pv.PolyData.from_regular_faces(mesh.points.astype(np.float32), mesh.triangles)
+        poly.point_data["Normals"] = mesh.normals.astype(np.float32)
+        poly.GetPointData().SetActiveNormals("Normals")
+        if material.texture is not None:
+            poly.active_texture_coordinates = mesh.uv.astype(np.float32)
+        mapper = self._pv.DataSetMapper(poly)
+        mapper.scalar_visibility = False
+        actor = self._pv.Actor(mapper=mapper)
+        prop = actor.prop
+        prop.color = material.colour
+        prop.interpolation = "Phong"
+        prop.diffuse, prop.ambient = material.diffuse, ambient
+        prop.specular, prop.specular_power = material.specular, material.power
+        if material.texture is not None:
+            texture = self._pv.Texture(material.texture)
+            texture.mipmap = True
+            texture.interpolate = True
+            texture.repeat = True
+            actor.texture = texture
+        return actor
+
+    def light(self, *, sun: Array, sunlight: float, fill: Array, fill_light: float) -> None:
+        """Point both lights, given by the directions they come from, shape (3,)."""
+        for lamp, towards, strength in (
+            (self._sun, sun, sunlight),
+            (self._fill, fill, fill_light),
+        ):
+            lamp.SetPosition(*towards)
+            lamp.SetFocalPoint(0, 0, 0)
+            lamp.SetIntensity(strength)
+
+    def shoot(self, view: View) -> npt.NDArray[np.uint8]:
+        """Take a picture: RGB, shape (height, width, 3), top row first."""
+        self._frame(view)
+        self._window.Render()
+        data = self._window.GetPixelData(
+            0, 0, view.width - 1, view.height - 1, 0, pixels := self._array("Unsigned char"), 0
+        )
+        del data
+        flat = self._numpy(pixels)
+        return np.asarray(flat.reshape(view.height, view.width, 3)[::-1])
+
+    def depth(self, view: View) -> npt.NDArray[np.float32]:
+        """Read the depth of the picture last taken, 0 to 1, shape (height, width)."""
+        values = self._array("Float")
+        self._window.GetZbufferData(0, 0, view.width - 1, view.height - 1, values)
+        return np.asarray(self._numpy(values).reshape(view.height, view.width)[::-1])
+
+    def _frame(self, view: View) -> None:
+        size = next(s for s in SIZES if s[0] >= view.width and s[1] >= view.height)
+        if size != self._size:
+            self._window.SetSize(*size)
+            self._size = size
+        self._renderer.SetViewport(0, 0, view.width / size[0], view.height / size[1])
+        camera = self._renderer.GetActiveCamera()
+        camera.SetPosition(*view.position)
+        camera.SetFocalPoint(*(view.position - view.rotation[2]))
+        camera.SetViewUp(*view.rotation[1])
+        camera.SetUseExplicitProjectionTransformMatrix(True)  # noqa: FBT003  VTK takes no keywords
+        matrix = self._pv.vtkmatrix_from_array(view.projection)
+        camera.SetExplicitProjectionTransformMatrix(matrix)
+
+    @staticmethod
+    def _array(kind: str) -> Any:
+        from vtkmodules.vtkCommonCore import vtkFloatArray, vtkUnsignedCharArray  # noqa: PLC0415
+
+        return vtkFloatArray() if kind == "Float" else vtkUnsignedCharArray()
+
+    @staticmethod
+    def _numpy(values: Any) -> npt.NDArray[Any]:
+        from vtkmodules.util.numpy_support import vtk_to_numpy  # noqa: PLC0415
+
+        return np.array(vtk_to_numpy(values))
