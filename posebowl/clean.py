@@ -1,0 +1,98 @@
+"""Remove what this tool made in the submission folder, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from posebowl.archive import packed_by_us
+from posebowl.challenge import PREDICTIONS_FILE
+from posebowl.errors import PoseBowlError
+
+ARCHIVE_FILE: Final = "submission.zip"
+MADE_FILES: Final = frozenset({PREDICTIONS_FILE, "log.txt", "result.json", "report.html"})
+MADE_FOLDERS: Final = frozenset({"history", "runs"})
+
+_RUN: Final = re.compile(r"\.run-.+")
+_PART: Final = re.compile(r"\.(.+)\.[^.]+\.part")
+"""What a killed process leaves of a file that it was writing: see files.atomic_write."""
+_QUIET: Final = frozenset({"README.md", ".gitignore", ".gitkeep"})
+"""Part of the repository; not worth a word."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cleaned:
+    """What happened to the submission folder."""
+
+    removed: tuple[Path, ...]
+    kept: tuple[Path, ...]
+    """What else is there, and so is the user's."""
+    freed_bytes: int
+
+
+def clean(folder: Path) -> Cleaned:
+    """Remove results, logs, reports and the remains of killed runs.
+
+    A submission.zip goes only if `pack` made it and nobody changed it since: then it can be
+    made again. Its comment tells (see archive.content_mark): unlike a note kept beside it, it
+    stays with the file when that is moved, and it no longer fits once a file is added or
+    replaced. Links are never followed, and never removed.
+
+    Raises:
+        PoseBowlError: Something could not be removed.
+    """
+    removed, kept, freed = [], [], 0
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if not _is_made(path):
+            kept += [path] if path.name not in _QUIET else []
+            continue
+        try:
+            size = _size(path)
+            if path.is_dir():
+                _open_up(path)
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        except OSError as error:
+            raise PoseBowlError(
+                f"{error.filename or path} could not be removed: {error.strerror}.",
+                fix="Remove it by hand.",
+            ) from None
+        removed.append(path)
+        freed += size
+    return Cleaned(removed=tuple(removed), kept=tuple(kept), freed_bytes=freed)
+
+
+def _is_made(path: Path) -> bool:
+    if path.is_symlink():
+        return False
+    if path.is_dir():
+        return path.name in MADE_FOLDERS or bool(_RUN.fullmatch(path.name))
+    if not path.is_file():
+        return False
+    part = _PART.fullmatch(path.name)
+    if part:
+        return part[1] in {*MADE_FILES, ARCHIVE_FILE}
+    return path.name in MADE_FILES or (path.name == ARCHIVE_FILE and packed_by_us(path))
+
+
+def _open_up(folder: Path) -> None:
+    """Take back the right to remove what a submission made and closed to its owner."""
+    folder.chmod(0o700)
+    for root, names, _ in os.walk(folder):
+        for name in names:
+            inner = Path(root, name)
+            if not inner.is_symlink():
+                inner.chmod(0o700)
+
+
+def _size(path: Path) -> int:
+    """Sum up regular files, without following links."""
+    if not path.is_dir():
+        return path.lstat().st_size
+    files = (Path(root, name) for root, _, names in os.walk(path) for name in names)
+    return sum(file.lstat().st_size for file in files)
