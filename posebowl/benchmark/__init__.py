@@ -1,0 +1,1 @@
+"""Training and export of the benchmark solution; runs in the cpu (or gpu) environment."""

@@ -1,0 +1,127 @@
+"""Labelled photos, and a cache of them from which training views are cut without decoding."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from posebowl import challenge
+from posebowl.benchmark import solution
+from posebowl.errors import BadDataError
+from posebowl.files import atomic_write
+
+Image = npt.NDArray[np.uint8]
+"""Shape (height, width, 3), blue, green, red."""
+Box = npt.NDArray[np.float64]
+"""Shape (4,): xmin, ymin, xmax, ymax in pixels."""
+
+LEVEL_WIDTH: Final = challenge.IMAGE_WIDTH // 2
+LEVEL_HEIGHT: Final = challenge.IMAGE_HEIGHT // 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One labelled photo."""
+
+    path: Path
+    box: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """A picture of a part of the photo: what a view is cut from."""
+
+    image: Image
+    x: float
+    y: float
+    """The photo pixel at the picture's left upper corner."""
+    scale: float
+    """Pixels of the picture per photo pixel."""
+
+
+def read_labels(folder: Path) -> list[Sample]:
+    """List the labelled photos of a data folder, in the order of train_labels.csv.
+
+    Raises:
+        BadDataError: The labels or a photo they name are missing or broken.
+    """
+    labels = folder / challenge.LABELS_FILE
+    fix = "Make labelled photos with `invoke data.render --count 3000 --out DIR`."
+    try:
+        table = pl.read_csv(labels, columns=list(challenge.COLUMNS))
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise BadDataError(f"{labels} cannot be read.", why=str(error), fix=fix) from None
+    images = folder / challenge.IMAGES_DIR
+    found = {path.stem: path for path in sorted(images.glob("*.[pj]*g"))}
+    missing = [name for name in table[challenge.ID_COLUMN].to_list() if name not in found]
+    if missing or table.is_empty():
+        what = f"{len(missing)} photos of {labels} are missing" if missing else f"{labels} is empty"
+        raise BadDataError(f"{what}.", why=", ".join(missing[:3]), fix=fix)
+    return [
+        Sample(path=found[name], box=(xmin, ymin, xmax, ymax))
+        for name, xmin, ymin, xmax, ymax in table.select(challenge.COLUMNS).iter_rows()
+    ]
+
+
+def fill_cache(samples: Sequence[Sample], cache: Path, *, threads: int) -> list[Path]:
+    """Cache every photo that is not yet cached; return the files in the order of `samples`."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(lambda sample: _cached(sample, cache), samples))
+
+
+def levels(file: Path, sample: Sample) -> tuple[Level, Level]:
+    """Open a cached photo: the whole at half size, and the spacecraft's surroundings in full."""
+    stack = np.load(file, mmap_mode="r")
+    x, y = _close_corner(sample.box)
+    return (
+        Level(image=stack[0], x=0.0, y=0.0, scale=0.5),
+        Level(image=stack[1], x=x, y=y, scale=1.0),
+    )
+
+
+def photos(samples: Iterable[Sample]) -> Iterable[Image]:
+    """Decode photos one after the other, as the solution does."""
+    read: Any = solution.module("photos").read
+    for sample in samples:
+        yield read(sample.path)
+
+
+def _cached(sample: Sample, cache: Path) -> Path:
+    status = sample.path.stat()
+    edges = "-".join(str(edge) for edge in sample.box)
+    file = cache / f"{sample.path.stem}-{status.st_size}-{edges}.npy"
+    if not file.exists():
+        photo = solution.module("photos").read(sample.path)
+        if photo.shape[:2] != (challenge.IMAGE_HEIGHT, challenge.IMAGE_WIDTH):
+            wide, high = challenge.IMAGE_WIDTH, challenge.IMAGE_HEIGHT
+            raise BadDataError(f"{sample.path} is not {wide} by {high} pixels.")
+        x, y = _close_corner(sample.box)
+        whole = cv2.resize(photo, (LEVEL_WIDTH, LEVEL_HEIGHT), interpolation=cv2.INTER_AREA)
+        close = photo[y : y + LEVEL_HEIGHT, x : x + LEVEL_WIDTH]
+        with atomic_write(file) as out:
+            np.save(out, np.stack([whole, close]))
+    return file
+
+
+def _close_corner(box: Sequence[int]) -> tuple[int, int]:
+    x = (box[0] + box[2] - LEVEL_WIDTH) // 2
+    y = (box[1] + box[3] - LEVEL_HEIGHT) // 2
+    return (
+        min(max(0, x), challenge.IMAGE_WIDTH - LEVEL_WIDTH),
+        min(max(0, y), challenge.IMAGE_HEIGHT - LEVEL_HEIGHT),
+    )
+
+
+def default_threads() -> int:
+    """Count the processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,177 @@
+"""Export the weights of any ultralytics detector to the ONNX file that the benchmark runs.
+
+python -m posebowl.benchmark.export --weights best.pt --images data/demo
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime
+import torch
+import ultralytics
+
+import posebowl
+from posebowl import paths
+from posebowl.benchmark import cli, solution
+from posebowl.benchmark.model import BestBox, load, quiet
+from posebowl.console import note
+from posebowl.errors import PoseBowlError, UsageError
+from posebowl.files import atomic_write, human_bytes
+
+OPSET: Final = 17
+TOLERANCE_PIXELS: Final = 0.05
+TOLERANCE_SCORE: Final = 1e-3
+CHECKED: Final = 8
+"""Photos on which the two are compared, at the size of either look."""
+
+Size = tuple[int, int]
+
+
+class MismatchError(PoseBowlError):
+    """The exported network does not say what the original says."""
+
+
+def export(weights: Path, images: list[Path], *, first: Size, second: Size | None) -> bytes:
+    """Turn a checkpoint into a checked ONNX file.
+
+    The graph takes decoded photos (uint8, n x height x width x 3, blue, green, red; any n, and
+    any height and width that 32 divides) and gives the best box of each, of any class: n x 5,
+    corners in input pixels and the score.
+
+    Args:
+        weights: An ultralytics detection checkpoint.
+        images: Photos on which ONNX and PyTorch are compared.
+        first: Height and width at which the solution first looks at a whole photo.
+        second: The same for its closer look; None for a single look.
+
+    Raises:
+        UsageError: The weights cannot be used.
+        MismatchError: ONNX and PyTorch differ by more than the tolerance.
+    """
+    model = load(weights)
+    names = dict(model.names)
+    model.fuse(verbose=False)
+    best_box = BestBox(model)
+    onnx_model = onnx.load_from_string(trace(best_box, first))
+    metadata = {
+        "class_names": json.dumps(names),
+        "first_look": json.dumps(first),
+        "second_look": json.dumps(second),
+        "source": weights.name,
+        "source_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+        "ultralytics": ultralytics.__version__,
+        "posebowl": posebowl.__version__,
+        "license": "AGPL-3.0, as weights made with ultralytics are",
+    }
+    onnx.helper.set_model_props(onnx_model, metadata)
+    content: bytes = onnx_model.SerializeToString()
+    for size in (first, second) if second else (first,):
+        compare(best_box, content, inputs(images[:CHECKED], size))
+    return content
+
+
+def trace(best_box: BestBox, size: Size) -> bytes:
+    """Trace the network into an ONNX graph of free batch, height and width."""
+    quiet()
+    example = torch.zeros((2, *size, 3), dtype=torch.uint8)
+    buffer = io.BytesIO()
+    torch.onnx.export(
+        best_box,
+        (example,),
+        buffer,
+        dynamo=False,
+        opset_version=OPSET,
+        input_names=["photos"],
+        output_names=["boxes"],
+        dynamic_axes={"photos": {0: "n", 1: "height", 2: "width"}, "boxes": {0: "n"}},
+    )
+    return buffer.getvalue()
+
+
+def inputs(images: list[Path], size: Size) -> npt.NDArray[np.uint8]:
+    """Read photos and show each whole, as the solution's first look does."""
+    photos: Any = solution.module("photos")
+    boxes: Any = solution.module("boxes")
+    shown = []
+    for path in images:
+        photo = photos.read(path)
+        shown.append(photos.show(photo, boxes.letterbox(photo.shape[:2], size), size))
+    return np.stack(shown)
+
+
+def compare(best_box: BestBox, content: bytes, shown: npt.NDArray[np.uint8]) -> None:
+    """Run both networks on the same inputs.
+
+    Raises:
+        MismatchError: A corner or a score differs by more than the tolerance.
+    """
+    with torch.inference_mode():
+        ours = best_box(torch.from_numpy(shown)).numpy()
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    theirs = session.run(["boxes"], {"photos": shown})[0]
+    differences = np.abs(theirs - ours).max(0)
+    pixels, score = float(differences[:4].max()), float(differences[4])
+    size = f"{shown.shape[1]}x{shown.shape[2]}"
+    if not (pixels <= TOLERANCE_PIXELS and score <= TOLERANCE_SCORE):  # NaN is no agreement
+        raise MismatchError(
+            f"At {size}, ONNX and PyTorch differ by {pixels:g} pixels and {score:g} in score.",
+            why=f"At most {TOLERANCE_PIXELS} and {TOLERANCE_SCORE} are tolerated.",
+            fix="Nothing was written. Check the weights with `yolo val`, or another torch version.",
+        )
+    note(f"{size}: ONNX agrees with PyTorch within {pixels:.2g} pixels on {len(shown)} photos.")
+
+
+def find_images(folder: Path) -> list[Path]:
+    """List photos to compare on.
+
+    Raises:
+        UsageError: There is none.
+    """
+    inner = folder / "images" if (folder / "images").is_dir() else folder
+    found = sorted(path for path in inner.glob("*.[pj]*g") if not path.name.startswith("."))
+    if not found:
+        raise UsageError(
+            f"{folder} holds no photos to check the export on.",
+            fix="Give a data folder with --images DIR.",
+        )
+    return found
+
+
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, prog="posebowl.benchmark.export")
+    parser.add_argument("--weights", type=Path, required=True, help="an ultralytics checkpoint")
+    parser.add_argument("--out", type=Path, default=paths.SOLUTIONS / "benchmark" / "model.onnx")
+    parser.add_argument("--images", type=Path, default=paths.DEMO_DATA, help="photos to check on")
+    parser.add_argument("--imgsz", type=int, nargs=2, metavar=("H", "W"), default=(384, 480))
+    parser.add_argument("--second", type=int, nargs=2, metavar=("H", "W"), default=(256, 320))
+    parser.add_argument("--one-look", action="store_true", help="no closer look at what was found")
+    parser.add_argument("--force", action="store_true", help="replace an existing file")
+    return parser.parse_args(argv)
+
+
+def main() -> None:
+    """Export as the command line says."""
+    args = parse()
+    if args.out.exists() and not args.force:
+        raise UsageError(f"{args.out} exists.", fix="Add --force to replace it.")
+    first, second = tuple(args.imgsz), None if args.one_look else tuple(args.second)
+    if any(edge % 32 or edge <= 0 for edge in (*first, *(second or ()))):
+        raise UsageError("Heights and widths must be multiples of 32.")
+    content = export(args.weights, find_images(args.images), first=first, second=second)
+    with atomic_write(args.out) as file:
+        file.write(content)
+    note(f"Wrote {args.out} ({human_bytes(len(content))}).")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,105 @@
+"""The network: a YOLO detector with one detection head, and the best box that it sees."""
+
+from __future__ import annotations
+
+import os
+
+# ultralytics must neither look for the internet nor leave files in the home folder.
+os.environ.setdefault("YOLO_OFFLINE", "true")
+os.environ.setdefault("YOLO_AUTOINSTALL", "false")
+os.environ.setdefault("YOLO_VERBOSE", "false")
+
+import warnings
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from ultralytics.cfg import get_cfg
+from ultralytics.nn.tasks import DetectionModel, torch_safe_load, yaml_model_load
+
+from posebowl.errors import UsageError
+
+CLASS_NAMES: Final = {0: "spacecraft"}
+
+
+def build(yaml: str) -> Any:
+    """Build an untrained one-class detector from an ultralytics YAML, such as yolo26n.yaml.
+
+    A model with two heads (one box per object beside many) is built with the latter alone: the
+    best of many boxes needs no suppression of the others, and that head learns faster.
+
+    Raises:
+        UsageError: ultralytics knows no such model.
+    """
+    try:
+        config = yaml_model_load(yaml)
+    except FileNotFoundError:
+        raise UsageError(
+            f"ultralytics has no model {yaml}.", fix="Try --model yolo26n.yaml."
+        ) from None
+    config["end2end"] = False
+    model = DetectionModel(config, nc=1, verbose=False)
+    model.names = dict(CLASS_NAMES)
+    model.args = get_cfg(overrides={"model": yaml, "task": "detect"})
+    return model
+
+
+def load(weights: Path) -> Any:
+    """Load the model of an ultralytics checkpoint, in fp32 and ready for inference.
+
+    Raises:
+        UsageError: The file is missing, or holds no ultralytics detection model.
+    """
+    if not weights.is_file():
+        raise UsageError(
+            f"{weights} does not exist.",
+            fix="Give a checkpoint with --weights, for example best.pt.",
+        )
+    try:
+        checkpoint, _ = torch_safe_load(str(weights))
+        model = checkpoint.get("ema") or checkpoint["model"]
+    except Exception as error:  # unpickling a stranger's file can raise anything
+        raise UsageError(f"{weights} is no ultralytics checkpoint.", why=str(error)) from error
+    task = getattr(model, "task", "detect")
+    if task != "detect" or not hasattr(model, "stride"):
+        raise UsageError(f"{weights} holds no detection model but one for {task}.")
+    return model.float().eval()
+
+
+class BestBox(torch.nn.Module):  # type: ignore[misc]  # torch has no types here
+    """A detector that takes photos as they are decoded and gives the best box of any class.
+
+    Input: uint8, (n, height, width, 3), blue, green, red; height and width multiples of 32.
+    Output: float32, (n, 5): xmin, ymin, xmax, ymax in input pixels, and the score.
+    """
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        head = model.model[-1]
+        if getattr(head, "one2one_cv2", None) is not None:
+            head.end2end = head.cv2 is None
+        # Anchors are made anew for each input, so that one graph serves inputs of all sizes.
+        head.dynamic, head.export, head.format = True, True, "onnx"
+        self.model = model
+        self.corners = bool(head.end2end)
+        self.eval()
+
+    def forward(self, photos: torch.Tensor) -> torch.Tensor:
+        """Find the best box of each photo."""
+        weight = next(self.model.parameters())
+        inputs = photos.flip(-1).permute(0, 3, 1, 2).to(weight.dtype) / 255
+        found = self.model(inputs)
+        if self.corners:  # (n, boxes, 6), sorted by score
+            return found[:, 0, :5]
+        scores = found[:, 4:].amax(1)  # found: (n, 4 + classes, anchors)
+        best = scores.argmax(1, keepdim=True)
+        # All channels, though four would do: OpenVINO wants index and data of one shape.
+        box = found.gather(2, best[:, None].expand(-1, found.shape[1], 1))[:, :4, 0]
+        center, half = box[:, :2], box[:, 2:] / 2
+        return torch.cat([center - half, center + half, scores.gather(1, best)], 1).float()
+
+
+def quiet() -> None:
+    """Silence warnings about torch's tracing, which say nothing about the result."""
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
+    warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)

@@ -1,0 +1,56 @@
+"""How good a network is: mean IoU of its boxes on labelled photos."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from posebowl.benchmark import solution
+from posebowl.benchmark.dataset import Sample, photos
+
+Network = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quality:
+    """Mean IoU over photos."""
+
+    first_look: float
+    both_looks: float
+    missed: float
+    """Share of photos with an IoU under 0.1 after both looks."""
+
+
+def measure(
+    network: Network, samples: Sequence[Sample], size: tuple[int, int], second: tuple[int, int]
+) -> Quality:
+    """Find the spacecraft on every photo as the solution does, and compare with the labels.
+
+    Args:
+        network: From inputs (n, height, width, 3) to boxes and scores (n, 5).
+        samples: Labelled photos.
+        size: Height and width of the first look's input.
+        second: The same of the second look's.
+    """
+    looks: Any = solution.module("looks")
+    boxes: Any = solution.module("boxes")
+    once = looks.Looks(first=size, second=None)
+    twice = looks.Looks(first=size, second=second)
+    scores = []
+    for sample, photo in zip(samples, photos(samples), strict=True):
+        truth = np.array(sample.box, np.float64)
+        pair = []
+        for how in (once, twice):
+            pixels = looks.find([photo], network, how)[0].pixels(photo)
+            pair.append(boxes.iou(truth, np.array(pixels, np.float64)) if pixels else 0.0)
+        scores.append(pair)
+    table = np.array(scores)
+    return Quality(
+        first_look=float(table[:, 0].mean()),
+        both_looks=float(table[:, 1].mean()),
+        missed=float((table[:, 1] < 0.1).mean()),
+    )

@@ -1,0 +1,332 @@
+"""Train the benchmark's network on rendered photos, within a given time.
+
+python -m posebowl.benchmark.train --data DIR --val DIR --minutes 60 --out DIR
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+import time
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import ultralytics
+
+from posebowl.benchmark import cli
+from posebowl.benchmark.dataset import Sample, default_threads, fill_cache, read_labels
+from posebowl.benchmark.feed import Corpus, batches
+from posebowl.benchmark.model import BestBox, build
+from posebowl.benchmark.quality import Quality, measure
+from posebowl.benchmark.views import Mix
+from posebowl.console import note
+from posebowl.errors import UsageError
+from posebowl.files import atomic_write
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that shapes a training run."""
+
+    model: str = "yolo26n.yaml"
+    size: tuple[int, int] = (256, 320)
+    """Height and width of the training views."""
+    first: tuple[int, int] = (384, 480)
+    """Height and width of the first look when the network is judged."""
+    batch: int = 16
+    rate: float = 2e-3
+    """Highest learning rate of AdamW."""
+    last_rate: float = 0.01
+    """Share of `rate` left at the end of the cosine."""
+    warm_up: int = 300
+    """Steps over which the rate rises."""
+    weight_decay: float = 5e-4
+    average: float = 0.999
+    """Decay of the running average of the weights, which is what is kept."""
+    seed: int = 0
+    minutes: float = 60.0
+    steps: int | None = None
+    """Steps instead of minutes: repeatable, at whatever time it takes."""
+    every_minutes: float = 4.0
+    """Between checkpoints, each of which is judged on the validation photos."""
+    precision: str = "auto"
+    device: str = "auto"
+    mix: Mix = field(default_factory=Mix)
+
+
+@dataclass(kw_only=True)
+class State:
+    """Where a training run stands; what a checkpoint holds."""
+
+    model: Any
+    average: Any
+    optimizer: Any
+    step: int = 0
+    seconds: float = 0.0
+    best: float = -1.0
+
+    def progress(self, recipe: Recipe) -> float:
+        """Share of the run that is done, 0 to 1."""
+        if recipe.steps is not None:
+            return min(1.0, self.step / recipe.steps)
+        return min(1.0, self.seconds / (60 * recipe.minutes))
+
+
+def rate(progress: float, step: int, recipe: Recipe) -> float:
+    """Give the learning rate: a linear rise, then half a cosine down to `last_rate`."""
+    cosine = (1 + math.cos(math.pi * progress)) / 2
+    level = recipe.last_rate + (1 - recipe.last_rate) * cosine
+    return recipe.rate * level * min(1.0, (step + 1) / recipe.warm_up)
+
+
+def train(recipe: Recipe, corpus: Corpus, val: list[Sample], out: Path, *, resume: bool) -> State:
+    """Train until time or steps are used up; keep last.pt, best.pt and curves.csv in `out`."""
+    torch.manual_seed(recipe.seed)
+    device = pick_device(recipe.device)
+    state = new_state(recipe, device)
+    if resume and (out / "last.pt").exists():
+        restore(state, out / "last.pt")
+        note(f"Going on from step {state.step}, {state.seconds / 60:.1f} minutes in.")
+    dtype = pick_precision(recipe.precision, device)
+    note(f"{recipe.model} on {device} in {dtype}, {len(corpus)} photos.")
+    feed = batches(
+        corpus,
+        size=recipe.size,
+        batch=recipe.batch,
+        seed=recipe.seed + state.step,
+        mix=recipe.mix,
+        workers=1 if device.type == "cpu" else default_threads(),
+    )
+    sums: dict[str, float] = {}
+    count, judged = 0, time.monotonic()
+    while state.progress(recipe) < 1:
+        started = time.monotonic()
+        losses = train_step(state, next(feed), recipe, device, dtype)
+        state.seconds += time.monotonic() - started
+        sums = {name: sums.get(name, 0.0) + value for name, value in losses.items()}
+        count += 1
+        done = state.progress(recipe) >= 1
+        if done or time.monotonic() - judged >= 60 * recipe.every_minutes:
+            means = {name: value / count for name, value in sums.items()}
+            keep(state, recipe=recipe, corpus=corpus, val=val, out=out, losses=means)
+            sums, count, judged = {}, 0, time.monotonic()
+    return state
+
+
+def train_step(
+    state: State, batch: dict[str, Any], recipe: Recipe, device: Any, dtype: Any
+) -> dict[str, float]:
+    """Take one step of the optimizer and of the running average; return the losses."""
+    for group in state.optimizer.param_groups:
+        group["lr"] = rate(state.progress(recipe), state.step, recipe)
+    inputs = batch["img"].to(device).flip(-1).permute(0, 3, 1, 2).float() / 255
+    inputs = inputs.contiguous(memory_format=torch.channels_last)
+    targets = {name: batch[name].to(device) for name in ("cls", "bboxes", "batch_idx")}
+    with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        found = state.model(inputs)
+    # Boxes and losses in full precision: bf16 knows whole pixels only up to 256.
+    found = {**found, "boxes": found["boxes"].float(), "scores": found["scores"].float()}
+    loss, parts = state.model.loss({**targets, "img": inputs}, found)
+    loss.sum().backward()
+    torch.nn.utils.clip_grad_norm_(state.model.parameters(), 10.0)
+    state.optimizer.step()
+    state.optimizer.zero_grad(set_to_none=True)
+    state.step += 1
+    follow(state.average, state.model, min(recipe.average, (1 + state.step) / (10 + state.step)))
+    return {name: float(value) for name, value in parts.items()}
+
+
+def follow(average: Any, model: Any, decay: float) -> None:
+    """Move the running average of weights and statistics a little towards the model."""
+    now = model.state_dict()  # detached: no gradients are recorded
+    for name, value in average.state_dict().items():
+        if value.dtype.is_floating_point:
+            value.lerp_(now[name].to(value.dtype), 1 - decay)
+
+
+def new_state(recipe: Recipe, device: Any) -> State:
+    """Build the model, its running average and the optimizer."""
+    model = build(recipe.model).to(device).to(memory_format=torch.channels_last).train()
+    average = deepcopy(model).eval().requires_grad_(requires_grad=False)
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    plain = [p for p in model.parameters() if p.ndim <= 1]
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": decayed, "weight_decay": recipe.weight_decay},
+            {"params": plain, "weight_decay": 0.0},
+        ],
+        lr=recipe.rate,
+        betas=(0.9, 0.999),
+    )
+    return State(model=model, average=average, optimizer=optimizer)
+
+
+def keep(
+    state: State,
+    *,
+    recipe: Recipe,
+    corpus: Corpus,
+    val: list[Sample],
+    out: Path,
+    losses: dict[str, float],
+) -> None:
+    """Judge the running average, write a checkpoint and a line of curves.csv."""
+    quality = judge(state.average, val, recipe)
+    best = quality.both_looks > state.best
+    state.best = max(state.best, quality.both_looks)
+    save(state, recipe, out / "last.pt")
+    if best:
+        save(state, recipe, out / "best.pt", slim=True)
+    row = {
+        "minutes": round(state.seconds / 60, 2),
+        "step": state.step,
+        "views": state.step * recipe.batch,
+        "photos": len(corpus),
+        "rate": round(rate(state.progress(recipe), state.step, recipe), 6),
+        **{name: round(value, 4) for name, value in losses.items()},
+        **{name: round(value, 4) for name, value in asdict(quality).items()},
+    }
+    curves = out / "curves.csv"
+    is_new = not curves.exists()
+    with curves.open("a", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(row))
+        if is_new:
+            writer.writeheader()
+        writer.writerow(row)
+    note("  ".join(f"{name} {value}" for name, value in row.items()) + ("  *" if best else ""))
+
+
+def judge(average: Any, val: list[Sample], recipe: Recipe) -> Quality:
+    """Measure a network on the validation photos, with both looks."""
+    best_box = BestBox(deepcopy(average))
+    device = next(average.parameters()).device
+
+    def network(inputs: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        with torch.inference_mode():
+            found = best_box(torch.from_numpy(inputs).to(device))
+        return np.asarray(found.cpu().numpy(), np.float32)
+
+    return measure(network, val, recipe.first, recipe.size)
+
+
+def save(state: State, recipe: Recipe, path: Path, *, slim: bool = False) -> None:
+    """Write a checkpoint that ultralytics can load, whole or not at all."""
+    average = deepcopy(state.average)
+    if hasattr(average, "criterion"):
+        del average.criterion
+    content = {
+        "epoch": -1,
+        "best_fitness": state.best,
+        "model": None,
+        "ema": average.half() if slim else average,
+        "train_args": {"model": recipe.model, "task": "detect", "imgsz": max(recipe.size)},
+        "recipe": asdict(recipe),
+        "date": datetime.now(UTC).isoformat(),
+        "version": ultralytics.__version__,
+        "license": "AGPL-3.0 (https://ultralytics.com/license)",
+    }
+    if not slim:
+        content["weights"] = state.model.state_dict()
+        content["optimizer"] = state.optimizer.state_dict()
+        content["progress"] = {"step": state.step, "seconds": state.seconds, "best": state.best}
+    with atomic_write(path) as file:
+        torch.save(content, file)
+
+
+def restore(state: State, path: Path) -> None:
+    """Take up a run where its last checkpoint left it."""
+    content = torch.load(path, map_location="cpu", weights_only=False)
+    state.model.load_state_dict(content["weights"])
+    state.average.load_state_dict(content["ema"].float().state_dict())
+    state.optimizer.load_state_dict(content["optimizer"])
+    progress = content["progress"]
+    state.step, state.seconds, state.best = (
+        progress["step"],
+        progress["seconds"],
+        progress["best"],
+    )
+
+
+def pick_device(name: str) -> Any:
+    """Choose the GPU where there is one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def pick_precision(name: str, device: Any) -> Any:
+    """Choose bf16 where the processor computes in it; on others it is slower than fp32."""
+    if name == "auto":
+        fast = device.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()  # noqa: SLF001
+        name = "bf16" if fast else "fp32"
+    return {"bf16": torch.bfloat16, "fp32": torch.float32}[name]
+
+
+def prepare(folders: list[Path], out: Path) -> Corpus:
+    """Read and cache the training photos."""
+    samples = [sample for folder in folders for sample in read_labels(folder)]
+    note(f"Caching {len(samples)} photos in {out / 'cache'} (about 2 MB each, made once).")
+    files = fill_cache(samples, out / "cache", threads=default_threads())
+    return Corpus(samples=samples, files=files)
+
+
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    plain = Recipe()
+    parser = argparse.ArgumentParser(description=__doc__, prog="posebowl.benchmark.train")
+    parser.add_argument("--data", type=Path, action="append", required=True, help="labelled photos")
+    parser.add_argument("--val", type=Path, required=True, help="photos that are only measured on")
+    parser.add_argument("--out", type=Path, required=True, help="checkpoints, curves, cache")
+    parser.add_argument("--model", default=plain.model, help="an ultralytics YAML")
+    parser.add_argument("--imgsz", type=int, nargs=2, metavar=("H", "W"), default=plain.size)
+    parser.add_argument("--first", type=int, nargs=2, metavar=("H", "W"), default=plain.first)
+    parser.add_argument("--batch", type=int, default=plain.batch)
+    parser.add_argument("--rate", type=float, default=plain.rate)
+    parser.add_argument("--minutes", type=float, default=plain.minutes)
+    parser.add_argument("--steps", type=int, help="stop after so many steps, not minutes")
+    parser.add_argument("--every-minutes", type=float, default=plain.every_minutes)
+    parser.add_argument("--seed", type=int, default=plain.seed)
+    parser.add_argument("--device", default=plain.device, help="auto, cpu, cuda")
+    parser.add_argument("--precision", choices=("auto", "bf16", "fp32"), default=plain.precision)
+    parser.add_argument("--threads", type=int, help="processors to use")
+    parser.add_argument("--resume", action="store_true", help="go on from OUT/last.pt")
+    return parser.parse_args(argv)
+
+
+def main() -> None:
+    """Train as the command line says."""
+    args = parse()
+    if not args.resume and (args.out / "last.pt").exists():
+        raise UsageError(
+            f"{args.out} holds an earlier run.", fix="Add --resume, or choose another --out."
+        )
+    args.out.mkdir(parents=True, exist_ok=True)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    recipe = Recipe(
+        model=args.model,
+        size=tuple(args.imgsz),
+        first=tuple(args.first),
+        batch=args.batch,
+        rate=args.rate,
+        seed=args.seed,
+        minutes=args.minutes,
+        steps=args.steps,
+        every_minutes=args.every_minutes,
+        precision=args.precision,
+        device=args.device,
+    )
+    val = read_labels(args.val)
+    state = train(recipe, prepare(args.data, args.out), val, args.out, resume=args.resume)
+    note(f"Best mean IoU {state.best:.4f}; weights in {args.out / 'best.pt'}.")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,132 @@
+"""Boxes and the windows through which the network sees a photo.
+
+A box is (xmin, ymin, xmax, ymax) in pixels with xmax and ymax one past the last pixel, so
+coordinates name the edges between pixels and width is xmax - xmin.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Box = npt.NDArray[np.float64]
+"""Shape (4,)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """A rectangle of the photo, and the rectangle of the network's input that shows it."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    """The part of the photo, in photo pixels."""
+    left: int
+    top: int
+    shown_width: int
+    shown_height: int
+    """The part of the input, in input pixels; what is around it is padding."""
+
+    @property
+    def scale(self) -> npt.NDArray[np.float64]:
+        """Input pixels per photo pixel along x, y, x, y."""
+        sx, sy = self.shown_width / self.width, self.shown_height / self.height
+        return np.array([sx, sy, sx, sy])
+
+    def to_input(self, box: Box) -> Box:
+        """Map a box of the photo to the input."""
+        offset = np.array([self.x, self.y, self.x, self.y])
+        pad = np.array([self.left, self.top, self.left, self.top])
+        mapped: Box = (box - offset) * self.scale + pad
+        return mapped
+
+    def to_photo(self, box: Box) -> Box:
+        """Map a box of the input to the photo: the inverse of `to_input`."""
+        offset = np.array([self.x, self.y, self.x, self.y])
+        pad = np.array([self.left, self.top, self.left, self.top])
+        mapped: Box = (box - pad) / self.scale + offset
+        return mapped
+
+
+def fit(x: int, y: int, width: int, height: int, size: tuple[int, int]) -> Window:
+    """Show a rectangle of the photo as large as the input allows, centred, shape kept.
+
+    Args:
+        x: Left edge of the rectangle, in photo pixels.
+        y: Top edge.
+        width: Its width, at least 1.
+        height: Its height, at least 1.
+        size: Height and width of the input.
+    """
+    in_height, in_width = size
+    scale = min(in_width / width, in_height / height)
+    shown_width = max(1, min(in_width, round(width * scale)))
+    shown_height = max(1, min(in_height, round(height * scale)))
+    return Window(
+        x=x,
+        y=y,
+        width=width,
+        height=height,
+        left=(in_width - shown_width) // 2,
+        top=(in_height - shown_height) // 2,
+        shown_width=shown_width,
+        shown_height=shown_height,
+    )
+
+
+def letterbox(photo: tuple[int, int], size: tuple[int, int]) -> Window:
+    """Show the whole photo. Both arguments are height and width."""
+    return fit(0, 0, photo[1], photo[0], size)
+
+
+def close_up(
+    box: Box, photo: tuple[int, int], size: tuple[int, int], *, fill: float, enlarge: float
+) -> Window | None:
+    """Choose the window for a second, closer look at a box.
+
+    Args:
+        box: Where the first look saw the spacecraft, in photo pixels.
+        photo: Height and width of the photo.
+        size: Height and width of the input.
+        fill: Share of the window, along its tighter side, that the box should take.
+        enlarge: At most so many input pixels per photo pixel: more adds blur, not detail.
+
+    Returns:
+        None where the window would show hardly less than the whole photo.
+    """
+    height, width = photo
+    in_height, in_width = size
+    need = max((box[2] - box[0]) / in_width, (box[3] - box[1]) / in_height) / fill
+    need = max(need, 1 / enlarge)
+    window_width = min(width, math.ceil(need * in_width))
+    window_height = min(height, math.ceil(need * in_height))
+    if window_width * window_height > 0.64 * width * height:
+        return None
+    x = round((box[0] + box[2] - window_width) / 2)
+    y = round((box[1] + box[3] - window_height) / 2)
+    x = min(max(0, x), width - window_width)
+    y = min(max(0, y), height - window_height)
+    return fit(x, y, window_width, window_height, size)
+
+
+def to_pixels(box: Box, photo: tuple[int, int]) -> tuple[int, int, int, int] | None:
+    """Round a box to whole pixels inside the photo; None if nothing of it is left."""
+    if not np.isfinite(box).all():
+        return None
+    height, width = photo
+    limit = np.array([width, height, width, height])
+    xmin, ymin, xmax, ymax = (int(edge) for edge in np.clip(np.rint(box), 0, limit))
+    return (xmin, ymin, xmax, ymax) if xmin < xmax and ymin < ymax else None
+
+
+def iou(one: Box, other: Box) -> float:
+    """Give the intersection over union of two boxes; 0 where both are empty."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    common = max(0.0, float(width)) * max(0.0, float(height))
+    both = sum(float((b[2] - b[0]) * (b[3] - b[1])) for b in (one, other)) - common
+    return common / both if both > 0 else 0.0
