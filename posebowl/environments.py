@@ -23,7 +23,7 @@ from posebowl import paths, process
 from posebowl.errors import EngineError
 from posebowl.files import write_text
 
-Group = Literal["lean", "cpu", "gpu"]
+Group = Literal["lean", "cpu", "gpu", "render"]
 
 # Distributions whose modules have another name than they have themselves.
 MODULE_NAMES: Final = {
@@ -132,7 +132,7 @@ def ensure(group: Group, *, note: Callable[[str], None] = lambda _: None) -> Pat
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(target.with_name(f"{target.name}.lock")):
         if not ready(group):
-            size = "a few hundred MB" if group == "lean" else "several GB"
+            size = "several GB" if group in {"cpu", "gpu"} else "a few hundred MB"
             note(f"Making the {group} environment from uv.lock, once ({size}) ...")
             _make(group, target)
     return target

@@ -1,0 +1,87 @@
+"""Nox sessions: test submissions as the platform runs them, and check this project itself.
+
+`uv run nox --list` shows them all; everything behind `--` goes on to the command of a session,
+as in `uv run nox -s test_submission-cpu -- --engine podman --time-limit 10m`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2026.10.20"
+nox.options.default_venv_backend = "uv"
+nox.options.sessions = ["lint", "tests"]
+
+ROOT = Path(__file__).parent
+ZIP = ROOT / "submission" / "submission.zip"
+
+
+@nox.session(name="test_submission-cpu", venv_backend="none", tags=["submission", "cpu"])
+def test_submission_cpu(session: nox.Session) -> None:
+    """Run submission.zip as the platform would; pack the benchmark first if there is none."""
+    run_submission(session, "cpu")
+
+
+@nox.session(name="test_submission-gpu", venv_backend="none", tags=["submission", "gpu"])
+def test_submission_gpu(session: nox.Session) -> None:
+    """Run submission.zip in the gpu image."""
+    run_submission(session, "gpu")
+
+
+@nox.session(name="test_solutions-cpu", venv_backend="none", tags=["submission", "cpu"])
+def test_solutions_cpu(session: nox.Session) -> None:
+    """Pack and run every folder of solutions/, each with a results folder of its own."""
+    run_solutions(session, "cpu")
+
+
+@nox.session(name="test_solutions-gpu", venv_backend="none", tags=["submission", "gpu"])
+def test_solutions_gpu(session: nox.Session) -> None:
+    """Pack and run every folder of solutions/ in the gpu image."""
+    run_solutions(session, "gpu")
+
+
+@nox.session(tags=["check"])
+def tests(session: nox.Session) -> None:
+    """Test this project, with every engine that is at hand; the rest is skipped and named."""
+    sync(session, "--group", "render", "--group", "test")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(tags=["check"])
+def lint(session: nox.Session) -> None:
+    """Check style (ruff), types (mypy strict) and that uv.lock fits pyproject.toml."""
+    sync(session)
+    session.run("uv", "lock", "--check", external=True)
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("mypy")
+
+
+def run_submission(session: nox.Session, variant: str) -> None:
+    """Run submission.zip; the benchmark is packed where the user has none."""
+    if not ZIP.exists():
+        invoke(session, "pack", "--solution", "benchmark")
+    invoke(session, "run", "--variant", variant, *session.posargs)
+
+
+def run_solutions(session: nox.Session, variant: str) -> None:
+    """Pack and run all solutions."""
+    for solution in sorted(path.parent for path in ROOT.glob("solutions/*/main.sh")):
+        out = ROOT / "submission" / solution.name
+        archive = str(out / "submission.zip")
+        invoke(session, "pack", "--force", "--solution", solution.name, "--out", archive)
+        options = ["--zip", archive, "--out", str(out), "--variant", variant]
+        invoke(session, "run", *options, *session.posargs)
+
+
+def invoke(session: nox.Session, *words: str) -> None:
+    """Run an invoke task in the project's own environment."""
+    session.run("uv", "run", "invoke", *words, external=True)
+
+
+def sync(session: nox.Session, *options: str) -> None:
+    """Install from uv.lock into the session's environment."""
+    place = {"UV_PROJECT_ENVIRONMENT": session.virtualenv.location}
+    session.run_install("uv", "sync", "--locked", *options, env=place, external=True)

@@ -1,0 +1,99 @@
+"""What is seen of a run while it goes on: the log as it comes, and one live line below it."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.text import Text
+
+from posebowl.challenge import Limits
+from posebowl.console import err
+from posebowl.engines.base import Sample, Watcher
+from posebowl.files import human_bytes
+from posebowl.quantities import clock
+
+_PROGRESS: Final = re.compile(r"(?<![\d.])(\d[\d,]*)\s*(?:/|of)\s*(\d[\d,]*)(?![\d.])")
+_PLAIN_INTERVAL_S: Final = 30.0
+
+
+class Display:
+    """Shows a run; on a terminal with a live line, elsewhere with a plain one now and then."""
+
+    def __init__(self, console: Console = err, *, quiet: bool = False) -> None:
+        self._console = console
+        self._quiet = quiet
+
+    @contextlib.contextmanager
+    def watching(self, limits: Limits, images: int) -> Iterator[Watcher]:
+        """Show what a run says and uses until the block ends."""
+        if self._quiet:
+            yield Watcher()
+            return
+        panel = _Panel(self._console, limits, images)
+        if not self._console.is_terminal:
+            yield Watcher(line=panel.line, sample=panel.plain, note=panel.note)
+            return
+        with Live(console=self._console, transient=True, auto_refresh=False) as live:
+
+            def sample(taken: Sample) -> None:
+                live.update(panel.status(taken), refresh=True)
+
+            yield Watcher(line=panel.line, sample=sample, note=panel.note)
+
+
+class _Panel:
+    def __init__(self, console: Console, limits: Limits, images: int) -> None:
+        self._console = console
+        self._limits = limits
+        self._images = images
+        self._done = 0
+        self._last: Sample | None = None
+        self._told_at = time.monotonic()
+
+    def line(self, text: str) -> None:
+        self._done = images_done(text, self._images) or self._done
+        self._console.print(f"[dim]│[/] {escape(text)}", highlight=False)
+
+    def note(self, text: str) -> None:
+        self._console.print(f"[dim]{escape(text)}[/]", highlight=False)
+
+    def plain(self, taken: Sample) -> None:
+        now = time.monotonic()
+        if now - self._told_at >= _PLAIN_INTERVAL_S:
+            self._told_at = now
+            self._console.print(self.status(taken))
+
+    def status(self, taken: Sample) -> Text:
+        """Return the line: elapsed and limit, memory and limit, cores in use, images so far."""
+        before, self._last = self._last, taken
+        cores = 0.0
+        if before is not None and taken.elapsed_s > before.elapsed_s:
+            cores = (taken.cpu_s - before.cpu_s) / (taken.elapsed_s - before.elapsed_s)
+        parts = [
+            f"{clock(taken.elapsed_s)} of {clock(self._limits.wall_time_s)}",
+            f"memory {human_bytes(taken.memory_bytes)} of {human_bytes(self._limits.memory_bytes)}",
+            f"{max(cores, 0):.1f} of {self._limits.cpus} cores",
+        ]
+        if self._done:
+            parts.append(f"{self._done:,} of {self._images:,} images")
+        return Text(" · ".join(parts), style="cyan")
+
+
+def images_done(line: str, images: int) -> int | None:
+    """Read how many images are done from a line such as "120/500 images", if it tells.
+
+    Only a pair whose second number is the number of images counts, so that no epoch, size or
+    date is taken for progress.
+    """
+    for match in reversed(list(_PROGRESS.finditer(line))):
+        done, total = (int(number.replace(",", "")) for number in match.groups())
+        if total == images and done <= images:
+            return done
+    return None

@@ -1,0 +1,69 @@
+"""Which engine executes a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import assert_never
+
+from posebowl.engines.base import Engine, EngineName, RunSpec, Watcher
+from posebowl.engines.embedded import EmbeddedEngine
+from posebowl.engines.oci import OciEngine
+from posebowl.errors import EngineError
+
+AUTO = (EngineName.DOCKER, EngineName.PODMAN, EngineName.EMBEDDED)
+"""What `auto` tries, in this order."""
+
+
+def make(name: EngineName, *, full: bool = False) -> Engine:
+    """Make the engine of a name."""
+    match name:
+        case EngineName.DOCKER | EngineName.PODMAN:
+            return OciEngine(name)
+        case EngineName.EMBEDDED:
+            return EmbeddedEngine(full=full)
+        case _:
+            assert_never(name)
+
+
+def prepared(
+    name: EngineName | None, spec: RunSpec, watch: Watcher, *, full: bool = False
+) -> Engine:
+    """Return an engine that is ready for a run: the named one, or the first that works here.
+
+    Args:
+        name: The user's choice; None takes docker if its daemon answers and its image is
+            there, else podman likewise, else the embedded engine.
+        spec: What it is to run.
+        watch: Told why an engine was passed over.
+        full: The embedded engine's environment is to hold everything.
+
+    Raises:
+        EngineError: The named engine, or none at all, works here.
+    """
+    if name is not None:
+        return _prepare(make(name, full=full), spec, watch)
+    reasons: list[str] = []
+    for candidate in AUTO:
+        try:
+            engine = _prepare(make(candidate, full=full), spec, watch)
+        except EngineError as error:
+            reasons.append(f"{candidate}: {error.what} {error.why} {error.fix}")
+            continue
+        _say_passed_over(reasons, watch.note)
+        return engine
+    raise EngineError("No engine works here.", why="\n".join(reasons), fix="Type: invoke doctor")
+
+
+def _prepare(engine: Engine, spec: RunSpec, watch: Watcher) -> Engine:
+    if problem := engine.unavailable():
+        raise EngineError(f"{engine.name} cannot be used here.", why=problem)
+    engine.reap()
+    engine.prepare(spec, watch)
+    return engine
+
+
+def _say_passed_over(reasons: list[str], note: Callable[[str], None]) -> None:
+    """Mention only engines that are there but not ready; most people have one or none."""
+    for reason in reasons:
+        if "cannot be used here" not in reason:
+            note(f"passed over {reason}")

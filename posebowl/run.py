@@ -1,0 +1,318 @@
+"""One run, from the archive to the report: check, stage, execute, collect, validate, score."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+from filelock import FileLock, Timeout
+
+from posebowl import archive, data, process, report
+from posebowl import result as results
+from posebowl.challenge import LIMITS, PREDICTIONS_FILE, Limits, Variant
+from posebowl.data import DataFolder
+from posebowl.display import Display
+from posebowl.engines import select
+from posebowl.engines.base import EngineName, Limit, Outcome, RunSpec
+from posebowl.errors import BusyError, EngineError, PoseBowlError, Verdict, VerdictError
+from posebowl.files import atomic_write
+from posebowl.predictions import Predictions, read_bounded, read_predictions
+from posebowl.result import Meter, Result, ScoreSummary, Timing
+from posebowl.score import Score, read_labels, score
+from posebowl.verdicts import judge
+
+LOG_FILE: Final = "log.txt"
+RESULT_FILE: Final = "result.json"
+REPORT_FILE: Final = "report.html"
+SCRATCH_PREFIX: Final = ".run-"
+_LOCK_FILE: Final = ".lock"
+_TAIL_BYTES: Final = 64 << 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a user asks for."""
+
+    archive: Path
+    out: Path
+    """Where submission.csv, log.txt, result.json and report.html go."""
+    data: Path | None = None
+    """A data folder; None takes data/, or the demo set while that is empty."""
+    variant: Variant = Variant.CPU
+    engine: EngineName | None = None
+    """None takes the first that works here."""
+    limits: Limits = LIMITS[Variant.CPU]
+    waived: frozenset[Limit] = frozenset()
+    full: bool = False
+    """Give the embedded engine the whole cpu group, whatever the submission imports."""
+
+
+def run(request: Request, display: Display) -> Result:
+    """Execute a submission as the platform would, and write what came of it.
+
+    Every way in which it can end, other than another run being at work, is a verdict in the
+    result that is returned and written to result.json.
+
+    Raises:
+        BusyError: Another run holds the folder; nothing in it was touched.
+        UsageError: The request names a data folder that does not exist.
+    """
+    with _held(request.out):
+        _clear(request.out)
+        work = _Work.start(request)
+        try:
+            _perform(work, display)
+        except VerdictError as error:
+            work.fail(error)
+        except KeyboardInterrupt:
+            work.end(Verdict.INTERRUPTED, "The run was interrupted; nothing of it is alive.", "")
+        except OSError as error:
+            work.fail(_host_failure(error))
+        except PoseBowlError:
+            remove_tree(work.scratch)
+            raise
+        _publish(work)
+        return work.result
+
+
+@dataclass(kw_only=True)
+class _Work:
+    """A run under way: what is known of it so far."""
+
+    request: Request
+    scratch: Path
+    result: Result
+    log: Path
+    folder: DataFolder | None = None
+    predictions: Predictions | None = None
+    score: Score | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    @classmethod
+    def start(cls, request: Request) -> _Work:
+        run_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+        scratch = request.out / f"{SCRATCH_PREFIX}{run_id}"
+        scratch.mkdir()
+        result = Result(
+            run_id=run_id,
+            verdict=Verdict.ENGINE_ERROR,
+            message="The run did not end.",
+            fix="Run it again.",
+            engine=request.engine or "",
+            variant=request.variant,
+            archive={"path": str(request.archive)},
+            data={},
+        )
+        return cls(request=request, scratch=scratch, result=result, log=scratch / LOG_FILE)
+
+    def learn(self, **known: object) -> None:
+        self.result = dataclasses.replace(self.result, **known)  # type: ignore[arg-type]
+
+    def end(self, verdict: Verdict, message: str, fix: str) -> None:
+        self.learn(verdict=verdict, message=message, fix=fix)
+
+    def fail(self, error: VerdictError) -> None:
+        message = f"{error.what} {error.why}".strip()
+        self.end(error.verdict, message, error.fix)
+
+
+def _perform(work: _Work, display: Display) -> None:
+    checked = _check_archive(work)
+    work.folder = _check_data(work)
+    spec = _stage(work, checked, work.folder)
+    outcome = _execute(work, spec, display)
+    judgement = judge(outcome, spec.limits, _tail(work.log))
+    work.warnings.extend(judgement.warnings)
+    work.learn(signal=judgement.signal)
+    if judgement.verdict is not Verdict.OK:
+        work.end(judgement.verdict, judgement.message, judgement.fix)
+        return
+    collected = _collect(work, spec)
+    work.predictions = read_predictions(
+        collected, spec.submission_format, max_bytes=spec.limits.predictions_bytes
+    )
+    work.warnings.extend(work.predictions.warnings)
+    _score(work, work.predictions.frame)
+    work.end(Verdict.OK, "main.sh ran within its limits and wrote valid predictions.", "")
+
+
+def _check_archive(work: _Work) -> archive.Archive:
+    checked = archive.inspect(work.request.archive)
+    work.warnings.extend(checked.warnings)
+    work.learn(
+        archive={
+            "path": str(work.request.archive),
+            "sha256": archive.digest(work.request.archive),
+            "bytes": checked.packed_bytes,
+            "unpacked_bytes": checked.unpacked_bytes,
+            "entries": checked.entries,
+        }
+    )
+    return checked
+
+
+def _check_data(work: _Work) -> DataFolder:
+    folder = data.find(work.request.data, scratch=work.scratch)
+    checked = data.check(folder)
+    work.warnings.extend(checked.warnings)
+    work.learn(
+        data={
+            "root": str(folder.root),
+            "images": checked.images,
+            "labelled": folder.labels is not None,
+            "demo": folder.is_demo,
+        }
+    )
+    return folder
+
+
+def _stage(work: _Work, checked: archive.Archive, folder: DataFolder) -> RunSpec:
+    """Make the folders of the run, all within its scratch folder."""
+    output, scratch = work.scratch / "output", work.scratch / "engine"
+    output.mkdir()
+    scratch.mkdir()
+    return RunSpec(
+        run_id=work.result.run_id,
+        archive=checked.path.resolve(),
+        images=folder.images,
+        submission_format=folder.submission_format,
+        output=output.resolve(),
+        scratch=scratch.resolve(),
+        log=work.log,
+        variant=work.request.variant,
+        limits=work.request.limits,
+        imports=checked.imports,
+        waived=work.request.waived,
+    )
+
+
+def _execute(work: _Work, spec: RunSpec, display: Display) -> Outcome:
+    images = int(work.result.data["images"])
+    with display.watching(spec.limits, images) as watch:
+        engine = select.prepared(work.request.engine, spec, watch, full=work.request.full)
+        work.learn(engine=str(engine.name))
+        started_at = datetime.now(UTC).isoformat(timespec="seconds")
+        outcome = engine.execute(spec, watch)
+    work.learn(
+        timing=Timing(
+            started_at=started_at,
+            start_s=outcome.started_after_s,
+            wall_s=outcome.wall_s,
+            images_per_second=images / outcome.wall_s if outcome.exit_code == 0 else None,
+        ),
+        exit_code=outcome.exit_code,
+        meters=_meters(outcome, spec.limits),
+        oom_kills=outcome.oom_kills,
+        unenforced={str(limit): reason for limit, reason in outcome.unenforced.items()},
+        environment=outcome.environment,
+        samples=outcome.samples,
+    )
+    return outcome
+
+
+def _meters(outcome: Outcome, limits: Limits) -> dict[str, Meter]:
+    cores = outcome.cpu_s / outcome.wall_s if outcome.wall_s > 0 else 0.0
+    return {
+        "time": Meter(used=outcome.wall_s, limit=limits.wall_time_s, unit="s"),
+        "memory": Meter(used=outcome.peak_memory_bytes, limit=limits.memory_bytes, unit="bytes"),
+        "cpu": Meter(used=cores, limit=limits.cpus, unit="cores"),
+        "output": Meter(used=outcome.output_bytes, limit=limits.output_bytes, unit="bytes"),
+        "log": Meter(used=outcome.log_bytes, limit=limits.log_bytes, unit="bytes"),
+    }
+
+
+def _collect(work: _Work, spec: RunSpec) -> Path:
+    """Take a copy of the predictions, so that what is judged is what is kept."""
+    content = read_bounded(spec.output / PREDICTIONS_FILE, max_bytes=spec.limits.predictions_bytes)
+    target = work.scratch / PREDICTIONS_FILE
+    with atomic_write(target) as copy:
+        copy.write(content)
+    return target
+
+
+def _score(work: _Work, frame: pl.DataFrame) -> None:
+    if work.folder is None or work.folder.labels is None:
+        return
+    work.score = score(frame, read_labels(work.folder.labels))
+    work.learn(
+        score=ScoreSummary(
+            mean_iou=work.score.mean_iou,
+            median_iou=work.score.median_iou,
+            images=work.score.count,
+        )
+    )
+
+
+def _publish(work: _Work) -> None:
+    """Put the results where the user looks for them, each whole or not at all."""
+    out, accepted = work.request.out, work.predictions is not None
+    work.learn(warnings=tuple(dict.fromkeys(work.warnings)))
+    kept = [LOG_FILE, *([PREDICTIONS_FILE] if accepted else [])]
+    for name in kept:
+        with contextlib.suppress(FileNotFoundError):
+            (work.scratch / name).replace(out / name)
+    results.write(work.result, out / RESULT_FILE)
+    report.write(
+        out / REPORT_FILE,
+        work.result,
+        log=out / LOG_FILE,
+        images=work.folder.images if work.folder else None,
+        predictions=work.predictions.frame if work.predictions else None,
+        score=work.score,
+    )
+    remove_tree(work.scratch)
+
+
+def _host_failure(error: OSError) -> EngineError:
+    place = f" ({error.filename})" if error.filename else ""
+    return EngineError(
+        f"This machine failed the run: {error.strerror or error}{place}.",
+        fix="Free disk space or check permissions, then run it again.",
+    )
+
+
+def _tail(log: Path) -> str:
+    with contextlib.suppress(OSError), log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+        return file.read().decode(errors="replace")
+    return ""
+
+
+@contextlib.contextmanager
+def _held(out: Path) -> Iterator[None]:
+    """Hold the folder of the results; the kernel lets go of it should this process die."""
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(out / _LOCK_FILE, timeout=0):
+            yield
+    except Timeout:
+        raise BusyError(
+            f"Another run is at work in {out}.",
+            fix="Wait for its end, or give this one another folder with --out.",
+        ) from None
+
+
+def _clear(out: Path) -> None:
+    """Remove the results of earlier runs and what killed ones left; nothing else."""
+    for name in (PREDICTIONS_FILE, LOG_FILE, RESULT_FILE, REPORT_FILE):
+        (out / name).unlink(missing_ok=True)
+    for left in out.glob(f"{SCRATCH_PREFIX}*"):
+        remove_tree(left)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder that a stranger filled: any depth, any modes, links not followed."""
+    process.run(["chmod", "-R", "u+rwX", folder], check=False)
+    process.run(["rm", "-rf", "--", folder], check=False)
+    if os.path.lexists(folder):
+        raise EngineError(
+            f"{folder} could not be removed.", fix=f"Remove it by hand: rm -rf {folder}"
+        )

@@ -1,0 +1,184 @@
+"""Invoke tasks: pack, check, run and score a submission, and look after data and weights."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+from invoke import Collection, Context
+
+from posebowl import archive, cli, console, data, doctor, paths, shown, summary
+from posebowl import clean as cleaning
+from posebowl import pack as packing
+from posebowl import run as running
+from posebowl import score as scoring
+from posebowl import unpack as unpacking
+from posebowl.challenge import Variant
+from posebowl.display import Display
+
+ZIP = paths.SUBMISSION / "submission.zip"
+JSON = "print the result as JSON on stdout"
+
+
+@cli.command(
+    help={
+        "solution": "name of a folder in solutions/",
+        "source": "any other folder, instead of --solution",
+        "out": "the zip to write (submission/submission.zip)",
+        "force": "replace a zip that is there",
+    }
+)
+def pack(
+    _: Context, solution: str = "", source: str = "", out: str = "", force: bool = False
+) -> None:
+    """Pack a solution into submission.zip."""
+    folder = cli.solution_folder(solution, source)
+    shown.packed(packing.pack(folder, cli.existing(out, ZIP), force=force))
+
+
+@cli.command(help={"zip": "the zip to inspect (submission/submission.zip)"})
+def check(_: Context, zip: str = "") -> None:  # noqa: A002
+    """Inspect a submission.zip without running it."""
+    shown.checked(archive.inspect(cli.existing(zip, ZIP)))
+
+
+@cli.command(
+    help={
+        "zip": "the zip to run (submission/submission.zip)",
+        "data": "data folder (data/, or data/demo while that is empty)",
+        "variant": "cpu or gpu",
+        "engine": "auto, docker, podman or embedded",
+        "time_limit": "wall time, such as 90s, 10m or 1h (105m)",
+        "memory": "such as 512m or 4g (4g)",
+        "cpus": "processor cores (3)",
+        "out": "folder for the results (submission/)",
+        "full": "embedded engine: the whole cpu group, whatever the submission imports",
+        "waive": "limits that need not hold, such as memory,cpus",
+        "json": JSON,
+    }
+)
+def run(
+    _: Context,
+    zip: str = "",  # noqa: A002
+    data: str = "",
+    variant: str = "cpu",
+    engine: str = "auto",
+    time_limit: str = "",
+    memory: str = "",
+    cpus: int = 0,
+    out: str = "",
+    full: bool = False,
+    waive: str = "",
+    json: bool = False,
+) -> int:
+    """Run a submission as the platform would, validate and score it."""
+    kind = cli.one_of(Variant, variant, "variant")
+    request = running.Request(
+        archive=cli.existing(zip, ZIP),
+        out=cli.existing(out, paths.SUBMISSION),
+        data=Path(data).expanduser() if data else None,
+        variant=kind,
+        engine=cli.engine(engine),
+        limits=cli.limits(kind, time_limit=time_limit, memory=memory, cpus=cpus),
+        waived=cli.waived(waive),
+        full=full,
+    )
+    result = running.run(request, Display())
+    if json:
+        print(result.to_json(), end="")
+    else:
+        summary.show(result, cli.local(request.out), console.out)
+    return result.verdict.exit_code
+
+
+@cli.command(positional=["predictions", "labels"], help={"json": JSON})
+def score(_: Context, predictions: str, labels: str, json: bool = False) -> None:
+    """Score predictions against labels: two CSV files, nothing is run."""
+    result = scoring.score_files(Path(predictions), Path(labels))
+    if json:
+        fields = ("mean_iou", "median_iou", "count", "unscored")
+        cli.print_json({name: getattr(result, name) for name in fields})
+    else:
+        shown.scored(result)
+
+
+@cli.command(help={"folder": "the folder of the results (submission/)"})
+def clean(_: Context, folder: str = "") -> None:
+    """Remove what runs left in submission/; never a zip that you made."""
+    shown.cleaned(cleaning.clean(cli.existing(folder, paths.SUBMISSION)))
+
+
+@cli.command(name="doctor", help={"json": JSON})
+def diagnose(_: Context, json: bool = False) -> int:
+    """Say what this machine has and lacks, and what to type next."""
+    found = doctor.examine()
+    if json:
+        cli.print_json(asdict(found))
+    else:
+        shown.diagnosis(found)
+    return 0 if found.healthy else 1
+
+
+@cli.command(
+    help={
+        "count": "how many images",
+        "seed": "which set: the same seed gives the same pixels",
+        "out": "folder: new, empty, or one to continue",
+        "workers": "processes (one a core)",
+        "jpeg": "write JPEG instead of PNG: smaller, for training sets",
+        "sheet": "also write a contact sheet with the boxes drawn, to this file",
+    }
+)
+def render(
+    _: Context,
+    count: int = 24,
+    seed: int = 0,
+    out: str = "",
+    workers: int = 0,
+    jpeg: bool = False,
+    sheet: str = "",
+) -> int:
+    """Render labelled photos of spacecraft."""
+    words = cli.flags(out=out, workers=workers, jpeg=jpeg, sheet=sheet)
+    words += ["--count", str(count), "--seed", str(seed)]
+    return cli.in_environment("render", "posebowl.render", *words)
+
+
+@cli.command(
+    name="check",
+    help={
+        "folder": "data folder (data/, or data/demo)",
+        "deep": "decode every image",
+        "json": JSON,
+    },
+)
+def check_data(_: Context, folder: str = "", deep: bool = False, json: bool = False) -> None:
+    """Say which data is in use and whether it is whole."""
+    report = data.check(data.find(Path(folder) if folder else None), deep=deep)
+    if json:
+        cli.print_json(asdict(report))
+    else:
+        shown.data(report)
+
+
+@cli.command(
+    name="unpack",
+    positional=["archives"],
+    iterable=["archives"],
+    help={"archives": "the competition's tar files", "out": "data folder (data/)", "force": ""},
+)
+def unpack_data(_: Context, archives: list[str], out: str = "", force: bool = False) -> None:
+    """Unpack the competition's image archives into data/images."""
+    target = cli.existing(out, paths.DATA)
+    shown.unpacked(unpacking.unpack([Path(name) for name in archives], target, force=force))
+
+
+ns = Collection(
+    pack,
+    check,
+    run,
+    score,
+    clean,
+    diagnose,
+    Collection("data", render, check_data, unpack_data),
+)
