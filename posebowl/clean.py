@@ -51,9 +51,10 @@ def clean(folder: Path) -> Cleaned:
             kept += [path] if path.name not in _QUIET else []
             continue
         try:
-            size = _size(path)
             if path.is_dir():
                 _open_up(path)
+            size = _size(path)
+            if path.is_dir():
                 shutil.rmtree(path)
             else:
                 path.unlink()

@@ -1,0 +1,285 @@
+"""Submission zips as data, good and bad, with what the host and the unpacker must say to each.
+
+Python's zipfile refuses to write most of these, so they are put together field by field. The
+engine tests reuse CASES: `case.write(path)` makes the file.
+"""
+
+from __future__ import annotations
+
+import io
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from posebowl.errors import Verdict
+
+MAIN = b"#!/bin/sh\ncp data/submission_format.csv submission/submission.csv\n"
+UTF8 = 1 << 11
+FOLDER = (stat.S_IFDIR | 0o755) << 16 | 0x10
+REGULAR = (stat.S_IFREG | 0o644) << 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """One entry; what is None is what an honest tool would write."""
+
+    name: bytes
+    data: bytes = b""
+    """What lies in the archive: for `method` 8, already deflated."""
+    method: int = 0
+    flags: int = 0
+    size: int | None = None
+    crc: int | None = None
+    attributes: int | None = None
+    extra: bytes = b""
+    local_name: bytes | None = None
+    local_size: int | None = None
+    local_extra: bytes = b""
+    offset: int | None = None
+    """Where the central directory says that the local header is."""
+
+
+def build(*members: Member, comment: bytes = b"", total: int | None = None) -> bytes:
+    """Put a zip together."""
+    body, central = bytearray(), bytearray()
+    for member in members:
+        offset = len(body) if member.offset is None else member.offset
+        size = len(member.data) if member.size is None else member.size
+        crc = zlib.crc32(member.data) if member.crc is None else member.crc
+        local = member.name if member.local_name is None else member.local_name
+        local_size = size if member.local_size is None else member.local_size
+        common = (member.flags, member.method, 0, 0x21, crc, len(member.data))
+        if member.offset is None:
+            body += struct.pack(
+                "<4s5H3L2H", b"PK\3\4", 20, *common, local_size, len(local), len(member.local_extra)
+            )
+            body += local + member.local_extra + member.data
+        lengths = (len(member.name), len(member.extra), 0, 0, 0)
+        attributes = FOLDER if member.name.endswith(b"/") else REGULAR
+        if member.attributes is not None:
+            attributes = member.attributes
+        central += struct.pack(
+            "<4s2B5H3L5H2L",
+            *(b"PK\1\2", 20, 3, 20, *common, size, *lengths, attributes, offset),
+        )
+        central += member.name + member.extra
+    count = len(members) if total is None else total
+    end = (0, 0, count, count, len(central), len(body), len(comment))
+    return bytes(body + central) + struct.pack("<4s4H2LH", b"PK\5\6", *end) + comment
+
+
+def main(data: bytes = MAIN, **fields: int) -> Member:
+    """Give an honest main.sh, or one with the given fields."""
+    return Member(name=b"main.sh", data=data, **fields)  # type: ignore[arg-type]
+
+
+def zeros(mebibytes: int) -> bytes:
+    """Deflate so many MiB of zeros, in no time: one block after another of the same bytes."""
+    deflater = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    block = deflater.compress(bytes(1 << 20)) + deflater.flush(zlib.Z_FULL_FLUSH)
+    return block * mebibytes + deflater.flush()
+
+
+def zeros_crc(size: int) -> int:
+    return zlib.crc32(bytes(size))
+
+
+def deflated(name: bytes, content: bytes) -> Member:
+    deflater = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    data = deflater.compress(content) + deflater.flush()
+    return Member(name=name, data=data, method=8, size=len(content), crc=zlib.crc32(content))
+
+
+def unicode_path(name: bytes, other: bytes) -> bytes:
+    """Give the extra field by which Info-ZIP tells a name in UTF-8."""
+    content = struct.pack("<BL", 1, zlib.crc32(name)) + other
+    return struct.pack("<2H", 0x7075, len(content)) + content
+
+
+def tree(files: dict[str, bytes], mode: int = 0o644) -> bytes:
+    """Zip files as an ordinary tool does."""
+    memory = io.BytesIO()
+    with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            info = zipfile.ZipInfo(name, (2024, 5, 4, 3, 2, 0))
+            info.external_attr = (stat.S_IFREG | mode) << 16
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, content)
+    return memory.getvalue()
+
+
+def streamed() -> bytes:
+    """Zip to a pipe, so that sizes follow the data."""
+
+    class Pipe(io.RawIOBase):
+        written = b""
+
+        def writable(self) -> bool:
+            return True
+
+        def write(self, data) -> int:
+            self.written += bytes(data)
+            return len(data)
+
+    pipe = Pipe()
+    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("main.sh", MAIN)
+        archive.writestr("src/é.py", "x = 1\n")
+    return pipe.written
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """An archive and what must be said to it."""
+
+    name: str
+    build: Callable[[], bytes]
+    verdict: Verdict = Verdict.BAD_ARCHIVE
+    hint: str = ""
+    """A part of what `inspect` says, in small letters; of a warning where the verdict is OK."""
+    unpack_refuses: bool = True
+    """The unpacker, which only cares for the safety of unpacking, refuses it too."""
+    seen_unpacking: bool = False
+    """Only unpacking can show it: `inspect` lets it pass."""
+
+    def write(self, path: Path) -> Path:
+        """Make the file."""
+        path.write_bytes(self.build())
+        return path
+
+
+def ok(name: str, make: Callable[[], bytes], warning: str = "") -> Case:
+    return Case(name=name, build=make, verdict=Verdict.OK, hint=warning, unpack_refuses=False)
+
+
+def bad(name: str, make: Callable[[], bytes], hint: str) -> Case:
+    return Case(name=name, build=make, hint=hint)
+
+
+def useless(name: str, make: Callable[[], bytes], hint: str) -> Case:
+    """Make a case that can be unpacked safely and yet is no submission."""
+    return Case(name=name, build=make, hint=hint, unpack_refuses=False)
+
+
+def named(name: bytes, **fields) -> Callable[[], bytes]:
+    return lambda: build(main(), Member(name=name, data=b"x", **fields))
+
+
+def scripted(content: bytes) -> Callable[[], bytes]:
+    return lambda: build(main(content))
+
+
+def overlapping() -> bytes:
+    """Make two entries of the same bytes, as bombs of a better kind do."""
+    return build(main(), Member(name=b"main.sh", data=MAIN, offset=0))
+
+
+def shared_data() -> bytes:
+    """Hide a whole local header and its data inside the data of another entry."""
+    inner = build(Member(name=b"b", data=b"x" * 100))[: 30 + 1 + 100]
+    first = len(build(main())) - 22 - 46 - len(b"main.sh")
+    outer = Member(name=b"a", data=inner)
+    return build(main(), outer, Member(name=b"b", data=b"x" * 100, offset=first + 30 + 1))
+
+
+def link() -> bytes:
+    attributes = (stat.S_IFLNK | 0o777) << 16
+    return build(main(), Member(name=b"data", data=b"/etc/passwd", attributes=attributes))
+
+
+def lying_bomb() -> bytes:
+    """Declare a thousand zeros, with their checksum, and deflate a gibibyte of them."""
+    data = zeros(1024)
+    return build(main(), Member(name=b"w", data=data, method=8, size=1000, crc=zeros_crc(1000)))
+
+
+OK_CASES = [
+    ok("ok_min", scripted(MAIN)),
+    ok("noexec", scripted(b"exit 0\n")),
+    ok("ordinary tool", lambda: tree({"main.sh": MAIN, "src/a/b.py": b"import os\n"}, 0o755)),
+    ok("streamed", streamed),
+    ok("dot names", lambda: build(Member(name=b"./main.sh", data=MAIN), Member(name=b"./"))),
+    ok("setuid", named(b"tool", attributes=(stat.S_IFREG | 0o6755) << 16)),
+    ok("no mode", named(b"tool", attributes=0)),
+    ok("unmarked utf-8", named("é".encode()), "not marked as utf-8"),
+    ok("case", lambda: build(main(), Member(name=b"a.py"), Member(name=b"A.py")), "by case"),
+    ok("bom", scripted(b"\xef\xbb\xbf#!/bin/sh\nexit 0\n"), "byte order mark"),
+    ok("unparsable", scripted(b"if true; then\n"), "cannot parse"),
+    ok("comment", lambda: build(main(), comment=b"made by hand")),
+]
+"""Archives that must be accepted."""
+
+BAD_CASES = [
+    bad("slip", named(b"../x"), "leads out"),
+    bad("slip inside", named(b"a/../../x"), "leads out"),
+    bad("absolute path", named(b"/etc/x"), "absolute path"),
+    bad("backslash", named(b"a\\x"), "backslash"),
+    bad("backslash slip", named(b"..\\x"), "backslash"),
+    bad("drive", named(b"C:/x"), "drive letter"),
+    bad("ziplink", link, "symbolic link"),
+    bad("device", named(b"dev", attributes=(stat.S_IFCHR | 0o666) << 16), "device"),
+    bad("fifo", named(b"pipe", attributes=(stat.S_IFIFO | 0o666) << 16), "pipe"),
+    bad("folder with content", named(b"d/", attributes=0), "folder with content"),
+    bad("file marked folder", named(b"d", attributes=stat.S_IFDIR << 16), "is a folder"),
+    bad(
+        "bomb",
+        lambda: build(main(), Member(name=b"w", data=zeros(1024), method=8, size=1 << 30)),
+        "zip bomb",
+    ),
+    bad("bomb 4 GB", named(b"w", method=8, size=0xFFFFFFF0), "zip bomb"),
+    Case(name="lying bomb", build=lying_bomb, seen_unpacking=True),
+    Case(
+        name="bad checksum",
+        build=named(b"w", crc=1),
+        seen_unpacking=True,
+    ),
+    bad("overlapping", overlapping, "overlap"),
+    bad("shared data", shared_data, "overlap"),
+    bad("duplicate", lambda: build(main(), Member(name=b"a"), Member(name=b"a")), "twice"),
+    bad("duplicate by dot", lambda: build(main(), Member(name=b"./main.sh")), "twice"),
+    bad("duplicate folder", lambda: build(main(), Member(name=b"a"), Member(name=b"a/")), ""),
+    bad("file and folder", lambda: build(main(), Member(name=b"a"), Member(name=b"a/b")), "both"),
+    useless("nested", lambda: build(Member(name=b"sub/main.sh", data=MAIN)), "not the folder"),
+    useless("no main", lambda: build(Member(name=b"run.sh", data=MAIN)), "no main.sh"),
+    useless("main in capitals", lambda: build(Member(name=b"Main.sh", data=MAIN)), "rename"),
+    useless("no entries", build, "no main.sh"),
+    useless("main folder", lambda: build(Member(name=b"main.sh/")), "is a folder"),
+    useless("main implied", lambda: build(Member(name=b"main.sh/x")), "is a folder"),
+    useless("main empty", scripted(b"\n \n"), "is empty"),
+    useless("crlf", scripted(MAIN.replace(b"\n", b"\r\n")), "crlf"),
+    useless("utf-16", scripted(MAIN.decode().encode("utf-16")), "utf-16"),
+    useless("program", scripted(b"\x7fELF\0\0\0"), "a program"),
+    bad("main damaged", lambda: build(main(crc=1)), "damaged"),
+    bad("main lies", lambda: build(main(zeros(16), method=8, size=9, crc=0)), "damaged"),
+    bad("encrypted", named(b"w", flags=1), "encrypted"),
+    bad("bzip2", named(b"w", method=12), "method 12"),
+    bad("truncated", lambda: tree({"main.sh": MAIN, "w": bytes(9999)})[:-30], "cut short"),
+    useless("cut comment", lambda: build(main(), comment=b"abc")[:-1], "cut off or added"),
+    bad("no zip", lambda: b"hello\n" * 100, "not a zip"),
+    bad("gzip", lambda: b"\x1f\x8b\x08\0" + bytes(50), "gzip"),
+    bad("empty file", lambda: b"", "is empty"),
+    useless("bytes in front", lambda: b"x" * 10 + build(main()), "not where"),
+    useless("bytes behind", lambda: build(main()) + b"x", "cut off or added"),
+    useless("two ends", lambda: build(main(), comment=build(main())), "two ends"),
+    useless("too many counted", lambda: build(main(), total=9), "breaks off"),
+    bad("control characters", named(b"a\x1b[2J"), "control characters"),
+    bad("nul", named(b"main.py\0.txt"), "control characters"),
+    bad("not utf-8", named(b"\xff\xfe"), "not utf-8"),
+    bad("not utf-8, marked", named(b"\xff\xfe", flags=UTF8), "not utf-8"),
+    bad("no name", named(b""), "is no name"),
+    Case(name="long name", build=named(b"x" * 300), hint="too long", unpack_refuses=False),
+    bad("other local name", named(b"good.py", local_name=b"evil.py"), "described twice"),
+    useless("other local size", named(b"good.py", local_size=7), "described twice"),
+    useless("other extra name", named(b"a", extra=unicode_path(b"a", b"../x")), "two different"),
+    useless(
+        "other local extra", named(b"a", local_extra=unicode_path(b"a", b"../x")), "described twice"
+    ),
+    bad("beyond the end", named(b"w", offset=1 << 31), "not there"),
+]
+"""Archives that must be refused."""
+
+CASES = [*OK_CASES, *BAD_CASES]
