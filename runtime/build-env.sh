@@ -5,7 +5,7 @@
 # Each may be missing or empty.
 umask 002
 # Where the base image has no Python 3.11, uv brings one.
-export UV_PYTHON_INSTALL_DIR=/opt/python
+export UV_PYTHON_INSTALL_DIR=/opt/python UV_CACHE_DIR=/var/cache/uv
 if [ -s /run/secrets/env ]; then
     . /run/secrets/env
 fi
