@@ -58,7 +58,7 @@ def stars(rng: Rng) -> Picture:
         rng.integers(1, IMAGE_HEIGHT - 1, count),
         rng.integers(1, IMAGE_WIDTH - 1, count),
     )
-    light = np.clip(rng.pareto(1.6, count) * 0.06, 0, 1.5)[:, None]
+    light = np.clip(rng.pareto(1.5, count) * rng.uniform(0.04, 0.2), 0, 1.5)[:, None]
     tint = light * rng.uniform(0.8, 1.0, (count, 3))
     np.add.at(image, (rows, columns), tint)
     for dy, dx in ((0, 1), (1, 0), (0, -1), (-1, 0)):
@@ -112,9 +112,9 @@ def craters() -> list[noise.Field]:
             bowl = np.where(r < 1, (r**2 - 1) * 0.5 + 0.15, 0.15 * np.clip(1 - (r - 1) / 0.6, 0, 1))
             rows, columns = ((span + rng.integers(noise.TILE)) % noise.TILE for _ in range(2))
             height[rows[:, None], columns[None, :]] += (bowl * radius).astype(np.float32)
-        _CRATERS.extend(
-            (np.roll(height, 1, axis) - np.roll(height, -1, axis)) / 2 for axis in (1, 0)
-        )
+        for axis in (1, 0):
+            slope = (np.roll(height, 1, axis) - np.roll(height, -1, axis)) / 2
+            _CRATERS.append(np.asarray(slope, dtype=np.float32))
     return _CRATERS
 
 

@@ -54,7 +54,7 @@ def texture() -> Picture:
         raise missing_pyvista()
     path = Path(spec.origin).parent / "examples" / "2k_earth_daymap.jpg"
     with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"), dtype=np.float32) / 255
+        return np.asarray(np.asarray(image.convert("RGB")) / np.float32(255), dtype=np.float32)
 
 
 def look(rng: Rng, size: tuple[int, int], *, limb: bool, night: bool) -> Orbit:
@@ -141,8 +141,8 @@ def surface(rng: Rng, orbit: Orbit, ground: Array, up: Array, sunny: Array) -> P
     wide = noise.sample(noise.field(1.7), *_place(rng, x, y, 1.0 / max(4.0, orbit.texel)))
     land = land * np.clip(1 + 0.16 * wide, 0.4, 1.8)[..., None]
     light = np.clip(sunny, 0, 1).astype(np.float32)
-    clouds = cloud_cover(rng, orbit, x, y)
-    shade = np.clip(0.75 + 0.18 * wide + 0.25 * clouds, 0.3, 1.15)
+    clouds, relief = cloud_cover(rng, orbit, x, y)
+    shade = np.clip(0.68 + 0.12 * wide + 0.2 * clouds + relief, 0.25, 1.15)
     colour = land * (0.15 + 0.85 * light)[..., None] * float(rng.uniform(0.7, 1.2))
     colour = np.where((light > 0)[..., None], colour, 0)
     water = np.clip((land[..., 2] - land[..., 0]) * 6, 0, 1)
@@ -174,8 +174,11 @@ def globe(up: Array) -> Picture:
     return np.asarray(top * (1 - fv) + bottom * fv, dtype=np.float32)
 
 
-def cloud_cover(rng: Rng, orbit: Orbit, x: Field, y: Field) -> Field:
-    """Make a map of how much the clouds hide, 0 to 1: several scales, bent into streaks."""
+def cloud_cover(rng: Rng, orbit: Orbit, x: Field, y: Field) -> tuple[Field, Field]:
+    """Make maps of how much the clouds hide, 0 to 1, and of the light on their slopes.
+
+    They are sums of noise at several scales, bent into streaks, or small heaps in between.
+    """
     scale = 1.0 / max(orbit.texel * rng.uniform(0.4, 3.0), 0.05)
     a, b = _place(rng, x, y, scale * 0.12)
     bend = noise.sample(noise.field(2.2), a * 0.5, b * 0.5) * rng.uniform(0, 60)
@@ -186,9 +189,14 @@ def cloud_cover(rng: Rng, orbit: Orbit, x: Field, y: Field) -> Field:
     billow = np.abs(noise.sample(noise.field(1.6, 2), d * 0.6, c * 0.6))
     weight = rng.uniform(0.2, 0.9)
     total = large * (1 - 0.5 * weight) + fine * weight + (0.8 - billow) * rng.uniform(0, 0.6)
-    cover = rng.uniform(-1.3, 1.1)
-    sharp = rng.uniform(0.4, 1.8)
-    return np.asarray(np.clip((total + cover) * sharp, 0, 1) * rng.uniform(0.75, 1.0), np.float32)
+    cover = np.clip((total + rng.uniform(-1.3, 1.1)) * rng.uniform(0.4, 1.8), 0, 1)
+    if rng.random() < 0.4:
+        heaps = np.clip((fine - billow - rng.uniform(0.3, 1.6)) * rng.uniform(1, 4), 0, 1)
+        cover = np.maximum(cover, heaps * np.clip(large + rng.uniform(0, 1.5), 0, 1))
+    slope = (total - np.roll(total, 2, axis=int(rng.integers(2)))) * rng.choice((-1, 1))
+    relief = np.clip(slope * rng.uniform(0.05, 0.5), -0.35, 0.25)
+    opaque = rng.uniform(0.75, 1.0)
+    return np.asarray(cover * opaque, np.float32), np.asarray(relief, np.float32)
 
 
 def cities(rng: Rng, x: Field, y: Field, orbit: Orbit) -> Picture:
@@ -196,9 +204,10 @@ def cities(rng: Rng, x: Field, y: Field, orbit: Orbit) -> Picture:
     scale = 1.0 / max(1.5, orbit.texel)
     where = noise.sample(noise.field(1.5, 3), *_place(rng, x, y, scale * 0.5))
     sparks = noise.sample(noise.field(0.3), *_place(rng, x, y, scale))
-    light = np.clip(where - 0.3, 0, 2) * np.clip(sparks - rng.uniform(0.8, 1.6), 0, 3)
+    light = np.clip(where + rng.uniform(-0.4, 0.6), 0, 2)
+    light = light * np.clip(sparks - rng.uniform(0.9, 1.9), 0, 3)
     tint = np.array((1.0, rng.uniform(0.65, 0.9), rng.uniform(0.3, 0.7)), dtype=np.float32)
-    return np.asarray(light[..., None] * tint * rng.uniform(0.4, 1.5), dtype=np.float32)
+    return np.asarray(light[..., None] * tint * rng.uniform(0.6, 2.5), dtype=np.float32)
 
 
 def _place(rng: Rng, x: Field, y: Field, scale: float) -> tuple[Field, Field]:

@@ -151,7 +151,7 @@ def cell_grid(rng: Rng) -> Pixels:
     wide = max(1, int(n / max(rows, columns) * rng.uniform(0.04, 0.14)))
     image[(np.arange(n) * rows % n) < wide * rows] = line
     image[:, (np.arange(n) * columns % n) < wide * columns] = line
-    return np.clip(image, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(image, 0, 255), dtype=np.uint8)
 
 
 def wrinkles(rng: Rng) -> Pixels:

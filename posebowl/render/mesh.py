@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -188,7 +190,7 @@ def prism(radius: float, height: float, *, sides: int = 6) -> Mesh:
 def _refined(profile: Sequence[tuple[float, float]], pieces: int = 5) -> Array:
     line = np.asarray(profile, dtype=float)
     steps = np.linspace(0, 1, pieces + 1)[:-1, None]
-    parts = [a + (b - a) * steps for a, b in zip(line[:-1], line[1:], strict=True)]
+    parts = [a + (b - a) * steps for a, b in pairwise(line)]
     return np.concatenate([*parts, line[-1:]])
 
 
@@ -212,9 +214,14 @@ def torus(radius: float, thickness: float) -> Mesh:
     return revolve(profile, segments=36, smooth=True)
 
 
-def rod(start: Vector, end: Vector, radius: float, *, sides: int = 6) -> Mesh:
-    """Make an open tube between two points."""
+def rod(start: Vector, end: Vector, radius: float) -> Mesh:
+    """Make an open tube with six sides between two points."""
     a, b = np.asarray(start, dtype=float), np.asarray(end, dtype=float)
-    length = float(np.linalg.norm(b - a))
-    tube = revolve([(radius, 0.0), (radius, length)], segments=sides)
-    return tube.along(b - a).moved(a)
+    tube = _unit_tube()
+    long = replace(tube, points=tube.points * (radius, radius, float(np.linalg.norm(b - a))))
+    return long.along(b - a).moved(a)
+
+
+@cache
+def _unit_tube() -> Mesh:
+    return revolve([(1.0, 0.0), (1.0, 1.0)], segments=6)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypedDict
 
 import numpy as np
 
@@ -39,6 +39,19 @@ class Wire:
 Rng = np.random.Generator
 Craft = list[Part | Wire]
 Family = Callable[[Rng], Craft]
+
+
+class WingShape(TypedDict):
+    """How a solar wing is divided: see `wing`."""
+
+    panels: int
+    length: float
+    width: float
+
+
+def pick(rng: Rng, roles: tuple[Role, ...]) -> Role:
+    """Draw one of some roles."""
+    return roles[int(rng.integers(len(roles)))]
 
 
 def part(shape: Mesh, role: Role, at: Vector = (0, 0, 0), axis: Vector | None = None) -> Part:
@@ -112,10 +125,10 @@ def wing_pair(rng: Rng, half: float, *, panels: int, length: float, width: float
     """Make two wings along +y and -y of a body of half width `half`, turned alike."""
     angle = rng.uniform(0, np.pi)
     normal = (np.cos(angle), 0.0, np.sin(angle))
-    shape = {"panels": panels, "length": length, "width": width}
+    shape: WingShape = {"panels": panels, "length": length, "width": width}
     offset = (0.0, 0.0, rng.uniform(-0.3, 0.3) * half)
-    right = wing(rng, mesh.Y * half + offset, mesh.Y, normal, **shape)  # type: ignore[arg-type]
-    left = wing(rng, -mesh.Y * half + offset, -mesh.Y, normal, **shape)  # type: ignore[arg-type]
+    right = wing(rng, mesh.Y * half + offset, mesh.Y, normal, **shape)
+    left = wing(rng, -mesh.Y * half + offset, -mesh.Y, normal, **shape)
     return right + left
 
 
@@ -150,7 +163,7 @@ def whips(rng: Rng, half: Vector, count: int, length: float) -> Craft:
         way = direction(rng)
         foot = way / np.abs(way / sides).max()
         tip = foot + mesh.unit(way + 0.5 * direction(rng)) * length * rng.uniform(0.4, 1.2)
-        parts.append(wire(foot, tip, 0.004 * length))
+        parts.append(wire(foot, tip, 0.006 * length))
     return parts
 
 
@@ -165,7 +178,7 @@ def clutter(rng: Rng, half: Vector, count: int) -> Craft:
         at = rng.uniform(-0.8, 0.8, 3) * sides
         at[axis] = sign * sides[axis]
         size = sides.min() * rng.uniform(0.1, 0.5)
-        role = roles[int(rng.integers(len(roles)))]
+        role = pick(rng, roles)
         outward = np.eye(3)[axis] * sign
         if rng.random() < 0.5:
             shape = mesh.box(size * rng.uniform(0.3, 1.2, 3), cells=3)

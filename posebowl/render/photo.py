@@ -62,8 +62,11 @@ def render(
     here = light[sprite.top : sprite.top + height, sprite.left : sprite.left + width]
     # The sun lights white paint and clouds alike; VTK's white leaves room for glints.
     here *= 1 - sprite.coverage[..., None]
-    here += sprite.colour * np.float32(rng.uniform(1.0, 1.5))
+    colour = sprite.colour * np.float32(rng.uniform(1.0, 1.5))
+    here += colour
     camera = sensor.draw(rng, compact=compact)
+    brightest = float(np.quantile(colour[sprite.mask].max(axis=1), 0.9))
+    camera = sensor.reach(camera, brightest)
     return Labelled(
         image_id=image_id(seed, index),
         pixels=sensor.expose(rng, light, camera),
@@ -78,7 +81,8 @@ def _sprite(window: Window, rng: np.random.Generator, family: str, earthshine: f
         craft = FAMILIES[family](rng)
         pose = scene.draw_pose(rng, scene.vertices(craft))
         light = scene.draw_light(rng, earthshine=earthshine)
-        sprite = scene.take(window, rng, craft, materials.palette(rng), pose, light)
+        palette = materials.palette(rng)
+        sprite = scene.take(window, rng, craft, palette=palette, pose=pose, light=light)
         if visible(sprite):
             return sprite
     return sprite

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from posebowl.render.parts import Craft, Part, Rng, Role, direction
 if TYPE_CHECKING:
     from posebowl.render.window import View, Window
 
-MEDIAN_SIDE: Final = 118.0
+MEDIAN_SIDE: Final = 130.0
 """Median of the longer side of a box, in pixels: makes the median width 8 % of the frame."""
 SPREAD: Final = 0.8
 """Deviation of the logarithm of that side."""
@@ -26,7 +26,7 @@ SIDES: Final = (14.0, 1500.0)
 """The shortest and the longest that the longer side may get before it is fitted to the frame."""
 TRUNCATED: Final = 0.03
 """Share of images whose spacecraft is cut by the frame."""
-LEAST_WIRE: Final = 0.8
+LEAST_WIRE: Final = 1.3
 """Thinnest that a wire is drawn, in pixels of the photo: thinner ones could not be seen."""
 
 
@@ -188,7 +188,7 @@ def surfaces(rng: Rng, craft: Craft, palette: Palette, pose: Pose) -> list[tuple
 
 
 def take(
-    window: Window, rng: Rng, craft: Craft, palette: Palette, pose: Pose, light: Light
+    window: Window, rng: Rng, craft: Craft, *, palette: Palette, pose: Pose, light: Light
 ) -> Sprite:
     """Render the part of a spacecraft that is inside the frame, shadows and mask included."""
     left, top = (max(0, int(np.floor(pose.box[i])) - 3) for i in (0, 1))
@@ -208,12 +208,10 @@ def take(
         window.light(**lamps, sunlight=0.0)  # type: ignore[arg-type]
         lit[shade] = window.shoot(view)[shade].astype(np.float32) / 255
     lit[~mask] = 0
+    coverage = shrink(mask[..., None].astype(np.float32), scale)[..., 0]
+    # A pixel belongs to the spacecraft if any of it is covered, so that thin parts count.
     return Sprite(
-        left=left,
-        top=top,
-        colour=shrink(lit, scale),
-        coverage=shrink(mask[..., None].astype(np.float32), scale)[..., 0],
-        mask=shrink(mask[..., None].astype(np.float32), scale)[..., 0] > 0,
+        left=left, top=top, colour=shrink(lit, scale), coverage=coverage, mask=coverage > 0
     )
 
 
@@ -222,7 +220,7 @@ def supersampling(width: int, height: int) -> int:
     return 4 if max(width, height) <= 128 else 3 if max(width, height) <= 341 else 2
 
 
-def shrink(image: npt.NDArray[np.float32], scale: int) -> npt.NDArray[np.float32]:
+def shrink(image: npt.NDArray[np.floating[Any]], scale: int) -> npt.NDArray[np.float32]:
     """Average blocks of scale x scale pixels."""
     height, width, channels = image.shape
     blocks = image.reshape(height // scale, scale, width // scale, scale, channels)

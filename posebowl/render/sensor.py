@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final
 
@@ -17,7 +17,9 @@ from posebowl.render.parts import Rng
 
 Photo = npt.NDArray[np.uint8]
 NOISE_SIDE: Final = 1 << 22
-COMPACT_NOISY: Final = 0.12
+LARGEST_LEVEL: Final = 0.95
+"""Of light in half of a photo, where 1 is white: a frame all white would show nothing."""
+COMPACT_NOISY: Final = 0.1
 """Share of noisy photos in a compact set: noise is what makes a PNG large."""
 
 
@@ -66,9 +68,20 @@ def draw(rng: Rng, *, compact: bool) -> Sensor:
     )
 
 
+def reach(sensor: Sensor, light: float) -> Sensor:
+    """Expose longer, if need be, for a light of 0 to 1 to stand out from black and noise."""
+    level = 0.12 + 5 * sensor.noise / 255
+    return replace(sensor, exposure=max(sensor.exposure, level / max(light, 0.05)))
+
+
 def expose(rng: Rng, light: Picture, sensor: Sensor) -> Photo:
-    """Turn light, 0 to about 1, shape (IMAGE_HEIGHT, IMAGE_WIDTH, 3), into an eight-bit photo."""
-    light = np.clip(light * (np.array(sensor.tint, dtype=np.float32) * sensor.exposure), 0, 4)
+    """Turn light, 0 to about 1, shape (IMAGE_HEIGHT, IMAGE_WIDTH, 3), into an eight-bit photo.
+
+    However long the exposure, half of the photo stays below LARGEST_LEVEL.
+    """
+    level = float(np.quantile(light[::16, ::16].max(axis=2), 0.5))
+    exposure = min(sensor.exposure, LARGEST_LEVEL / max(level, 0.01))
+    light = np.clip(light * (np.array(sensor.tint, dtype=np.float32) * exposure), 0, 4)
     if sensor.gamma != 1:
         np.power(light, np.float32(sensor.gamma), out=light)
     if sensor.vignette:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, Final
 
 import numpy as np
@@ -53,6 +54,21 @@ def _pyvista() -> Any:
     return pyvista
 
 
+def _vtk() -> SimpleNamespace:
+    """Collect the few parts of VTK that PyVista does not wrap, or wraps at a cost per actor."""
+    from vtkmodules.util.numpy_support import vtk_to_numpy  # noqa: PLC0415
+    from vtkmodules.vtkCommonCore import vtkFloatArray, vtkUnsignedCharArray  # noqa: PLC0415
+    from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper  # noqa: PLC0415
+
+    return SimpleNamespace(
+        vtk_to_numpy=vtk_to_numpy,
+        vtkFloatArray=vtkFloatArray,
+        vtkUnsignedCharArray=vtkUnsignedCharArray,
+        vtkActor=vtkActor,
+        vtkPolyDataMapper=vtkPolyDataMapper,
+    )
+
+
 def missing_pyvista() -> RenderError:
     """Say how to get PyVista."""
     return RenderError(
@@ -69,7 +85,7 @@ class Window:
         if sys.platform == "linux" and not os.environ.get("DISPLAY"):
             # Spares VTK a failing attempt at an X server, and the user its warning.
             os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
-        self._pv = _pyvista()
+        self._pv, self._vtk = _pyvista(), _vtk()
         self._plotter = self._pv.Plotter(off_screen=True, window_size=SIZES[0], lighting="none")
         self._plotter.set_background("black")
         self._size = SIZES[0]
@@ -117,20 +133,24 @@ class Window:
         poly.GetPointData().SetActiveNormals("Normals")
         if material.texture is not None:
             poly.active_texture_coordinates = mesh.uv.astype(np.float32)
-        mapper = self._pv.DataSetMapper(poly)
-        mapper.scalar_visibility = False
-        actor = self._pv.Actor(mapper=mapper)
-        prop = actor.prop
-        prop.color = material.colour
-        prop.interpolation = "Phong"
-        prop.diffuse, prop.ambient = material.diffuse, ambient
-        prop.specular, prop.specular_power = material.specular, material.power
+        mapper = self._vtk.vtkPolyDataMapper()
+        mapper.SetInputData(poly)
+        mapper.ScalarVisibilityOff()
+        actor = self._vtk.vtkActor()
+        actor.SetMapper(mapper)
+        prop = actor.GetProperty()
+        prop.SetColor(*material.colour)
+        prop.SetInterpolationToPhong()
+        prop.SetDiffuse(material.diffuse)
+        prop.SetAmbient(ambient)
+        prop.SetSpecular(material.specular)
+        prop.SetSpecularPower(material.power)
         if material.texture is not None:
             texture = self._pv.Texture(material.texture)
             texture.mipmap = True
             texture.interpolate = True
             texture.repeat = True
-            actor.texture = texture
+            actor.SetTexture(texture)
         return actor
 
     def light(self, *, sun: Array, sunlight: float, fill: Array, fill_light: float) -> None:
@@ -147,18 +167,17 @@ class Window:
         """Take a picture: RGB, shape (height, width, 3), top row first."""
         self._frame(view)
         self._window.Render()
-        data = self._window.GetPixelData(
-            0, 0, view.width - 1, view.height - 1, 0, pixels := self._array("Unsigned char"), 0
-        )
-        del data
-        flat = self._numpy(pixels)
-        return np.asarray(flat.reshape(view.height, view.width, 3)[::-1])
+        pixels = self._vtk.vtkUnsignedCharArray()
+        self._window.GetPixelData(0, 0, view.width - 1, view.height - 1, 0, pixels, 0)
+        flat = np.array(self._vtk.vtk_to_numpy(pixels), dtype=np.uint8)
+        return flat.reshape(view.height, view.width, 3)[::-1]
 
     def depth(self, view: View) -> npt.NDArray[np.float32]:
         """Read the depth of the picture last taken, 0 to 1, shape (height, width)."""
-        values = self._array("Float")
+        values = self._vtk.vtkFloatArray()
         self._window.GetZbufferData(0, 0, view.width - 1, view.height - 1, values)
-        return np.asarray(self._numpy(values).reshape(view.height, view.width)[::-1])
+        flat = np.array(self._vtk.vtk_to_numpy(values), dtype=np.float32)
+        return flat.reshape(view.height, view.width)[::-1]
 
     def _frame(self, view: View) -> None:
         size = next(s for s in SIZES if s[0] >= view.width and s[1] >= view.height)
@@ -173,15 +192,3 @@ class Window:
         camera.SetUseExplicitProjectionTransformMatrix(True)  # noqa: FBT003  VTK takes no keywords
         matrix = self._pv.vtkmatrix_from_array(view.projection)
         camera.SetExplicitProjectionTransformMatrix(matrix)
-
-    @staticmethod
-    def _array(kind: str) -> Any:
-        from vtkmodules.vtkCommonCore import vtkFloatArray, vtkUnsignedCharArray  # noqa: PLC0415
-
-        return vtkFloatArray() if kind == "Float" else vtkUnsignedCharArray()
-
-    @staticmethod
-    def _numpy(values: Any) -> npt.NDArray[Any]:
-        from vtkmodules.util.numpy_support import vtk_to_numpy  # noqa: PLC0415
-
-        return np.array(vtk_to_numpy(values))

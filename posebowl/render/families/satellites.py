@@ -8,6 +8,7 @@ from posebowl.render import mesh
 from posebowl.render.parts import (
     Craft,
     Rng,
+    WingShape,
     clutter,
     dish,
     lattice,
@@ -25,7 +26,7 @@ def box_bus(rng: Rng) -> Craft:
     size = rng.uniform(0.7, 1.8, 3)
     half = size / 2
     parts: Craft = [part(mesh.box(size), "body")]
-    shape = {
+    shape: WingShape = {
         "panels": int(rng.integers(1, 6)),
         "length": rng.uniform(0.5, 1.6),
         "width": rng.uniform(0.6, 2.0),
@@ -154,13 +155,13 @@ def spinner(rng: Rng) -> Craft:
         part(mesh.cylinder(radius * 1.01, height * 0.08, segments=sides), "trim"),
     ]
     booms = int(rng.integers(2, 7))
-    reach = radius * rng.uniform(1.5, 4)
+    reach = radius * rng.uniform(1.4, 3)
     start = rng.uniform(0, 6)
     for k in range(booms):
         angle = start + k * 2 * np.pi / booms
         way = np.array((np.cos(angle), np.sin(angle), 0))
         tip = way * reach
-        parts.append(wire(way * radius, tip, 0.012))
+        parts.append(wire(way * radius, tip, 0.02))
         if rng.random() < 0.6:
             parts.append(part(mesh.box((0.14, 0.14, 0.14), cells=1), "dark", tip))
     if rng.random() < 0.7:

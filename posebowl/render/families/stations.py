@@ -8,10 +8,12 @@ from posebowl.render import mesh
 from posebowl.render.parts import (
     Craft,
     Rng,
+    WingShape,
     clutter,
     direction,
     lattice,
     part,
+    pick,
     whips,
     wing,
     wire,
@@ -57,7 +59,7 @@ def module_station(rng: Rng) -> Craft:
         radius, length = rng.uniform(0.4, 0.75), rng.uniform(1.2, 3)
         middle = way * (0.5 + length / 2)
         end = way * (0.5 + length)
-        role = rng.choice(("white", "body", "trim"))
+        role = pick(rng, ("white", "body", "trim"))
         parts += [
             part(mesh.cylinder(radius, length), role, middle, way),
             part(mesh.cylinder(radius, 0.35, top=radius * 0.4), "metal", end + way * 0.15, way),
@@ -70,7 +72,7 @@ def module_station(rng: Rng) -> Craft:
         ]
         side = mesh.unit(np.cross(way, direction(rng)))
         if rng.random() < 0.7:
-            shape = {
+            shape: WingShape = {
                 "panels": int(rng.integers(1, 5)),
                 "length": rng.uniform(0.6, 1.1),
                 "width": rng.uniform(0.6, 1.3),
@@ -118,7 +120,7 @@ def ring_station(rng: Rng) -> Craft:
     """Make a ring around a hub with spokes, or a large mesh reflector hoop."""
     radius, thickness = rng.uniform(1.8, 3.0), rng.uniform(0.1, 0.4)
     parts: Craft = [
-        part(mesh.torus(radius, thickness), rng.choice(("white", "metal", "body"))),
+        part(mesh.torus(radius, thickness), pick(rng, ("white", "metal", "body"))),
         part(mesh.cylinder(rng.uniform(0.4, 0.8), rng.uniform(0.8, 3)), "body"),
     ]
     spokes = int(rng.integers(3, 9))

@@ -8,11 +8,13 @@ from posebowl.render import mesh
 from posebowl.render.parts import (
     Craft,
     Rng,
+    Role,
     clutter,
-    dish,
     direction,
+    dish,
     nozzle,
     part,
+    pick,
     whips,
     wing,
     wing_pair,
@@ -28,7 +30,7 @@ def capsule(rng: Rng) -> Craft:
     parts: Craft = [
         part(
             mesh.cylinder(radius, height, top=top),
-            rng.choice(("white", "body", "metal")),
+            pick(rng, ("white", "body", "metal")),
             (0, 0, height / 2),
         ),
         part(mesh.cylinder(top * 0.7, 0.3), "dark", (0, 0, height + 0.1)),
@@ -80,11 +82,11 @@ def lander(rng: Rng) -> Craft:
         ]
     if rng.random() < 0.7:
         size = radius * rng.uniform(0.8, 1.4, 3)
-        at = (0, 0, height / 2 + size[2] / 2)
+        at = np.array((0, 0, height / 2 + size[2] / 2))
         parts.append(
             part(mesh.box(size) if rng.random() < 0.5 else mesh.sphere(size[2] * 0.6), "trim", at)
         )
-        parts.append(wire(at, np.array(at) + (0.4, 0.3, size[2] + rng.uniform(0.2, 1.5)), 0.015))
+        parts.append(wire(at, at + np.array((0.4, 0.3, size[2] + rng.uniform(0.2, 1.5))), 0.015))
     parts += nozzle((0, 0, -height / 2), (0, 0, -1), radius * 0.35, 0.5)
     for k in range(int(rng.integers(0, 5))):
         at = np.array((np.cos(1.6 * k), np.sin(1.6 * k), 0)) * radius * 0.9
@@ -101,10 +103,10 @@ def rocket_stage(rng: Rng) -> Craft:
     radius, length = rng.uniform(0.5, 0.9), rng.uniform(2, 6)
     tip = rng.choice(("cone", "dome", "open"))
     parts: Craft = [
-        part(mesh.cylinder(radius, length), rng.choice(("white", "body", "metal", "trim")))
+        part(mesh.cylinder(radius, length), pick(rng, ("white", "body", "metal", "trim")))
     ]
     for place in rng.uniform(-0.45, 0.45, int(rng.integers(1, 4))):
-        role = rng.choice(("dark", "metal", "trim"))
+        role = pick(rng, ("dark", "metal", "trim"))
         parts.append(
             part(mesh.cylinder(radius * 1.02, rng.uniform(0.05, 0.5)), role, (0, 0, place * length))
         )
@@ -143,9 +145,10 @@ def space_plane(rng: Rng) -> Craft:
             [[(0, 0, back), (sign * span, 0, back)], [(0, 0, front), (sign * span, 0, back + 0.8)]],
             dtype=float,
         )
-        for lift, role in ((0.04, "white"), (-0.04, "dark")):
-            surface = mesh.patch(corners, mesh.Y, repeats=(2, 2))
-            parts.append(part(surface, role, (sign * radius * 0.6, -radius * 0.6 + lift, 0)))
+        surface = mesh.patch(corners, mesh.Y, repeats=(2, 2))
+        x, y = sign * radius * 0.6, -radius * 0.6
+        parts.append(part(surface, "white", (x, y + 0.04, 0)))
+        parts.append(part(surface, "dark", (x, y - 0.04, 0)))
     fin = np.array(
         [
             [(0, 0, back), (0, span * 0.8, back - 0.2)],
@@ -176,7 +179,7 @@ def tug(rng: Rng) -> Craft:
             at = np.array((x, y, 0)) * half
             if rng.random() < 0.7:
                 tank = mesh.sphere(half.min() * 0.5)
-                parts.append(part(tank, rng.choice(("metal", "trim", "white")), at))
+                parts.append(part(tank, pick(rng, ("metal", "trim", "white")), at))
     for _ in range(int(rng.integers(1, 4))):
         joint = direction(rng) * half.max()
         for _ in range(3):
@@ -198,7 +201,7 @@ def tug(rng: Rng) -> Craft:
 def assembly(rng: Rng) -> Craft:
     """Make a random assembly: no known spacecraft, so that none is learnt by heart."""
     parts: Craft = []
-    roles = ("body", "trim", "metal", "white", "dark", "panel")
+    roles: tuple[Role, ...] = ("body", "trim", "metal", "white", "dark", "panel")
     at = np.zeros(3)
     for _ in range(int(rng.integers(2, 7))):
         shape = [
@@ -207,7 +210,7 @@ def assembly(rng: Rng) -> Craft:
             mesh.sphere(rng.uniform(0.3, 0.8)),
             mesh.prism(rng.uniform(0.3, 0.9), rng.uniform(0.2, 1.4), sides=int(rng.integers(3, 9))),
         ][int(rng.integers(4))]
-        parts.append(part(shape, rng.choice(roles), at, direction(rng)))
+        parts.append(part(shape, pick(rng, roles), at, direction(rng)))
         at = at + direction(rng) * rng.uniform(0.3, 1.1)
     for _ in range(int(rng.integers(0, 5))):
         way = direction(rng)
