@@ -59,6 +59,7 @@ def watch(
     on_sample: Callable[[Sample], None],
     interval_s: float = SAMPLE_INTERVAL_S,
     memory_is_enforced: bool = True,
+    more_bytes: Callable[[], int] = lambda: 0,
 ) -> Watched:
     """Watch a run until it ends or must be stopped; stopping it is up to the caller.
 
@@ -70,10 +71,11 @@ def watch(
         on_sample: Called twice a second.
         interval_s: Between two looks at the memory: shorter where nobody else enforces it.
         memory_is_enforced: False where this loop has to stop a run that takes too much.
+        more_bytes: What it has written where no folder of this machine shows it.
     """
     start = time.monotonic()
     record = _Record(on_sample)
-    output = _FolderSize(folders)
+    output = _FolderSize(folders, more_bytes)
     stopped: Stop | None = None
     while stopped is None:
         left = start + limits.wall_time_s - time.monotonic()
@@ -144,15 +146,16 @@ class _Record:
 class _FolderSize:
     """Sums what a run has written, so seldom that the sum never takes a tenth of the time."""
 
-    def __init__(self, folders: tuple[Path, ...]) -> None:
+    def __init__(self, folders: tuple[Path, ...], more_bytes: Callable[[], int]) -> None:
         self._folders = folders
+        self._more_bytes = more_bytes
         self._next_at = 0.0
         self._bytes = 0
 
     def bytes(self, *, fresh: bool) -> int:
         now = time.monotonic()
         if fresh or now >= self._next_at:
-            self._bytes = sum(folder_bytes(folder) for folder in self._folders)
+            self._bytes = sum(map(folder_bytes, self._folders)) + self._more_bytes()
             took = time.monotonic() - now
             self._next_at = now + max(SAMPLE_INTERVAL_S, 10 * took)
         return self._bytes

@@ -1,0 +1,131 @@
+"""One container of docker or podman, from its making to its removal."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from posebowl.engines import oci_argv
+from posebowl.engines.oci_argv import ContainerSpec
+from posebowl.engines.oci_client import Client
+from posebowl.errors import EngineError
+
+_REMOVAL_ATTEMPTS: Final = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    """A container by its name or id; it may not be there."""
+
+    client: Client
+    name: str
+
+    def create(self, spec: ContainerSpec) -> None:
+        """Make it, not yet started.
+
+        Raises:
+            EngineError: The engine refuses.
+        """
+        self.client.run(*oci_argv.create(self.client.engine, spec), fix="Type: invoke doctor")
+
+    def start(self, errors: Path) -> subprocess.Popen[bytes]:
+        """Start it with its output and input as pipes; the client's own words go to a file.
+
+        The client gets no Ctrl-C from the terminal: ending the run is up to the harness.
+        """
+        words = oci_argv.start(self.client.engine, self.name)
+        with errors.open("wb") as file:
+            return subprocess.Popen(
+                [*self.client.argv, *words],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=file,
+                bufsize=0,
+                start_new_session=True,
+            )
+
+    def inspect(self) -> dict[str, Any] | None:
+        """Return what the engine knows of it, or None if it is gone."""
+        return self.client.inspect("container", self.name)
+
+    def labels(self) -> dict[str, str] | None:
+        """Return its labels, or None if it is gone."""
+        found = self.inspect()
+        return None if found is None else {**(found.get("Config", {}).get("Labels") or {})}
+
+    def signal(self, name: str) -> None:
+        """Send a signal to process 1; nothing happens if it has ended."""
+        with undisturbed():
+            self.client.run(*oci_argv.kill(self.name, name), check=False)
+
+    def written_bytes(self) -> int:
+        """Ask the engine how much its own layer holds, in bytes; slow."""
+        done = self.client.run(
+            "container", "inspect", "--size", "--format", "{{.SizeRw}}", self.name, check=False
+        )
+        text = done.stdout.strip()
+        return int(text) if text.isdecimal() else 0
+
+    def state_after_exit(self, timeout_s: float) -> dict[str, Any]:
+        """Wait until the engine knows that it has ended, and return its state.
+
+        Raises:
+            EngineError: It is gone, or still running.
+        """
+        end = time.monotonic() + timeout_s
+        while True:
+            found = self.inspect()
+            if found is None:
+                raise EngineError(
+                    f"The container {self.name} vanished while it ran.",
+                    why="Something else removed it.",
+                    fix="Run it again.",
+                )
+            state: dict[str, Any] = found.get("State") or {}
+            if not state.get("Running") and state.get("Status") != "stopping":
+                return state
+            if time.monotonic() > end:
+                raise EngineError(
+                    f"The container {self.name} does not end.",
+                    why=f"{self.client.engine} says: {state.get('Status')}",
+                    fix=f"Restart {self.client.engine}.",
+                )
+            time.sleep(0.02)
+
+    def remove(self) -> None:
+        """Remove it, running or not; engines sometimes need to be asked again.
+
+        Raises:
+            EngineError: It is still there.
+        """
+        with undisturbed():
+            for attempt in range(_REMOVAL_ATTEMPTS):
+                done = self.client.run(*oci_argv.remove(self.name), check=False)
+                if self.inspect() is None:
+                    return
+                time.sleep(0.2 * 2**attempt)
+        raise EngineError(
+            f"The container {self.name} cannot be removed.",
+            why=done.stderr.strip(),
+            fix=f"Type: {self.client.engine} rm --force {self.name}",
+        )
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let no Ctrl-C into a block that puts things in order, nor into the programs it starts."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,1 @@
+"""The container images: built from the lock, moved between machines, looked into."""
