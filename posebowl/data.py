@@ -117,7 +117,7 @@ def find(data: Path | None = None, *, home: Path = DATA, scratch: Path | None = 
     if is_demo and not _is_filled(root):
         raise BadDataError(
             f"There is no data: neither {home} nor {root} holds any.",
-            fix=f"Restore the demo set: git checkout -- {root.name}, or fill {home.name}/.",
+            fix=f"Restore the demo set: git checkout -- {home.name}/{_DEMO}; or fill {home.name}/.",
         )
     return _complete(root, is_demo=is_demo, scratch=scratch)
 
