@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import PurePosixPath
 from typing import Final
 
 from posebowl.challenge import (
@@ -155,15 +154,14 @@ def on_names(sizes: Mapping[str, int], imports: frozenset[str], packed: int) -> 
             f"No weights found, though {', '.join(frameworks)} is imported; "
             "nothing can be downloaded during a run."
         )
-    answers = [
-        n for n in sizes if PurePosixPath(n).name in {LABELS_FILE, PREDICTIONS_FILE, FORMAT_FILE}
-    ]
+    tables = {LABELS_FILE, PREDICTIONS_FILE, FORMAT_FILE}
+    answers = [name for name in sizes if name.rpartition("/")[2] in tables]
     if answers:
         yield (
             f"{first_few(answers, len(answers), 3)}: a run brings its own {FORMAT_FILE} and must "
             "write its predictions itself; nothing reads these."
         )
-    junk = [name for name in sizes if not _JUNK.isdisjoint(PurePosixPath(name).parts)]
+    junk = [name for name in sizes if not _JUNK.isdisjoint(name.split("/"))]
     if junk:
         yield (
             f"{counted(len(junk), 'file')} that no run needs: {first_few(junk, len(junk), 3)}; "
@@ -174,7 +172,7 @@ def on_names(sizes: Mapping[str, int], imports: frozenset[str], packed: int) -> 
 
 
 def _may_be_weights(name: str, size: int) -> bool:
-    suffix = PurePosixPath(name).suffix.lower()
+    suffix = "." + name.rpartition(".")[2].lower()
     return suffix in WEIGHT_SUFFIXES or (size >= MIB and suffix not in _NO_WEIGHTS)
 
 

@@ -8,7 +8,6 @@ import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Final
 
 from posebowl.shell import commands, without_comments
@@ -112,9 +111,9 @@ def _is_local(module: str, importer: str, files: set[str]) -> bool:
 
     A folder without __init__.py does not count: an installed package would win over it.
     """
-    folders = {PurePosixPath(), PurePosixPath(importer).parent}
+    folder = importer.rpartition("/")[0]
     return any(
-        str(folder / name) in files
-        for folder in folders
-        for name in (f"{module}.py", f"{module}/__init__.py")
+        f"{prefix}{module}{end}" in files
+        for prefix in ("", f"{folder}/")
+        for end in (".py", "/__init__.py")
     )

@@ -36,9 +36,12 @@ _UNICODE_PATH: Final = 0x7075
 _ZIP64: Final = 0x0001
 _MAX16: Final = 0xFFFF
 _MAX32: Final = 0xFFFFFFFF
+_MAX_OFFSET: Final = 1 << 62
+_UNSET: Final = b"\xff\xff\xff\xff"
 _ENCRYPTED: Final = 1 << 0 | 1 << 6 | 1 << 13
 _STREAMED: Final = 1 << 3
-_PATCHED: Final = 1 << 5
+_UNUSUAL: Final = _ENCRYPTED | 1 << 5
+"""Encrypted, or patches to another file."""
 _UTF8: Final = 1 << 11
 _AES: Final = 99
 _DESCRIPTOR_BYTES: Final = 24
@@ -235,9 +238,8 @@ def _central(file: IO[bytes], directory: bytes, count: int, path: Path) -> list[
                 f"The table of contents of {path} breaks off after {number} of {count} entries.",
                 fix=REMAKE,
             )
-        entry, raw, flags, at = _central_entry(directory, at, path)
-        data = _data_offset(file, entry, raw, flags, path)
-        entries.append(entry._replace(data=data))
+        entry, at = _central_entry(file, directory, at, path)
+        entries.append(entry)
     if at != len(directory):
         raise BadArchiveError(
             f"The table of contents of {path} holds more than the {count} entries it counts.",
@@ -246,11 +248,13 @@ def _central(file: IO[bytes], directory: bytes, count: int, path: Path) -> list[
     return entries
 
 
-def _central_entry(directory: bytes, at: int, path: Path) -> tuple[Entry, bytes, int, int]:
-    """Read one entry; give it with its raw name, its flags and where the next one starts."""
+def _central_entry(file: IO[bytes], directory: bytes, at: int, path: Path) -> tuple[Entry, int]:
+    """Read one entry and its local header; give it with where the next entry starts."""
     fields = _CENTRAL.unpack_from(directory, at)
-    flags, method, crc, packed, size = fields[4], fields[5], *fields[8:11]
-    name_length, extra_length, comment_length, disk, _, attributes, header = fields[11:]
+    flags, method = fields[4:6]
+    crc, packed, size, name_length, extra_length, comment_length, disk, _, attributes, header = (
+        fields[8:]
+    )
     name_end = at + _CENTRAL.size + name_length
     raw = directory[at + _CENTRAL.size : name_end]
     blocks = _extra(directory[name_end : name_end + extra_length])
@@ -258,35 +262,27 @@ def _central_entry(directory: bytes, at: int, path: Path) -> tuple[Entry, bytes,
     name = _decode(raw, blocks, path)
     if stop > len(directory) or blocks is None or disk not in {0, _MAX16}:
         raise BadArchiveError(f"The entry {quoted(name)} of {path} is broken.", fix=REMAKE)
-    _check_readable(name, flags, method, path)
+    if flags & _UNUSUAL or method not in {STORED, DEFLATED}:
+        raise _unreadable(name, flags, method, path)
     size, packed, header = _wide(blocks.get(_ZIP64, b""), size, packed, header)
-    entry = Entry(
-        name=name,
-        method=method,
-        crc=crc,
-        packed=packed,
-        size=size,
-        mode=attributes >> 16,
-        header=header,
-        data=0,
-        plain_name=raw.isascii() or bool(flags & _UTF8),
-    )
     if method == STORED and packed != size:
         raise _damaged(path, name, "stored data have two sizes")
-    return entry, raw, flags, stop
+    plain = bool(flags & _UTF8) or raw.isascii()
+    entry = Entry(name, method, crc, packed, size, attributes >> 16, header, 0, plain)
+    data = _data_offset(file, entry, directory[at + 8 : at + 30], raw, path)
+    return Entry(name, method, crc, packed, size, attributes >> 16, header, data, plain), stop
 
 
-def _check_readable(name: str, flags: int, method: int, path: Path) -> None:
+def _unreadable(name: str, flags: int, method: int, path: Path) -> BadArchiveError:
     if flags & _ENCRYPTED or method == _AES:
-        raise BadArchiveError(
+        return BadArchiveError(
             f"{quoted(name)} in {path} is encrypted.", fix="Zip it again without a password."
         )
-    if method not in {STORED, DEFLATED} or flags & _PATCHED:
-        raise BadArchiveError(
-            f"{quoted(name)} in {path} is packed by method {method}.",
-            why="Only stored (0) and deflated (8) data are what every unpacker knows.",
-            fix=REMAKE,
-        )
+    return BadArchiveError(
+        f"{quoted(name)} in {path} is packed by method {method}.",
+        why="Only stored (0) and deflated (8) data are what every unpacker knows.",
+        fix=REMAKE,
+    )
 
 
 def _extra(extra: bytes) -> dict[int, bytes] | None:
@@ -304,6 +300,8 @@ def _extra(extra: bytes) -> dict[int, bytes] | None:
 
 def _wide(block: bytes, *values: int) -> list[int]:
     """Replace the values that did not fit into 32 bits by those of the zip64 block."""
+    if not block:
+        return [*values]
     numbers = iter(struct.unpack(f"<{len(block) // 8}Q", block[: len(block) // 8 * 8]))
     return [next(numbers, value) if value == _MAX32 else value for value in values]
 
@@ -323,43 +321,56 @@ def _decode(raw: bytes, blocks: dict[int, bytes] | None, path: Path) -> str:
     return name
 
 
-def _data_offset(file: IO[bytes], entry: Entry, raw: bytes, flags: int, path: Path) -> int:
-    """Compare the local header with the central one, and find where the data start."""
-    file.seek(entry.header)
-    head = file.read(_LOCAL.size + len(raw))
+def _data_offset(file: IO[bytes], entry: Entry, fields: bytes, raw: bytes, path: Path) -> int:
+    """Compare the local header with the central one, and find where the data start.
+
+    Args:
+        file: The archive.
+        entry: What the central directory says.
+        fields: Its bytes from the flags to the length of the name, which both headers have.
+        raw: Its name.
+        path: How messages call the archive.
+    """
+    head = b""
+    if entry.header < _MAX_OFFSET:
+        file.seek(entry.header)
+        head = file.read(_LOCAL.size + len(raw))
     if len(head) < _LOCAL.size + len(raw) or not head.startswith(b"PK\3\4"):
         raise BadArchiveError(
             f"{quoted(entry.name)} is listed in {path} but not there.",
             why="The archive is damaged.",
             fix=REMAKE,
         )
-    local_flags, method = _LOCAL.unpack_from(head)[2:4]
-    crc, packed, size, name_length, extra_length = _LOCAL.unpack_from(head)[6:]
+    extra_length = int.from_bytes(head[28:30], "little")
     blocks = _extra(file.read(extra_length)) if extra_length else {}
-    # Whether a name is marked as UTF-8 matters only where it is not ASCII.
-    harmless = _HARMLESS | (_UTF8 if raw.isascii() else 0)
     if (
-        (name_length, head[_LOCAL.size :], method) != (len(raw), raw, entry.method)
-        or (flags ^ local_flags) & ~harmless
+        head[_LOCAL.size :] != raw
         or blocks is None
-        or blocks.get(_UNICODE_PATH, b"?????" + raw)[5:] != raw
+        or (blocks and blocks.get(_UNICODE_PATH, b"?????" + raw)[5:] != raw)
+        # Equal bytes agree, unless they only say that the value is elsewhere.
+        or ((head[6:28] != fields or _UNSET in fields) and not _agree(head, entry, fields, blocks))
     ):
-        raise _contradiction(path, entry.name)
+        raise BadArchiveError(
+            f"{quoted(entry.name)} in {path} is described twice, differently.",
+            why="Its local header contradicts the table of contents, so unpackers would disagree.",
+            fix=REMAKE,
+        )
+    return entry.header + len(head) + extra_length
+
+
+def _agree(head: bytes, entry: Entry, fields: bytes, blocks: dict[int, bytes]) -> bool:
+    """Compare two headers that are not the same bytes, as far as they must be the same."""
+    flags, method, _, _, crc, packed, size, name_length, _ = _LOCAL.unpack_from(head)[2:]
+    central_flags, name_end = int.from_bytes(fields[:2], "little"), len(head) - _LOCAL.size
+    # Whether a name is marked as UTF-8 matters only where it is not ASCII.
+    harmless = _HARMLESS | (_UTF8 if entry.name.isascii() else 0)
+    if name_length != name_end or method != entry.method or (flags ^ central_flags) & ~harmless:
+        return False
     size, packed = _wide(blocks.get(_ZIP64, b""), size, packed)
     pairs = ((crc, entry.crc), (packed, entry.packed), (size, entry.size))
     # Written as a stream, the header came before checksum and sizes were known.
-    unknown = {0, _MAX32} if local_flags & _STREAMED else set()
-    if any(local != central and local not in unknown for local, central in pairs):
-        raise _contradiction(path, entry.name)
-    return entry.header + len(head) + int(extra_length)
-
-
-def _contradiction(path: Path, name: str) -> BadArchiveError:
-    return BadArchiveError(
-        f"{quoted(name)} in {path} is described twice, differently.",
-        why="Its local header contradicts the table of contents, so unpackers would disagree.",
-        fix=REMAKE,
-    )
+    unknown = {0, _MAX32} if flags & _STREAMED else set()
+    return all(local == central or local in unknown for local, central in pairs)
 
 
 def _check_layout(entries: list[Entry], end: int, path: Path) -> int:

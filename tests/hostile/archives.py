@@ -68,8 +68,14 @@ def build(*members: Member, comment: bytes = b"", total: int | None = None) -> b
         )
         central += member.name + member.extra
     count = len(members) if total is None else total
-    end = (0, 0, count, count, len(central), len(body), len(comment))
-    return bytes(body + central) + struct.pack("<4s4H2LH", b"PK\5\6", *end) + comment
+    end64 = b""
+    if count > 0xFFFF:
+        fields = (44, 45, 45, 0, 0, count, count, len(central), len(body))
+        end64 = struct.pack("<4sQ2H2L4Q", b"PK\6\6", *fields)
+        end64 += struct.pack("<4sLQL", b"PK\6\7", 0, len(body) + len(central), 1)
+    small = min(count, 0xFFFF)
+    end = (0, 0, small, small, len(central), len(body), len(comment))
+    return bytes(body + central) + end64 + struct.pack("<4s4H2LH", b"PK\5\6", *end) + comment
 
 
 def main(data: bytes = MAIN, **fields: int) -> Member:
