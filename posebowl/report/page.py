@@ -1,0 +1,120 @@
+"""result.json, pictures and log -> one HTML page that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from posebowl.files import write_text
+from posebowl.report import gallery, pictures, sections
+from posebowl.report.text import clean, get, read_log, shorten
+from posebowl.result import Result
+from posebowl.score import Score
+
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+_MOST_WARNINGS: Final = 50
+
+
+def write(
+    path: Path,
+    result: Result,
+    *,
+    log: Path,
+    images: Path | None,
+    predictions: pl.DataFrame | None,
+    score: Score | None,
+) -> None:
+    """Write the report of a run, whole or not at all: one HTML file under 5 MB.
+
+    Args:
+        path: The page; an older one is replaced.
+        result: The run.
+        log: What main.sh printed; it may be missing.
+        images: The folder of <image_id>.png; None where there is none.
+        predictions: image_id and boxes; None where the run left none that are valid.
+        score: With labels: the score of these predictions.
+
+    Raises:
+        OSError: The page cannot be written. Nothing else is raised, whatever a submission did.
+    """
+    write_text(path, render(result, log=log, images=images, predictions=predictions, score=score))
+
+
+def render(
+    result: Result,
+    *,
+    log: Path,
+    images: Path | None,
+    predictions: pl.DataFrame | None,
+    score: Score | None,
+) -> str:
+    """Return the HTML of a report; see `write`."""
+    chosen = gallery.choose(predictions, score)
+    loaded = iter(pictures.load(chosen.items, images))
+    groups = [(group, [(item, next(loaded)) for item in group.items]) for group in chosen.groups]
+    style, script = _asset("style.css"), _asset("script.js")
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            name=shorten(Path(get(result.archive, "path")).name or "submission.zip", 80),
+            result=result,
+            headline=sections.headline(result),
+            platform=sections.platform_view(result),
+            score=sections.score_view(score),
+            gallery=chosen,
+            groups=groups,
+            speed=sections.speed_view(result),
+            warnings=[shorten(text, 600) for text in result.warnings[:_MOST_WARNINGS]],
+            more_warnings=max(0, len(result.warnings) - _MOST_WARNINGS),
+            environment=sections.environment_rows(result),
+            log=read_log(log),
+            style=Markup(style),  # noqa: S704
+            script=Markup(script),  # noqa: S704
+            policy=policy(style, script),
+        )
+    )
+
+
+def policy(style: str, script: str) -> str:
+    """Return a Content-Security-Policy under which only these two texts and data URIs work."""
+    return (
+        f"default-src 'none'; img-src data:; style-src {_digest(style)}; "
+        f"script-src {_digest(script)}; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+@cache
+def _asset(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalize,
+    )
+
+
+def _finalize(value: Any) -> Any:
+    """Show strangers' characters as they are called, wherever a template puts them."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return clean(value)
+    return value

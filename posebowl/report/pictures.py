@@ -1,0 +1,143 @@
+"""Photos made small enough for a page: scaled JPEGs as data URIs, within a budget of bytes."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import stat
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from markupsafe import Markup
+from PIL import Image
+
+from posebowl.challenge import IMAGE_HEIGHT, IMAGE_WIDTH
+from posebowl.report.gallery import Box, Item
+
+BUDGET_BYTES: Final = 2_900_000
+"""Of all pictures of a page together, before base64 adds a third."""
+
+_PER_PICTURE: Final = 110_000
+_MOST_PIXELS: Final = 40_000_000
+_MOST_BYTES: Final = 128 << 20
+_CROP_SHARE: Final = 0.6
+"""A close-up that would show more than this share of the photo's width is left out."""
+_CLOSE_UP: Final = 480
+_STEPS: Final = ((800, 76), (720, 68), (640, 60), (512, 52), (400, 44), (320, 34), (240, 25))
+"""Width in pixels and JPEG quality, tried until one fits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A photo for a page, or why there is none."""
+
+    width: int = IMAGE_WIDTH
+    """Of the original: boxes are drawn in its pixels."""
+    height: int = IMAGE_HEIGHT
+    uri: Markup | None = None
+    close_up: Markup | None = None
+    region: Box | None = None
+    """Part of the original that the close-up shows."""
+    missing: str = ""
+
+
+def load(items: Sequence[Item], images: Path | None) -> tuple[Picture, ...]:
+    """Load the photos of a gallery, in its order; one that cannot be had says why."""
+    if not items:
+        return ()
+    budget = min(_PER_PICTURE, BUDGET_BYTES // len(items))
+    # Pillow decodes and encodes without holding Python's lock.
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        return tuple(pool.map(lambda item: load_one(item, images, budget=budget), items))
+
+
+def load_one(item: Item, images: Path | None, *, budget: int) -> Picture:
+    """Load one photo and scale it down, with a close-up of its boxes where they are small."""
+    if images is None:
+        return Picture(missing="there are no images at hand")
+    try:
+        with Image.open(_file(images, item.image_id), formats=["PNG"]) as photo:
+            if photo.width * photo.height > _MOST_PIXELS:
+                return Picture(missing="it has too many pixels")
+            return _shrink(photo.convert("RGB"), item, budget)
+    except FileNotFoundError:
+        return Picture(missing="there is no such file")
+    # Pillow raises nearly everything on broken files; a picture is never worth the page.
+    except Exception:  # noqa: BLE001
+        return Picture(missing="the file cannot be read as an image")
+
+
+def _file(images: Path, image_id: str) -> Path:
+    """Return the file of an image: in this folder, regular, of a sane size."""
+    name = f"{image_id}.png"
+    if Path(name).name != name or "\\" in name:
+        raise ValueError(name)
+    path = images / name
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode) or status.st_size > _MOST_BYTES:
+        raise ValueError(name)
+    return path
+
+
+def _shrink(photo: Image.Image, item: Item, budget: int) -> Picture:
+    region = close_up_region(item, photo.width, photo.height)
+    detail = b""
+    if region is not None:
+        part = photo.crop(region)
+        detail = _encode(part, budget // 2, widest=_CLOSE_UP)
+    return Picture(
+        width=photo.width,
+        height=photo.height,
+        uri=_uri(_encode(photo, budget - len(detail))),
+        close_up=_uri(detail) if detail else None,
+        region=region,
+    )
+
+
+def close_up_region(item: Item, width: int, height: int) -> Box | None:
+    """Choose the part of a photo around its boxes, of 5 to 4; None if that is most of it.
+
+    Both boxes are in it where they are near each other, else the true one.
+    """
+    boxes = [box for box in (item.truth, item.pred) if box is not None]
+    around = (
+        min(box[0] for box in boxes),
+        min(box[1] for box in boxes),
+        max(box[2] for box in boxes),
+        max(box[3] for box in boxes),
+    )
+    for box in (around, boxes[0]):
+        wide = max(1.6 * (box[2] - box[0]), 2.0 * (box[3] - box[1]), 120.0)
+        high = wide / 1.25
+        if wide > _CROP_SHARE * width or high > height:
+            continue
+        left = min(max((box[0] + box[2] - wide) / 2, 0), width - wide)
+        top = min(max((box[1] + box[3] - high) / 2, 0), height - high)
+        return round(left), round(top), round(left + wide), round(top + high)
+    return None
+
+
+def _encode(photo: Image.Image, budget: int, widest: int = _STEPS[0][0]) -> bytes:
+    """Encode a JPEG of at most `budget` bytes, or the smallest that is tried."""
+    data = b""
+    for width, quality in _STEPS:
+        small = photo
+        wide = min(width, widest, photo.width)
+        if wide < photo.width:
+            high = max(1, round(photo.height * wide / photo.width))
+            small = photo.resize((wide, high), Image.Resampling.BICUBIC, reducing_gap=2.0)
+        buffer = io.BytesIO()
+        small.save(buffer, "JPEG", quality=quality, optimize=True)
+        data = buffer.getvalue()
+        if len(data) <= budget:
+            break
+    return data
+
+
+def _uri(data: bytes) -> Markup:
+    # Only base64's own letters: nothing in it needs escaping.
+    return Markup("data:image/jpeg;base64," + base64.b64encode(data).decode())  # noqa: S704

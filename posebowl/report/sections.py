@@ -1,0 +1,380 @@
+"""What a report says in words: verdict, platform, score, speed, environment."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from posebowl.challenge import LIMITS, Variant
+from posebowl.engines.base import Limit
+from posebowl.errors import Verdict
+from posebowl.report.charts import (
+    Chart,
+    Floats,
+    cpu_over_time,
+    iou_by_size,
+    iou_histogram,
+    memory_over_time,
+)
+from posebowl.report.text import duration, get, quantity, shorten, signal_name
+from posebowl.result import Meter, Result
+from posebowl.score import TRUE_COLUMNS, Score
+from posebowl.wording import counted
+
+State = Literal["pass", "fail", "unsure"]
+
+PLATFORM: Final = LIMITS[Variant.CPU]
+"""The platform has no GPU, so these are its limits for every submission."""
+
+_TITLES: Final = {
+    Verdict.OK: "Passed",
+    Verdict.BAD_ARCHIVE: "The archive is not acceptable",
+    Verdict.TIME_LIMIT: "Out of time",
+    Verdict.MEMORY_LIMIT: "Out of memory",
+    Verdict.OUTPUT_LIMIT: "Wrote too much to disk",
+    Verdict.RUNTIME_ERROR: "main.sh failed",
+    Verdict.SIGNALED: "main.sh was killed",
+    Verdict.BAD_OUTPUT: "No usable submission.csv",
+    Verdict.INVALID_PREDICTIONS: "The predictions break the format",
+    Verdict.ENGINE_ERROR: "The run could not be made",
+    Verdict.BUSY: "Another run is going on",
+    Verdict.LIMIT_UNENFORCED: "A limit cannot be enforced here",
+    Verdict.BAD_DATA: "The data are broken",
+    Verdict.INTERRUPTED: "Interrupted",
+}
+_NOT_THE_SUBMISSION: Final = {
+    Verdict.ENGINE_ERROR,
+    Verdict.BUSY,
+    Verdict.LIMIT_UNENFORCED,
+    Verdict.BAD_DATA,
+    Verdict.INTERRUPTED,
+}
+_METERS: Final = {
+    "time": ("Time", Limit.WALL_TIME, PLATFORM.wall_time_s),
+    "memory": ("Memory", Limit.MEMORY, float(PLATFORM.memory_bytes)),
+    "cpu": ("CPU, mean", Limit.CPUS, float(PLATFORM.cpus)),
+    "output": ("Disk", Limit.OUTPUT, None),
+    "log": ("Log", None, None),
+}
+_TIGHT: Final = 0.8
+"""Share of a limit from which on a report warns."""
+_SIZES: Final = (0, 32, 64, 128, 256, 512)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Headline:
+    """How the run ended."""
+
+    state: State
+    verdict: str
+    title: str
+    message: str
+    fix: str
+    facts: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gauge:
+    """One limit as a bar."""
+
+    name: str
+    state: Literal["fine", "tight", "over"]
+    used: str
+    limit: str
+    share: float
+    """Width of the bar, 0..100."""
+    room: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Platform:
+    """Whether the platform would say the same."""
+
+    state: State
+    answer: str
+    reasons: tuple[str, ...]
+    gauges: tuple[Gauge, ...]
+    differences: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SizeRow:
+    """The score of the images whose true box has a size in a range."""
+
+    sizes: str
+    images: int
+    mean_iou: float
+    below_half: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreView:
+    """The score and how it is spread."""
+
+    mean: float
+    median: float
+    facts: tuple[tuple[str, str], ...]
+    charts: tuple[Chart, ...]
+    sizes: tuple[SizeRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speed:
+    """How fast it is."""
+
+    rate: float | None
+    forecast: str
+    facts: tuple[tuple[str, str], ...]
+    charts: tuple[Chart, ...]
+
+
+def headline(result: Result) -> Headline:
+    """Say how a run ended."""
+    state: State = "fail"
+    if result.verdict is Verdict.OK:
+        state = "pass"
+    elif result.verdict in _NOT_THE_SUBMISSION:
+        state = "unsure"
+    facts = []
+    if result.exit_code:
+        facts.append(f"main.sh ended with exit code {result.exit_code}")
+    if result.signal is not None:
+        facts.append(f"it died of {signal_name(result.signal)}")
+    if result.oom_kills:
+        facts.append(
+            f"{counted(result.oom_kills, 'process', 'processes')} killed for want of memory"
+        )
+    return Headline(
+        state=state,
+        verdict=result.verdict.value,
+        title=_TITLES[result.verdict],
+        message=shorten(result.message, 2000),
+        fix=shorten(result.fix, 2000),
+        facts=tuple(facts),
+    )
+
+
+def platform_view(result: Result) -> Platform:
+    """Say whether the platform would end the run in the same way, and what cannot be told."""
+    gauges = tuple(
+        _gauge(name, result)
+        for name in (*_METERS, *sorted(set(result.meters) - set(_METERS)))
+        if name in result.meters
+    )[:10]
+    differences = _differences(result)
+    beyond = [
+        f"{label} used {quantity(meter.used, meter.unit)}; the platform gives "
+        f"{quantity(platform, meter.unit)}."
+        for name, (label, _, platform) in _METERS.items()
+        if (meter := result.meters.get(name))
+        and platform is not None
+        and name != "cpu"
+        and meter.used > platform * 1.0001
+    ]
+    tight = [g.name.lower() for g in gauges if g.state != "fine" and g.name != _METERS["log"][0]]
+    state, answer, reasons = _answer(result, beyond, tight)
+    return Platform(
+        state=state,
+        answer=answer,
+        reasons=tuple(reasons),
+        gauges=gauges,
+        differences=differences,
+    )
+
+
+def _answer(result: Result, beyond: list[str], tight: list[str]) -> tuple[State, str, list[str]]:
+    stricter = _stricter(result)
+    if result.verdict in _NOT_THE_SUBMISSION:
+        return "unsure", "Not known", ["This run does not tell anything about the submission."]
+    if result.verdict is not Verdict.OK:
+        if stricter:
+            return "unsure", "Not known", [stricter]
+        return "fail", "No", ["The platform would end this submission in the same way."]
+    if beyond:
+        return "fail", "No", beyond
+    if result.variant == Variant.GPU:
+        why = "This run could use a GPU; the platform has none. Run the cpu variant to know."
+        return "unsure", "Not known", [why]
+    reasons = [f"Little head-room: {', '.join(tight)}."] if tight else []
+    if result.unenforced:
+        reasons.append("Not every limit was enforced as strictly as there; see below.")
+    return "pass", "Very likely" if reasons else "Yes, as far as a run here can tell", reasons
+
+
+def _stricter(result: Result) -> str:
+    """Name the limit that ended a run though the platform's is wider; empty if none is."""
+    name = {
+        Verdict.TIME_LIMIT: "time",
+        Verdict.MEMORY_LIMIT: "memory",
+        Verdict.OUTPUT_LIMIT: "output",
+    }.get(result.verdict, "")
+    meter = result.meters.get(name)
+    platform = _METERS[name][2] if meter else None
+    if meter is None or platform is None or meter.limit >= platform:
+        return ""
+    return (
+        f"This run was allowed {quantity(meter.limit, meter.unit)}, the platform gives "
+        f"{quantity(platform, meter.unit)}."
+    )
+
+
+def _gauge(name: str, result: Result) -> Gauge:
+    meter: Meter = result.meters[name]
+    label, limit, platform = _METERS.get(name, (shorten(name, 30), None, None))
+    share = meter.share if math.isfinite(meter.share) else 0.0
+    notes = []
+    if limit is not None and (why := result.unenforced.get(limit)):
+        notes.append(f"Not fully enforced: {shorten(why)}.")
+    if platform is not None and abs(meter.limit - platform) > 1e-6 * platform:
+        notes.append(f"The platform's limit is {quantity(platform, meter.unit)}.")
+    state: Literal["fine", "tight", "over"] = "fine"
+    # All cores busy is what a fast solution wants, and a long log is only cut.
+    if name == "log" and share > 1:
+        state = "tight"
+        notes.append("What was printed beyond the limit was cut from the middle of the log.")
+    elif name not in ("cpu", "log") and share >= _TIGHT:
+        state = "over" if share >= 1 else "tight"
+    room = f"{1 - share:.0%} left" if share < 1 else "nothing left"
+    return Gauge(
+        name=label,
+        state=state,
+        used=quantity(meter.used, meter.unit),
+        limit=quantity(meter.limit, meter.unit),
+        share=round(100 * min(max(share, 0.0), 1.0), 2),
+        room=f"{share:.0%} busy" if name == "cpu" else room,
+        notes=tuple(notes),
+    )
+
+
+def _differences(result: Result) -> tuple[str, ...]:
+    shown = {limit for _, limit, _ in _METERS.values() if limit is not None}
+    seen = {_METERS[name][1] for name in result.meters if name in _METERS}
+    parts = [
+        f"{str(limit).capitalize()} limit not fully enforced: {shorten(why)}."
+        for limit, why in list(result.unenforced.items())[:20]
+        if limit not in shown or limit not in seen
+    ]
+    if result.data.get("demo"):
+        count = result.data.get("images")
+        number = f"the {count:,}" if isinstance(count, int) else "the"
+        parts.append(
+            f"It ran on {number} demo images: the platform has many more, so time grows with them "
+            "(see the speed below), and the score there will be another."
+        )
+    if result.engine == "embedded":
+        parts.append(
+            "The embedded engine uses this machine's system libraries instead of the container "
+            "image; the Python packages are those of the lock."
+        )
+    parts.append("The platform's processor is another one: its speed can differ.")
+    return tuple(parts)
+
+
+def score_view(score: Score | None) -> ScoreView | None:
+    """Summarise a score; None where there is none."""
+    if score is None or score.frame.is_empty():
+        return None
+    ious: Floats = score.frame["iou"].to_numpy().astype(np.float64)
+    xmin, ymin, xmax, ymax = (
+        score.frame[column].to_numpy().astype(np.float64) for column in TRUE_COLUMNS
+    )
+    sizes: Floats = np.sqrt(np.maximum((xmax - xmin) * (ymax - ymin), 1.0))
+    facts = [
+        ("images scored", f"{score.count:,}"),
+        ("IoU ≥ 0.5", f"{(ious >= 0.5).mean():.0%}"),
+        ("IoU ≥ 0.75", f"{(ious >= 0.75).mean():.0%}"),
+        ("missed (IoU 0)", f"{int((ious == 0).sum()):,}"),
+    ]
+    if score.unscored:
+        facts.append(("labels without prediction", f"{score.unscored:,}"))
+    return ScoreView(
+        mean=score.mean_iou,
+        median=score.median_iou,
+        facts=tuple(facts),
+        charts=(
+            iou_histogram(ious, mean=score.mean_iou, median=score.median_iou),
+            iou_by_size(sizes, ious),
+        ),
+        sizes=_size_rows(sizes, ious),
+    )
+
+
+def _size_rows(sizes: Floats, ious: Floats) -> tuple[SizeRow, ...]:
+    rows = []
+    for low, high in zip(_SIZES, (*_SIZES[1:], math.inf), strict=True):
+        part = ious[(sizes >= low) & (sizes < high)]
+        if part.size:
+            name = f"{low} to {high:.0f} px" if low and high < math.inf else f"under {high:.0f} px"
+            rows.append(
+                SizeRow(
+                    sizes=name if high < math.inf else f"{low} px and more",
+                    images=int(part.size),
+                    mean_iou=float(part.mean()),
+                    below_half=float((part < 0.5).mean()),
+                )
+            )
+    return tuple(rows)
+
+
+def speed_view(result: Result) -> Speed | None:
+    """Say how fast a run was, and how many images fit into the platform's time."""
+    timing = result.timing
+    if timing is None:
+        return None
+    rate = timing.images_per_second
+    forecast = ""
+    if rate is not None and math.isfinite(rate) and rate > 0:
+        fit = rate * PLATFORM.wall_time_s
+        fit = math.floor(fit / 10 ** max(0, math.floor(math.log10(max(fit, 1))) - 2))
+        fit *= 10 ** max(0, math.floor(math.log10(max(rate * PLATFORM.wall_time_s, 1))) - 2)
+        forecast = (
+            f"In {PLATFORM.wall_time_s / 60:.0f} minutes this solution can do about {fit:,} "
+            "images on this machine."
+        )
+    facts = [("main.sh took", duration(timing.wall_s)), ("engine start", duration(timing.start_s))]
+    memory, cpu = result.meters.get("memory"), result.meters.get("cpu")
+    if memory:
+        facts.append(("peak memory", quantity(memory.used, memory.unit)))
+    if cpu:
+        facts.append(("mean CPU", quantity(cpu.used, cpu.unit)))
+    charts = (
+        memory_over_time(result.samples, limit=memory.limit if memory else None),
+        cpu_over_time(result.samples, limit=cpu.limit if cpu else None),
+    )
+    return Speed(
+        rate=rate if forecast else None,
+        forecast=forecast,
+        facts=tuple(facts),
+        charts=tuple(chart for chart in charts if chart is not None),
+    )
+
+
+def environment_rows(result: Result) -> tuple[tuple[str, str], ...]:
+    """List what a run ran on, as pairs of name and value."""
+    archive, data = result.archive, result.data
+    rows = [
+        ("Run", shorten(result.run_id, 100)),
+        ("Started", shorten(result.timing.started_at, 60) if result.timing else ""),
+        ("Engine", shorten(result.engine, 60)),
+        ("Variant", shorten(result.variant, 60)),
+        ("Archive", get(archive, "path")),
+        ("Archive SHA-256", get(archive, "sha256", 80)),
+        ("Archive size", _bytes(archive.get("bytes"))),
+        ("Unpacked", _bytes(archive.get("unpacked_bytes"))),
+        ("Entries", get(archive, "entries", 20)),
+        ("Data", get(data, "root")),
+        ("Images", get(data, "images", 20)),
+    ]
+    own = [
+        (shorten(key, 60).replace("_", " ").capitalize(), shorten(value))
+        for key, value in list(result.environment.items())[:40]
+    ]
+    return tuple((name, value) for name, value in [*rows, *own] if value)
+
+
+def _bytes(value: object) -> str:
+    return quantity(float(value), "bytes") if isinstance(value, int | float) else ""

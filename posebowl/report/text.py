@@ -1,0 +1,147 @@
+"""Strangers' text and measured numbers, made fit for a page."""
+
+from __future__ import annotations
+
+import math
+import re
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from posebowl.files import human_bytes, open_regular
+
+_LOG_BYTES: Final = 48 << 10
+_LOG_LINES: Final = 200
+_LONGEST_LINE: Final = 1000
+_SEARCHED: Final = 16 << 20
+_TRACEBACK: Final = re.compile(rb"^Traceback \(most recent call last\):", re.MULTILINE)
+_EXCEPTION: Final = re.compile(rb"^[A-Za-z_][\w.]{0,200}(?::|$)", re.MULTILINE)
+_SUSPECT: Final = re.compile(
+    rb"error|exception|traceback|not found|no such file|permission denied|killed"
+    rb"|segmentation fault|cannot |unable to|out of memory",
+    re.IGNORECASE,
+)
+
+
+def clean(text: str) -> str:
+    r"""Escape all that does not print, so that text shows what it holds and nothing else.
+
+    Control characters, line separators, characters that turn the direction of writing and
+    lone surrogates (which UTF-8 cannot hold) become ``\x1b``, ``\u2028`` and so on; tabs and
+    newlines stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char in "\t\n" else char.encode("unicode_escape").decode()
+        for char in text
+    )
+
+
+def shorten(value: object, limit: int = 300) -> str:
+    """Give a value as text of at most `limit` characters."""
+    text = value if isinstance(value, str) else str(value)
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def get(table: Mapping[str, Any], key: str, limit: int = 300) -> str:
+    """Give an entry of a table as text; empty where there is none."""
+    value = table.get(key)
+    return "" if value is None else shorten(value, limit)
+
+
+def duration(seconds: float) -> str:
+    """Give a time span in the two units that matter: `0.42 s`, `12 min 5 s`, `1 h 45 min`."""
+    if not math.isfinite(seconds):
+        return "unknown"
+    if seconds < 10:
+        return f"{seconds:.2g} s" if seconds < 1 else f"{seconds:.1f} s"
+    whole = round(seconds)
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    if hours:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    if minutes:
+        return f"{minutes} min {left} s" if left else f"{minutes} min"
+    return f"{whole} s"
+
+
+def quantity(value: float, unit: str) -> str:
+    """Give a measured value with its unit: seconds as a time span, bytes as MiB or GiB."""
+    if not math.isfinite(value):
+        return "unknown"
+    match unit:
+        case "s":
+            return duration(value)
+        case "bytes":
+            return human_bytes(value)
+        case "cores":
+            return f"{value:.3g} cores"
+        case _:
+            return f"{value:,.4g} {shorten(unit, 20)}"
+
+
+def signal_name(number: int) -> str:
+    """Name a signal: `SIGSEGV`; its number where it has no name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogLine:
+    """One line of the log."""
+
+    text: str
+    suspect: bool
+    """It speaks of an error."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogExcerpt:
+    """What a page shows of a log."""
+
+    lines: tuple[LogLine, ...] = ()
+    """The last ones."""
+    total_bytes: int = 0
+    cut: bool = False
+    """There is more before the first line."""
+    first_error: str = ""
+    """The line of the whole log that first tells of an error; empty if none does."""
+
+
+def read_log(path: Path) -> LogExcerpt:
+    """Read the end of a log, and its first sign of an error; a missing log is an empty one."""
+    try:
+        with open_regular(path) as file:
+            data = file.read(_SEARCHED)
+    except (OSError, ValueError):
+        return LogExcerpt()
+    tail = data[-_LOG_BYTES:].decode(errors="backslashreplace").rstrip()
+    lines = re.split(r"\r\n|\n|\r", tail)[-_LOG_LINES:] if tail else []
+    shown = [shorten(line, _LONGEST_LINE) for line in lines]
+    return LogExcerpt(
+        lines=tuple(
+            LogLine(text=line, suspect=bool(_SUSPECT.search(line.encode(errors="replace"))))
+            for line in shown
+        ),
+        total_bytes=len(data),
+        cut=len(data) > _LOG_BYTES or tail.count("\n") >= _LOG_LINES,
+        first_error=_first_error(data),
+    )
+
+
+def _first_error(data: bytes) -> str:
+    """Find the exception of the first traceback, or else the first line that tells of an error."""
+    start = _TRACEBACK.search(data)
+    found = _EXCEPTION.search(data, start.end()) if start else _SUSPECT.search(data)
+    if not found:
+        return ""
+    at = found.start()
+    begin = max(data.rfind(b"\n", 0, at) + 1, at - 200)
+    end = data.find(b"\n", at)
+    line = data[begin : min(end if end >= 0 else len(data), at + 400)]
+    return shorten(line.decode(errors="backslashreplace").strip(), 400)
