@@ -45,7 +45,7 @@ def test_solutions_gpu(session: nox.Session) -> None:
 @nox.session(tags=["check"])
 def tests(session: nox.Session) -> None:
     """Test this project, with every engine that is at hand; the rest is skipped and named."""
-    sync(session, "--group", "render", "--group", "test")
+    sync(session, "--group", "render", "--group", "lean")
     session.run("pytest", *session.posargs)
 
 

@@ -74,7 +74,12 @@ def one_of(kind: type[_E], text: str, flag: str) -> _E:
 
 def engine(text: str) -> EngineName | None:
     """Read --engine; `auto` is None."""
-    return None if text == "auto" else one_of(EngineName, text, "engine")
+    if text == "auto":
+        return None
+    if text not in list(EngineName):
+        choices = ", ".join(["auto", *EngineName])
+        raise UsageError(f"--engine is {text!r}.", fix=f"Choose one of: {choices}.")
+    return EngineName(text)
 
 
 def waived(text: str) -> frozenset[Limit]:

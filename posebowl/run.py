@@ -22,7 +22,7 @@ from posebowl.data import DataFolder
 from posebowl.display import Display
 from posebowl.engines import select
 from posebowl.engines.base import EngineName, Limit, Outcome, RunSpec
-from posebowl.errors import BusyError, EngineError, PoseBowlError, Verdict, VerdictError
+from posebowl.errors import BusyError, EngineError, Verdict, VerdictError
 from posebowl.files import atomic_write
 from posebowl.predictions import Predictions, read_bounded, read_predictions
 from posebowl.result import Meter, Result, ScoreSummary, Timing
@@ -69,18 +69,23 @@ def run(request: Request, display: Display) -> Result:
         _clear(request.out)
         work = _Work.start(request)
         try:
-            _perform(work, display)
-        except VerdictError as error:
-            work.fail(error)
-        except KeyboardInterrupt:
-            work.end(Verdict.INTERRUPTED, "The run was interrupted; nothing of it is alive.", "")
-        except OSError as error:
-            work.fail(_host_failure(error))
-        except PoseBowlError:
+            _perform_or_fail(work, display)
+            _publish(work)
+        finally:
             remove_tree(work.scratch)
-            raise
-        _publish(work)
         return work.result
+
+
+def _perform_or_fail(work: _Work, display: Display) -> None:
+    """Perform the run; whatever ends it early becomes its verdict."""
+    try:
+        _perform(work, display)
+    except VerdictError as error:
+        work.fail(error)
+    except KeyboardInterrupt:
+        work.end(Verdict.INTERRUPTED, "The run was interrupted; nothing of it is alive.", "")
+    except OSError as error:
+        work.fail(_host_failure(error))
 
 
 @dataclass(kw_only=True)
@@ -252,11 +257,26 @@ def _score(work: _Work, frame: pl.DataFrame) -> None:
 
 
 def _publish(work: _Work) -> None:
-    """Put the results where the user looks for them, each whole or not at all."""
-    out, accepted = work.request.out, work.predictions is not None
+    """Put the results where the user looks for them, each whole or not at all.
+
+    Raises:
+        EngineError: Not even the verdict could be written.
+    """
     work.learn(warnings=tuple(dict.fromkeys(work.warnings)))
-    kept = [LOG_FILE, *([PREDICTIONS_FILE] if accepted else [])]
-    for name in kept:
+    try:
+        _write_results(work)
+    except OSError as error:
+        work.fail(_host_failure(error))
+        _make_room(work)
+        try:
+            results.write(work.result, work.request.out / RESULT_FILE)
+        except OSError as again:
+            raise _host_failure(again) from again
+
+
+def _write_results(work: _Work) -> None:
+    out, accepted = work.request.out, work.predictions is not None
+    for name in (LOG_FILE, *([PREDICTIONS_FILE] if accepted else [])):
         with contextlib.suppress(FileNotFoundError):
             (work.scratch / name).replace(out / name)
     results.write(work.result, out / RESULT_FILE)
@@ -268,7 +288,13 @@ def _publish(work: _Work) -> None:
         predictions=work.predictions.frame if work.predictions else None,
         score=work.score,
     )
+
+
+def _make_room(work: _Work) -> None:
+    """Give up this run's own files, so that a full disk has room for its verdict."""
     remove_tree(work.scratch)
+    for name in (LOG_FILE, PREDICTIONS_FILE, RESULT_FILE, REPORT_FILE):
+        (work.request.out / name).unlink(missing_ok=True)
 
 
 def _host_failure(error: OSError) -> EngineError:

@@ -47,7 +47,7 @@ def rows(result: Result, out: Path) -> list[tuple[str, str]]:
     if result.timing is not None and result.timing.images_per_second is not None:
         found.append(("Speed", _speed(result)))
     found.extend((_NAMES[name], _meter(meter)) for name, meter in result.meters.items())
-    found.extend(("Not as there", escape(f"{k}: {v}")) for k, v in result.unenforced.items())
+    found.extend(("Differs", escape(f"{k}: {v}")) for k, v in result.unenforced.items())
     found.extend(("Warning", f"[yellow]{escape(text)}[/]") for text in result.warnings)
     if result.engine:
         found.append(("Engine", escape(f"{result.engine} ({result.variant})")))

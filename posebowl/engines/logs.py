@@ -50,6 +50,7 @@ class LogCapture:
         self._tail_bytes = 0
         self._partial = b""
         self._last_line_at = 0.0
+        self._failure: OSError | None = None
         self.total_bytes = 0
         self._head_bytes = 0
 
@@ -59,22 +60,35 @@ class LogCapture:
         room = self._half - self._head_bytes
         if room > 0:
             self._head_bytes += len(chunk[:room])
-            self._file.write(visible(self._decoder.decode(chunk[:room])).encode())
+            self._write(self._decoder.decode(chunk[:room]))
         if len(chunk) > room:
             self._keep_tail(chunk[max(room, 0) :])
         self._tell(chunk)
 
     def close(self) -> None:
-        """Write the tail, with a line that says how much is missing before it."""
+        """Write the tail, with a line that says how much is missing before it.
+
+        Raises:
+            OSError: Something could not be written, now or before: the disk is full.
+        """
         if self._partial:
             self._on_line(visible(self._partial.decode(errors="replace")))
             self._partial = b""
         tail = b"".join(self._tail)[-self._half :] if self._half else b""
         missing = self.total_bytes - self._head_bytes - len(tail)
         if missing > 0:
-            self._file.write(f"\n[... {missing} bytes left out here ...]\n".encode())
-        self._file.write(visible(_decoder().decode(tail, final=True)).encode())
+            self._write(f"\n[... {missing} bytes left out here ...]\n")
+        self._write(_decoder().decode(tail, final=True))
         self._file.close()
+        if self._failure is not None:
+            raise self._failure
+
+    def _write(self, text: str) -> None:
+        # A full disk must not stop the draining; the failure is raised at the end.
+        try:
+            self._file.write(visible(text).encode())
+        except OSError as error:
+            self._failure = self._failure or error
 
     def _keep_tail(self, chunk: bytes) -> None:
         self._tail.append(chunk)

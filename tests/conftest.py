@@ -1,0 +1,46 @@
+"""What all tests share: a small data set, and a guard against engines started unasked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from posebowl.challenge import COLUMNS, IMAGE_HEIGHT, IMAGE_WIDTH
+from posebowl.engines import embedded
+
+IDS = tuple(f"{number:04x}{'ab' * 14}" for number in range(6))
+BOXES = tuple((10 * number, 20, 300 + number, 400) for number in range(6))
+
+
+@pytest.fixture(autouse=True)
+def no_engine_unasked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forbid engines in tests that are not marked `container`."""
+    if request.node.get_closest_marker("container"):
+        return
+
+    def refuse(*_: object, **__: object) -> None:
+        pytest.fail("this test starts an engine: mark it with pytest.mark.container")
+
+    monkeypatch.setattr(embedded.EmbeddedEngine, "execute", refuse)
+
+
+@pytest.fixture(scope="session")
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a labelled data folder of six black photos."""
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "images").mkdir()
+    for name in IDS:
+        image = Image.new("RGB", (IMAGE_WIDTH, IMAGE_HEIGHT))
+        image.save(folder / "images" / f"{name}.png")
+    write_table(folder / "submission_format.csv", [(0, 0, 0, 0)] * len(IDS))
+    write_table(folder / "train_labels.csv", BOXES)
+    return folder
+
+
+def write_table(path: Path, boxes: object) -> None:
+    """Write a table of boxes for the six photos."""
+    rows = [",".join(COLUMNS)]
+    rows += [",".join(map(str, (name, *box))) for name, box in zip(IDS, boxes, strict=True)]
+    path.write_text("\n".join(rows) + "\n")

@@ -1,0 +1,275 @@
+"""Hostile and odd programs on every engine that is at hand: each gets its verdict."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from posebowl import paths, result, run
+from posebowl.challenge import LIMITS, Variant
+from posebowl.display import Display
+from posebowl.engines import own_cgroup, select
+from posebowl.engines.base import EngineName
+from posebowl.errors import BusyError, Verdict
+from tests.conftest import IDS
+from tests.hostile.predictions import CASES as CSV_CASES
+from tests.hostile.predictions import CsvCase
+from tests.hostile.programs import OK, PROGRAMS, Program, python
+
+pytestmark = pytest.mark.container
+
+
+@pytest.fixture(scope="module", params=list(EngineName))
+def engine(request: pytest.FixtureRequest) -> EngineName:
+    """Return each engine that works here; the others are skipped, with the reason."""
+    name: EngineName = request.param
+    if problem := select.make(name).unavailable():
+        pytest.skip(f"{name}: {problem}")
+    return name
+
+
+@dataclasses.dataclass(frozen=True)
+class Bench:
+    """Runs programs in a folder."""
+
+    folder: Path
+    data: Path
+
+    def zip(self, main: str, files: dict[str, str | bytes]) -> Path:
+        path = self.folder / "submission.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(zipfile.ZipInfo("main.sh"), main)
+            for name, content in files.items():
+                archive.writestr(name, content)
+        return path
+
+    def request(self, engine: EngineName, program: Program) -> run.Request:
+        limits = {"wall_time_s": 60.0, **program.limits}
+        return run.Request(
+            archive=self.zip(program.main, dict(program.files)),
+            out=self.folder / "out",
+            data=self.data,
+            engine=engine,
+            limits=dataclasses.replace(LIMITS[Variant.CPU], **limits),
+        )
+
+    def run(self, engine: EngineName, program: Program) -> result.Result:
+        return run.run(self.request(engine, program), Display(quiet=True))
+
+
+@pytest.fixture
+def bench(tmp_path: Path, data_folder: Path) -> Iterator[Bench]:
+    """Give a folder to run in, and see to it that nothing but results is left there."""
+    yield Bench(tmp_path, data_folder)
+    left = {path.name for path in (tmp_path / "out").glob("*")}
+    assert left <= {".lock", "submission.csv", "log.txt", "result.json", "report.html"}
+
+
+def kernel_limits_memory(engine: EngineName) -> bool:
+    if engine is not EngineName.EMBEDDED:
+        return True
+    group = own_cgroup.create(f"test-{os.getpid()}", LIMITS[Variant.CPU])
+    if group is not None:
+        group.remove()
+    return group is not None
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+def test_program(engine: EngineName, program: Program, bench: Bench):
+    if program.kernel_memory and not kernel_limits_memory(engine):
+        pytest.skip(f"{engine}: no control group may be made here")
+    before = data_state(bench.data)
+
+    ended = bench.run(engine, program)
+
+    log = (bench.folder / "out" / "log.txt").read_text()
+    assert ended.verdict is program.verdict, (ended.message, log[-2000:])
+    assert program.says in " ".join([ended.message, *ended.warnings])
+    assert program.log in log
+    if program.exit_code is not None:
+        assert ended.exit_code == program.exit_code
+    assert ended.signal == program.signal
+    assert (bench.folder / "out/submission.csv").exists() == (ended.verdict is Verdict.OK)
+    assert result.read(bench.folder / "out/result.json") == ended
+    assert data_state(bench.data) == before
+
+
+def data_state(folder: Path) -> list[tuple[str, int, int]]:
+    paths_ = sorted(path for path in folder.rglob("*") if path.is_file())
+    return [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths_]
+
+
+@pytest.mark.parametrize("case", CSV_CASES, ids=lambda case: case.name)
+def test_predictions(case: CsvCase, bench: Bench):
+    if select.make(EngineName.EMBEDDED).unavailable():
+        pytest.skip("embedded: cannot be used here")
+    program = Program(
+        name=case.name,
+        main="cp table.csv ../submission/submission.csv",
+        files={"table.csv": case.make(IDS)},
+    )
+
+    ended = bench.run(EngineName.EMBEDDED, program)
+
+    assert ended.verdict is case.verdict
+    for word in case.expected_words(IDS) if ended.verdict is not Verdict.OK else ():
+        assert word in f"{ended.message} {ended.fix}"
+
+
+def test_limits_of_a_bad_archive_are_checked_before_anything_runs(engine, bench: Bench):
+    request = bench.request(engine, Program(name="nested", main=OK))
+    with zipfile.ZipFile(request.archive, "w") as archive:
+        archive.writestr("folder/main.sh", OK)
+
+    ended = run.run(request, Display(quiet=True))
+
+    assert ended.verdict is Verdict.BAD_ARCHIVE
+    assert "zip the contents, not the folder" in ended.fix.lower()
+    assert ended.timing is None
+
+
+def test_an_earlier_submission_csv_never_passes(engine, bench: Bench):
+    assert bench.run(engine, Program(name="good", main=OK)).verdict is Verdict.OK
+    assert bench.run(engine, Program(name="none", main="true")).verdict is Verdict.BAD_OUTPUT
+
+
+def test_bundled_wheels_install_and_leave_no_trace(engine, bench: Bench):
+    wheel = "posebowl_probe-1.0-py3-none-any.whl"
+    install = f"pip install --no-deps --no-index --quiet ./{wheel}\n"
+    use = "import posebowl_probe; assert posebowl_probe.answer == 42"
+    files = {wheel: make_wheel(bench.folder / wheel)}
+    program = Program(name="wheel", main=f"set -e\n{install}" + python(use), files=files)
+    ended = bench.run(engine, program)
+    assert ended.verdict is Verdict.OK, (bench.folder / "out/log.txt").read_text()
+
+    ended = bench.run(engine, Program(name="again", main="python -c 'import posebowl_probe'"))
+    assert ended.verdict is Verdict.RUNTIME_ERROR
+    assert "uv add" in ended.fix
+
+
+def make_wheel(path: Path) -> bytes:
+    info = "posebowl_probe-1.0.dist-info"
+    with zipfile.ZipFile(path, "w") as wheel:
+        wheel.writestr("posebowl_probe.py", "answer = 42\n")
+        wheel.writestr(
+            f"{info}/METADATA", "Metadata-Version: 2.1\nName: posebowl-probe\nVersion: 1.0\n"
+        )
+        wheel.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr(f"{info}/RECORD", "")
+    return path.read_bytes()
+
+
+def test_two_runs_at_once(engine, bench: Bench):
+    request = bench.request(engine, Program(name="good", main=OK))
+    with run._held(request.out), pytest.raises(BusyError) as caught:
+        run.run(request, Display(quiet=True))
+    assert caught.value.exit_code == 21
+
+
+def test_a_killed_harness_leaves_nothing_alive_and_the_next_run_starts_clean(engine, bench: Bench):
+    endless = Program(name="endless", main="echo started\nexec sleep 987654")
+    archive = bench.zip(endless.main, {})
+    argv = [sys.executable, "-m", "invoke", "run", "--zip", archive, "--data", bench.data]
+    harness = subprocess.Popen(
+        [*argv, "--out", bench.folder / "out", "--engine", engine],
+        cwd=paths.ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert harness.stdout is not None
+    said = []
+    for line in harness.stdout:
+        said.append(line)
+        if "started" in line:
+            break
+    assert said, "the harness ended early"
+    assert "started" in said[-1], said
+    harness.send_signal(signal.SIGKILL)
+    harness.wait()
+    harness.stdout.close()
+
+    ended = bench.run(engine, Program(name="good", main=OK))
+
+    assert ended.verdict is Verdict.OK
+    assert not processes_with("987654")
+
+
+def test_ctrl_c_ends_everything_and_says_so(engine, bench: Bench):
+    archive = bench.zip("echo started\nexec sleep 987655", {})
+    argv = [sys.executable, "-m", "invoke", "run", "--zip", archive, "--data", bench.data]
+    harness = subprocess.Popen(
+        [*argv, "--out", bench.folder / "out", "--engine", engine],
+        cwd=paths.ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert harness.stdout is not None
+    for line in harness.stdout:
+        if "started" in line:
+            break
+    harness.send_signal(signal.SIGINT)
+    rest = harness.stdout.read()
+    harness.stdout.close()
+
+    assert harness.wait() == 130
+    assert "INTERRUPTED" in rest
+    assert not processes_with("987655")
+    assert result.read(bench.folder / "out/result.json").verdict is Verdict.INTERRUPTED
+
+
+def processes_with(word: str, patience_s: float = 10.0) -> list[str]:
+    """List command lines that hold a word, once they had time to vanish."""
+    end = time.monotonic() + patience_s
+    while True:
+        found = []
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue
+            if word in line:
+                found.append(line)
+        if not found or time.monotonic() > end:
+            return found
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system takes root")
+def test_a_full_host_disk_is_our_failure_and_loses_nothing(engine, bench: Bench, tmp_path: Path):
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", small], check=True)
+    try:
+        mine = small / "notes.txt"
+        mine.write_text("mine")
+        program = Program(name="loud", main=OK + "head -c 6000000 /dev/zero | tr '\\0' 'x'")
+        request = bench.request(engine, program)
+        ended = run.run(dataclasses.replace(request, out=small), Display(quiet=True))
+        assert ended.verdict is Verdict.ENGINE_ERROR
+        assert "space" in ended.message
+        assert mine.read_text() == "mine"
+        assert not list(small.glob(".run-*"))
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+def test_the_time_limit_holds_within_the_grace(engine, bench: Bench):
+    program = next(program for program in PROGRAMS if program.name == "noterm")
+    before = time.monotonic()
+    ended = bench.run(engine, program)
+    assert ended.timing is not None
+    assert ended.timing.wall_s >= program.limits["wall_time_s"]
+    # The limit, the grace, and what it takes to start and to clean up on a busy machine.
+    assert time.monotonic() - before < 30
