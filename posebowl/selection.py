@@ -134,14 +134,16 @@ def _folder(walk: _Walk, folder: Path, prefix: str, rules: _Rules, chain: tuple[
         name = prefix + item.name
         if path == walk.skip:
             continue
-        if item.is_dir(follow_symlinks=False):
-            target, info = path, item.stat(follow_symlinks=False)
-        else:
-            target, info = _followed(walk, path, name)
-        is_folder = stat.S_ISDIR(info.st_mode)
-        if _ignored(f"{name}/" if is_folder else name, rules) or (target / _VENV_MARK).is_file():
+        # git takes a link for a file; whoever writes `data/` means a link to data all the same.
+        linked = item.is_symlink()
+        is_folder = item.is_dir(follow_symlinks=False)
+        forms = [f"{name}/"] * (linked or is_folder) + [name] * (not is_folder)
+        own_venv = is_folder and (path / _VENV_MARK).is_file()
+        if own_venv or any(_ignored(form, rules) for form in forms):
             _leave_out(walk, path, name, is_folder=is_folder)
             continue
+        target, info = _followed(walk, path, name) if linked else (path, path.stat())
+        is_folder = stat.S_ISDIR(info.st_mode)
         _check_name(walk, f"{name}/" if is_folder else name)
         if not is_folder:
             walk.files.append(_source(walk, target, name, info))
@@ -162,8 +164,6 @@ def _ignored(name: str, rules: _Rules) -> bool:
 
 def _followed(walk: _Walk, path: Path, name: str) -> tuple[Path, os.stat_result]:
     """Follow a link as long as it stays in the solution; its target is packed in its place."""
-    if not path.is_symlink():
-        return path, path.stat()
     try:
         target = path.resolve(strict=True)
         info = target.stat()
