@@ -13,7 +13,7 @@ from posebowl import pack as packing
 from posebowl import run as running
 from posebowl import score as scoring
 from posebowl import unpack as unpacking
-from posebowl.challenge import Variant
+from posebowl.challenge import FORMAT_FILE, Variant
 from posebowl.display import Display
 
 ZIP = paths.SUBMISSION / "submission.zip"
@@ -71,7 +71,7 @@ def run(
     waive: str = "",
     json: bool = False,
 ) -> int:
-    """Run a submission as the platform would, validate and score it."""
+    """Run a submission as the platform would; score it."""
     kind = cli.one_of(Variant, variant, "variant")
     request = running.Request(
         archive=cli.existing(zip, ZIP),
@@ -93,7 +93,7 @@ def run(
 
 @cli.command(positional=["predictions", "labels"], help={"json": JSON})
 def score(_: Context, predictions: str, labels: str, json: bool = False) -> None:
-    """Score predictions against labels: two CSV files, nothing is run."""
+    """Score a CSV of predictions against one of labels."""
     result = scoring.score_files(Path(predictions), Path(labels))
     if json:
         fields = ("mean_iou", "median_iou", "count", "unscored")
@@ -104,13 +104,13 @@ def score(_: Context, predictions: str, labels: str, json: bool = False) -> None
 
 @cli.command(help={"folder": "the folder of the results (submission/)"})
 def clean(_: Context, folder: str = "") -> None:
-    """Remove what runs left in submission/; never a zip that you made."""
+    """Remove what runs left; never a zip that you made."""
     shown.cleaned(cleaning.clean(cli.existing(folder, paths.SUBMISSION)))
 
 
 @cli.command(name="doctor", help={"json": JSON})
 def diagnose(_: Context, json: bool = False) -> int:
-    """Say what this machine has and lacks, and what to type next."""
+    """Say what this machine has and what to type next."""
     found = doctor.examine()
     if json:
         cli.print_json(asdict(found))
@@ -139,6 +139,7 @@ def render(
     sheet: str = "",
 ) -> int:
     """Render labelled photos of spacecraft."""
+    cli.required("data.render", out=out)
     words = cli.flags(out=out, workers=workers, jpeg=jpeg, sheet=sheet)
     words += ["--count", str(count), "--seed", str(seed)]
     return cli.in_environment("render", "posebowl.render", *words)
@@ -165,12 +166,83 @@ def check_data(_: Context, folder: str = "", deep: bool = False, json: bool = Fa
     name="unpack",
     positional=["archives"],
     iterable=["archives"],
-    help={"archives": "the competition's tar files", "out": "data folder (data/)", "force": ""},
+    help={
+        "archives": "the competition's tar files",
+        "out": "data folder (data/)",
+        "force": "write every file anew, over those that are there",
+    },
 )
 def unpack_data(_: Context, archives: list[str], out: str = "", force: bool = False) -> None:
-    """Unpack the competition's image archives into data/images."""
+    """Unpack the competition's archives into data/images."""
     target = cli.existing(out, paths.DATA)
     shown.unpacked(unpacking.unpack([Path(name) for name in archives], target, force=force))
+
+
+@cli.command(
+    name="format",
+    help={"folder": "data folder (data/)", "force": "replace a submission_format.csv"},
+)
+def format_data(_: Context, folder: str = "", force: bool = False) -> None:
+    """Make submission_format.csv from the labels."""
+    root = cli.existing(folder, paths.DATA)
+    made = data.make_format(root, root / FORMAT_FILE, force=force)
+    console.out.print(f"Wrote {cli.local(made)}", markup=False)
+
+
+@cli.command(
+    iterable=["data"],
+    help={
+        "data": "labelled photos to train on; may be repeated",
+        "val": "labelled photos that are only measured on",
+        "out": "folder for checkpoints, curves and the cache",
+        "model": "an ultralytics YAML (yolo26n.yaml)",
+        "minutes": "how long to train (60)",
+        "seed": "of weights and augmentation",
+        "device": "auto, cpu or cuda",
+        "resume": "go on from the last checkpoint in --out",
+    },
+)
+def train(
+    _: Context,
+    data: list[str],
+    val: str = "",
+    out: str = "",
+    model: str = "",
+    minutes: str = "",
+    seed: int = 0,
+    device: str = "",
+    resume: bool = False,
+) -> int:
+    """Train the benchmark's network on labelled photos."""
+    cli.required("benchmark.train", data=data, val=val, out=out)
+    words = [word for folder in data for word in ("--data", folder)]
+    words += cli.flags(
+        val=val, out=out, model=model, minutes=minutes, seed=seed, device=device, resume=resume
+    )
+    return cli.in_environment("cpu", "posebowl.benchmark.train", *words)
+
+
+@cli.command(
+    help={
+        "weights": "an ultralytics detection checkpoint (.pt), yours or a stock one",
+        "out": "the ONNX file (solutions/benchmark/model.onnx)",
+        "images": "photos to compare ONNX and PyTorch on (data/demo)",
+        "one_look": "no closer look at what was found",
+        "force": "replace an existing file",
+    },
+)
+def export(
+    _: Context,
+    weights: str = "",
+    out: str = "",
+    images: str = "",
+    one_look: bool = False,
+    force: bool = False,
+) -> int:
+    """Export YOLO weights to ONNX for the benchmark."""
+    cli.required("benchmark.export", weights=weights)
+    words = cli.flags(weights=weights, out=out, images=images, one_look=one_look, force=force)
+    return cli.in_environment("cpu", "posebowl.benchmark.export", *words)
 
 
 ns = Collection(
@@ -180,5 +252,6 @@ ns = Collection(
     score,
     clean,
     diagnose,
-    Collection("data", render, check_data, unpack_data),
+    Collection("data", render, check_data, unpack_data, format_data),
+    Collection("benchmark", train, export),
 )

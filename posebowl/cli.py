@@ -132,6 +132,19 @@ def solution_folder(name: str, source: str) -> Path:
     return find_solution(name) if name else Path(source).expanduser()
 
 
+def required(task: str, **options: object) -> None:
+    """See that options were given that a task cannot do without.
+
+    Raises:
+        UsageError: One is missing.
+    """
+    for name, value in options.items():
+        if not value:
+            raise UsageError(
+                f"{task} needs --{name.replace('_', '-')}.", fix=f"Type: invoke --help {task}"
+            )
+
+
 def in_environment(group: environments.Group, module: str, *words: str) -> int:
     """Run one of this project's modules in an environment made from the lock; return its code."""
     environment = environments.ensure(group, note=console.note)
