@@ -109,7 +109,8 @@ def network_uses(script: str, name: str) -> list[str]:
 
 def commands(script: str) -> set[str]:
     """Give the first word of every command, quoted ones left out."""
-    pattern = _COMMAND + r"(?:\w+=[^\s;&|]*[ \t]+|(?:exec|time|nohup|nice)[ \t]+)*([\w.-]+)"
+    before = r"exec|time|nohup|nice|if|then|elif|else|while|until|do"
+    pattern = _COMMAND + rf"(?:\w+=[^\s;&|]*[ \t]+|(?:{before})[ \t]+)*([\w.-]+)"
     return set(re.findall(pattern, _masked(script[:LINT_BYTES])[0], re.MULTILINE))
 
 

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from posebowl.clean import clean
+from posebowl.errors import PoseBowlError
+from posebowl.pack import pack
+
+
+def packed(folder: Path, target: Path) -> Path:
+    folder.mkdir()
+    (folder / "main.sh").write_text("exit 0\n")
+    return pack(folder, target).path
+
+
+def names(paths: tuple[Path, ...]) -> set[str]:
+    return {path.name for path in paths}
+
+
+def test_only_what_the_tool_made_goes(tmp_path: Path):
+    folder = tmp_path / "submission"
+    folder.mkdir()
+    made = {"submission.csv", "log.txt", "result.json", "report.html", ".log.txt.ab12.part"}
+    mine = {"README.md", "notes.txt", "best.zip", ".env", ".other.csv.ab12.part", "submission.csv~"}
+    for name in made | mine:
+        (folder / name).write_text("12345")
+    for name in ("history/1", "runs/2", ".run-abc/deep", "mine"):
+        (folder / name).mkdir(parents=True)
+    (folder / "history" / "1" / "log.txt").write_text("12345")
+    packed(tmp_path / "s", folder / "submission.zip")
+    size = (folder / "submission.zip").stat().st_size
+    done = clean(folder)
+    assert names(done.removed) == made | {"history", "runs", ".run-abc", "submission.zip"}
+    assert names(done.kept) == (mine | {"mine"}) - {"README.md"}
+    assert {path.name for path in folder.iterdir()} == mine | {"mine"}
+    assert done.freed_bytes == 5 * (len(made) + 1) + size
+    assert clean(folder).removed == ()
+
+
+@pytest.mark.parametrize("change", ["made by hand", "changed", "renamed"])
+def test_a_zip_of_the_user_stays(change: str, tmp_path: Path):
+    folder = tmp_path / "submission"
+    folder.mkdir()
+    path = packed(tmp_path / "s", folder / "submission.zip")
+    match change:
+        case "made by hand":
+            path.write_bytes(b"PK mine")
+        case "changed":
+            path.write_bytes(path.read_bytes() + b"x")
+        case "renamed":
+            path = path.rename(folder / "best.zip")
+    done = clean(folder)
+    assert (done.removed, done.kept) == ((), (path,))
+    assert path.exists()
+
+
+def test_links_and_other_kinds_are_not_touched(tmp_path: Path):
+    folder = tmp_path / "submission"
+    folder.mkdir()
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "precious").write_text("x")
+    (folder / "history").symlink_to(other)
+    (folder / "log.txt").symlink_to(other / "precious")
+    (folder / "submission.csv").mkdir()
+    (folder / ".run-1").mkdir()
+    (folder / ".run-1" / "out").symlink_to(other)
+    done = clean(folder)
+    assert names(done.removed) == {".run-1"}
+    assert names(done.kept) == {"history", "log.txt", "submission.csv"}
+    assert (other / "precious").read_text() == "x"
+
+
+def test_what_a_submission_closed_is_opened(tmp_path: Path):
+    closed = tmp_path / ".run-1" / "a" / "b"
+    closed.mkdir(parents=True)
+    (closed / "x").write_text("12345")
+    closed.chmod(0)
+    closed.parent.chmod(0)
+    assert clean(tmp_path).freed_bytes == 5
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_folder_is_nothing_to_do(tmp_path: Path):
+    assert clean(tmp_path / "none").removed == ()
+
+
+def test_what_cannot_go_is_told(tmp_path: Path, monkeypatch):
+    (tmp_path / "log.txt").write_text("x")
+
+    def refuse(self: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(PoseBowlError, match="could not be removed: Permission denied"):
+        clean(tmp_path)
