@@ -97,7 +97,7 @@ def iou_histogram(ious: Floats, *, mean: float, median: float, bins: int = 20) -
         bins: Bars of equal width.
     """
     counts, edges = np.histogram(ious, bins=bins, range=(0.0, 1.0))
-    top = max(int(counts.max(initial=0)), 1)
+    top = max(int(counts.max(initial=0)), 1) * 1.06
     x = Scale(low=0, high=1, start=LEFT, stop=RIGHT)
     y = Scale(low=0, high=top, start=BOTTOM, stop=TOP)
     bars = tuple(
@@ -233,7 +233,7 @@ def _over_time(
         summary=f"{summary} The run took {duration(points[-1][0])}.",
         x_label="time since main.sh started",
         y_label=y_label,
-        x_ticks=tuple(Tick(at=x(v), label=duration(v) if v else "0") for v in spans(points[-1][0])),
+        x_ticks=tuple(Tick(at=x(v), label=_short_time(v)) for v in spans(points[-1][0])),
         y_ticks=tuple(Tick(at=y(v), label=_short_bytes(v) if binary else f"{v:g}") for v in values),
         line=line,
         area=f"{line}V{BOTTOM}H{x(points[0][0])}Z",
@@ -279,3 +279,8 @@ def spans(end: float, count: int = 5) -> list[float]:
 def _short_bytes(count: float) -> str:
     """Label an axis: human_bytes without a needless `.0`."""
     return human_bytes(count).replace(".0 ", " ") if count else "0"
+
+
+def _short_time(seconds: float) -> str:
+    """Label an axis: a duration without a needless `.0`."""
+    return duration(seconds).replace(".0 ", " ") if seconds else "0"

@@ -150,8 +150,10 @@ def _by_score(table: _Table) -> list[Group]:
     if len(order) <= WORST:
         note = "All images, worst first."
         return [Group(name="worst", title="Every image", note=note, items=table.take(order))]
-    worst = table.take(order[:WORST].tolist())
-    quarter = order[max(WORST, len(order) * 3 // 4) :]
+    # Where more than fit miss altogether, those shown come from all over the data.
+    ties = order[: int((ious <= ious[order[0]]).sum())]
+    worst = table.take(spread(ties, WORST) if len(ties) > WORST else order[:WORST].tolist())
+    quarter = order[max(WORST, len(ties), len(order) * 3 // 4) :]
     best = table.take(spread(quarter, BEST)[::-1])
     return [
         Group(

@@ -59,6 +59,7 @@ def render(
     chosen = gallery.choose(predictions, score)
     loaded = iter(pictures.load(chosen.items, images))
     groups = [(group, [(item, next(loaded)) for item in group.items]) for group in chosen.groups]
+    headline = sections.headline(result)
     style, script = _asset("style.css"), _asset("script.js")
     return (
         _environment()
@@ -66,7 +67,7 @@ def render(
         .render(
             name=shorten(Path(get(result.archive, "path")).name or "submission.zip", 80),
             result=result,
-            headline=sections.headline(result),
+            headline=headline,
             platform=sections.platform_view(result),
             score=sections.score_view(score),
             gallery=chosen,
@@ -75,7 +76,7 @@ def render(
             warnings=[shorten(text, 600) for text in result.warnings[:_MOST_WARNINGS]],
             more_warnings=max(0, len(result.warnings) - _MOST_WARNINGS),
             environment=sections.environment_rows(result),
-            log=read_log(log),
+            log=read_log(log, failed=headline.state != "pass"),
             style=Markup(style),  # noqa: S704
             script=Markup(script),  # noqa: S704
             policy=policy(style, script),

@@ -59,6 +59,7 @@ _METERS: Final = {
     "output": ("Disk", Limit.OUTPUT, None),
     "log": ("Log", None, None),
 }
+_NAMES: Final = {"lock": "uv.lock SHA-256", "cpu": "CPU model", "cpu_model": "CPU model"}
 _TIGHT: Final = 0.8
 """Share of a limit from which on a report warns."""
 _SIZES: Final = (0, 32, 64, 128, 256, 512)
@@ -140,9 +141,9 @@ def headline(result: Result) -> Headline:
     elif result.verdict in _NOT_THE_SUBMISSION:
         state = "unsure"
     facts = []
-    if result.exit_code:
+    if result.exit_code and "exit code" not in result.message:
         facts.append(f"main.sh ended with exit code {result.exit_code}")
-    if result.signal is not None:
+    if result.signal is not None and "signal" not in result.message:
         facts.append(f"it died of {signal_name(result.signal)}")
     if result.oom_kills:
         facts.append(
@@ -238,7 +239,7 @@ def _gauge(name: str, result: Result) -> Gauge:
         notes.append("What was printed beyond the limit was cut from the middle of the log.")
     elif name not in ("cpu", "log") and share >= _TIGHT:
         state = "over" if share >= 1 else "tight"
-    room = f"{1 - share:.0%} left" if share < 1 else "nothing left"
+    room = "over 99% left" if share < 0.01 else f"{max(0.0, 1 - share):.0%} left"
     return Gauge(
         name=label,
         state=state,
@@ -251,6 +252,8 @@ def _gauge(name: str, result: Result) -> Gauge:
 
 
 def _differences(result: Result) -> tuple[str, ...]:
+    if result.timing is None:
+        return ()
     shown = {limit for _, limit, _ in _METERS.values() if limit is not None}
     seen = {_METERS[name][1] for name in result.meters if name in _METERS}
     parts = [
@@ -308,10 +311,10 @@ def _size_rows(sizes: Floats, ious: Floats) -> tuple[SizeRow, ...]:
     for low, high in zip(_SIZES, (*_SIZES[1:], math.inf), strict=True):
         part = ious[(sizes >= low) & (sizes < high)]
         if part.size:
-            name = f"{low} to {high:.0f} px" if low and high < math.inf else f"under {high:.0f} px"
+            name = f"{low} to {high:.0f}" if low and high < math.inf else f"under {high:.0f}"
             rows.append(
                 SizeRow(
-                    sizes=name if high < math.inf else f"{low} px and more",
+                    sizes=name if high < math.inf else f"{low} and more",
                     images=int(part.size),
                     mean_iou=float(part.mean()),
                     below_half=float((part < 0.5).mean()),
@@ -327,7 +330,7 @@ def speed_view(result: Result) -> Speed | None:
         return None
     rate = timing.images_per_second
     forecast = ""
-    if rate is not None and math.isfinite(rate) and rate > 0:
+    if result.verdict is Verdict.OK and rate is not None and math.isfinite(rate) and rate > 0:
         fit = rate * PLATFORM.wall_time_s
         fit = math.floor(fit / 10 ** max(0, math.floor(math.log10(max(fit, 1))) - 2))
         fit *= 10 ** max(0, math.floor(math.log10(max(rate * PLATFORM.wall_time_s, 1))) - 2)
@@ -370,7 +373,7 @@ def environment_rows(result: Result) -> tuple[tuple[str, str], ...]:
         ("Images", get(data, "images", 20)),
     ]
     own = [
-        (shorten(key, 60).replace("_", " ").capitalize(), shorten(value))
+        (_NAMES.get(key, shorten(key, 60).replace("_", " ").capitalize()), shorten(value))
         for key, value in list(result.environment.items())[:40]
     ]
     return tuple((name, value) for name, value in [*rows, *own] if value)

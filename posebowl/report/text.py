@@ -113,8 +113,13 @@ class LogExcerpt:
     """The line of the whole log that first tells of an error; empty if none does."""
 
 
-def read_log(path: Path) -> LogExcerpt:
-    """Read the end of a log, and its first sign of an error; a missing log is an empty one."""
+def read_log(path: Path, *, failed: bool) -> LogExcerpt:
+    """Read the end of a log; a missing log is an empty one.
+
+    Args:
+        path: The log of a run.
+        failed: Look for signs of an error too, which only mean something after a failed run.
+    """
     try:
         with open_regular(path) as file:
             data = file.read(_SEARCHED)
@@ -125,12 +130,15 @@ def read_log(path: Path) -> LogExcerpt:
     shown = [shorten(line, _LONGEST_LINE) for line in lines]
     return LogExcerpt(
         lines=tuple(
-            LogLine(text=line, suspect=bool(_SUSPECT.search(line.encode(errors="replace"))))
+            LogLine(
+                text=line,
+                suspect=failed and bool(_SUSPECT.search(line.encode(errors="replace"))),
+            )
             for line in shown
         ),
         total_bytes=len(data),
         cut=len(data) > _LOG_BYTES or tail.count("\n") >= _LOG_LINES,
-        first_error=_first_error(data),
+        first_error=_first_error(data) if failed else "",
     )
 
 
@@ -138,6 +146,7 @@ def _first_error(data: bytes) -> str:
     """Find the exception of the first traceback, or else the first line that tells of an error."""
     start = _TRACEBACK.search(data)
     found = _EXCEPTION.search(data, start.end()) if start else _SUSPECT.search(data)
+    found = found or start
     if not found:
         return ""
     at = found.start()
