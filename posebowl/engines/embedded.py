@@ -209,8 +209,8 @@ class _Execution:
         else:
             lower = {"target": ENVIRONMENT, "lower": str(self.environment)}
             overlay = lower | {name: str(folder) for name, folder in layers.items()}
-        uid = os.geteuid()
-        if uid == 0:
+        uid = None
+        if os.geteuid() == 0:
             uid = environments.NOBODY
             mine = [folder for name, folder in folders.items() if name != "root"]
             for folder in (*mine, *layers.values(), self.spec.output):

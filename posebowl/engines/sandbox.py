@@ -240,14 +240,14 @@ def set_limits(spec: dict[str, Any]) -> None:
             resource.setrlimit(resource.RLIMIT_NPROC, (spec["processes"], spec["processes"]))
 
 
-def drop_privileges(uid: int) -> None:
+def drop_privileges(uid: int | None) -> None:
     """Become an ordinary user in a user namespace below that of the mounts.
 
     From there no mount can be changed or undone, whatever namespaces the run makes for itself:
     mounts of a more privileged namespace are locked (mount_namespaces(7)). The user's own id
-    (or, started by root, that of nobody) is seen inside as the runner's.
+    (or, started by root, the one given) is seen inside as the runner's.
     """
-    if uid != os.geteuid():
+    if uid is not None:
         os.setgroups([])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
@@ -289,5 +289,5 @@ if __name__ == "__main__":
     try:
         main()
     except OSError as error:
-        print(f"sandbox: {error.strerror or error}", file=sys.stderr)
+        print(f"sandbox: {error}", file=sys.stderr)
         sys.exit(70)
