@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
