@@ -24,6 +24,10 @@ Image = npt.NDArray[np.uint8]
 Box = npt.NDArray[np.float64]
 """Shape (4,): xmin, ymin, xmax, ymax in pixels."""
 
+SCHEMA: Final = {
+    challenge.ID_COLUMN: pl.String,
+    **dict.fromkeys(challenge.BOX_COLUMNS, pl.Int64),
+}
 LEVEL_WIDTH: Final = challenge.IMAGE_WIDTH // 2
 LEVEL_HEIGHT: Final = challenge.IMAGE_HEIGHT // 2
 
@@ -57,7 +61,7 @@ def read_labels(folder: Path) -> list[Sample]:
     labels = folder / challenge.LABELS_FILE
     fix = "Make labelled photos with `invoke data.render --count 3000 --out DIR`."
     try:
-        table = pl.read_csv(labels, columns=list(challenge.COLUMNS))
+        table = pl.read_csv(labels, columns=list(challenge.COLUMNS), schema_overrides=SCHEMA)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise BadDataError(f"{labels} cannot be read.", why=str(error), fix=fix) from None
     images = folder / challenge.IMAGES_DIR

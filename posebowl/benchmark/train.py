@@ -58,6 +58,8 @@ class Recipe:
     """Between checkpoints, each of which is judged on the validation photos."""
     precision: str = "auto"
     device: str = "auto"
+    data: tuple[str, ...] = ()
+    val: str = ""
     mix: Mix = field(default_factory=Mix)
 
 
@@ -71,6 +73,8 @@ class State:
     step: int = 0
     seconds: float = 0.0
     best: float = -1.0
+    judged_on: str = ""
+    """The validation folder to which `best` belongs."""
 
     def progress(self, recipe: Recipe) -> float:
         """Share of the run that is done, 0 to 1."""
@@ -93,7 +97,10 @@ def train(recipe: Recipe, corpus: Corpus, val: list[Sample], out: Path, *, resum
     state = new_state(recipe, device)
     if resume and (out / "last.pt").exists():
         restore(state, out / "last.pt")
+        if state.judged_on != str(recipe.val):
+            state.best = -1.0
         note(f"Going on from step {state.step}, {state.seconds / 60:.1f} minutes in.")
+    state.judged_on = str(recipe.val)
     dtype = pick_precision(recipe.precision, device)
     note(f"{recipe.model} on {device} in {dtype}, {len(corpus)} photos.")
     feed = batches(
@@ -235,7 +242,8 @@ def save(state: State, recipe: Recipe, path: Path, *, slim: bool = False) -> Non
     if not slim:
         content["weights"] = state.model.state_dict()
         content["optimizer"] = state.optimizer.state_dict()
-        content["progress"] = {"step": state.step, "seconds": state.seconds, "best": state.best}
+        names = ("step", "seconds", "best", "judged_on")
+        content["progress"] = {name: getattr(state, name) for name in names}
     with atomic_write(path) as file:
         torch.save(content, file)
 
@@ -246,12 +254,8 @@ def restore(state: State, path: Path) -> None:
     state.model.load_state_dict(content["weights"])
     state.average.load_state_dict(content["ema"].float().state_dict())
     state.optimizer.load_state_dict(content["optimizer"])
-    progress = content["progress"]
-    state.step, state.seconds, state.best = (
-        progress["step"],
-        progress["seconds"],
-        progress["best"],
-    )
+    for name, value in content["progress"].items():
+        setattr(state, name, value)
 
 
 def pick_device(name: str) -> Any:
@@ -322,6 +326,8 @@ def main() -> None:
         every_minutes=args.every_minutes,
         precision=args.precision,
         device=args.device,
+        data=tuple(str(folder) for folder in args.data),
+        val=str(args.val),
     )
     val = read_labels(args.val)
     state = train(recipe, prepare(args.data, args.out), val, args.out, resume=args.resume)

@@ -30,6 +30,8 @@ class Mix:
     mosaic: float = 0.12
     """Share of mosaics of four whole photos: more and smaller spacecraft at once."""
     quarter_turns: float = 0.25
+    tone: float = 1.0
+    """How much exposure, contrast and tint vary."""
     noise: float = 0.25
     blur: float = 0.12
     grey: float = 0.08
@@ -152,9 +154,9 @@ class Viewer:
     def _disturb(self, image: Image) -> Image:
         """Vary exposure, contrast and tint; sometimes lose colour, blur, add noise."""
         rng, mix = self.rng, self.mix
-        gamma = np.exp(rng.normal(0, 0.25))
-        gain = np.exp(rng.normal(0, 0.2)) * np.exp(rng.normal(0, 0.06, 3))
-        ramp = np.linspace(0, 1, 256)[:, None] ** gamma * gain + rng.normal(0, 0.03)
+        gamma = np.exp(mix.tone * rng.normal(0, 0.2))
+        gain = np.exp(mix.tone * (rng.normal(0, 0.12) + rng.normal(0, 0.05, 3)))
+        ramp = np.linspace(0, 1, 256)[:, None] ** gamma * gain + mix.tone * rng.normal(0, 0.015)
         table = np.clip(ramp * 255, 0, 255).astype(np.uint8)
         image = np.asarray(cv2.LUT(image, table.reshape(256, 1, 3)), np.uint8)
         if rng.random() < mix.grey:
