@@ -237,7 +237,12 @@ def _meters(outcome: Outcome, limits: Limits) -> dict[str, Meter]:
 
 def _collect(work: _Work, spec: RunSpec) -> Path:
     """Take a copy of the predictions, so that what is judged is what is kept."""
-    content = read_bounded(spec.output / PREDICTIONS_FILE, max_bytes=spec.limits.predictions_bytes)
+    source = spec.output / PREDICTIONS_FILE
+    with contextlib.suppress(FileNotFoundError):
+        # Whoever runs this judges alike: root reads any file, others what its owner may read.
+        if stat.S_ISREG(source.lstat().st_mode):
+            source.chmod(0o600)
+    content = read_bounded(source, max_bytes=spec.limits.predictions_bytes)
     target = work.scratch / PREDICTIONS_FILE
     with atomic_write(target) as copy:
         copy.write(content)
