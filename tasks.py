@@ -15,6 +15,8 @@ from posebowl import score as scoring
 from posebowl import unpack as unpacking
 from posebowl.challenge import FORMAT_FILE, Variant
 from posebowl.display import Display
+from posebowl.errors import UsageError
+from posebowl.folder import held
 
 ZIP = paths.SUBMISSION / "submission.zip"
 JSON = "print the result as JSON on stdout"
@@ -105,7 +107,11 @@ def score(_: Context, predictions: str, labels: str, json: bool = False) -> None
 @cli.command(help={"folder": "the folder of the results (submission/)"})
 def clean(_: Context, folder: str = "") -> None:
     """Remove what runs left; never a zip that you made."""
-    shown.cleaned(cleaning.clean(cli.existing(folder, paths.SUBMISSION)))
+    place = cli.existing(folder, paths.SUBMISSION)
+    if not place.is_dir():
+        raise UsageError(f"{place} is no folder.", fix="Type: invoke clean")
+    with held(place):
+        shown.cleaned(cleaning.clean(place))
 
 
 @cli.command(name="doctor", help={"json": JSON})

@@ -12,15 +12,16 @@ from typing import Final
 from posebowl.archive import packed_by_us
 from posebowl.challenge import PREDICTIONS_FILE
 from posebowl.errors import PoseBowlError
+from posebowl.folder import LOCK_FILE, LOG_FILE, REPORT_FILE, RESULT_FILE
 
 ARCHIVE_FILE: Final = "submission.zip"
-MADE_FILES: Final = frozenset({PREDICTIONS_FILE, "log.txt", "result.json", "report.html"})
+MADE_FILES: Final = frozenset({PREDICTIONS_FILE, LOG_FILE, RESULT_FILE, REPORT_FILE})
 MADE_FOLDERS: Final = frozenset({"history", "runs"})
 
 _RUN: Final = re.compile(r"\.run-.+")
 _PART: Final = re.compile(r"\.(.+)\.[^.]+\.part")
 """What a killed process leaves of a file that it was writing: see files.atomic_write."""
-_QUIET: Final = frozenset({"README.md", ".gitignore", ".gitkeep"})
+_QUIET: Final = frozenset({"README.md", ".gitignore", ".gitkeep", LOCK_FILE})
 """Part of the repository; not worth a word."""
 
 
@@ -45,8 +46,17 @@ def clean(folder: Path) -> Cleaned:
     Raises:
         PoseBowlError: Something could not be removed.
     """
-    removed, kept, freed = [], [], 0
+    removed: list[Path] = []
+    kept: list[Path] = []
+    freed = 0
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if _is_results_folder(path):
+            inner = clean(path)
+            removed += inner.removed
+            kept += inner.kept
+            freed += inner.freed_bytes
+            _remove_if_empty(path)
+            continue
         if not _is_made(path):
             kept += [path] if path.name not in _QUIET else []
             continue
@@ -66,6 +76,17 @@ def clean(folder: Path) -> Cleaned:
         removed.append(path)
         freed += size
     return Cleaned(removed=tuple(removed), kept=tuple(kept), freed_bytes=freed)
+
+
+def _is_results_folder(path: Path) -> bool:
+    """Tell a folder that a run was given for its results, such as one a solution."""
+    return path.is_dir() and not path.is_symlink() and (path / LOCK_FILE).is_file()
+
+
+def _remove_if_empty(folder: Path) -> None:
+    if [path.name for path in folder.iterdir()] == [LOCK_FILE]:
+        (folder / LOCK_FILE).unlink()
+        folder.rmdir()
 
 
 def _is_made(path: Path) -> bool:

@@ -4,37 +4,38 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import secrets
 import stat
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import polars as pl
-from filelock import FileLock, Timeout
 
-from posebowl import archive, data, process, report
+from posebowl import archive, data, report
 from posebowl import result as results
 from posebowl.challenge import LIMITS, PREDICTIONS_FILE, Limits, Variant
 from posebowl.data import DataFolder
 from posebowl.display import Display
 from posebowl.engines import select
 from posebowl.engines.base import EngineName, Limit, Outcome, RunSpec
-from posebowl.errors import BusyError, EngineError, Verdict, VerdictError
+from posebowl.errors import EngineError, Verdict, VerdictError
 from posebowl.files import atomic_write
+from posebowl.folder import (
+    LOG_FILE,
+    REPORT_FILE,
+    RESULT_FILE,
+    SCRATCH_PREFIX,
+    clear,
+    held,
+    remove_tree,
+)
 from posebowl.predictions import Predictions, read_bounded, read_predictions
 from posebowl.result import Meter, Result, ScoreSummary, Timing
 from posebowl.score import Score, read_labels, score
 from posebowl.verdicts import judge
 
-LOG_FILE: Final = "log.txt"
-RESULT_FILE: Final = "result.json"
-REPORT_FILE: Final = "report.html"
-SCRATCH_PREFIX: Final = ".run-"
-_LOCK_FILE: Final = ".lock"
 _TAIL_BYTES: Final = 64 << 10
 
 
@@ -66,8 +67,8 @@ def run(request: Request, display: Display) -> Result:
         BusyError: Another run holds the folder; nothing in it was touched.
         UsageError: The request names a data folder that does not exist.
     """
-    with _held(request.out):
-        _clear(request.out)
+    with held(request.out):
+        clear(request.out)
         work = _Work.start(request)
         try:
             _perform_or_fail(work, display)
@@ -316,35 +317,3 @@ def _tail(log: Path) -> str:
         file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
         return file.read().decode(errors="replace")
     return ""
-
-
-@contextlib.contextmanager
-def _held(out: Path) -> Iterator[None]:
-    """Hold the folder of the results; the kernel lets go of it should this process die."""
-    out.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(out / _LOCK_FILE, timeout=0):
-            yield
-    except Timeout:
-        raise BusyError(
-            f"Another run is at work in {out}.",
-            fix="Wait for its end, or give this one another folder with --out.",
-        ) from None
-
-
-def _clear(out: Path) -> None:
-    """Remove the results of earlier runs and what killed ones left; nothing else."""
-    for name in (PREDICTIONS_FILE, LOG_FILE, RESULT_FILE, REPORT_FILE):
-        (out / name).unlink(missing_ok=True)
-    for left in out.glob(f"{SCRATCH_PREFIX}*"):
-        remove_tree(left)
-
-
-def remove_tree(folder: Path) -> None:
-    """Remove a folder that a stranger filled: any depth, any modes, links not followed."""
-    process.run(["chmod", "-R", "u+rwX", folder], check=False)
-    process.run(["rm", "-rf", "--", folder], check=False)
-    if os.path.lexists(folder):
-        raise EngineError(
-            f"{folder} could not be removed.", fix=f"Remove it by hand: rm -rf {folder}"
-        )

@@ -20,6 +20,7 @@ from posebowl.display import Display
 from posebowl.engines import own_cgroup, select
 from posebowl.engines.base import EngineName
 from posebowl.errors import BusyError, Verdict
+from posebowl.folder import held
 from tests.conftest import IDS
 from tests.hostile.predictions import CASES as CSV_CASES
 from tests.hostile.predictions import CsvCase
@@ -172,7 +173,7 @@ def make_wheel(path: Path) -> bytes:
 
 def test_two_runs_at_once(engine, bench: Bench):
     request = bench.request(engine, Program(name="good", main=OK))
-    with run._held(request.out), pytest.raises(BusyError) as caught:
+    with held(request.out), pytest.raises(BusyError) as caught:
         run.run(request, Display(quiet=True))
     assert caught.value.exit_code == 21
 

@@ -96,3 +96,17 @@ def test_what_cannot_go_is_told(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(Path, "unlink", refuse)
     with pytest.raises(PoseBowlError, match="could not be removed: Permission denied"):
         clean(tmp_path)
+
+
+def test_folders_of_results_below_are_cleaned_and_go_when_empty(tmp_path: Path):
+    mine, theirs = tmp_path / "quickstart", tmp_path / "notes"
+    for folder in (mine, theirs):
+        folder.mkdir()
+        (folder / "log.txt").write_text("x")
+    (mine / ".lock").touch()
+
+    done = clean(tmp_path)
+
+    assert done.removed == (mine / "log.txt",)
+    assert not mine.exists()
+    assert (theirs / "log.txt").exists()

@@ -1,0 +1,53 @@
+"""The folder of the results: held by one run at a time, cleared of what runs left, no more."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from filelock import FileLock, Timeout
+
+from posebowl import process
+from posebowl.challenge import PREDICTIONS_FILE
+from posebowl.errors import BusyError, EngineError
+
+LOG_FILE: Final = "log.txt"
+RESULT_FILE: Final = "result.json"
+REPORT_FILE: Final = "report.html"
+SCRATCH_PREFIX: Final = ".run-"
+LOCK_FILE: Final = ".lock"
+
+
+@contextlib.contextmanager
+def held(out: Path) -> Iterator[None]:
+    """Hold the folder of the results; the kernel lets go of it should this process die."""
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(out / LOCK_FILE, timeout=0):
+            yield
+    except Timeout:
+        raise BusyError(
+            f"Another run is at work in {out}.",
+            fix="Wait for its end, or give this one another folder with --out.",
+        ) from None
+
+
+def clear(out: Path) -> None:
+    """Remove the results of earlier runs and what killed ones left; nothing else."""
+    for name in (PREDICTIONS_FILE, LOG_FILE, RESULT_FILE, REPORT_FILE):
+        (out / name).unlink(missing_ok=True)
+    for left in out.glob(f"{SCRATCH_PREFIX}*"):
+        remove_tree(left)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder that a stranger filled: any depth, any modes, links not followed."""
+    process.run(["chmod", "-R", "u+rwX", folder], check=False)
+    process.run(["rm", "-rf", "--", folder], check=False)
+    if os.path.lexists(folder):
+        raise EngineError(
+            f"{folder} could not be removed.", fix=f"Remove it by hand: rm -rf {folder}"
+        )
