@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from posebowl.engines.base import Sample
+from posebowl.report.charts import (
+    BOTTOM,
+    LEFT,
+    RIGHT,
+    TOP,
+    Scale,
+    binary_steps,
+    cpu_over_time,
+    iou_by_size,
+    iou_histogram,
+    memory_over_time,
+    spans,
+    steps,
+    thin,
+)
+
+
+def samples(count: int) -> list[Sample]:
+    return [
+        Sample(elapsed_s=0.5 * i, memory_bytes=(100 + i) << 20, cpu_s=1.0 * i)
+        for i in range(1, count + 1)
+    ]
+
+
+def points(path: str) -> list[tuple[float, float]]:
+    return [(float(x), float(y)) for x, y in re.findall(r"[ML]([\d.]+) ([\d.]+)", path)]
+
+
+def test_scale_ends_and_clips() -> None:
+    scale = Scale(low=0, high=10, start=100, stop=0)
+    assert [scale(v) for v in (-5, 0, 5, 10, 20)] == [100, 100, 50, 0, 0]
+
+
+def test_scale_by_logarithm() -> None:
+    scale = Scale(low=1, high=100, start=0, stop=200, log=True)
+    assert scale(10) == 100
+
+
+def test_scale_of_nothing() -> None:
+    assert Scale(low=3, high=3, start=7, stop=9)(3) == 7
+
+
+@given(st.floats(1e-3, 1e12))
+def test_steps_are_few_and_within(top: float) -> None:
+    for values in (steps(top), binary_steps(top), spans(top)):
+        assert values[0] == 0
+        assert len(values) <= 7
+        assert values[-1] <= top * 1.001
+        assert values == sorted(set(values))
+
+
+def test_whole_steps() -> None:
+    assert steps(2, whole=True) == [0, 1, 2]
+
+
+def test_histogram_counts_every_image() -> None:
+    ious = np.array([0.0, 0.01, 0.5, 0.99, 1.0])
+    chart = iou_histogram(ious, mean=0.5, median=0.5)
+    assert [bar.label for bar in chart.bars] == [
+        "IoU 0.00 to 0.05: 2",
+        "IoU 0.50 to 0.55: 1",
+        "IoU 0.95 to 1.00: 2",
+    ]
+    assert chart.bars[0].height == pytest.approx(2 * chart.bars[1].height, abs=0.2)
+    assert all(bar.y + bar.height == pytest.approx(BOTTOM) for bar in chart.bars)
+    assert "40% of the images below 0.5" in chart.summary
+
+
+def test_scatter_draws_at_most_1500_points() -> None:
+    rng = np.random.default_rng(0)
+    chart = iou_by_size(rng.uniform(4, 900, 20_000), rng.uniform(0, 1, 20_000))
+    assert chart.dots.count("M") == 1500
+    assert "1,500 of 20,000" in chart.x_label
+    assert len(points(chart.line)) == 12
+
+
+def test_scatter_of_one_image_has_no_line() -> None:
+    chart = iou_by_size(np.array([50.0]), np.array([0.7]))
+    assert chart.dots.count("M") == 1
+    assert chart.line == ""
+
+
+def test_memory_over_time_stays_in_its_frame() -> None:
+    chart = memory_over_time(samples(50), limit=float(4 << 30))
+    assert chart is not None
+    drawn = points(chart.line)
+    assert len(drawn) == 50
+    assert all(LEFT <= x <= RIGHT and TOP <= y <= BOTTOM for x, y in drawn)
+    assert drawn[-1][1] < drawn[0][1]
+    assert chart.levels == ()
+
+
+def test_a_near_limit_is_drawn() -> None:
+    chart = memory_over_time(samples(50), limit=float(200 << 20))
+    assert chart is not None
+    assert [level.label for level in chart.levels] == ["limit"]
+    assert chart.levels[0].at < min(y for _, y in points(chart.line))
+
+
+def test_cpu_over_time_is_a_rate() -> None:
+    chart = cpu_over_time(samples(10), limit=3)
+    assert chart is not None
+    assert "at most 2.0" in chart.summary
+    assert len({y for _, y in points(chart.line)}) == 1
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_too_few_samples_are_no_chart(count: int) -> None:
+    assert memory_over_time(samples(count), limit=None) is None
+    assert cpu_over_time(samples(count), limit=None) is None
+
+
+def test_samples_that_are_no_numbers_are_left_out() -> None:
+    broken = [*samples(5), Sample(elapsed_s=float("nan"), memory_bytes=1, cpu_s=float("inf"))]
+    chart = memory_over_time(broken, limit=float("nan"))
+    assert chart is not None
+    assert len(points(chart.line)) == 5
+    assert cpu_over_time(broken, limit=None) is not None
+
+
+def test_thinning_keeps_peaks() -> None:
+    many = [(float(i), 1.0) for i in range(2400)]
+    many[1234] = (1234.0, 99.0)
+    few = thin(many)
+    assert len(few) == 300
+    assert (1234.0, 99.0) in few
