@@ -104,7 +104,7 @@ def of_process(pid: int, *, mount: Path = MOUNT, proc: Path = PROC) -> Cgroup | 
 def usage(files: Files) -> Usage:
     """Return what a group uses: memory in bytes without the page cache, processor seconds."""
     stat = table(files.get("memory.stat", ""))
-    if "memory.max" in files or "cpu.stat" in files:
+    if not _is_v1(files):
         events = table(files.get("memory.events", ""))
         read, written = _io_v2(files.get("io.stat", ""))
         return Usage(
@@ -126,7 +126,7 @@ def usage(files: Files) -> Usage:
 
 def enforced(files: Files) -> Enforced:
     """Return what the kernel holds a group to."""
-    if "memory.max" in files or "cpu.max" in files:
+    if not _is_v1(files):
         memory = number(files.get("memory.max", ""))
         swap = number(files.get("memory.swap.max", ""))
         quota, _, period = files.get("cpu.max", "max 100000").partition(" ")
@@ -177,6 +177,10 @@ def number(text: str) -> int | None:
     except ValueError:
         return None
     return None if value >= _UNLIMITED else value
+
+
+def _is_v1(files: Files) -> bool:
+    return "memory.limit_in_bytes" in files
 
 
 def _io_v1(text: str) -> tuple[int, int]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import socket
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -66,11 +68,8 @@ class OciEngine:
             ),
             asked_at=asked_at,
         )
-        _give(spec.output, user)
-        try:
+        with handed_over(spec.output, user):
             return execution.run()
-        finally:
-            _take_back(spec.output, user)
 
     def reap(self) -> None:
         """Remove containers whose harness on this machine is dead."""
@@ -172,13 +171,16 @@ def _hands_over(user: User) -> bool:
     return sys.platform == "linux" and os.geteuid() == 0 and user.uid != 0 and not user.keep_id
 
 
-def _give(folder: Path, user: User) -> None:
-    if _hands_over(user):
-        os.chown(folder, user.uid, user.gid)
-
-
-def _take_back(folder: Path, user: User) -> None:
-    if _hands_over(user):
+@contextlib.contextmanager
+def handed_over(folder: Path, user: User) -> Iterator[None]:
+    """Let a run write to a folder, and give all that it made there to the host's user."""
+    if not _hands_over(user):
+        yield
+        return
+    os.chown(folder, user.uid, user.gid)
+    try:
+        yield
+    finally:
         # Links are changed themselves, never followed.
         mine = f"{os.geteuid()}:{os.getegid()}"
         process.run(["chown", "-R", "-h", "-P", mine, folder], check=False)

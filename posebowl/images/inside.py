@@ -1,0 +1,128 @@
+"""Look into an image: a shell with a run's mounts, and the tests of its packages."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from posebowl import paths, process
+from posebowl.challenge import LIMITS, Limits, Variant
+from posebowl.engines import oci, oci_argv, oci_client
+from posebowl.engines.oci_argv import ContainerSpec, Mount
+from posebowl.engines.oci_client import Client
+from posebowl.errors import UsageError
+from posebowl.images import identity
+
+TESTS: Final = PurePosixPath("/opt/posebowl-tests")
+_TEST_MEMORY: Final = 8 << 30
+
+_SHELL: Final = r"""
+if [ -e /code_execution/submission.zip ]; then
+    python -I /opt/posebowl/unpack.py /code_execution/submission.zip /code_execution/workdir
+fi
+cd /code_execution/workdir
+command -v bash >/dev/null && exec bash
+exec sh
+"""
+
+
+def shell(
+    client: Client,
+    variant: Variant,
+    *,
+    images: Path,
+    submission_format: Path,
+    archive: Path | None = None,
+    command: str = "",
+) -> int:
+    """Open a shell where main.sh would run: same mounts, user, limits, and no network.
+
+    Args:
+        client: Of docker or podman.
+        variant: Which image.
+        images: Folder of photos, mounted read-only.
+        submission_format: The table of ids, mounted read-only.
+        archive: A submission to unpack first.
+        command: What to run instead of an interactive shell.
+
+    Returns:
+        The exit code of the shell.
+
+    Raises:
+        EngineError: The image is missing or stale.
+        UsageError: An interactive shell is asked for where there is no terminal.
+    """
+    if not command and not sys.stdin.isatty():
+        raise UsageError(
+            "A shell needs a terminal.", fix="Give it something to run: --command 'python -V'"
+        )
+    image = identity.current(client, variant)
+    user = oci.run_user(client)
+    output = Path(tempfile.mkdtemp(prefix="posebowl-shell-"))
+    try:
+        with oci.handed_over(output, user):
+            mounts = oci_argv.run_mounts(
+                archive=(archive or paths.LOCK).resolve(),
+                images=images.resolve(),
+                submission_format=submission_format.resolve(),
+                output=output,
+            )
+            spec = _spec(client, image.id, LIMITS[variant])
+            spec = replace(
+                spec,
+                mounts=mounts if archive else tuple(m for m in mounts if m.target.suffix != ".zip"),
+                user=user,
+                tty=not command,
+                gpu=variant is Variant.GPU and oci_client.host_has_gpu(),
+                command=("-c", command or _SHELL),
+            )
+            argv = [*client.argv, *oci_argv.run(client.engine, spec)]
+            return process.run(argv, capture=False, check=False).returncode
+    finally:
+        shutil.rmtree(output, ignore_errors=True)
+
+
+def check_packages(client: Client, variant: Variant, words: tuple[str, ...] = ()) -> int:
+    """Run runtime/tests inside the image of a variant, without network; return pytest's code.
+
+    Args:
+        client: Of docker or podman.
+        variant: Which image.
+        words: More arguments of pytest.
+
+    Raises:
+        EngineError: The image is missing or stale.
+    """
+    image = identity.current(client, variant)
+    spec = replace(
+        _spec(client, image.id, replace(LIMITS[variant], memory_bytes=_TEST_MEMORY)),
+        mounts=(Mount(source=paths.RUNTIME / "tests", target=TESTS),),
+        gpu=variant is Variant.GPU and oci_client.host_has_gpu(),
+        entrypoint="python",
+        command=(
+            *("-m", "pytest", "-p", "no:cacheprovider", "--rootdir", str(TESTS)),
+            *(str(TESTS), "--variant", str(variant), *words),
+        ),
+    )
+    argv = [*client.argv, *oci_argv.run(client.engine, spec)]
+    return process.run(argv, capture=False, check=False).returncode
+
+
+def _spec(client: Client, image: str, limits: Limits) -> ContainerSpec:
+    return ContainerSpec(
+        name=f"posebowl-look-{secrets.token_hex(4)}",
+        image=image,
+        labels={oci_argv.RUN_LABEL: "look", oci_argv.OWNER_LABEL: oci.owner()},
+        limits=limits,
+        cpus=min(os.cpu_count() or 1, client.cpus),
+        user=oci.run_user(client),
+        selinux=oci_client.selinux_enforces(),
+        open_files=oci.open_files(),
+        entrypoint="sh",
+    )

@@ -1,0 +1,108 @@
+"""Move images through a registry: the tag says the variant and the lock."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from posebowl.challenge import Variant
+from posebowl.engines.base import EngineName
+from posebowl.engines.oci_argv import image_name
+from posebowl.engines.oci_client import Client
+from posebowl.errors import EngineError, UsageError
+from posebowl.images import identity
+
+REGISTRY_VARIABLE: Final = "POSEBOWL_REGISTRY"
+_LOOPBACK: Final = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?(/.*)?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moved:
+    """An image that was pulled or pushed."""
+
+    remote: str
+    local: str
+    id: str
+
+
+def registry_of(text: str) -> str:
+    """Return the registry to use: the one given, or POSEBOWL_REGISTRY.
+
+    Raises:
+        UsageError: There is none, or it is no host with an optional port and path.
+    """
+    chosen = (text or os.environ.get(REGISTRY_VARIABLE, "")).strip().rstrip("/")
+    if not chosen:
+        raise UsageError(
+            "No registry is given.",
+            fix=f"Add --registry HOST[:PORT][/PATH], or set {REGISTRY_VARIABLE}.",
+        )
+    if not re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+)(:\d+)?(/[a-z0-9._/-]+)?", chosen):
+        raise UsageError(
+            f"{chosen!r} is no registry.",
+            fix="Give a host, with a port and a path if need be, and no https:// in front.",
+        )
+    return chosen
+
+
+def remote_name(registry: str, variant: Variant, lock: str) -> str:
+    """Return the name of an image in a registry: one tag for each variant and lock."""
+    return f"{registry}/posebowl-runtime:{variant}-{lock[:16]}"
+
+
+def push(client: Client, variant: Variant, registry: str) -> Moved:
+    """Push the image that this checkout builds; a stale one is refused.
+
+    Raises:
+        EngineError: There is no current image, or the registry does not take it.
+    """
+    image = identity.current(client, variant)
+    remote = remote_name(registry, variant, identity.lock_hash())
+    client.run("tag", image.name, remote)
+    try:
+        client.run(
+            *transfer_argv("push", client.engine, remote),
+            timeout_s=None,
+            fix=f"Type: {client.engine} login {registry}",
+        )
+    finally:
+        client.run("rmi", remote, check=False)
+    return Moved(remote=remote, local=image.name, id=image.id)
+
+
+def pull(client: Client, variant: Variant, registry: str) -> Moved:
+    """Pull the image that was made from this uv.lock, and give it its local name.
+
+    Raises:
+        EngineError: The registry has none for this lock, or its labels say otherwise.
+    """
+    remote = remote_name(registry, variant, identity.lock_hash())
+    client.run(
+        *transfer_argv("pull", client.engine, remote),
+        timeout_s=None,
+        fix=f"Build it here instead: uv run nox -s build-{variant}",
+    )
+    try:
+        image = identity.find(client, remote)
+        if image is None:
+            raise EngineError(f"{client.engine} pulled {remote} and does not have it.")
+        if why := identity.stale(image, variant):
+            raise EngineError(
+                f"{remote} is not what its name says.",
+                why=why,
+                fix=f"Build it here instead: uv run nox -s build-{variant}",
+            )
+        client.run("tag", remote, image_name(variant))
+    finally:
+        client.run("rmi", remote, check=False)
+    return Moved(remote=remote, local=image_name(variant), id=image.id)
+
+
+def transfer_argv(command: str, engine: EngineName, remote: str) -> list[str]:
+    """Build the arguments of a pull or push; a registry on this machine may speak plain HTTP."""
+    words = [command]
+    if engine == EngineName.PODMAN and _LOOPBACK.fullmatch(remote.rpartition("/")[0]):
+        words.append("--tls-verify=false")
+    return [*words, remote]
