@@ -63,6 +63,8 @@ def watch(
 ) -> Watched:
     """Watch a run until it ends or must be stopped; stopping it is up to the caller.
 
+    Where more than one limit is passed at once, time goes before output, and that before memory.
+
     Args:
         wait: Waits at most so many seconds for the run's end, and tells whether it came.
         probe: Reads what the run uses.
@@ -88,17 +90,20 @@ def watch(
             break
         if elapsed >= limits.wall_time_s:
             stopped = Stop.TIME
-        elif not memory_is_enforced and record.memory_bytes > limits.memory_bytes:
+        elif (
+            stopped is None and not memory_is_enforced and record.memory_bytes > limits.memory_bytes
+        ):
             stopped = Stop.MEMORY
     return record.result(stopped, time.monotonic() - start)
 
 
 class _Record:
-    """Collects samples, thinned to a bounded number however long the run is."""
+    """Collects samples, thinned to a bounded number however long the run is, and the last one."""
 
     def __init__(self, on_sample: Callable[[Sample], None]) -> None:
         self._on_sample = on_sample
         self._samples: list[Sample] = []
+        self._last: Sample | None = None
         self._spacing_s = SAMPLE_INTERVAL_S
         self._told_at = -SAMPLE_INTERVAL_S
         self._usage = Usage(memory_bytes=0, cpu_s=0.0)
@@ -113,10 +118,7 @@ class _Record:
         self._usage = usage
         self._peak = max(self._peak, usage.memory_bytes)
         self.output_bytes = output_bytes
-        if elapsed_s - self._told_at < SAMPLE_INTERVAL_S * 0.9:
-            return
-        self._told_at = elapsed_s
-        sample = Sample(
+        self._last = sample = Sample(
             elapsed_s=elapsed_s,
             memory_bytes=usage.memory_bytes,
             cpu_s=usage.cpu_s,
@@ -124,6 +126,9 @@ class _Record:
             write_bytes=usage.write_bytes,
             output_bytes=output_bytes,
         )
+        if elapsed_s - self._told_at < SAMPLE_INTERVAL_S * 0.9:
+            return
+        self._told_at = elapsed_s
         self._on_sample(sample)
         if not self._samples or elapsed_s - self._samples[-1].elapsed_s >= self._spacing_s * 0.9:
             self._samples.append(sample)
@@ -132,6 +137,8 @@ class _Record:
             self._spacing_s *= 2
 
     def result(self, stopped: Stop | None, wall_s: float) -> Watched:
+        if self._last is not None and self._last not in self._samples[-1:]:
+            self._samples.append(self._last)
         return Watched(
             stopped_by=stopped,
             wall_s=wall_s,
@@ -164,9 +171,11 @@ class _FolderSize:
 def folder_bytes(folder: Path) -> int:
     """Sum the blocks that a folder takes on disk, in bytes, without following links.
 
-    What vanishes or may not be read under way is left out: the run is still writing.
+    What vanishes or may not be read under way is left out: the run is still writing. A file
+    with several names counts once.
     """
     total = 0
+    linked: set[tuple[int, int]] = set()
     pending = [os.fspath(folder)]
     while pending:
         try:
@@ -174,9 +183,13 @@ def folder_bytes(folder: Path) -> int:
                 for entry in entries:
                     try:
                         status = entry.stat(follow_symlinks=False)
-                        total += getattr(status, "st_blocks", 0) * 512
                         if entry.is_dir(follow_symlinks=False):
                             pending.append(entry.path)
+                        elif status.st_nlink > 1:
+                            if (status.st_dev, status.st_ino) in linked:
+                                continue
+                            linked.add((status.st_dev, status.st_ino))
+                        total += getattr(status, "st_blocks", 0) * 512
                     except OSError:
                         continue
         except OSError:
