@@ -55,6 +55,7 @@ def check(_: Context, zip: str = "") -> None:  # noqa: A002
         "cpus": "processor cores (3)",
         "out": "folder for the results (submission/)",
         "full": "embedded engine: the whole cpu group, whatever the submission imports",
+        "allow_cpu": "variant gpu: run without a GPU where there is none",
         "waive": "limits that need not hold, such as memory,cpus",
         "json": JSON,
     }
@@ -70,6 +71,7 @@ def run(
     cpus: int = 0,
     out: str = "",
     full: bool = False,
+    allow_cpu: bool = False,
     waive: str = "",
     json: bool = False,
 ) -> int:
@@ -84,6 +86,7 @@ def run(
         limits=cli.limits(kind, time_limit=time_limit, memory=memory, cpus=cpus),
         waived=cli.waived(waive),
         full=full,
+        allow_cpu=allow_cpu,
     )
     result = running.run(request, Display())
     if json:

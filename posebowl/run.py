@@ -55,6 +55,8 @@ class Request:
     waived: frozenset[Limit] = frozenset()
     full: bool = False
     """Give the embedded engine the whole cpu group, whatever the submission imports."""
+    allow_cpu: bool = False
+    """Run the gpu image without a GPU where there is none."""
 
 
 def run(request: Request, display: Display) -> Result:
@@ -202,9 +204,11 @@ def _stage(work: _Work, checked: archive.Archive, folder: DataFolder) -> RunSpec
 
 
 def _execute(work: _Work, spec: RunSpec, display: Display) -> Outcome:
-    images = int(work.result.data["images"])
+    images, request = int(work.result.data["images"]), work.request
     with display.watching(spec.limits, images) as watch:
-        engine = select.prepared(work.request.engine, spec, watch, full=work.request.full)
+        engine = select.prepared(
+            request.engine, spec, watch, full=request.full, allow_cpu=request.allow_cpu
+        )
         work.learn(engine=str(engine.name))
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
         outcome = engine.execute(spec, watch)

@@ -20,7 +20,7 @@ from typing import IO, Any, Final
 import psutil
 
 from posebowl import environments, paths, process
-from posebowl.challenge import CODE_EXECUTION, Limits
+from posebowl.challenge import CODE_EXECUTION, Limits, Variant
 from posebowl.engines import own_cgroup
 from posebowl.engines.base import EngineName, Limit, Outcome, RunSpec, Stop, Watcher
 from posebowl.engines.gate import Gate
@@ -79,6 +79,11 @@ class EmbeddedEngine:
 
     def prepare(self, spec: RunSpec, watch: Watcher) -> None:
         """Make the environment that the submission needs, and say which one and why."""
+        if spec.variant is Variant.GPU:
+            raise EngineError(
+                "The embedded engine has no GPU.",
+                fix="Use Docker or Podman with the gpu image, or type: nox -s test_submission-cpu",
+            )
         choice = environments.choose(spec.imports, full=self._full)
         environments.ensure(choice.group, note=watch.note)
         watch.note(f"environment: {choice.group} ({choice.reason})")

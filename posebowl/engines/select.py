@@ -14,11 +14,11 @@ AUTO = (EngineName.DOCKER, EngineName.PODMAN, EngineName.EMBEDDED)
 """What `auto` tries, in this order."""
 
 
-def make(name: EngineName, *, full: bool = False) -> Engine:
+def make(name: EngineName, *, full: bool = False, allow_cpu: bool = False) -> Engine:
     """Make the engine of a name."""
     match name:
         case EngineName.DOCKER | EngineName.PODMAN:
-            return OciEngine(name)
+            return OciEngine(name, allow_cpu=allow_cpu)
         case EngineName.EMBEDDED:
             return EmbeddedEngine(full=full)
         case _:
@@ -26,7 +26,12 @@ def make(name: EngineName, *, full: bool = False) -> Engine:
 
 
 def prepared(
-    name: EngineName | None, spec: RunSpec, watch: Watcher, *, full: bool = False
+    name: EngineName | None,
+    spec: RunSpec,
+    watch: Watcher,
+    *,
+    full: bool = False,
+    allow_cpu: bool = False,
 ) -> Engine:
     """Return an engine that is ready for a run: the named one, or the first that works here.
 
@@ -36,16 +41,17 @@ def prepared(
         spec: What it is to run.
         watch: Told why an engine was passed over.
         full: The embedded engine's environment is to hold everything.
+        allow_cpu: The gpu image may run without a GPU.
 
     Raises:
         EngineError: The named engine, or none at all, works here.
     """
     if name is not None:
-        return _prepare(make(name, full=full), spec, watch)
+        return _prepare(make(name, full=full, allow_cpu=allow_cpu), spec, watch)
     reasons: list[str] = []
     for candidate in AUTO:
         try:
-            engine = _prepare(make(candidate, full=full), spec, watch)
+            engine = _prepare(make(candidate, full=full, allow_cpu=allow_cpu), spec, watch)
         except EngineError as error:
             reasons.append(f"{candidate}: {error.what} {error.why} {error.fix}")
             continue
