@@ -21,7 +21,7 @@ import psutil
 
 from posebowl import environments, paths, process
 from posebowl.challenge import CODE_EXECUTION, Limits, Variant
-from posebowl.engines import own_cgroup
+from posebowl.engines import namespaces, own_cgroup
 from posebowl.engines.base import EngineName, Limit, Outcome, RunSpec, Stop, Watcher
 from posebowl.engines.gate import Gate
 from posebowl.engines.logs import LogCapture, visible
@@ -45,7 +45,6 @@ VARIABLES: Final = {
 }
 
 _SANDBOX: Final = Path(__file__).with_name("sandbox.py")
-_NAMESPACES: Final = ("--mount", "--pid", "--fork", "--net", "--ipc", "--uts")
 _WATCHDOG_INTERVAL_S: Final = 0.05
 _LOOK_INTERVAL_S: Final = 0.1
 _CHUNK: Final = 1 << 20
@@ -67,15 +66,7 @@ class EmbeddedEngine:
 
     def unavailable(self) -> str | None:
         """Say why namespaces cannot be used here and what to switch on, or None if they can."""
-        if sys.platform != "linux":
-            return "The embedded engine needs Linux; install Docker or Podman."
-        if shutil.which("unshare") is None:
-            return "util-linux's `unshare` is not installed: apt-get install util-linux"
-        try:
-            process.run([*_unshare(), "--mount-proc", "true"], timeout_s=30)
-        except process.ProcessError as error:
-            return f"Namespaces are forbidden here ({_last_line(error.why)}). {_how_to_allow()}"
-        return None
+        return namespaces.problem()
 
     def prepare(self, spec: RunSpec, watch: Watcher) -> None:
         """Make the environment that the submission needs, and say which one and why."""
@@ -189,7 +180,16 @@ class _Execution:
         # Should the harness be killed, the kernel ends `unshare`, and that ends process 1.
         guard = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
         return subprocess.Popen(
-            [*guard, *_unshare(), "--kill-child", sys.executable, "-I", "-S", _SANDBOX, config],
+            [
+                *guard,
+                *namespaces.unshare(),
+                "--kill-child",
+                sys.executable,
+                "-I",
+                "-S",
+                _SANDBOX,
+                config,
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -314,29 +314,6 @@ def interpreter(environment: Path) -> list[str]:
     return sorted(prefix for prefix in prefixes if not f"{prefix}/".startswith("/usr/"))
 
 
-def _unshare() -> list[str]:
-    """Return the command that makes the namespaces; root needs none for the user."""
-    user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
-    return ["unshare", *user, *_NAMESPACES]
-
-
-def _how_to_allow() -> str:
-    """Name the switch that forbids namespaces to ordinary users here."""
-    switches = {
-        "kernel/unprivileged_userns_clone": ("0", "sudo sysctl kernel.unprivileged_userns_clone=1"),
-        "kernel/apparmor_restrict_unprivileged_userns": (
-            "1",
-            "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0",
-        ),
-        "user/max_user_namespaces": ("0", "sudo sysctl user.max_user_namespaces=10000"),
-    }
-    for name, (forbidden, command) in switches.items():
-        with contextlib.suppress(OSError):
-            if Path("/proc/sys", name).read_text().strip() == forbidden:
-                return f"Type: {command}; or use Docker or Podman."
-    return "Inside a container, give it --privileged or use the host; or use Docker or Podman."
-
-
 def _drain(stdout: IO[bytes], gate: Gate, log: LogCapture) -> None:
     """Pass the stream on to its end; never slower than the run prints."""
     while chunk := stdout.read(_CHUNK):
@@ -378,7 +355,3 @@ def _ended(child: subprocess.Popen[bytes], seconds: float) -> bool:
 def _children_cpu_s() -> float:
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
-
-
-def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["no reason given"])[-1]
