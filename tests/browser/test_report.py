@@ -1,0 +1,242 @@
+"""The report in a real browser: headless Chromium, opened from disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from posebowl import report
+from posebowl.errors import Verdict
+from posebowl.score import score
+from tests.browser.webdriver import (
+    ARROW_RIGHT,
+    CHROMEDRIVER,
+    CHROMIUM,
+    ENTER,
+    ESCAPE,
+    TAB,
+    Browser,
+    browser,
+)
+from tests.report_samples import names, paint, passed, shifted, table, truths
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        not (CHROMIUM and CHROMEDRIVER),
+        reason="needs Chromium: apt-get install chromium chromium-driver",
+    ),
+]
+
+PHONE: Final = 360
+ATTACK: Final = '"><img src=x onerror="document.title=1"><script>document.title=2</script>'
+
+# The contrast of each text with what is behind it, by WCAG 2: colours are read back from a
+# canvas, which turns any notation into red, green and blue.
+CONTRAST: Final = """
+const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+const rgba = (colour) => {
+  canvas.clearRect(0, 0, 1, 1);
+  canvas.fillStyle = colour;
+  canvas.fillRect(0, 0, 1, 1);
+  return canvas.getImageData(0, 0, 1, 1).data;
+};
+const light = (colour) => {
+  const [r, g, b] = [...rgba(colour)].slice(0, 3).map((v) => v / 255)
+    .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const behind = (node) => {
+  for (; node; node = node.parentElement) {
+    const colour = getComputedStyle(node).backgroundColor;
+    if (rgba(colour)[3] === 255) return colour;
+  }
+  return "white";
+};
+const low = [];
+for (const node of document.querySelectorAll("body *")) {
+  const own = [...node.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
+  const unseen = "script, style, dialog:not([open]), .photo, .skip, desc, title";
+  if (!own || node.closest(unseen)) continue;
+  const style = getComputedStyle(node);
+  const text = light(node.closest("svg") ? style.fill : style.color);
+  const [a, b] = [text, light(behind(node))].sort((x, y) => y - x);
+  if ((a + 0.05) / (b + 0.05) < 4.5) low.push(node.outerHTML.slice(0, 120));
+}
+return low;
+"""
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with browser(tmp_path_factory.mktemp("profile")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write reports of runs that passed, had no labels, failed, and were hostile."""
+    folder = tmp_path_factory.mktemp("pages")
+    ids, truth = names(30), truths(30)
+    images = paint(folder / "images", ids[:-1], truth[:-1])
+    (images / f"{ids[-1]}.png").write_text("broken")
+    predictions = table(ids, shifted(truth))
+    scored = score(predictions, table(ids, truth))
+    log = folder / "log.txt"
+    log.write_text(f"{ATTACK}\n" + "Traceback (most recent call last):\nKeyError: 1\n" * 30)
+    good = replace(passed(30), warnings=("One thing.",), unenforced={"memory": "no group"})
+    failed = replace(
+        passed(), verdict=Verdict.RUNTIME_ERROR, message="main.sh failed.", fix="Fix it.", meters={}
+    )
+    hostile = replace(good, message=ATTACK, fix=ATTACK, warnings=(ATTACK, "word" * 5000))
+    strange = table([ATTACK, *ids[1:]], truth)
+    for name, result, frame, found in (
+        ("passed", good, predictions, scored),
+        ("unlabelled", good, predictions, None),
+        ("failed", failed, None, None),
+        ("hostile", replace(hostile, engine=ATTACK), strange, score(strange, strange)),
+    ):
+        report.write(
+            folder / f"{name}.html",
+            result,
+            log=log,
+            images=images,
+            predictions=frame,
+            score=found,
+        )
+    return folder
+
+
+@pytest.fixture
+def passed_page(chromium: Browser, pages: Path) -> Browser:
+    chromium.media(scheme="light", width=1200, height=900)
+    chromium.open(pages / "passed.html")
+    return chromium
+
+
+def focused(chromium: Browser) -> str:
+    return str(chromium.run("return document.activeElement.id || document.activeElement.className"))
+
+
+def is_open(chromium: Browser) -> bool:
+    return bool(chromium.run("return document.getElementById('viewer').open"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [PHONE, 1200])
+@pytest.mark.parametrize("name", ["passed", "unlabelled", "failed", "hostile"])
+def test_each_page_is_sound(
+    chromium: Browser, pages: Path, name: str, width: int, scheme: str
+) -> None:
+    chromium.media(scheme=scheme, width=width, height=800)
+    chromium.open(pages / f"{name}.html")
+    assert chromium.run("return document.documentElement.scrollWidth") == width
+    assert chromium.run(CONTRAST) == []
+    assert chromium.console() == []
+    asked = [url for url in chromium.requests() if not url.startswith("data:")]
+    assert asked == [(pages / f"{name}.html").as_uri()]
+
+
+def test_hostile_text_runs_nothing(chromium: Browser, pages: Path) -> None:
+    chromium.open(pages / "hostile.html")
+    assert chromium.run("return document.title").startswith("Passed")
+    assert chromium.run("return document.scripts.length") == 1
+    chromium.click(".tile")
+    assert chromium.run("return document.getElementById('viewer-title').textContent") != ""
+    assert chromium.run("return document.title").startswith("Passed")
+    assert chromium.console() == []
+
+
+def test_every_picture_is_drawn(passed_page: Browser) -> None:
+    widths = passed_page.run("return [...document.images].map((image) => image.naturalWidth)")
+    assert len(widths) == 29
+    assert min(widths) > 0
+    assert passed_page.run("return document.querySelectorAll('.photo.none').length") == 1
+
+
+def test_a_picture_is_enlarged_and_closed_by_escape(passed_page: Browser) -> None:
+    tile = ".gallery li:nth-child(5) .tile"
+    small = passed_page.run(f"return document.querySelector('{tile} img').clientWidth")
+    passed_page.click(tile)
+    assert is_open(passed_page)
+    large = passed_page.run("return document.querySelector('#viewer-stage img').clientWidth")
+    assert large > 3 * small
+    assert passed_page.run("return document.querySelectorAll('#viewer-stage .boxes').length") == 2
+    passed_page.press(ESCAPE)
+    assert not is_open(passed_page)
+    assert focused(passed_page) == "tile"
+    assert passed_page.console() == []
+
+
+def test_arrows_and_buttons_go_on_and_around(passed_page: Browser) -> None:
+    count = "return document.getElementById('viewer-count').textContent"
+    passed_page.click(".tile")
+    assert passed_page.run(count) == "1 of 30"
+    passed_page.press(ARROW_RIGHT)
+    assert passed_page.run(count) == "2 of 30"
+    passed_page.click("#viewer-previous")
+    passed_page.click("#viewer-previous")
+    assert passed_page.run(count) == "30 of 30"
+    passed_page.click("#viewer-close")
+    assert not is_open(passed_page)
+    last = "return [...document.querySelectorAll('.tile')].at(-1) === document.activeElement"
+    assert passed_page.run(last)
+
+
+def test_a_click_beside_the_dialog_closes_it(passed_page: Browser) -> None:
+    passed_page.click(".tile")
+    passed_page.run("document.getElementById('viewer').click()")
+    assert not is_open(passed_page)
+
+
+def test_all_works_by_keyboard(passed_page: Browser) -> None:
+    passed_page.press(TAB)
+    assert focused(passed_page) == "skip"
+    assert passed_page.run("return document.activeElement.getBoundingClientRect().left") >= 0
+    outline = "return getComputedStyle(document.activeElement).outlineStyle"
+    assert passed_page.run(outline) == "solid"
+    passed_page.run("document.querySelector('.tile').focus()")
+    passed_page.press(ENTER)
+    assert is_open(passed_page)
+    assert passed_page.run(
+        "return document.getElementById('viewer').contains(document.activeElement)"
+    )
+
+
+def test_every_link_leads_to_its_section(passed_page: Browser) -> None:
+    links = passed_page.run("return [...document.querySelectorAll('nav a')].map((a) => a.hash)")
+    assert links == [
+        "#platform",
+        "#score",
+        "#images",
+        "#speed",
+        "#warnings",
+        "#environment",
+        "#log",
+    ]
+    for link in links:
+        passed_page.click(f"nav a[href='{link}']")
+        top = passed_page.run(
+            "return document.querySelector(location.hash).getBoundingClientRect().top"
+        )
+        assert passed_page.run("return location.hash") == link
+        assert -1 <= top < 900
+
+
+def test_the_dialog_fits_a_phone(chromium: Browser, pages: Path) -> None:
+    chromium.media(scheme="dark", width=PHONE, height=740)
+    chromium.open(pages / "passed.html")
+    chromium.click(".tile")
+    box = chromium.run(
+        "const r = document.getElementById('viewer').getBoundingClientRect();"
+        "return [r.left, r.right, r.top, r.bottom]"
+    )
+    assert box[0] >= 0
+    assert box[1] <= PHONE
+    assert box[2] >= 0
+    assert box[3] <= 740
+    assert chromium.run("return document.documentElement.scrollWidth") == PHONE
