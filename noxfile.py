@@ -42,6 +42,37 @@ def test_solutions_gpu(session: nox.Session) -> None:
     run_solutions(session, "gpu")
 
 
+@nox.session(venv_backend="none", tags=["image"])
+def build(session: nox.Session) -> None:
+    """Build both images from uv.lock."""
+    invoke(session, "build", "--variant", "cpu", *session.posargs)
+    invoke(session, "build", "--variant", "gpu", *session.posargs)
+
+
+@nox.session(name="build-cpu", venv_backend="none", tags=["image", "cpu"])
+def build_cpu(session: nox.Session) -> None:
+    """Build the cpu image from uv.lock."""
+    invoke(session, "build", "--variant", "cpu", *session.posargs)
+
+
+@nox.session(name="build-gpu", venv_backend="none", tags=["image", "gpu"])
+def build_gpu(session: nox.Session) -> None:
+    """Build the gpu image from uv.lock."""
+    invoke(session, "build", "--variant", "gpu", *session.posargs)
+
+
+@nox.session(name="test_packages-cpu", venv_backend="none", tags=["image", "cpu"])
+def test_packages_cpu(session: nox.Session) -> None:
+    """Do something small with every package, inside the cpu image."""
+    invoke(session, "packages", "--variant", "cpu", *session.posargs)
+
+
+@nox.session(name="test_packages-gpu", venv_backend="none", tags=["image", "gpu"])
+def test_packages_gpu(session: nox.Session) -> None:
+    """Do something small with every package, inside the gpu image."""
+    invoke(session, "packages", "--variant", "gpu", *session.posargs)
+
+
 @nox.session(tags=["check"])
 def tests(session: nox.Session) -> None:
     """Test this project, with every engine that is at hand; the rest is skipped and named."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
 from invoke import Collection, Context
 
-from posebowl import archive, cli, console, data, doctor, paths, shown, summary
+from posebowl import archive, cli, console, doctor, paths, shown, summary
 from posebowl import clean as cleaning
+from posebowl import data as data_folder
 from posebowl import pack as packing
 from posebowl import run as running
 from posebowl import score as scoring
@@ -16,7 +18,12 @@ from posebowl import unpack as unpacking
 from posebowl.challenge import FORMAT_FILE, Variant
 from posebowl.display import Display
 from posebowl.errors import UsageError
+from posebowl.files import human_bytes
 from posebowl.folder import held
+from posebowl.images import base as image_base
+from posebowl.images import build as image_build
+from posebowl.images import inside as image_inside
+from posebowl.images import registry as image_registry
 
 ZIP = paths.SUBMISSION / "submission.zip"
 JSON = "print the result as JSON on stdout"
@@ -164,7 +171,7 @@ def render(
 )
 def check_data(_: Context, folder: str = "", deep: bool = False, json: bool = False) -> None:
     """Say which data is in use and whether it is whole."""
-    report = data.check(data.find(Path(folder) if folder else None), deep=deep)
+    report = data_folder.check(data_folder.find(Path(folder) if folder else None), deep=deep)
     if json:
         cli.print_json(asdict(report))
     else:
@@ -194,7 +201,7 @@ def unpack_data(_: Context, archives: list[str], out: str = "", force: bool = Fa
 def format_data(_: Context, folder: str = "", force: bool = False) -> None:
     """Make submission_format.csv from the labels."""
     root = cli.existing(folder, paths.DATA)
-    made = data.make_format(root, root / FORMAT_FILE, force=force)
+    made = data_folder.make_format(root, root / FORMAT_FILE, force=force)
     console.out.print(f"Wrote {cli.local(made)}", markup=False)
 
 
@@ -254,6 +261,120 @@ def export(
     return cli.in_environment("cpu", "posebowl.benchmark.export", *words)
 
 
+VARIANT = "cpu or gpu"
+ENGINE = "auto, docker or podman"
+
+
+@cli.command(
+    help={
+        "variant": VARIANT,
+        "engine": ENGINE,
+        "no_cache": "repeat every step",
+        "base_image": "what to start from (debian:bookworm-slim, or what `invoke base` made)",
+        "ca_bundle": "certificates that the build trusts (SSL_CERT_FILE)",
+        "json": JSON,
+    },
+)
+def build(
+    _: Context,
+    variant: str = "cpu",
+    engine: str = "auto",
+    no_cache: bool = False,
+    base_image: str = "",
+    ca_bundle: str = "",
+    json: bool = False,
+) -> None:
+    """Build the image of a variant from uv.lock."""
+    built = image_build.build(
+        cli.one_of(Variant, variant, "variant"),
+        cli.engine(engine),
+        no_cache=no_cache,
+        base_image=base_image,
+        ca_bundle=Path(ca_bundle).expanduser() if ca_bundle else None,
+    )
+    cli.show(built, image_build.describe(built), as_json=json)
+
+
+@cli.command(help={"engine": ENGINE, "mirror": "Debian mirror (that of this host)", "json": JSON})
+def base(_: Context, engine: str = "auto", mirror: str = "", json: bool = False) -> None:
+    """Make the base image here, where no registry is."""
+    made = image_base.make(image_build.choose(cli.engine(engine)), mirror=mirror)
+    size = human_bytes(made.bytes)
+    cli.show(made, f"{made.name}: {size} in {made.seconds:.0f} s", as_json=json)
+
+
+@cli.command(
+    help={
+        "variant": VARIANT,
+        "registry": "host[:port][/path], or POSEBOWL_REGISTRY",
+        "engine": ENGINE,
+        "json": JSON,
+    }
+)
+def push(
+    _: Context, variant: str = "cpu", registry: str = "", engine: str = "auto", json: bool = False
+) -> None:
+    """Push an image to a registry, under the hash of its lock."""
+    kind, place = cli.one_of(Variant, variant, "variant"), image_registry.registry_of(registry)
+    moved = image_registry.push(image_build.choose(cli.engine(engine)), kind, place)
+    cli.show(moved, f"{moved.local} -> {moved.remote}", as_json=json)
+
+
+@cli.command(
+    help={
+        "variant": VARIANT,
+        "registry": "host[:port][/path], or POSEBOWL_REGISTRY",
+        "engine": ENGINE,
+        "json": JSON,
+    }
+)
+def pull(
+    _: Context, variant: str = "cpu", registry: str = "", engine: str = "auto", json: bool = False
+) -> None:
+    """Pull the image that was made from this uv.lock."""
+    kind, place = cli.one_of(Variant, variant, "variant"), image_registry.registry_of(registry)
+    moved = image_registry.pull(image_build.choose(cli.engine(engine)), kind, place)
+    cli.show(moved, f"{moved.remote} -> {moved.local}", as_json=json)
+
+
+@cli.command(
+    help={
+        "variant": VARIANT,
+        "engine": ENGINE,
+        "data": "data folder (data/, or data/demo while that is empty)",
+        "zip": "a submission to unpack first",
+        "command": "what to run instead of an interactive shell",
+    }
+)
+def shell(
+    _: Context,
+    variant: str = "cpu",
+    engine: str = "auto",
+    data: str = "",
+    zip: str = "",  # noqa: A002
+    command: str = "",
+) -> int:
+    """Open a shell where main.sh would run."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = data_folder.find(Path(data) if data else None, scratch=Path(scratch))
+        return image_inside.shell(
+            image_build.choose(cli.engine(engine)),
+            cli.one_of(Variant, variant, "variant"),
+            images=folder.images,
+            submission_format=folder.submission_format,
+            archive=Path(zip) if zip else None,
+            command=command,
+        )
+
+
+@cli.command(help={"variant": VARIANT, "engine": ENGINE, "select": "only tests with this in it"})
+def packages(_: Context, variant: str = "cpu", engine: str = "auto", select: str = "") -> int:
+    """Do something small with every package, inside the image."""
+    words = ("-k", select) if select else ()
+    kind = cli.one_of(Variant, variant, "variant")
+    return image_inside.check_packages(image_build.choose(cli.engine(engine)), kind, words)
+
+
 ns = Collection(
     pack,
     check,
@@ -261,6 +382,12 @@ ns = Collection(
     score,
     clean,
     diagnose,
+    build,
+    base,
+    push,
+    pull,
+    shell,
+    packages,
     Collection("data", render, check_data, unpack_data, format_data),
     Collection("benchmark", train, export),
 )

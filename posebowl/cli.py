@@ -119,6 +119,14 @@ def print_json(value: Any) -> None:
     console.out.print(json.dumps(value, indent=2, default=str), markup=False)
 
 
+def show(result: Any, text: str, *, as_json: bool) -> None:
+    """Print a result, a dataclass, as text for people or as JSON for programs."""
+    if as_json:
+        print_json(dataclasses.asdict(result))
+    else:
+        console.out.print(text, markup=False)
+
+
 def solution_folder(name: str, source: str) -> Path:
     """Return the folder that --solution or --source names.
 
