@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from posebowl.report.text import duration
 
 WIDTH: Final = 360
 HEIGHT: Final = 200
-LEFT, RIGHT, TOP, BOTTOM = 46.0, 350.0, 14.0, 168.0
+LEFT, RIGHT, TOP, BOTTOM = 52.0, 350.0, 14.0, 168.0
 """The plotting area inside the SVG."""
 
 _MOST_POINTS: Final = 1500
@@ -68,6 +68,13 @@ class Bar:
 @dataclass(frozen=True, kw_only=True)
 class Chart:
     """All that a template needs to draw one chart."""
+
+    width: ClassVar = WIDTH
+    height: ClassVar = HEIGHT
+    left: ClassVar = LEFT
+    right: ClassVar = RIGHT
+    top: ClassVar = TOP
+    bottom: ClassVar = BOTTOM
 
     name: str
     title: str
