@@ -102,7 +102,7 @@ PROGRAMS = (
         name="flood",
         main=OK + "echo the head\nyes | head -c 5000000000\necho the tail",
         log="bytes left out here",
-        limits={"log_bytes": 1 * MIB},
+        limits={"log_bytes": 1 * MIB, "wall_time_s": 600.0},
     ),
     Program(
         name="fill",
