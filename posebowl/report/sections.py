@@ -59,7 +59,12 @@ _METERS: Final = {
     "output": ("Disk", Limit.OUTPUT, None),
     "log": ("Log", None, None),
 }
-_NAMES: Final = {"lock": "uv.lock SHA-256", "cpu": "CPU model", "cpu_model": "CPU model"}
+_NAMES: Final = {
+    "engine": "Engine version",
+    "lock": "uv.lock SHA-256",
+    "cpu": "CPU model",
+    "cpu_model": "CPU model",
+}
 _TIGHT: Final = 0.8
 """Share of a limit from which on a report warns."""
 _SIZES: Final = (0, 32, 64, 128, 256, 512)
@@ -202,7 +207,7 @@ def _answer(result: Result, beyond: list[str], tight: list[str]) -> tuple[State,
         return "unsure", "Not known", [why]
     reasons = [f"Little head-room: {', '.join(tight)}."] if tight else []
     if result.unenforced:
-        reasons.append("Not every limit was enforced as strictly as there; see below.")
+        reasons.append("Some limits do not hold here as they do there; see below.")
     return "pass", "Very likely" if reasons else "Yes, as far as a run here can tell", reasons
 
 
@@ -229,7 +234,7 @@ def _gauge(name: str, result: Result) -> Gauge:
     share = meter.share if math.isfinite(meter.share) else 0.0
     notes = []
     if limit is not None and (why := result.unenforced.get(limit)):
-        notes.append(f"Not fully enforced: {shorten(why)}.")
+        notes.append(f"Differs from the platform: {shorten(why)}.")
     if platform is not None and abs(meter.limit - platform) > 1e-6 * platform:
         notes.append(f"The platform's limit is {quantity(platform, meter.unit)}.")
     state: Literal["fine", "tight", "over"] = "fine"
@@ -257,7 +262,7 @@ def _differences(result: Result) -> tuple[str, ...]:
     shown = {limit for _, limit, _ in _METERS.values() if limit is not None}
     seen = {_METERS[name][1] for name in result.meters if name in _METERS}
     parts = [
-        f"{str(limit).capitalize()} limit not fully enforced: {shorten(why)}."
+        f"{str(limit).capitalize()}: {shorten(why)}."
         for limit, why in list(result.unenforced.items())[:20]
         if limit not in shown or limit not in seen
     ]

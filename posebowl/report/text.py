@@ -78,7 +78,7 @@ def quantity(value: float, unit: str) -> str:
         case "bytes":
             return human_bytes(value)
         case "cores":
-            return f"{value:.3g} cores"
+            return f"{value:.2g} cores" if value < 1 else f"{value:.1f} cores".replace(".0 ", " ")
         case _:
             return f"{value:,.4g} {shorten(unit, 20)}"
 

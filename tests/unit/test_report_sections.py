@@ -82,8 +82,8 @@ def test_unenforced_limits_are_said_where_they_count() -> None:
         replace(passed(), unenforced={"memory": "no control group", "processes": "no cgroup"})
     )
     assert view.answer == "Very likely"
-    assert view.gauges[1].notes == ("Not fully enforced: no control group.",)
-    assert "Processes limit not fully enforced: no cgroup." in view.differences
+    assert view.gauges[1].notes == ("Differs from the platform: no control group.",)
+    assert "Processes: no cgroup." in view.differences
 
 
 def test_little_head_room_is_said() -> None:

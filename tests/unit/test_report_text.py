@@ -73,7 +73,10 @@ def test_duration(seconds: float, shown: str) -> None:
     [
         (90, "s", "1 min 30 s"),
         (4 << 30, "bytes", "4.0 GiB"),
-        (2.345, "cores", "2.35 cores"),
+        (2.38, "cores", "2.4 cores"),
+        (3.0, "cores", "3 cores"),
+        (0.356, "cores", "0.36 cores"),
+        (128, "cores", "128 cores"),
         (7, "things", "7 things"),
         (float("nan"), "bytes", "unknown"),
     ],
