@@ -171,6 +171,14 @@ def make_wheel(path: Path) -> bytes:
     return path.read_bytes()
 
 
+def test_odd_folder_names(engine, bench: Bench):
+    odd = bench.folder / "ein Ordner, mit: Ünïcödé 'und' \\ mehr"
+    odd.mkdir()
+    ended = Bench(odd, bench.data).run(engine, Program(name="good", main=OK))
+    assert ended.verdict is Verdict.OK, ended.message
+    (bench.folder / "out").mkdir()
+
+
 def test_two_runs_at_once(engine, bench: Bench):
     request = bench.request(engine, Program(name="good", main=OK))
     with held(request.out), pytest.raises(BusyError) as caught:

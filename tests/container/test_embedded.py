@@ -1,0 +1,131 @@
+"""What only the embedded engine does: its environments, its watchdog, its copy of last resort."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from posebowl import environments
+from posebowl.challenge import LIMITS, Variant
+from posebowl.engines.base import Limit, Outcome, RunSpec, Stop, Watcher
+from posebowl.engines.embedded import EmbeddedEngine, _Execution
+from tests.hostile.programs import HOG, OK, python
+
+pytestmark = [
+    pytest.mark.container,
+    pytest.mark.skipif(
+        EmbeddedEngine().unavailable() is not None, reason="embedded: cannot be used here"
+    ),
+]
+
+
+@pytest.fixture
+def spec(tmp_path: Path, data_folder: Path) -> RunSpec:
+    """Describe a run in a folder of its own."""
+    tmp_path.chmod(0o755)
+    for name in ("output", "scratch"):
+        (tmp_path / name).mkdir()
+    return RunSpec(
+        run_id=f"test-{os.getpid()}-{time.monotonic_ns()}",
+        archive=tmp_path / "submission.zip",
+        images=data_folder / "images",
+        submission_format=data_folder / "submission_format.csv",
+        output=tmp_path / "output",
+        scratch=tmp_path / "scratch",
+        log=tmp_path / "log.txt",
+        variant=Variant.CPU,
+        limits=dataclasses.replace(LIMITS[Variant.CPU], wall_time_s=300.0),
+    )
+
+
+def execute(spec: RunSpec, main: str, engine: EmbeddedEngine, **changes: object) -> Outcome:
+    with zipfile.ZipFile(spec.archive, "w") as archive:
+        archive.writestr("main.sh", main)
+    spec = dataclasses.replace(spec, **changes)
+    engine.prepare(spec, Watcher())
+    return engine.execute(spec, Watcher())
+
+
+def test_the_watchdog_stops_what_takes_too_much_memory(spec: RunSpec):
+    limits = dataclasses.replace(spec.limits, memory_bytes=300 << 20)
+
+    ended = execute(spec, python(HOG), EmbeddedEngine(use_cgroup=False), limits=limits)
+
+    assert ended.stopped_by is Stop.MEMORY
+    assert ended.exit_code is None
+    assert "watch" in ended.unenforced[Limit.MEMORY] or "checked" in ended.unenforced[Limit.MEMORY]
+
+
+def test_the_watchdog_counts_shared_pages_once(spec: RunSpec):
+    # Six processes share 200 MiB: together they hold 200, though each one shows them as its own.
+    code = (
+        "import os, time\n"
+        "held = bytearray(b'x' * (200 << 20))\n"
+        "for _ in range(5):\n"
+        "    if os.fork() == 0:\n"
+        "        time.sleep(2); os._exit(0)\n"
+        "for _ in range(5): os.wait()\n"
+    )
+    limits = dataclasses.replace(spec.limits, memory_bytes=600 << 20)
+
+    ended = execute(spec, python(code), EmbeddedEngine(use_cgroup=False), limits=limits)
+
+    assert ended.stopped_by is None
+    assert ended.exit_code == 0
+
+
+def test_without_an_overlay_the_environment_is_copied(spec: RunSpec):
+    with zipfile.ZipFile(spec.archive, "w") as archive:
+        archive.writestr("main.sh", python("import numpy; open(numpy.__file__ + '.x', 'w')"))
+    environment = environments.ensure("lean")
+
+    ended = _Execution(
+        spec=spec,
+        watcher=Watcher(),
+        environment=environment,
+        asked_at=time.monotonic(),
+        use_cgroup=True,
+        copies=True,
+    ).run()
+
+    assert ended.exit_code == 0, spec.log.read_text()
+    assert not list(environment.rglob("numpy/*.x"))
+
+
+def test_the_environment_is_the_lean_one_by_default(spec: RunSpec):
+    ended = execute(spec, "python -c 'import torch'", EmbeddedEngine(), imports=frozenset({"cv2"}))
+
+    assert ended.exit_code == 1
+    assert ended.environment["environment"].startswith("lean")
+
+
+@pytest.mark.skipif(
+    not (environments.ready("cpu") or os.environ.get("CI")),
+    reason="would download several GB: run a submission that imports torch first, or set CI",
+)
+def test_a_submission_that_imports_torch_gets_the_whole_environment(spec: RunSpec):
+    main = python("import torch, ultralytics; print(torch.ones(2).sum())")
+
+    ended = execute(spec, main, EmbeddedEngine(), imports=frozenset({"torch", "cv2"}))
+
+    assert ended.exit_code == 0, spec.log.read_text()
+    assert "tensor(2.)" in spec.log.read_text()
+    assert ended.environment["environment"].startswith("cpu")
+
+
+def test_what_main_sh_finds_is_the_documented_layout(spec: RunSpec):
+    lines = "pwd; ls -A ..; ls ../data; ls ../data/images | wc -l; id -un; echo $HOME; nproc"
+
+    execute(spec, lines + "\n" + OK, EmbeddedEngine())
+
+    said = spec.log.read_text().split()
+    assert said[0] == "/code_execution/workdir"
+    assert said[1:5] == ["data", "submission", "submission.zip", "workdir"]
+    assert said[5:8] == ["images", "submission_format.csv", "6"]
+    assert said[8:10] == ["runner", "/home/runner"]
+    assert int(said[10]) <= spec.limits.cpus
