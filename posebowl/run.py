@@ -13,7 +13,7 @@ from typing import Final
 
 import polars as pl
 
-from posebowl import archive, data, report
+from posebowl import archive, data, machine, report
 from posebowl import result as results
 from posebowl.challenge import LIMITS, PREDICTIONS_FILE, Limits, Variant
 from posebowl.data import DataFolder
@@ -223,7 +223,7 @@ def _execute(work: _Work, spec: RunSpec, display: Display) -> Outcome:
         meters=_meters(outcome, spec.limits),
         oom_kills=outcome.oom_kills,
         unenforced={str(limit): reason for limit, reason in outcome.unenforced.items()},
-        environment=outcome.environment,
+        environment=machine.describe() | outcome.environment,
         samples=outcome.samples,
     )
     return outcome
