@@ -1,0 +1,151 @@
+"""Measure what the harness itself costs, engine by engine.
+
+    uv run python -m benchmarks.harness [--repeats 5] [--engine docker]
+
+For each engine that works here: the time from typing `invoke run` to the first line of main.sh,
+and the overhead of the whole command over the same main.sh in the same container (or, for the
+embedded engine, in a bare shell) started by hand. The goal for the overhead is under a second.
+Times are medians; what matters are their differences within one run of this script.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from PIL import Image
+
+from posebowl import paths
+from posebowl.challenge import IMAGE_HEIGHT, IMAGE_WIDTH
+from posebowl.engines import select
+from posebowl.engines.base import EngineName
+from posebowl.pack import pack
+
+MAIN = "date +%s.%N > ../submission/started\ndate +%s.%N\n"
+MAIN += "cp ../data/submission_format.csv ../submission/submission.csv\n"
+IMAGE = "posebowl-runtime:cpu"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """One command: until the first line of main.sh, and all of it, in seconds."""
+
+    first_line_s: float
+    whole_s: float
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--engine", type=EngineName, action="append", help="only these")
+    words = parser.parse_args()
+    print(f"{'engine':10} {'first line':>10} {'whole':>8} {'by hand':>8} {'overhead':>9}")
+    with TemporaryDirectory(prefix="posebowl-harness-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        data, archive = make_data(folder / "data"), make_archive(folder)
+        for engine in words.engine or list(usable()):
+            ours = median(lambda e=engine: run(e, archive, data, folder / "out"), words.repeats)
+            hand = median(lambda e=engine: by_hand(e, data, folder), words.repeats)
+            print(
+                f"{engine:10} {ours.first_line_s:8.2f} s {ours.whole_s:6.2f} s "
+                f"{hand.whole_s:6.2f} s {ours.whole_s - hand.whole_s:7.2f} s"
+            )
+
+
+def usable() -> Iterator[EngineName]:
+    """List the engines that work here."""
+    for name in EngineName:
+        if problem := select.make(name).unavailable():
+            print(f"{name}: {problem}", file=sys.stderr)
+        else:
+            yield name
+
+
+def make_data(folder: Path) -> Path:
+    """Make a data folder of one photo."""
+    (folder / "images").mkdir(parents=True)
+    Image.new("RGB", (IMAGE_WIDTH, IMAGE_HEIGHT)).save(folder / "images" / "a.png")
+    (folder / "submission_format.csv").write_text("image_id,xmin,ymin,xmax,ymax\na,0,0,1,1\n")
+    return folder
+
+
+def make_archive(folder: Path) -> Path:
+    """Pack a main.sh that tells when it started."""
+    (folder / "solution").mkdir()
+    (folder / "solution" / "main.sh").write_text(MAIN)
+    pack(folder / "solution", folder / "submission.zip")
+    return folder / "submission.zip"
+
+
+def run(engine: EngineName, archive: Path, data: Path, out: Path) -> Timing:
+    """Time `invoke run`, as a user types it but for `uv run`."""
+    argv = [sys.executable, "-m", "invoke", "run", "--engine", engine, "--zip", str(archive)]
+    start, clock = time.time(), time.monotonic()
+    done = subprocess.run(
+        [*argv, "--data", str(data), "--out", str(out), "--json"],
+        cwd=paths.ROOT,
+        capture_output=True,
+        check=False,
+    )
+    whole = time.monotonic() - clock
+    if done.returncode != 0:
+        raise SystemExit(f"{engine}: {json.loads(done.stdout)['message']}")
+    return Timing(first_line_s=float((out / "log.txt").read_text()) - start, whole_s=whole)
+
+
+def by_hand(engine: EngineName, data: Path, folder: Path) -> Timing:
+    """Time the same main.sh with the engine's own client, or in a bare shell."""
+    output = folder / "hand"
+    shutil.rmtree(output, ignore_errors=True)
+    (output / "submission").mkdir(parents=True)
+    (output / "workdir").mkdir()
+    output.chmod(0o777)
+    for part in output.iterdir():
+        part.chmod(0o777)
+    start, clock = time.time(), time.monotonic()
+    subprocess.run(hand_argv(engine, data, folder, output), check=True, stdout=subprocess.DEVNULL)
+    whole = time.monotonic() - clock
+    started = float((output / "submission" / "started").read_text())
+    return Timing(first_line_s=started - start, whole_s=whole)
+
+
+def hand_argv(engine: EngineName, data: Path, folder: Path, output: Path) -> list[str]:
+    """Build what one would type: the same mounts and limits, and no harness."""
+    script = folder / "solution" / "main.sh"
+    if engine is EngineName.EMBEDDED:
+        (output / "data").symlink_to(data)
+        return ["sh", "-c", f"cd {output}/workdir && sh {script}"]
+    place = "/code_execution"
+    mounts = [
+        f"{data}:{place}/data:ro",
+        f"{output}/submission:{place}/submission",
+        f"{script}:{place}/main.sh:ro",
+    ]
+    binds = [word for mount in mounts for word in ("--volume", mount)]
+    limits = ["--network", "none", "--memory", "4g", "--ulimit", "nofile=1024:1024"]
+    shell = ["--entrypoint", "sh", IMAGE, "-c", f"cd {place}/workdir && sh ../main.sh"]
+    return [engine, "run", "--rm", *limits, *binds, *shell]
+
+
+def median(measure: Callable[[], Timing], repeats: int) -> Timing:
+    """Repeat a measurement, and return the medians."""
+    taken = [measure() for _ in range(repeats)]
+    return Timing(
+        first_line_s=statistics.median(one.first_line_s for one in taken),
+        whole_s=statistics.median(one.whole_s for one in taken),
+    )
+
+
+if __name__ == "__main__":
+    main()
