@@ -54,6 +54,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PoseBowlError as error:
         console.show_error(error)
         return error.exit_code
+    except OSError as error:
+        problem = PoseBowlError(f"{error.filename}: {error.strerror}.", fix="Is the disk full?")
+        console.show_error(problem)
+        return problem.exit_code
     except KeyboardInterrupt:
         console.note("Interrupted. What is done is kept: the same command continues.")
         return 130

@@ -13,17 +13,18 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from PIL import Image
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from posebowl import console
-from posebowl.challenge import COLUMNS, FORMAT_FILE, IMAGES_DIR, LABELS_FILE
+from posebowl.challenge import BOX_COLUMNS, COLUMNS, FORMAT_FILE, ID_COLUMN, IMAGES_DIR, LABELS_FILE
 from posebowl.errors import PoseBowlError, UsageError
 from posebowl.files import atomic_write, write_text
 from posebowl.render import photo
 from posebowl.render.families import FAMILIES
+from posebowl.render.window import require_pyvista
 
 if TYPE_CHECKING:
     from posebowl.render.window import Window
@@ -94,7 +95,11 @@ def render_dataset(
     processes = workers if workers is not None else _cores()
     if processes < 1:
         raise UsageError(f"--workers is {processes}.", fix="Give 1 or more.")
-    rows = _open(out, recipe)
+    continued = _check(out, recipe)
+    require_pyvista()
+    if not continued:
+        _create(out, recipe)
+    rows = read_rows(out, jpeg=jpeg)
     missing = [index for index in range(count) if index not in rows]
     chunks = [missing[i : i + CHUNK] for i in range(0, len(missing), CHUNK)]
     try:
@@ -131,52 +136,75 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _open(out: Path, recipe: Recipe) -> dict[int, Row]:
-    """Make the folder, or read what an earlier run of the same recipe left in it."""
-    wanted = json.loads(json.dumps(asdict(recipe)))
+def _check(out: Path, recipe: Recipe) -> bool:
+    """Say whether the folder holds the beginning of this set; refuse what is not ours."""
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is not a folder.", fix="Give another --out.")
     if (out / RECIPE_FILE).is_file():
-        try:
-            found = json.loads((out / RECIPE_FILE).read_text())
-        except ValueError:
-            found = None
-        if found != wanted:
+        found = _load(out / RECIPE_FILE)
+        if found != _plain(recipe):
             raise UsageError(
                 f"{out} holds a set that was made with other settings.",
-                why=f"There: {found}. Asked for: {wanted}.",
+                why=f"There: {found}. Asked for: {_plain(recipe)}.",
                 fix="Give another --out, or the same settings to continue that set.",
             )
-        return read_rows(out, jpeg=recipe.jpeg)
+        return True
     if out.is_dir() and any(out.iterdir()):
         raise UsageError(
             f"{out} is not empty, and not a folder that the renderer made.",
             fix="Give a new folder as --out.",
         )
-    (out / IMAGES_DIR).mkdir(parents=True, exist_ok=True)
-    write_text(out / RECIPE_FILE, json.dumps(wanted, indent=2) + "\n")
-    return {}
+    return False
+
+
+def _plain(recipe: Recipe) -> Any:
+    return json.loads(json.dumps(asdict(recipe)))
+
+
+def _load(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _create(out: Path, recipe: Recipe) -> None:
+    try:
+        (out / IMAGES_DIR).mkdir(parents=True, exist_ok=True)
+        write_text(out / RECIPE_FILE, json.dumps(_plain(recipe), indent=2) + "\n")
+    except OSError as error:
+        raise UsageError(
+            f"{out} cannot be made.", why=f"{error.strerror}.", fix="Give another --out."
+        ) from None
 
 
 def read_rows(out: Path, *, jpeg: bool) -> dict[int, Row]:
-    """Read the rows, by number, of the images that are really there."""
+    """Read the rows, by number, of the images that are really there.
+
+    Raises:
+        UsageError: The table is damaged.
+    """
     path = out / METADATA_FILE
     if not path.is_file():
         return {}
-    rows = {}
-    with path.open(newline="") as file:
-        for line in csv.DictReader(file):
-            name = image_name(line["image_id"], jpeg=jpeg)
-            if (out / IMAGES_DIR / name).is_file():
-                xmin, ymin, xmax, ymax = (int(line[column]) for column in COLUMNS[1:])
-                rows[int(line["index"])] = Row(
-                    index=int(line["index"]),
-                    image_id=line["image_id"],
-                    box=(xmin, ymin, xmax, ymax),
-                    family=line["family"],
-                    background=line["background"],
-                )
-    return rows
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [_row(line) for line in csv.DictReader(file)]
+    except (KeyError, TypeError, ValueError):
+        raise UsageError(f"{path} is damaged.", fix="Give another --out.") from None
+    there = {file.name for file in (out / IMAGES_DIR).iterdir()}
+    return {row.index: row for row in rows if image_name(row.image_id, jpeg=jpeg) in there}
+
+
+def _row(line: dict[str, str]) -> Row:
+    xmin, ymin, xmax, ymax = (int(line[column]) for column in BOX_COLUMNS)
+    return Row(
+        index=int(line["index"]),
+        image_id=line[ID_COLUMN],
+        box=(xmin, ymin, xmax, ymax),
+        family=line["family"],
+        background=line["background"],
+    )
 
 
 def image_name(image_id: str, *, jpeg: bool) -> str:

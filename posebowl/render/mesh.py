@@ -196,7 +196,7 @@ def _refined(profile: Sequence[tuple[float, float]], pieces: int = 5) -> Array:
 
 def sphere(radius: float, *, start: float = 0.0, stop: float = np.pi) -> Mesh:
     """Make a sphere, or a cap of it between two polar angles in radians."""
-    angle = np.linspace(start, stop, 14)
+    angle = np.linspace(stop, start, 14)  # upwards, so that normals point outwards
     profile = np.stack((radius * np.sin(angle), radius * np.cos(angle)), axis=1)
     return revolve(profile, smooth=True)
 

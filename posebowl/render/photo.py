@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 LEAST_SIDE: Final = 5
 """A box with a shorter side, in pixels, is drawn again."""
 ATTEMPTS: Final = 20
+GOLDEN: Final = (5**0.5 - 1) / 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,10 +52,7 @@ def render(
 ) -> Labelled:
     """Render photo `index` of the set `seed`."""
     rng = np.random.default_rng([seed, index])
-    family = families[int(rng.integers(len(families)))]
-    kinds = list(backgrounds.BACKGROUNDS)
-    weights = np.array([backgrounds.BACKGROUNDS[kind].weight for kind in kinds])
-    kind = kinds[int(rng.choice(len(kinds), p=weights / weights.sum()))]
+    family, kind = choose(families, seed=seed, index=index)
     background = backgrounds.BACKGROUNDS[kind]
     sprite = _sprite(window, rng, family, background.earthshine)
     light = background.paint(rng)
@@ -74,6 +72,21 @@ def render(
         family=family,
         background=kind,
     )
+
+
+def choose(families: Sequence[str], *, seed: int, index: int) -> tuple[str, str]:
+    """Choose family and background so that both are well mixed in sets of any length.
+
+    Families come in shuffled rounds; backgrounds by their weights along a golden-ratio sequence,
+    which fills the unit interval more evenly than random numbers do.
+    """
+    turn, place = divmod(index, len(families))
+    order = np.random.default_rng([seed, turn, 1]).permutation(len(families))
+    kinds = list(backgrounds.BACKGROUNDS)
+    weights = np.cumsum([backgrounds.BACKGROUNDS[kind].weight for kind in kinds])
+    start = np.random.default_rng([seed, 0, 2]).random()
+    point = (start + index * GOLDEN) % 1 * weights[-1]
+    return families[int(order[place])], kinds[int(np.searchsorted(weights, point, side="right"))]
 
 
 def _sprite(window: Window, rng: np.random.Generator, family: str, earthshine: float) -> Sprite:

@@ -21,6 +21,8 @@ LARGEST_LEVEL: Final = 0.95
 """Of light in half of a photo, where 1 is white: a frame all white would show nothing."""
 COMPACT_NOISY: Final = 0.1
 """Share of noisy photos in a compact set: noise is what makes a PNG large."""
+COMPACT_BLUR: Final = 1.4
+"""Least blur in a compact set, in pixels: it takes away grain that costs bytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,21 +53,24 @@ class Sensor:
 
 
 def draw(rng: Rng, *, compact: bool) -> Sensor:
-    """Draw the settings of a camera; a compact set has few noisy ones."""
+    """Draw the settings of a camera; a compact set has few noisy and no sharp ones."""
     noisy = rng.random() < (COMPACT_NOISY if compact else 0.75)
     strength = float(rng.lognormal(np.log(2.2), 0.7)) if noisy else 0.0
     tint = tuple(float(value) for value in 1 + rng.normal(size=3) * rng.choice((0.0, 0.03, 0.1)))
-    return Sensor(
+    sensor = Sensor(
         exposure=float(np.clip(rng.lognormal(0.25, 0.4), 0.35, 3.5)),
         gamma=float(rng.uniform(0.7, 1.15)),
         bloom=float(rng.uniform(0.1, 0.6)) if rng.random() < 0.4 else 0.0,
         blur=float(rng.uniform(0.4, 1.6)) if rng.random() < 0.6 else 0.0,
         vignette=float(rng.uniform(0.1, 0.6)) if rng.random() < 0.3 else 0.0,
         tint=tint,  # type: ignore[arg-type]
-        noise=min(strength, 14.0) if not compact else min(strength, 2.0),
+        noise=min(strength, 14.0),
         shot=float(rng.uniform(0, 1.5)),
         grey=bool(rng.random() < 0.12),
     )
+    if not compact:
+        return sensor
+    return replace(sensor, noise=min(strength, 0.8), shot=0.0, blur=max(sensor.blur, COMPACT_BLUR))
 
 
 def reach(sensor: Sensor, light: float) -> Sensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -44,6 +45,16 @@ class View:
     projection: Array
     width: int
     height: int
+
+
+def require_pyvista() -> None:
+    """Make sure that PyVista is installed, without the seconds that importing it takes.
+
+    Raises:
+        RenderError: It is not; says how to get it.
+    """
+    if find_spec("pyvista") is None:
+        raise missing_pyvista()
 
 
 def _pyvista() -> Any:
