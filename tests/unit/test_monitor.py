@@ -1,0 +1,177 @@
+"""Watching a run: what stops it, what is kept of it, and what its files take."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from posebowl.challenge import Limits
+from posebowl.engines import monitor
+from posebowl.engines.base import Sample, Stop
+from posebowl.engines.monitor import Usage, Watched, folder_bytes, watch
+
+LIMITS = Limits(wall_time_s=100, memory_bytes=1000, output_bytes=500)
+
+
+@dataclass
+class Run:
+    """A run in a time of its own: waiting moves the clock, and nothing sleeps."""
+
+    ends_at: float = 1e9
+    memory: Callable[[float], int] = lambda _: 10
+    output: Callable[[float], int] = lambda _: 0
+    limits: Limits = LIMITS
+    memory_is_enforced: bool = True
+    interval_s: float = 0.5
+    now: float = 0.0
+    heard: list[Sample] = field(default_factory=list)
+
+    @property
+    def elapsed(self) -> float:
+        return self.now
+
+    def wait(self, seconds: float) -> bool:
+        assert seconds <= self.interval_s
+        moved = self.now + max(seconds, 1e-6)  # as real clocks do, it never stands still
+        self.now = min(moved, max(self.now, self.ends_at))
+        return self.elapsed >= self.ends_at
+
+    def usage(self) -> Usage:
+        return Usage(memory_bytes=self.memory(self.elapsed), cpu_s=2 * self.elapsed, oom_kills=1)
+
+    def watch(self, monkeypatch: pytest.MonkeyPatch) -> Watched:
+        monkeypatch.setattr(monitor, "time", SimpleNamespace(monotonic=lambda: self.now))
+        return watch(
+            wait=self.wait,
+            probe=self,
+            limits=self.limits,
+            folders=(),
+            on_sample=self.heard.append,
+            interval_s=self.interval_s,
+            memory_is_enforced=self.memory_is_enforced,
+            more_bytes=lambda: self.output(self.elapsed),
+        )
+
+
+def test_a_run_that_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(ends_at=3.2, memory=lambda at: int(100 * at))
+    seen = run.watch(monkeypatch)
+    assert seen.stopped_by is None
+    assert seen.wall_s == pytest.approx(3.2)
+    assert seen.cpu_s == pytest.approx(6.4)
+    assert seen.peak_memory_bytes == 320
+    assert seen.oom_kills == 1
+    assert [sample.elapsed_s for sample in run.heard] == pytest.approx([0.5, 1, 1.5, 2, 2.5, 3])
+
+
+def test_the_last_sample_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = Run(ends_at=3.2).watch(monkeypatch)
+    assert seen.samples[-1].elapsed_s == pytest.approx(3.2)
+    assert len({sample.elapsed_s for sample in seen.samples}) == len(seen.samples) == 7
+
+
+def test_a_run_shorter_than_a_look_has_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    (only,) = Run(ends_at=0.01).watch(monkeypatch).samples
+    assert only.elapsed_s == pytest.approx(0.01)
+
+
+OVER = {"memory": lambda at: 2000 if at >= 99.9 else 0, "output": lambda at: 900 * (at >= 99.9)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "stop"),
+    [
+        ({}, Stop.TIME),
+        ({"memory_is_enforced": False, **OVER}, Stop.TIME),
+        (
+            {"memory_is_enforced": False, "limits": replace(LIMITS, wall_time_s=200), **OVER},
+            "output",
+        ),
+        ({"memory_is_enforced": False, "memory": lambda _: 1001}, Stop.MEMORY),
+        ({"memory_is_enforced": False, "memory": lambda _: 1000, "ends_at": 1}, None),
+        ({"memory_is_enforced": True, "memory": lambda _: 1001, "ends_at": 1}, None),
+        ({"output": lambda _: 501}, Stop.OUTPUT),
+        ({"output": lambda _: 500, "ends_at": 1}, None),
+    ],
+)
+def test_what_stops_a_run(
+    changes: dict[str, object], stop: Stop | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Run(**changes).watch(monkeypatch).stopped_by == stop  # type: ignore[arg-type]
+
+
+def test_time_is_up_at_the_limit_and_not_at_the_next_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(limits=replace(LIMITS, wall_time_s=0.7))
+    assert run.watch(monkeypatch).wall_s == pytest.approx(0.7)
+
+
+def test_output_is_summed_anew_when_a_run_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(ends_at=0.6, interval_s=0.1, output=lambda at: 501 * (at >= 0.6))
+    seen = run.watch(monkeypatch)
+    assert seen.stopped_by is Stop.OUTPUT
+    assert seen.output_bytes == 501
+
+
+def test_samples_of_a_long_run_are_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(ends_at=5000, limits=replace(LIMITS, wall_time_s=1e5))
+    seen = run.watch(monkeypatch)
+    times = [sample.elapsed_s for sample in seen.samples]
+    assert 1200 <= len(times) <= 2401
+    assert len(run.heard) == 10_000
+    gaps = [b - a for a, b in itertools.pairwise(times)]
+    assert min(gaps[:-1]) == pytest.approx(max(gaps[:-1])) == pytest.approx(4)
+    assert times[0] == 0.5
+    assert times[-1] == pytest.approx(5000)
+
+
+def test_often_looked_at_is_not_often_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(ends_at=10, interval_s=0.05)
+    run.watch(monkeypatch)
+    assert 18 <= len(run.heard) <= 22
+
+
+def test_sums_of_folders_take_a_tenth_of_the_time_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    sums: list[float] = []
+    run = Run(ends_at=60)
+
+    def slow(at: float) -> int:
+        sums.append(at)
+        run.now += 1.0
+        return 0
+
+    run.output = slow
+    run.watch(monkeypatch)
+    assert len(sums) <= 8
+
+
+def test_folder_bytes_follows_no_links(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "big").write_bytes(os.urandom(1 << 20))
+    inside = tmp_path / "inside"
+    (inside / "deep" / "deeper").mkdir(parents=True)
+    (inside / "deep" / "deeper" / "file").write_bytes(os.urandom(100_000))
+    (inside / "to_file").symlink_to(elsewhere / "big")
+    (inside / "to_folder").symlink_to(elsewhere)
+    (inside / "round").symlink_to(inside)
+    assert 100_000 <= folder_bytes(inside) < 200_000
+
+
+def test_folder_bytes_counts_blocks_and_each_file_once(tmp_path: Path) -> None:
+    with (tmp_path / "hole").open("wb") as file:
+        file.truncate(1 << 30)
+    assert folder_bytes(tmp_path) < 1 << 20
+    (tmp_path / "one").write_bytes(os.urandom(1 << 20))
+    before = folder_bytes(tmp_path)
+    os.link(tmp_path / "one", tmp_path / "two")
+    assert folder_bytes(tmp_path) == before >= 1 << 20
+
+
+def test_a_folder_that_is_not_there_is_empty(tmp_path: Path) -> None:
+    assert folder_bytes(tmp_path / "none") == 0
