@@ -20,9 +20,11 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import fcntl
 import json
 import os
+import re
 import resource
 import signal
 import socket
@@ -204,20 +206,32 @@ def bind(root: Path, item: Bind) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.touch()
     mount(item.source, place, None, MS_BIND | MS_REC)
+    mounts = mounts_below(place)
+    if str(place) not in mounts:
+        raise OSError(errno.ENOENT, f"{place} is not in the list of mounts")
     flags = MS_REMOUNT | MS_BIND | MS_NOSUID | MS_NODEV | (0 if item.writable else MS_RDONLY)
-    for mounted in mounts_below(place):
+    for mounted in mounts:
         kept = os.statvfs(mounted).f_flag & KEPT_FLAGS
         mount(None, mounted, None, flags | kept)
 
 
 def mounts_below(place: Path) -> list[str]:
     """List the mount points at and below a folder."""
-    found = []
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        point = line.split()[4].encode().decode("unicode_escape").encode("latin-1").decode()
-        if point == str(place) or point.startswith(f"{place}/"):
-            found.append(point)
-    return found
+    points = mount_points(Path("/proc/self/mountinfo").read_bytes())
+    return [point for point in points if point == str(place) or point.startswith(f"{place}/")]
+
+
+def mount_points(mountinfo: bytes) -> list[str]:
+    """Read the mount points off a mountinfo(5), in which spaces and such are octal escapes.
+
+    Only a plain space parts its fields and only a newline its lines: other white space stands
+    in names as it is, as do bytes that are no UTF-8.
+    """
+    fields = (line.split(b" ")[4] for line in mountinfo.split(b"\n") if line)
+    return [
+        os.fsdecode(re.sub(rb"\\([0-3][0-7]{2})", lambda octal: bytes([int(octal[1], 8)]), field))
+        for field in fields
+    ]
 
 
 def enter_root(root: str) -> None:
@@ -274,7 +288,7 @@ def mount(
 ) -> None:
     """Mount something, or change the flags of a mount."""
     words = [None if word is None else os.fsencode(word) for word in (source, target, kind)]
-    result = libc.mount(*words, ctypes.c_ulong(flags), data.encode() or None)
+    result = libc.mount(*words, ctypes.c_ulong(flags), os.fsencode(data) or None)
     call(f"mount {kind or source or 'remount'} on {target}", result)
 
 
