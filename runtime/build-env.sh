@@ -4,6 +4,8 @@
 # a list of `export NAME='value'` (indexes, proxies), /run/secrets/apt a configuration of apt.
 # Each may be missing or empty.
 umask 002
+# Nothing of a step's own is left in the layer.
+trap 'rm -rf /tmp/*' EXIT
 # Where the base image has no Python 3.11, uv brings one.
 export UV_PYTHON_INSTALL_DIR=/opt/python UV_CACHE_DIR=/var/cache/uv
 if [ -s /run/secrets/env ]; then

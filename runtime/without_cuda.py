@@ -89,20 +89,29 @@ def build(target: Path, symbols: dict[str, str]) -> None:
 def function(symbol: str) -> str:
     """Write one function in C; those that give words give words."""
     if symbol == "cudnnGetVersion":
-        return f"unsigned long {symbol}(void) {{ return {cudnn_version()}; }}\n"
+        major, minor, patch = cudnn_version()
+        return f"unsigned long {symbol}(void) {{ return {major * 10000 + minor * 100 + patch}; }}\n"
+    if symbol == "cudnnGetProperty":
+        known = ", ".join(map(str, cudnn_version()))
+        return (
+            f"int {symbol}(unsigned what, int *value) {{\n"
+            f"    static const int version[] = {{{known}}};\n"
+            "    if (what > 2) return 1;\n"
+            "    *value = version[what];\n"
+            "    return 0;\n"
+            "}\n"
+        )
     if "String" in symbol or symbol.endswith("GetLastError"):
         return f'const char *{symbol}(void) {{ return "CUDA is not in the cpu image"; }}\n'
     return f"int {symbol}(void) {{ return 1; }}\n"
 
 
-def cudnn_version() -> int:
-    """Return the version of cuDNN that torch was built for, as cuDNN itself would write it."""
+def cudnn_version() -> tuple[int, int, int]:
+    """Return major, minor and patch of the cuDNN that torch was built for."""
     requirements = " ".join(importlib.metadata.requires("torch") or [])
     match = re.search(r"nvidia-cudnn-cu\d+\s*==\s*(\d+)\.(\d+)\.(\d+)", requirements)
-    if match is None:
-        return 0
-    major, minor, patch = map(int, match.groups())
-    return major * 10_000 + minor * 100 + patch
+    major, minor, patch = match.groups() if match else (0, 0, 0)
+    return int(major), int(minor), int(patch)
 
 
 def output(*argv: str | Path) -> str:

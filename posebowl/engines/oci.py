@@ -113,7 +113,7 @@ def container_spec(
         cpus=min(spec.limits.cpus, client.cpus),
         gpu=gpu,
         selinux=oci_client.selinux_enforces(),
-        open_files=open_files(),
+        rlimits=rlimits(),
     )
 
 
@@ -156,14 +156,21 @@ def is_orphan(label: str) -> bool:
         return True
 
 
-def open_files() -> int | None:
-    """Return how many files this process may raise its limit to, where that is finite."""
+def rlimits() -> dict[str, int]:
+    """Return how many files and processes this process may grant, where that is finite."""
     if sys.platform == "win32":
-        return None
+        return {}
     import resource  # noqa: PLC0415  # not there on Windows
 
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    return None if hard == resource.RLIM_INFINITY else min(hard, 1 << 20)
+    known = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
+    hard = {name: resource.getrlimit(which)[1] for name, which in known.items()}
+    with contextlib.suppress(OSError, ValueError):
+        # Podman lowers its own limit on processes to this number before it starts anything.
+        most = int(Path("/proc/sys/kernel/pid_max").read_text())
+        hard["nproc"] = most if hard["nproc"] < 0 else min(most, hard["nproc"])
+    return {
+        name: min(value, 1 << 20) for name, value in hard.items() if value != resource.RLIM_INFINITY
+    }
 
 
 def _hands_over(user: User) -> bool:

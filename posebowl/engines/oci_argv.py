@@ -65,8 +65,8 @@ class ContainerSpec:
     gpu: bool = False
     selinux: bool = False
     """The host labels its files, and would not let a container read them."""
-    open_files: int | None = None
-    """Hard limit on open files, where the engine would ask for more than it is allowed."""
+    rlimits: Mapping[str, int] = field(default_factory=dict)
+    """What this machine grants, by ulimit's names; an engine may ask for more and then fail."""
     tty: bool = False
 
 
@@ -91,9 +91,10 @@ def kill(name: str, signal: str) -> list[str]:
     return ["kill", "--signal", signal, name]
 
 
-def remove(name: str) -> list[str]:
-    """Build the arguments that remove a container, running or not."""
-    return ["rm", "--force", "--volumes", name]
+def remove(engine: EngineName, name: str) -> list[str]:
+    """Build the arguments that remove a container, running or not, and kill it at once."""
+    at_once = ["--time", "0"] if engine == EngineName.PODMAN else []
+    return ["rm", "--force", "--volumes", *at_once, name]
 
 
 def listing() -> list[str]:
@@ -126,7 +127,10 @@ def _container(engine: EngineName, spec: ContainerSpec) -> list[str]:
         words.append("--tty")
     for label in sorted(spec.labels):
         words += ["--label", f"{label}={spec.labels[label]}"]
-    words += _isolation(engine, spec) + _limits(engine, spec)
+    words += _isolation(engine, spec) + _limits(spec)
+    if engine == EngineName.PODMAN:
+        for name in sorted(spec.rlimits):
+            words += ["--ulimit", f"{name}={spec.rlimits[name]}:{spec.rlimits[name]}"]
     for mount in spec.mounts:
         words += ["--mount", mount.text()]
     if spec.entrypoint is not None:
@@ -153,9 +157,9 @@ def _isolation(engine: EngineName, spec: ContainerSpec) -> list[str]:
     return words
 
 
-def _limits(engine: EngineName, spec: ContainerSpec) -> list[str]:
+def _limits(spec: ContainerSpec) -> list[str]:
     limits = spec.limits
-    words = [
+    return [
         *("--memory", str(limits.memory_bytes)),
         # Memory and swap together: the same number means no swap.
         *("--memory-swap", str(limits.memory_bytes)),
@@ -167,10 +171,6 @@ def _limits(engine: EngineName, spec: ContainerSpec) -> list[str]:
         # One file can never pass the output limit, however fast it is written.
         *("--ulimit", f"fsize={limits.output_bytes + (64 << 20)}"),
     ]
-    if spec.open_files is not None and engine == EngineName.PODMAN:
-        # Podman asks for more than a restricted host grants, and then nothing starts.
-        words += ["--ulimit", f"nofile={spec.open_files}:{spec.open_files}"]
-    return words
 
 
 def _csv_field(word: str) -> str:

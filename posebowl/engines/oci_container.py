@@ -107,7 +107,7 @@ class Container:
         """
         with undisturbed():
             for attempt in range(_REMOVAL_ATTEMPTS):
-                done = self.client.run(*oci_argv.remove(self.name), check=False)
+                done = self.client.run(*oci_argv.remove(self.client.engine, self.name), check=False)
                 if self.inspect() is None:
                     return
                 time.sleep(0.2 * 2**attempt)

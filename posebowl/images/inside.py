@@ -123,6 +123,6 @@ def _spec(client: Client, image: str, limits: Limits) -> ContainerSpec:
         cpus=min(os.cpu_count() or 1, client.cpus),
         user=oci.run_user(client),
         selinux=oci_client.selinux_enforces(),
-        open_files=oci.open_files(),
+        rlimits=oci.rlimits(),
         entrypoint="sh",
     )

@@ -9,9 +9,10 @@ import sys
 
 import pytest
 
+from posebowl.challenge import Variant
 from posebowl.engines import oci_argv, oci_client
 from posebowl.engines.base import Limit, Stop
-from posebowl.engines.oci import OciEngine
+from posebowl.engines.oci import OciEngine, rlimits
 from posebowl.engines.oci_argv import ContainerSpec
 from posebowl.engines.oci_container import Container
 from posebowl.errors import BadArchiveError, EngineError, LimitUnenforcedError
@@ -197,7 +198,7 @@ def test_a_limit_that_does_not_hold_ends_the_run_before_main(
     oci: OciEngine, spec_of: SpecMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The container is made without a limit on processes, as a careless engine would."""
-    monkeypatch.setattr(oci_argv, "_limits", lambda *_: ["--pids-limit", "-1"])
+    monkeypatch.setattr(oci_argv, "_limits", lambda _: ["--pids-limit", "-1"])
     spec, heard = spec_of("echo ran"), Heard()
     with pytest.raises(LimitUnenforcedError) as caught:
         oci.execute(spec, heard.watcher())
@@ -260,11 +261,11 @@ def test_orphans_of_a_dead_harness_are_reaped(oci: OciEngine) -> None:
     labels = {oci_argv.RUN_LABEL: "orphan", oci_argv.OWNER_LABEL: label}
     spec = ContainerSpec(
         name=orphan.name,
-        image=oci_argv.image_name("cpu"),  # type: ignore[arg-type]
+        image=oci_argv.image_name(Variant.CPU),
         labels=labels,
         entrypoint="sleep",
         command=("1000",),
-        cpus=1,
+        rlimits=rlimits(),
     )
     orphan.create(spec)
     client.run("start", orphan.name)

@@ -1,0 +1,48 @@
+"""Tests that run inside an image: `nox -s test_packages-cpu` mounts this folder there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Without a writable home, ultralytics and matplotlib complain; every run has one.
+os.environ.setdefault("YOLO_OFFLINE", "true")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--variant", choices=["cpu", "gpu"], required=True)
+
+
+@pytest.fixture(scope="session")
+def variant(request: pytest.FixtureRequest) -> str:
+    """Name the image that this runs in."""
+    return str(request.config.getoption("--variant"))
+
+
+@pytest.fixture(scope="session")
+def onnx_line(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a network of one step: y = 2 x + 1, for a batch of any size."""
+    import numpy as np  # noqa: PLC0415
+    from onnx import TensorProto, helper, numpy_helper, save  # noqa: PLC0415
+
+    two = numpy_helper.from_array(np.array(2.0, np.float32), "two")
+    one = numpy_helper.from_array(np.array(1.0, np.float32), "one")
+    nodes = [
+        helper.make_node("Mul", ["x", "two"], ["double"]),
+        helper.make_node("Identity", ["double"], ["same"]),
+        helper.make_node("Add", ["same", "one"], ["y"]),
+    ]
+    shape = ["n", 3]
+    graph = helper.make_graph(
+        nodes,
+        "line",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)],
+        [two, one],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    path = tmp_path_factory.mktemp("onnx") / "line.onnx"
+    save(model, path)
+    return path
