@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from types import UnionType
+from typing import Any, Final, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from posebowl.engines.base import Sample
 from posebowl.errors import BadDataError, Verdict
 from posebowl.files import open_regular, write_text
+from posebowl.wording import show
+
+_T = TypeVar("_T")
 
 SCHEMA_VERSION: Final = 1
 """Raised when a field changes its meaning or goes; new fields alone do not raise it."""
@@ -86,8 +91,10 @@ class Result:
     schema_version: int = SCHEMA_VERSION
 
     def to_json(self) -> str:
-        """Return the text of result.json."""
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+        """Return the text of result.json, fit for UTF-8 whatever bytes a path is made of."""
+        text = json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False)
+        # A byte that is no UTF-8 is a lone surrogate here, and becomes JSON's escape of one.
+        return text.encode(errors="backslashreplace").decode() + "\n"
 
 
 def write(result: Result, path: Path) -> None:
@@ -96,7 +103,7 @@ def write(result: Result, path: Path) -> None:
 
 
 def read(path: Path) -> Result:
-    """Read a result.json.
+    """Read a result.json; fields that newer versions of this tool added are passed over.
 
     Raises:
         BadDataError: It is missing, no result, or of another schema version.
@@ -104,27 +111,64 @@ def read(path: Path) -> Result:
     try:
         with open_regular(path) as file:
             table = json.loads(file.read(_LARGEST))
-        if table["schema_version"] != SCHEMA_VERSION:
-            raise BadDataError(
-                f"{path} has schema version {table['schema_version']}, not {SCHEMA_VERSION}.",
-                fix="Run the submission again.",
-            )
-        return _from_table(table)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        version = _expect(table, dict, "the whole").get("schema_version")
+        if version == SCHEMA_VERSION:
+            return _build(Result, table)
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise BadDataError(
-            f"{path} is no result of a run ({error}).", fix="Type: invoke run"
+            f"{path} is no result of a run ({reason}).", fix="Type: invoke run"
         ) from error
+    raise BadDataError(
+        f"{path} has schema version {show(str(version))}, not {SCHEMA_VERSION}.",
+        fix="Run the submission again.",
+    )
 
 
-def _from_table(table: dict[str, Any]) -> Result:
-    timing = table["timing"]
-    score = table["score"]
-    rest = {
-        "verdict": Verdict(table["verdict"]),
-        "timing": Timing(**timing) if timing else None,
-        "meters": {name: Meter(**meter) for name, meter in table["meters"].items()},
-        "score": ScoreSummary(**score) if score else None,
-        "warnings": tuple(table["warnings"]),
-        "samples": tuple(Sample(**sample) for sample in table["samples"]),
-    }
-    return Result(**{**table, **rest})
+def _build(kind: type[_T], table: object) -> _T:
+    """Make a dataclass of what JSON gave, each field of the type that it is declared with."""
+    given, hints = _expect(table, dict, kind.__name__), get_type_hints(kind)
+    known = [field.name for field in fields(cast("type[Any]", kind))]
+    return kind(
+        **{name: _convert(hints[name], given[name], name) for name in known if name in given}
+    )
+
+
+def _convert(hint: Any, value: object, name: str) -> Any:
+    """Return a value as its type hint has it.
+
+    Raises:
+        ValueError: It is of another type, or no member of an enumeration.
+    """
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is UnionType:
+        return None if value is None else _convert(arguments[0], value, name)
+    if origin is tuple:
+        items = _expect(value, list, name)
+        return tuple(_convert(arguments[0], item, name) for item in items)
+    if origin is dict:
+        table = _expect(value, dict, name)
+        return {key: _convert(arguments[1], item, name) for key, item in table.items()}
+    if is_dataclass(hint):
+        return _build(cast("type[Any]", hint), value)
+    if hint is Any or issubclass(hint, StrEnum):
+        return value if hint is Any else hint(value)
+    return _expect(value, hint, name)
+
+
+def _expect(value: object, kind: type[_T], name: str) -> _T:
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        raise ValueError(f"{name} is no {_JSON_NAMES[kind]}")
+    return value
+
+
+_JSON_NAMES: Final = {
+    dict: "object",
+    list: "list",
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+}
