@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import signal
 import sys
 from collections.abc import Callable
 from enum import StrEnum
@@ -41,6 +42,10 @@ def command(**options: Any) -> Callable[[Callable[..., int | None]], Any]:
 def _guarded(function: Callable[..., int | None]) -> Callable[..., None]:
     @functools.wraps(function)
     def wrapper(*args: Any, **options: Any) -> None:
+        for name in ("SIGTERM", "SIGHUP"):
+            # A closed terminal or a stopped service ends a run as Ctrl-C does: cleanly.
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), signal.default_int_handler)
         try:
             code = function(*args, **options)
         except PoseBowlError as error:

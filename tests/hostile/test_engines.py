@@ -215,7 +215,8 @@ def test_a_killed_harness_leaves_nothing_alive_and_the_next_run_starts_clean(eng
     assert not processes_with("987654")
 
 
-def test_ctrl_c_ends_everything_and_says_so(engine, bench: Bench):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_everything_and_says_so(engine, bench: Bench, number: signal.Signals):
     archive = bench.zip("echo started\nexec sleep 987655", {})
     argv = [sys.executable, "-m", "invoke", "run", "--zip", archive, "--data", bench.data]
     harness = subprocess.Popen(
@@ -229,7 +230,7 @@ def test_ctrl_c_ends_everything_and_says_so(engine, bench: Bench):
     for line in harness.stdout:
         if "started" in line:
             break
-    harness.send_signal(signal.SIGINT)
+    harness.send_signal(number)
     rest = harness.stdout.read()
     harness.stdout.close()
 
