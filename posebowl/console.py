@@ -1,34 +1,51 @@
 """What people see: one console for results, one for everything that is said on the way.
 
 Results go to stdout, notes, progress and errors to stderr, so that `--json` can be piped.
-Rich leaves out colours where there is no terminal or NO_COLOR is set.
+Rich leaves out colours where there is no terminal or NO_COLOR is set. Text that is not ours
+(names of files, words of a submission) is neither markup nor emoji code, and cannot steer the
+terminal.
 """
 
 from __future__ import annotations
 
-from rich.console import Console
-from rich.markup import escape
+import io
+import sys
 
+from rich.console import Console
+from rich.text import Text
+
+from posebowl.engines.logs import visible
 from posebowl.errors import PoseBowlError
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Console(highlight=False, emoji=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
+
+
+def tolerate_odd_names() -> None:
+    r"""Let stdout and stderr write what their encoding lacks as escapes, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def plain(text: str, style: str = "") -> Text:
+    """Make text that is shown as it is, its control characters escaped."""
+    return Text(visible(text), style)
 
 
 def note(text: str) -> None:
-    """Say something on the way; the text is shown as it is, never as markup."""
-    err.print(escape(text), style="dim")
+    """Say something on the way."""
+    err.print(plain(text, "dim"))
 
 
 def warn(text: str) -> None:
     """Say something that the user should read though all went on."""
-    err.print(f"[yellow]warning:[/] {escape(text)}")
+    err.print(Text.assemble(("warning:", "yellow"), " ", plain(text)))
 
 
 def show_error(error: PoseBowlError) -> None:
     """Show an error in three parts: what, why, what to do."""
-    err.print(f"[bold red]error:[/] {escape(error.what)}")
-    if error.why:
-        err.print(f"  [bold]why:[/] {escape(error.why)}")
-    if error.fix:
-        err.print(f"  [bold]fix:[/] {escape(error.fix)}")
+    err.print(Text.assemble(("error:", "bold red"), " ", plain(error.what)))
+    for name, text in (("why", error.why), ("fix", error.fix)):
+        if text:
+            err.print(Text.assemble("  ", (f"{name}:", "bold"), " ", plain(text)))

@@ -10,16 +10,15 @@ from typing import Final
 
 from rich.console import Console
 from rich.live import Live
-from rich.markup import escape
 from rich.text import Text
 
 from posebowl.challenge import Limits
-from posebowl.console import err
+from posebowl.console import err, plain
 from posebowl.engines.base import Sample, Watcher
 from posebowl.files import human_bytes
 from posebowl.quantities import clock
 
-_PROGRESS: Final = re.compile(r"(?<![\d.])(\d[\d,]*)\s*(?:/|of)\s*(\d[\d,]*)(?![\d.])")
+_PROGRESS: Final = re.compile(r"(?<![\d.,])(\d[\d,]*)\s*(?:/|of)\s*(\d[\d,]*)(?!\.?\d)")
 _PLAIN_INTERVAL_S: Final = 30.0
 
 
@@ -59,10 +58,10 @@ class _Panel:
 
     def line(self, text: str) -> None:
         self._done = images_done(text, self._images) or self._done
-        self._console.print(f"[dim]│[/] {escape(text)}", highlight=False)
+        self._console.print(Text.assemble(("│", "dim"), " ", plain(text)))
 
     def note(self, text: str) -> None:
-        self._console.print(f"[dim]{escape(text)}[/]", highlight=False)
+        self._console.print(plain(text, "dim"))
 
     def plain(self, taken: Sample) -> None:
         now = time.monotonic()

@@ -33,9 +33,12 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all, in UTF-8 with LF line ends."""
+    r"""Write a text file whole or not at all, in UTF-8 with LF line ends.
+
+    What UTF-8 cannot hold, a byte of an odd file name, is written as ``\udcNN``.
+    """
     with atomic_write(path) as file:
-        file.write(text.encode())
+        file.write(text.encode(errors="backslashreplace"))
 
 
 def open_regular(path: Path) -> IO[bytes]:
@@ -74,7 +77,7 @@ def file_kind(mode: int) -> str:
 def human_bytes(count: float) -> str:
     """Give a size in the largest binary unit that leaves one digit before the point."""
     for unit in ("B", "KiB", "MiB", "GiB"):
-        if abs(count) < 1024:
+        if round(abs(count), 1) < 1024:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1024
     return f"{count:.1f} TiB"

@@ -71,10 +71,10 @@ def run(
             stderr=subprocess.PIPE if capture else None,
             check=False,
         )
-    except FileNotFoundError:
-        raise ProcessError(f"{words[0]} is not installed.", fix=fix) from None
-    except PermissionError:
-        raise ProcessError(f"{words[0]} may not be executed.", fix=fix) from None
+    except OSError as error:
+        raise ProcessError(_not_started(words[0], cwd, error), fix=fix) from None
+    except ValueError:
+        raise ProcessError(f"`{line!a}` holds a zero byte.", fix=fix) from None
     except subprocess.TimeoutExpired:
         raise ProcessError(f"`{line}` did not end within {timeout_s:g} s.", fix=fix) from None
     stdout = (done.stdout or b"").decode(errors="replace")
@@ -84,3 +84,14 @@ def run(
         why = "\n".join(last) if last else "It printed nothing."
         raise ProcessError(f"`{line}` failed with exit code {done.returncode}.", why=why, fix=fix)
     return Completed(argv=words, returncode=done.returncode, stdout=stdout, stderr=stderr)
+
+
+def _not_started(program: str, cwd: Path | None, error: OSError) -> str:
+    """Say why a program could not be started; a bad `cwd` looks just like a missing program."""
+    if cwd is not None and not cwd.is_dir():
+        return f"{program} could not be started: {cwd} is no folder."
+    if isinstance(error, FileNotFoundError):
+        return f"{program} is not installed."
+    if isinstance(error, PermissionError):
+        return f"{program} may not be executed."
+    return f"{program} could not be started: {error.strerror}."

@@ -1,14 +1,14 @@
-"""Results of the commands, as text for people; everything is escaped before it is shown."""
+"""Results of the commands, as text for people; strangers' words are shown as they are."""
 
 from __future__ import annotations
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from posebowl import cli
 from posebowl.archive import Archive
 from posebowl.clean import Cleaned
-from posebowl.console import out, warn
+from posebowl.console import out, plain, warn
 from posebowl.data import DataReport
 from posebowl.doctor import Diagnosis, State
 from posebowl.files import human_bytes
@@ -16,7 +16,7 @@ from posebowl.pack import Packed
 from posebowl.quantities import clock
 from posebowl.score import Score
 from posebowl.unpack import Unpacked
-from posebowl.wording import counted
+from posebowl.wording import counted, first_few
 
 _COLOURS = {
     State.GOOD: "green",
@@ -31,21 +31,22 @@ def packed(made: Packed) -> None:
     warnings(made.warnings)
     place = cli.local(made.path)
     size = f"{counted(made.files, 'file')}, {human_bytes(made.bytes)}, {clock(made.seconds)}"
-    out.print(f"[green]Packed[/] {escape(str(place))} ({size})")
+    out.print(Text.assemble(("Packed", "green"), " ", plain(f"{place} ({size})")))
     if made.left_out:
-        names = ", ".join(made.left_out[:5]) + (", ..." if len(made.left_out) > 5 else "")
-        out.print(f"Left out {len(made.left_out)}: {names}", markup=False)
+        names = first_few(made.left_out, len(made.left_out))
+        out.print(plain(f"Left out {len(made.left_out):,}: {names}"))
     out.print("Next: invoke run", style="dim")
 
 
 def checked(found: Archive) -> None:
     """Tell that a zip is acceptable."""
     warnings(found.warnings)
-    place = escape(str(cli.local(found.path)))
+    place = cli.local(found.path)
     size = f"{human_bytes(found.packed_bytes)}, {human_bytes(found.unpacked_bytes)} unpacked"
-    out.print(f"[green]OK[/] {place}: {counted(found.files, 'file')}, {size}")
+    text = f"{place}: {counted(found.files, 'file')}, {size}"
+    out.print(Text.assemble(("OK", "green"), " ", plain(text)))
     if found.imports:
-        out.print(f"It imports {', '.join(sorted(found.imports))}.", markup=False)
+        out.print(plain(f"It imports {', '.join(sorted(found.imports))}."))
 
 
 def scored(result: Score) -> None:
@@ -58,14 +59,14 @@ def scored(result: Score) -> None:
 def data(report: DataReport) -> None:
     """Tell which data is in use."""
     warnings(report.warnings)
-    out.print(report.summary, markup=False)
+    out.print(plain(report.summary))
 
 
 def cleaned(done: Cleaned) -> None:
     """Tell what was removed and what was kept."""
     for name, paths in (("Removed", done.removed), ("Kept", done.kept)):
         for path in paths:
-            out.print(f"{name} {cli.local(path)}", markup=False)
+            out.print(plain(f"{name} {cli.local(path)}"))
     if not done.removed:
         out.print("Nothing to remove.")
 
@@ -74,10 +75,10 @@ def diagnosis(found: Diagnosis) -> None:
     """Show a table of findings, and what to type next."""
     table = Table(box=None, show_header=False, pad_edge=False)
     for finding in found.findings:
-        colour = _COLOURS[finding.state]
-        table.add_row(f"[{colour}]{finding.state}[/]", finding.name, escape(finding.text))
+        state = Text(finding.state, _COLOURS[finding.state])
+        table.add_row(state, plain(finding.name), plain(finding.text))
     out.print(table)
-    out.print(found.next_step, markup=False)
+    out.print(plain(found.next_step))
 
 
 def warnings(texts: tuple[str, ...]) -> None:
@@ -93,5 +94,5 @@ def unpacked(done: Unpacked) -> None:
         parts.append(f"{done.kept:,} already there")
     if done.left_out:
         parts.append(f"{done.left_out:,} left out, being no photos")
-    out.print("; ".join(parts) + ".", markup=False)
+    out.print("; ".join(parts) + ".")
     out.print("Next: invoke data.check", style="dim")

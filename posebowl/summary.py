@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from posebowl.console import plain
 from posebowl.errors import Verdict
 from posebowl.files import human_bytes
 from posebowl.quantities import clock
-from posebowl.result import Meter, Result
+from posebowl.result import Meter, Result, ScoreSummary
+from posebowl.wording import counted
 
 _NAMES = {"time": "Time", "memory": "Peak memory", "cpu": "CPU", "output": "Disk", "log": "Log"}
-
-
 _FILES = {"Predictions": "submission.csv", "Log file": "log.txt", "Report": "report.html"}
 
 
@@ -30,48 +30,44 @@ def show(result: Result, out: Path, console: Console) -> None:
     console.print(table)
 
 
-def rows(result: Result, out: Path) -> list[tuple[str, str]]:
-    """Return the table's rows: a name, and a text with markup."""
-    colour = "green" if result.verdict is Verdict.OK else "red"
-    found = [("Verdict", f"[bold {colour}]{result.verdict}[/] {escape(result.message)}")]
+def rows(result: Result, out: Path) -> list[tuple[str, Text]]:
+    """Return the table's rows: a name, and a text with its colours."""
+    colour = "bold green" if result.verdict is Verdict.OK else "bold red"
+    verdict = Text.assemble((str(result.verdict), colour), " ", plain(result.message))
+    found = [("Verdict", verdict)]
     if result.fix:
-        found.append(("What next", escape(result.fix)))
+        found.append(("What next", plain(result.fix)))
     if result.score is not None:
-        score = result.score
-        images = f"{score.images:,} image{'s' if score.images != 1 else ''}"
-        found.append(
-            ("Mean IoU", f"[bold]{score.mean_iou:.4f}[/] (median {score.median_iou:.4f}, {images})")
-        )
+        found.append(("Mean IoU", _score(result.score)))
     elif result.verdict is Verdict.OK:
-        found.append(("Mean IoU", "not scored: the data has no labels"))
-    if result.timing is not None and result.timing.images_per_second is not None:
-        found.append(("Speed", _speed(result)))
-    found.extend((_NAMES[name], _meter(meter)) for name, meter in result.meters.items())
-    found.extend(("Differs", escape(f"{k}: {v}")) for k, v in result.unenforced.items())
-    found.extend(("Warning", f"[yellow]{escape(text)}[/]") for text in result.warnings)
+        found.append(("Mean IoU", Text("not scored: the data has no labels")))
+    if speed := _speed(result):
+        found.append(("Speed", Text(speed)))
+    found.extend((_NAMES.get(name, name), _meter(meter)) for name, meter in result.meters.items())
+    found.extend(("Differs", plain(f"{k}: {v}")) for k, v in result.unenforced.items())
+    found.extend(("Warning", plain(text, "yellow")) for text in result.warnings)
     if result.engine:
-        found.append(("Engine", escape(f"{result.engine} ({result.variant})")))
-    for name, file in (
-        ("Predictions", "submission.csv"),
-        ("Log", "log.txt"),
-        ("Report", "report.html"),
-    ):
-        if (out / file).is_file():
-            found.append((name, escape(str(out / file))))
+        found.append(("Engine", plain(f"{result.engine} ({result.variant})")))
+    files = ((name, out / file) for name, file in _FILES.items())
+    found.extend((name, plain(str(path))) for name, path in files if path.is_file())
     return found
 
 
+def _score(score: ScoreSummary) -> Text:
+    rest = f" (median {score.median_iou:.4f}, {counted(score.images, 'image')})"
+    return Text.assemble((f"{score.mean_iou:.4f}", "bold"), rest)
+
+
 def _speed(result: Result) -> str:
-    timing = result.timing
-    if timing is None or timing.images_per_second is None:
+    timing, meter = result.timing, result.meters.get("time")
+    if timing is None or timing.images_per_second is None or meter is None:
         return ""
     rate = timing.images_per_second
-    within = int(rate * result.meters["time"].limit)
-    limit = clock(result.meters["time"].limit)
-    return f"{rate:.1f} images/s, start included ({within:,} images in {limit} at this pace)"
+    within = f"{int(rate * meter.limit):,} images in {clock(meter.limit)} at this pace"
+    return f"{rate:.1f} images/s, start included ({within})"
 
 
-def _meter(meter: Meter) -> str:
+def _meter(meter: Meter) -> Text:
     match meter.unit:
         case "s":
             used, limit = clock(meter.used), clock(meter.limit)
@@ -81,4 +77,5 @@ def _meter(meter: Meter) -> str:
             used, limit = f"{meter.used:.1f}", f"{meter.limit:.0f} cores on average"
     share = meter.share
     colour = "red" if share > 1 else "yellow" if share > 0.8 else "green"
-    return f"{used} of {limit} [{colour}]({max(0.0, 1 - share):.0%} left)[/]"
+    left = f"({max(0.0, 1 - share):.0%} left)"
+    return Text.assemble(f"{used} of {limit} ", (left, colour))
