@@ -263,6 +263,12 @@ def export(
 
 VARIANT = "cpu or gpu"
 ENGINE = "auto, docker or podman"
+TRANSFER = {
+    "variant": VARIANT,
+    "registry": "host[:port][/path], or POSEBOWL_REGISTRY",
+    "engine": ENGINE,
+    "json": JSON,
+}
 
 
 @cli.command(
@@ -303,14 +309,7 @@ def base(_: Context, engine: str = "auto", mirror: str = "", json: bool = False)
     cli.show(made, f"{made.name}: {size} in {made.seconds:.0f} s", as_json=json)
 
 
-@cli.command(
-    help={
-        "variant": VARIANT,
-        "registry": "host[:port][/path], or POSEBOWL_REGISTRY",
-        "engine": ENGINE,
-        "json": JSON,
-    }
-)
+@cli.command(help=TRANSFER)
 def push(
     _: Context, variant: str = "cpu", registry: str = "", engine: str = "auto", json: bool = False
 ) -> None:
@@ -320,14 +319,7 @@ def push(
     cli.show(moved, f"{moved.local} -> {moved.remote}", as_json=json)
 
 
-@cli.command(
-    help={
-        "variant": VARIANT,
-        "registry": "host[:port][/path], or POSEBOWL_REGISTRY",
-        "engine": ENGINE,
-        "json": JSON,
-    }
-)
+@cli.command(help=TRANSFER)
 def pull(
     _: Context, variant: str = "cpu", registry: str = "", engine: str = "auto", json: bool = False
 ) -> None:

@@ -186,12 +186,11 @@ def test_two_runs_at_once(engine, bench: Bench):
     assert caught.value.exit_code == 21
 
 
-def test_a_killed_harness_leaves_nothing_alive_and_the_next_run_starts_clean(engine, bench: Bench):
-    endless = Program(name="endless", main="echo started\nexec sleep 987654")
-    archive = bench.zip(endless.main, {})
-    argv = [sys.executable, "-m", "invoke", "run", "--zip", archive, "--data", bench.data]
+def start_harness(engine: EngineName, bench: Bench, main: str) -> subprocess.Popen[str]:
+    """Start `invoke run` on its own, and return when main.sh has said "started"."""
+    argv = [sys.executable, "-m", "invoke", "run", "--zip", bench.zip(main, {}), "--engine", engine]
     harness = subprocess.Popen(
-        [*argv, "--out", bench.folder / "out", "--engine", engine],
+        [*argv, "--data", bench.data, "--out", bench.folder / "out"],
         cwd=paths.ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -202,12 +201,14 @@ def test_a_killed_harness_leaves_nothing_alive_and_the_next_run_starts_clean(eng
     for line in harness.stdout:
         said.append(line)
         if "started" in line:
-            break
-    assert said, "the harness ended early"
-    assert "started" in said[-1], said
+            return harness
+    pytest.fail(f"the harness ended early: {said}")
+
+
+def test_a_killed_harness_leaves_nothing_alive_and_the_next_run_starts_clean(engine, bench: Bench):
+    harness = start_harness(engine, bench, "echo started\nexec sleep 987654")
     harness.send_signal(signal.SIGKILL)
-    harness.wait()
-    harness.stdout.close()
+    harness.communicate()
 
     ended = bench.run(engine, Program(name="good", main=OK))
 
@@ -217,24 +218,11 @@ def test_a_killed_harness_leaves_nothing_alive_and_the_next_run_starts_clean(eng
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_everything_and_says_so(engine, bench: Bench, number: signal.Signals):
-    archive = bench.zip("echo started\nexec sleep 987655", {})
-    argv = [sys.executable, "-m", "invoke", "run", "--zip", archive, "--data", bench.data]
-    harness = subprocess.Popen(
-        [*argv, "--out", bench.folder / "out", "--engine", engine],
-        cwd=paths.ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert harness.stdout is not None
-    for line in harness.stdout:
-        if "started" in line:
-            break
+    harness = start_harness(engine, bench, "echo started\nexec sleep 987655")
     harness.send_signal(number)
-    rest = harness.stdout.read()
-    harness.stdout.close()
+    rest, _ = harness.communicate()
 
-    assert harness.wait() == 130
+    assert harness.returncode == 130
     assert "INTERRUPTED" in rest
     assert not processes_with("987655")
     assert result.read(bench.folder / "out/result.json").verdict is Verdict.INTERRUPTED
