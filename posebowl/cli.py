@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import json
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +22,6 @@ from posebowl.errors import PoseBowlError, UsageError, Verdict
 from posebowl.pack import find_solution
 
 _E = TypeVar("_E", bound=StrEnum)
-_DEBUG_FLAGS = {"-d", "--debug"}
 
 
 def command(**options: Any) -> Callable[[Callable[..., int | None]], Any]:
@@ -42,26 +42,47 @@ def command(**options: Any) -> Callable[[Callable[..., int | None]], Any]:
 def _guarded(function: Callable[..., int | None]) -> Callable[..., None]:
     @functools.wraps(function)
     def wrapper(*args: Any, **options: Any) -> None:
-        for name in ("SIGTERM", "SIGHUP"):
-            # A closed terminal or a stopped service ends a run as Ctrl-C does: cleanly.
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), signal.default_int_handler)
+        _end_as_ctrl_c("SIGTERM", "SIGHUP")
+        console.tolerate_odd_names()
         try:
             code = function(*args, **options)
-        except PoseBowlError as error:
-            if _DEBUG_FLAGS & set(sys.argv):
+        except BrokenPipeError:
+            code = 1
+        except (PoseBowlError, OSError) as error:
+            if _debugging(sys.argv):
                 raise
-            console.show_error(error)
-            sys.exit(error.exit_code)
+            shown = error if isinstance(error, PoseBowlError) else _of_the_host(error)
+            console.show_error(shown)
+            code = shown.exit_code
         except KeyboardInterrupt:
             console.err.print("Interrupted; nothing is left half-written.")
-            sys.exit(Verdict.INTERRUPTED.exit_code)
-        except BrokenPipeError:
-            sys.exit(1)
+            code = Verdict.INTERRUPTED.exit_code
         if code:
             sys.exit(code)
 
     return wrapper
+
+
+def _end_as_ctrl_c(*names: str) -> None:
+    """Let a closed terminal or a stopped service end a run as Ctrl-C does: cleanly.
+
+    A signal that is ignored already stays so: that is what nohup does.
+    """
+    for number in (getattr(signal, name, None) for name in names):
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+
+
+def _of_the_host(error: OSError) -> PoseBowlError:
+    place = f"{error.filename}: " if error.filename else ""
+    what = f"{place}{error.strerror or error}."
+    return PoseBowlError(what, fix="Check the path, its permissions and the disk.")
+
+
+def _debugging(argv: Sequence[str]) -> bool:
+    """Tell whether invoke was told to debug; behind a task's name, -d is a flag of the task."""
+    own = itertools.takewhile(lambda word: word.startswith("-"), argv[1:])
+    return "-d" in own or "--debug" in argv
 
 
 def one_of(kind: type[_E], text: str, flag: str) -> _E:

@@ -74,7 +74,12 @@ def _uv() -> Finding:
 
 
 def _lock() -> Finding:
-    done = process.run(["uv", "lock", "--check", "--offline"], cwd=paths.ROOT, check=False)
+    command = ["uv", "lock", "--check", "--offline"]
+    try:
+        done = process.run(command, cwd=paths.ROOT, timeout_s=60, check=False)
+    except process.ProcessError as error:
+        text = f"could not be checked against pyproject.toml: {error}"
+        return Finding(name="uv.lock", state=State.WARNING, text=text)
     if done.returncode == 0:
         short = environments.lock_hash()[:12]
         return Finding(name="uv.lock", state=State.GOOD, text=f"fits pyproject.toml ({short})")
