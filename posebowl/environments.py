@@ -27,13 +27,30 @@ Group = Literal["lean", "cpu", "gpu", "render"]
 
 # Distributions whose modules have another name than they have themselves.
 MODULE_NAMES: Final = {
+    "absl-py": ("absl",),
+    "attrs": ("attr", "attrs"),
+    "beautifulsoup4": ("bs4",),
+    "fonttools": ("fontTools",),
+    "google-pasta": ("pasta",),
+    "grpcio": ("grpc",),
+    "libclang": ("clang",),
+    "matplotlib": ("matplotlib", "mpl_toolkits", "pylab"),
+    "nvidia-ml-py": ("pynvml",),
     "opencv-python-headless": ("cv2",),
     "pillow": ("PIL",),
+    "plum-dispatch": ("plum",),
+    "protobuf": ("google",),
     "python-dateutil": ("dateutil",),
+    "python-dotenv": ("dotenv",),
+    "python-fasthtml": ("fasthtml",),
+    "python-multipart": ("multipart", "python_multipart"),
+    "pytorch-lightning": ("lightning_fabric", "pytorch_lightning"),
     "pyyaml": ("yaml",),
     "scikit-image": ("skimage",),
     "scikit-learn": ("sklearn",),
     "tensorflow-cpu": ("tensorflow",),
+    "torch": ("functorch", "torch", "torchgen"),
+    "ultralytics-thop": ("thop",),
     "xgboost-cpu": ("xgboost",),
 }
 
@@ -92,26 +109,37 @@ def choose(imports: frozenset[str], *, full: bool = False) -> Choice:
 def modules(group: Group) -> frozenset[str]:
     """Return the names under which the packages of a group are imported.
 
-    They are kept beside the environments: asking uv takes as long as starting a run.
+    Raises:
+        EngineError: uv is missing, or cannot read its lock.
     """
-    kept = cache_root() / f"modules-{group}-{lock_hash()[:16]}.txt"
-    if not kept.is_file():
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        write_text(kept, "".join(f"{name}\n" for name in sorted(_modules(group))))
-    return frozenset(kept.read_text().split())
-
-
-def _modules(group: Group) -> set[str]:
-    argv = ["uv", "export", "--frozen", "--no-default-groups", "--group", group]
-    listing = process.run(
-        [*argv, "--no-hashes", "--no-header", "--no-annotate"], cwd=paths.ROOT, timeout_s=120
-    )
-    distributions = re.findall(r"^([A-Za-z0-9._-]+)==", listing.stdout, flags=re.MULTILINE)
     names: set[str] = set()
-    for distribution in distributions:
-        normal = distribution.lower()
-        names.update(MODULE_NAMES.get(normal, (normal.replace("-", "_"),)))
-    return names
+    for package in _packages(group):
+        names.update(MODULE_NAMES.get(package, (re.sub(r"[-.]", "_", package),)))
+    return frozenset(names)
+
+
+def _packages(group: Group) -> list[str]:
+    """List the packages of a group by their normal names.
+
+    The list is kept beside the environments: asking uv takes as long as starting a run.
+    """
+    kept = cache_root() / f"packages-{group}-{lock_hash()[:16]}.txt"
+    if not kept.is_file():
+        argv = ["uv", "export", "--frozen", "--no-default-groups", "--group", group]
+        argv += ["--no-hashes", "--no-header", "--no-annotate"]
+        try:
+            listing = process.run(argv, cwd=paths.ROOT, timeout_s=120, fix="pip install uv").stdout
+        except process.ProcessError as error:
+            raise EngineError(error.what, why=error.why, fix=error.fix) from error
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        write_text(kept, "".join(f"{name}\n" for name in packages(listing)))
+    return kept.read_text().split()
+
+
+def packages(listing: str) -> list[str]:
+    """Read the names of packages, in lower case, off what `uv export` printed."""
+    found = re.findall(r"^([A-Za-z0-9._-]+)(?:\[.*?\])?==", listing, re.MULTILINE)
+    return sorted({name.lower() for name in found})
 
 
 def ensure(group: Group, *, note: Callable[[str], None] = lambda _: None) -> Path:
