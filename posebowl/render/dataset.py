@@ -24,7 +24,7 @@ from posebowl.errors import PoseBowlError, UsageError
 from posebowl.files import atomic_write, write_text
 from posebowl.render import photo
 from posebowl.render.families import FAMILIES
-from posebowl.render.window import require_pyvista
+from posebowl.render.window import INSTALL, require_renderer
 
 if TYPE_CHECKING:
     from posebowl.render.window import Window
@@ -96,7 +96,7 @@ def render_dataset(
     if processes < 1:
         raise UsageError(f"--workers is {processes}.", fix="Give 1 or more.")
     continued = _check(out, recipe)
-    require_pyvista()
+    require_renderer()
     if not continued:
         _create(out, recipe)
     rows = read_rows(out, jpeg=jpeg)
@@ -255,11 +255,8 @@ def _work(
     out: Path, recipe: Recipe, chunks: list[list[int]], processes: int
 ) -> Iterator[list[Row]]:
     """Render chunks in processes of their own, and give them as they are done."""
-    if processes == 1:
-        for chunk in chunks:
-            yield render_chunk(out, recipe, chunk)
-        return
-    # Started afresh, not forked: a window of the parent would not survive a fork.
+    # Even a single worker is a process of its own: VTK crashes where OpenGL has no driver.
+    # Started afresh, not forked: threads and windows do not survive a fork.
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         jobs = [pool.submit(render_chunk, out, recipe, chunk) for chunk in chunks]
         try:
@@ -268,8 +265,8 @@ def _work(
         except BrokenProcessPool:
             raise PoseBowlError(
                 "A rendering process died.",
-                why="Often the machine is out of memory, or its OpenGL driver crashed.",
-                fix="Try again with --workers 1: what is done is kept.",
+                why="Often there is no OpenGL driver, or memory ran out.",
+                fix=f"{INSTALL}. Or try again with --workers 1: what is done is kept.",
             ) from None
         finally:
             pool.shutdown(cancel_futures=True)

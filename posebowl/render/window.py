@@ -5,8 +5,11 @@ This is the only module of the project that imports PyVista.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from types import SimpleNamespace
@@ -22,6 +25,13 @@ from posebowl.render.mesh import Array, Mesh
 SIZES: Final = ((256, 256), (512, 512), (1024, 1024), (2560, 2048))
 """Window sizes, (width, height): the smallest that holds a picture is used, since Mesa's
 software renderer pays for every pixel."""
+
+
+OFF_SCREEN: Final = ("libEGL.so.1", "libOSMesa.so.8", "libOSMesa.so.6", "libOSMesa.so")
+"""What VTK draws with where there is no display: the first that is there."""
+
+
+INSTALL: Final = "On Debian or Ubuntu, type: sudo apt-get install libegl1 libgl1-mesa-dri"
 
 
 class RenderError(PoseBowlError):
@@ -47,14 +57,34 @@ class View:
     height: int
 
 
-def require_pyvista() -> None:
-    """Make sure that PyVista is installed, without the seconds that importing it takes.
+def require_renderer() -> None:
+    """Make sure that pictures can be taken, without the seconds that importing PyVista takes.
 
     Raises:
-        RenderError: It is not; says how to get it.
+        RenderError: PyVista or an OpenGL library is missing; says how to get it.
     """
     if find_spec("pyvista") is None:
         raise missing_pyvista()
+    if sys.platform == "linux" and not os.environ.get("DISPLAY") and not _loads(OFF_SCREEN):
+        # VTK would crash, not complain.
+        raise missing_opengl()
+
+
+def _loads(libraries: Sequence[str]) -> bool:
+    for library in libraries:
+        with contextlib.suppress(OSError):
+            ctypes.CDLL(library)
+            return True
+    return False
+
+
+def missing_opengl() -> RenderError:
+    """Say how to get OpenGL without a display."""
+    return RenderError(
+        "VTK cannot draw off-screen on this machine.",
+        why=f"None of {', '.join(OFF_SCREEN)} can be loaded.",
+        fix=INSTALL,
+    )
 
 
 def _pyvista() -> Any:
@@ -120,11 +150,7 @@ class Window:
         """
         self._window.Render()
         if not self._window.SupportsOpenGL():
-            raise RenderError(
-                "VTK cannot draw off-screen on this machine.",
-                why="It found no OpenGL through EGL.",
-                fix="On Debian or Ubuntu: `apt-get install libegl1`.",
-            )
+            raise missing_opengl()
 
     def close(self) -> None:
         """Give the window back."""

@@ -113,7 +113,7 @@ def test_only_images_that_are_there_count_as_done(tmp_path):
 
 
 def test_a_damaged_table_is_an_error_not_a_traceback(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(window, "find_spec", lambda name: name)
+    monkeypatch.setattr(dataset, "require_renderer", lambda: None)
     out = tmp_path / "set"
     dataset._create(out, dataset._recipe(1, 7, None, jpeg=False, compact=False))
     (out / "render.csv").write_text("index,image_id\nx,y\n")
@@ -164,6 +164,16 @@ def test_the_demo_set_is_small_enough_for_the_repository():
     assert sum(sizes) <= 15_000_000
 
 
+def test_without_opengl_nothing_is_written_and_the_package_is_named(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(window, "find_spec", lambda name: name)
+    monkeypatch.setattr(window, "OFF_SCREEN", ("libnowhere.so.1",))
+    monkeypatch.setattr(window.sys, "platform", "linux")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    assert main(["--count", "1", "--seed", "1", "--out", str(tmp_path / "set")]) == 1
+    assert "libegl1" in capsys.readouterr().err
+    assert not (tmp_path / "set").exists()
+
+
 @pytest.mark.render
 def test_the_demo_set_is_what_its_command_makes(tmp_path):
     pytest.importorskip("pyvista")
@@ -174,7 +184,8 @@ def test_the_demo_set_is_what_its_command_makes(tmp_path):
         fresh = np.asarray(Image.open(tmp_path / "demo" / "images" / name)).astype(int)
         kept = np.asarray(Image.open(DEMO_DATA / "images" / name)).astype(int)
         box = np.array(committed[row.image_id], dtype=int)
-        # OpenGL leaves the last bit of a colour and the pixels on an edge to the driver.
+        # The same bytes with the same driver; another one (llvmpipe against softpipe, both of
+        # Mesa) differs by up to 3 levels in one colour of a thousand.
         assert np.abs(box - row.box).max() <= 1
         assert np.abs(fresh - kept).mean() < 0.05
         assert np.quantile(np.abs(fresh - kept), 0.999) <= 2
