@@ -146,6 +146,9 @@ def _isolation(engine: EngineName, spec: ContainerSpec) -> list[str]:
     words += ["--user", f"{user.uid}:{user.gid}"]
     if user.gid != RUNNER:
         words += ["--group-add", str(RUNNER)]
+    if user.uid != RUNNER:
+        # The image knows no name for this user, and some packages ask for one.
+        words += ["--env", "USER=runner", "--env", "LOGNAME=runner"]
     if user.keep_id:
         words += ["--userns", f"keep-id:uid={user.uid},gid={user.gid}"]
     if engine == EngineName.PODMAN:
@@ -174,6 +177,6 @@ def _limits(spec: ContainerSpec) -> list[str]:
 
 
 def _csv_field(word: str) -> str:
-    if any(c in word for c in ',"\n'):
+    if any(c in word for c in ',"\n\r'):
         return '"' + word.replace('"', '""') + '"'
     return word

@@ -18,6 +18,8 @@ from posebowl.errors import EngineError
 
 _PROBE_TIMEOUT_S: Final = 30.0
 _COMMAND_TIMEOUT_S: Final = 120.0
+_RUNTIME_PLACES: Final = "/usr/bin:/usr/sbin:/sbin:/usr/lib/podman"
+"""Where podman finds its runtime, whatever the PATH says."""
 _BUILDKIT_INSIDE: Final = 22
 """The last major version of Docker's client that brings BuildKit without a plugin."""
 
@@ -198,7 +200,7 @@ def _runtime(configured: str, cgroup_version: int) -> str:
     """
     wanted = ["runc", "crun"] if cgroup_version == 1 else [configured or "crun", "crun", "runc"]
     for name in wanted:
-        if shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/lib/podman"):
+        if shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_RUNTIME_PLACES}"):
             return name
     raise EngineError(
         "Podman has no runtime to start containers with.",

@@ -13,7 +13,7 @@ from posebowl.challenge import Variant
 from posebowl.engines import oci_argv, oci_client
 from posebowl.engines.base import Limit, Stop
 from posebowl.engines.oci import OciEngine, rlimits
-from posebowl.engines.oci_argv import ContainerSpec
+from posebowl.engines.oci_argv import ContainerSpec, User
 from posebowl.engines.oci_container import Container
 from posebowl.errors import BadArchiveError, EngineError, LimitUnenforcedError
 from posebowl.images import identity
@@ -248,6 +248,24 @@ def test_an_installed_wheel_is_gone_with_the_run(oci: OciEngine, spec_of: SpecMa
         outcome = oci.execute(spec_of(main, files=files), heard.watcher())
         assert outcome.exit_code == 0, heard.lines
         assert heard.lines[-1] == "6"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act for other users")
+@pytest.mark.parametrize("uid", [0, 4321])
+def test_another_user_can_do_the_same(
+    oci: OciEngine, spec_of: SpecMaker, monkeypatch: pytest.MonkeyPatch, uid: int
+) -> None:
+    """As for members of the group docker, and for docker without root."""
+    monkeypatch.setattr("posebowl.engines.oci.run_user", lambda _: User(uid=uid, gid=uid))
+    main = (
+        "set -e; id -u; touch ~/x ~/.cache/x /tmp/x ./x ../submission/submission.csv\n"
+        "touch /opt/env/lib/python3.11/site-packages/x.py\n"
+        "python -c 'import getpass, x; print(getpass.getuser())'\n"
+    )
+    spec, heard = spec_of(main), Heard()
+    assert oci.execute(spec, heard.watcher()).exit_code == 0, heard.lines
+    assert heard.lines == [str(uid), "runner" if uid else heard.lines[1]]
+    assert (spec.output / "submission.csv").stat().st_uid == 0
 
 
 def test_orphans_of_a_dead_harness_are_reaped(oci: OciEngine) -> None:
