@@ -33,7 +33,7 @@ class Timing:
     wall_s: float
     """From the start of main.sh to its end."""
     images_per_second: float | None
-    """Images of the data set by `wall_s`; None unless the run produced predictions."""
+    """Images of the data set by `wall_s`; None unless main.sh ended well."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from typing import Final
 
 import polars as pl
 
-from posebowl import archive, data, machine, report
+from posebowl import archive, data, machine, process, report
 from posebowl import result as results
 from posebowl.challenge import LIMITS, PREDICTIONS_FILE, Limits, Variant
 from posebowl.data import DataFolder
@@ -86,6 +86,8 @@ def _perform_or_fail(work: _Work, display: Display) -> None:
         _perform(work, display)
     except VerdictError as error:
         work.fail(error)
+    except process.ProcessError as error:
+        work.fail(EngineError(error.what, why=error.why, fix=error.fix))
     except KeyboardInterrupt:
         work.end(Verdict.INTERRUPTED, "The run was interrupted; nothing of it is alive.", "")
     except OSError as error:
@@ -212,12 +214,13 @@ def _execute(work: _Work, spec: RunSpec, display: Display) -> Outcome:
         work.learn(engine=str(engine.name))
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
         outcome = engine.execute(spec, watch)
+    measurable = outcome.exit_code == 0 and outcome.wall_s > 0
     work.learn(
         timing=Timing(
             started_at=started_at,
             start_s=outcome.started_after_s,
             wall_s=outcome.wall_s,
-            images_per_second=images / outcome.wall_s if outcome.exit_code == 0 else None,
+            images_per_second=images / outcome.wall_s if measurable else None,
         ),
         exit_code=outcome.exit_code,
         meters=_meters(outcome, spec.limits),
