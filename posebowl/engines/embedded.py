@@ -127,11 +127,11 @@ class _Execution:
         try:
             exit_code, started_after_s, watched = self._run(group, log)
         finally:
-            log.close()
             self._take_results()
             counted = group.usage() if group else None
             if group:
                 group.remove()
+            log.close()  # last: it may raise
         return Outcome(
             exit_code=None if watched.stopped_by not in {None, Stop.OUTPUT} else exit_code,
             stopped_by=watched.stopped_by,

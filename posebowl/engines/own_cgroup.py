@@ -14,12 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 from posebowl.challenge import Limits
 from posebowl.engines.base import Limit
 from posebowl.engines.monitor import Usage
 
 MOUNT: Final = Path("/sys/fs/cgroup")
+OWN: Final = Path("/proc/self/cgroup")
 PREFIX: Final = "posebowl-"
+_NEAR: Final = ("*", "*/*", "*/*/*")
 _CPU_PERIOD_US: Final = 100_000
 
 
@@ -70,14 +74,17 @@ class OwnCgroup:
                     break
 
 
-def create(run_id: str, limits: Limits, *, mount: Path = MOUNT) -> OwnCgroup | None:
+def create(
+    run_id: str, limits: Limits, *, mount: Path = MOUNT, own: Path = OWN
+) -> OwnCgroup | None:
     """Make groups with the limits of a run, or return None where that is not allowed.
 
     Without a memory group there is none at all: a watchdog then does the work.
     """
-    own = Path("/proc/self/cgroup").read_text()
-    name = f"{PREFIX}{run_id}"
-    folders = _create_v2(own, name, mount) or _create_v1(own, name, mount)
+    lines = own.read_text()
+    # The number of the process keeps others from reaping a group that nobody has joined yet.
+    name = f"{PREFIX}{os.getpid()}-{run_id}"
+    folders = _create_v2(lines, name, mount) or _create_v1(lines, name, mount)
     if not folders:
         return None
     group = OwnCgroup(folders=folders)
@@ -113,10 +120,17 @@ def settings(folders: dict[str, Path], limits: Limits) -> list[tuple[Path, str]]
     return [(folders[name] / file, text) for name, file, text in wanted if name in folders]
 
 
-def reap(mount: Path = MOUNT) -> None:
-    """Remove empty groups that killed runs of this tool left; groups in use refuse to go."""
-    for pattern in (f"{PREFIX}*", f"*/{PREFIX}*", f"*/*/{PREFIX}*", f"*/*/*/{PREFIX}*"):
-        for folder in mount.glob(pattern):
+def reap(*, mount: Path = MOUNT, own: Path = OWN) -> None:
+    """Remove the groups that killed runs of this tool left; groups in use refuse to go."""
+    places = {place for stars in _NEAR for place in mount.glob(stars)} | {mount}
+    for line in own.read_text().splitlines():
+        place = mount / line.removeprefix("0::").strip("/")
+        while line.startswith("0::") and place.is_relative_to(mount):
+            places.add(place)
+            place = place.parent
+    for folder in (folder for place in places for folder in place.glob(f"{PREFIX}*")):
+        maker = folder.name.removeprefix(PREFIX).partition("-")[0]
+        if not (maker.isdecimal() and psutil.pid_exists(int(maker))):
             with contextlib.suppress(OSError):
                 folder.rmdir()
 
