@@ -136,14 +136,17 @@ def diagnose(_: Context, json: bool = False) -> int:
 
 
 @cli.command(
+    iterable=["family"],
     help={
-        "count": "how many images",
-        "seed": "which set: the same seed gives the same pixels",
+        "count": "how many images (24)",
+        "seed": "which set: the same seed gives the same pixels (0)",
         "out": "folder: new, empty, or one to continue",
         "workers": "processes (one a core)",
+        "family": "only this family of spacecraft; may be repeated",
         "jpeg": "write JPEG instead of PNG: smaller, for training sets",
+        "compact": "little noise and soft photos, so that PNGs are small",
         "sheet": "also write a contact sheet with the boxes drawn, to this file",
-    }
+    },
 )
 def render(
     _: Context,
@@ -151,12 +154,15 @@ def render(
     seed: int = 0,
     out: str = "",
     workers: int = 0,
+    family: list[str] | None = None,
     jpeg: bool = False,
+    compact: bool = False,
     sheet: str = "",
 ) -> int:
     """Render labelled photos of spacecraft."""
     cli.required("data.render", out=out)
-    words = cli.flags(out=out, workers=workers, jpeg=jpeg, sheet=sheet)
+    words = cli.flags(out=out, workers=workers, jpeg=jpeg, compact=compact, sheet=sheet)
+    words += [word for name in family or [] for word in ("--family", name)]
     words += ["--count", str(count), "--seed", str(seed)]
     return cli.in_environment("render", "posebowl.render", *words)
 
