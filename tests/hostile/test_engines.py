@@ -22,6 +22,7 @@ from posebowl.engines.base import EngineName
 from posebowl.errors import BusyError, Verdict
 from posebowl.folder import held
 from tests.conftest import IDS
+from tests.hostile.archives import BAD_CASES, Case
 from tests.hostile.predictions import CASES as CSV_CASES
 from tests.hostile.predictions import CsvCase
 from tests.hostile.programs import OK, PROGRAMS, Program, python
@@ -126,7 +127,21 @@ def test_predictions(case: CsvCase, bench: Bench):
         assert word in f"{ended.message} {ended.fix}"
 
 
-def test_limits_of_a_bad_archive_are_checked_before_anything_runs(engine, bench: Bench):
+@pytest.mark.parametrize("case", BAD_CASES, ids=lambda case: case.name)
+def test_bad_archive(case: Case, bench: Bench):
+    if select.make(EngineName.EMBEDDED).unavailable():
+        pytest.skip("embedded: cannot be used here")
+    request = bench.request(EngineName.EMBEDDED, Program(name=case.name, main=OK))
+    case.write(request.archive)
+
+    ended = run.run(request, Display(quiet=True))
+
+    assert ended.verdict is Verdict.BAD_ARCHIVE
+    assert ended.fix
+    assert ended.exit_code is None
+
+
+def test_a_bad_archive_is_refused_before_anything_runs(engine, bench: Bench):
     request = bench.request(engine, Program(name="nested", main=OK))
     with zipfile.ZipFile(request.archive, "w") as archive:
         archive.writestr("folder/main.sh", OK)
