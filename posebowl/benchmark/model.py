@@ -86,9 +86,7 @@ class BestBox(torch.nn.Module):  # type: ignore[misc]  # torch has no types here
 
     def forward(self, photos: torch.Tensor) -> torch.Tensor:
         """Find the best box of each photo."""
-        weight = next(self.model.parameters())
-        inputs = photos.flip(-1).permute(0, 3, 1, 2).to(weight.dtype) / 255
-        found = self.model(inputs)
+        found = self.raw(photos)
         if self.corners:  # (n, boxes, 6), sorted by score
             return found[:, 0, :5]
         scores = found[:, 4:].amax(1)  # found: (n, 4 + classes, anchors)
@@ -97,6 +95,21 @@ class BestBox(torch.nn.Module):  # type: ignore[misc]  # torch has no types here
         box = found.gather(2, best[:, None].expand(-1, found.shape[1], 1))[:, :4, 0]
         center, half = box[:, :2], box[:, 2:] / 2
         return torch.cat([center - half, center + half, scores.gather(1, best)], 1).float()
+
+    def candidates(self, photos: torch.Tensor) -> torch.Tensor:
+        """Give all boxes with their scores, (n, boxes, 5), among which `forward` chooses."""
+        found = self.raw(photos)
+        if self.corners:
+            return found[..., :5]
+        center, half = found[:, :2], found[:, 2:4] / 2
+        every = torch.cat([center - half, center + half, found[:, 4:].amax(1, keepdim=True)], 1)
+        return every.permute(0, 2, 1).float()
+
+    def raw(self, photos: torch.Tensor) -> torch.Tensor:
+        """Run the detector, box decoding included."""
+        weight = next(self.model.parameters())
+        found: torch.Tensor = self.model(photos.flip(-1).permute(0, 3, 1, 2).to(weight.dtype) / 255)
+        return found
 
 
 def quiet() -> None:
