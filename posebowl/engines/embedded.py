@@ -15,7 +15,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import psutil
 
@@ -24,18 +24,17 @@ from posebowl.challenge import CODE_EXECUTION, Limits, Variant
 from posebowl.engines import namespaces, own_cgroup
 from posebowl.engines.base import EngineName, Limit, Outcome, RunSpec, Stop, Watcher
 from posebowl.engines.gate import Gate
-from posebowl.engines.logs import LogCapture, visible
+from posebowl.engines.logs import LogCapture
 from posebowl.engines.monitor import Watched, watch
 from posebowl.engines.own_cgroup import OwnCgroup
+from posebowl.engines.stream import drain, early_words, start_failure
 from posebowl.engines.tree import ProcessTree
-from posebowl.errors import BadArchiveError, EngineError
+from posebowl.errors import EngineError
 
 ENVIRONMENT: Final = "/opt/env"
 TOOLS: Final = "/opt/posebowl"
 HOME: Final = "/home/runner"
 
-UNPACK_REFUSED: Final = 3
-"""Exit code of runtime/unpack.py for an archive that it does not take."""
 TOOL_FILES: Final = ("entrypoint.sh", "unpack.py")
 VARIABLES: Final = {
     "HOME": HOME,
@@ -47,7 +46,6 @@ VARIABLES: Final = {
 _SANDBOX: Final = Path(__file__).with_name("sandbox.py")
 _WATCHDOG_INTERVAL_S: Final = 0.05
 _LOOK_INTERVAL_S: Final = 0.1
-_CHUNK: Final = 1 << 20
 
 
 class EmbeddedEngine:
@@ -154,9 +152,9 @@ class _Execution:
         assert child.stdin is not None  # noqa: S101  # both are pipes: for the type checker
         assert child.stdout is not None  # noqa: S101
         tree = ProcessTree(child.pid, self.spec.limits, group)
-        drain = threading.Thread(target=_drain, args=(child.stdout, gate, log), daemon=True)
+        drainer = threading.Thread(target=drain, args=(child.stdout, gate, log), daemon=True)
         try:
-            drain.start()
+            drainer.start()
             if not gate.wait_ready():
                 raise _start_failure(gate, child.wait())
             started_after_s = time.monotonic() - self.asked_at
@@ -167,7 +165,7 @@ class _Execution:
         finally:
             tree.kill()
             child.wait()
-            drain.join()
+            drainer.join()
             for pipe in (child.stdin, child.stdout):
                 with contextlib.suppress(OSError):
                     pipe.close()
@@ -314,27 +312,10 @@ def interpreter(environment: Path) -> list[str]:
     return sorted(prefix for prefix in prefixes if not f"{prefix}/".startswith("/usr/"))
 
 
-def _drain(stdout: IO[bytes], gate: Gate, log: LogCapture) -> None:
-    """Pass the stream on to its end; never slower than the run prints."""
-    while chunk := stdout.read(_CHUNK):
-        log.feed(gate.feed(chunk))
-    log.feed(gate.finish())
-
-
 def _start_failure(gate: Gate, exit_code: int) -> Exception:
-    """Tell from what came before the gate why main.sh could not be started."""
-    said = visible(gate.early.decode(errors="replace")).strip()
-    if "mount overlay" in said:
+    if "mount overlay" in early_words(gate):
         return _NoOverlayError()
-    if exit_code == UNPACK_REFUSED:
-        return BadArchiveError(
-            "submission.zip cannot be unpacked.", why=said, fix="Pack it again: invoke pack"
-        )
-    return EngineError(
-        "The embedded engine could not start the run.",
-        why=said or f"It ended with code {exit_code} and said nothing.",
-        fix="Type `invoke doctor`, or use another engine: --engine docker",
-    )
+    return start_failure(EngineName.EMBEDDED, gate, exit_code)
 
 
 def _terminate(child: subprocess.Popen[bytes], grace_s: float) -> None:

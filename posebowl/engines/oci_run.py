@@ -23,14 +23,11 @@ from posebowl.engines.oci_argv import ContainerSpec
 from posebowl.engines.oci_checks import Eyes
 from posebowl.engines.oci_client import Client
 from posebowl.engines.oci_container import Container
-from posebowl.errors import BadArchiveError, EngineError, LimitUnenforcedError
+from posebowl.engines.stream import drain, start_failure
+from posebowl.errors import EngineError, LimitUnenforcedError
 from posebowl.images import identity
 from posebowl.images.identity import Image
 
-UNPACK_REFUSED: Final = 3
-"""Exit code of runtime/unpack.py for an archive that it does not take."""
-
-_CHUNK: Final = 1 << 20
 _LOOK_INTERVAL_S: Final = 0.1
 _FAR_INTERVAL_S: Final = 2.0
 """Where each look goes through the engine to another machine."""
@@ -118,8 +115,8 @@ class Execution:
         """Start the container, and drain it until the block ends; then nothing of it runs."""
         child = container.start(errors)
         assert child.stdout is not None  # noqa: S101  # a pipe: for the type checker
-        drain = threading.Thread(target=_drain, args=(child.stdout, gate, log), daemon=True)
-        drain.start()
+        drainer = threading.Thread(target=drain, args=(child.stdout, gate, log), daemon=True)
+        drainer.start()
         try:
             yield child
         except BaseException:
@@ -127,7 +124,7 @@ class Execution:
             raise
         finally:
             _close(child)
-            drain.join(_EXIT_TIMEOUT_S)
+            drainer.join(_EXIT_TIMEOUT_S)
             child.stdout.close()
 
     def _ready(self, gate: Gate, child: subprocess.Popen[bytes]) -> bool:
@@ -195,18 +192,13 @@ class Execution:
 
     def _start_failure(self, container: Container, gate: Gate, errors: Path) -> Exception:
         """Tell from what came before the gate why main.sh could not be started."""
-        said = visible(gate.early.decode(errors="replace")).strip()
         state = (container.inspect() or {}).get("State") or {}
-        if state.get("ExitCode") == UNPACK_REFUSED and said:
-            return BadArchiveError(
-                "submission.zip cannot be unpacked.", why=said, fix="Pack it again: invoke pack"
-            )
         client = visible(errors.read_text(errors="replace")).strip()
-        why = said or str(state.get("Error") or "") or client
-        return EngineError(
-            f"{self.client.engine} could not start the run.",
-            why=why or f"The container ended with code {state.get('ExitCode')}.",
-            fix="Type `invoke doctor`, or use another engine: --engine embedded",
+        return start_failure(
+            self.client.engine,
+            gate,
+            state.get("ExitCode"),
+            also_said=str(state.get("Error") or "") or client,
         )
 
     def _outcome(self, seen: _Seen, log: LogCapture) -> Outcome:
@@ -248,16 +240,6 @@ def _layer(inspected: dict[str, Any]) -> Path | None:
     if upper and os.access(upper, os.R_OK | os.X_OK):
         return Path(upper)
     return None
-
-
-def _drain(stdout: IO[bytes], gate: Gate, log: LogCapture) -> None:
-    """Pass the stream on to its end; never slower than the run prints."""
-    try:
-        while chunk := stdout.read(_CHUNK):
-            log.feed(gate.feed(chunk))
-        log.feed(gate.finish())
-    finally:
-        gate.finish()
 
 
 def _close(child: subprocess.Popen[bytes]) -> None:
