@@ -8,6 +8,8 @@ umask 002
 trap 'rm -rf /tmp/*' EXIT
 # Where the base image has no Python 3.11, uv brings one.
 export UV_PYTHON_INSTALL_DIR=/opt/python UV_CACHE_DIR=/var/cache/uv
+# Lock extracts (pylock.toml) are a preview of uv, whose version is pinned.
+export UV_PREVIEW_FEATURES=pylock
 if [ -s /run/secrets/env ]; then
     . /run/secrets/env
 fi

@@ -22,14 +22,13 @@ from posebowl.images import identity
 TESTS: Final = PurePosixPath("/opt/posebowl-tests")
 _TEST_MEMORY: Final = 8 << 30
 
-_SHELL: Final = r"""
+_ENTER: Final = r"""
 if [ -e /code_execution/submission.zip ]; then
     python -I /opt/posebowl/unpack.py /code_execution/submission.zip /code_execution/workdir
 fi
 cd /code_execution/workdir
-command -v bash >/dev/null && exec bash
-exec sh
 """
+_INTERACTIVE: Final = "command -v bash >/dev/null && exec bash; exec sh"
 
 
 def shell(
@@ -80,7 +79,7 @@ def shell(
                 user=user,
                 tty=not command,
                 gpu=variant is Variant.GPU and oci_client.host_has_gpu(),
-                command=("-c", command or _SHELL),
+                command=("-c", _ENTER + (command or _INTERACTIVE)),
             )
             argv = [*client.argv, *oci_argv.run(client.engine, spec)]
             return process.run(argv, capture=False, check=False).returncode
