@@ -62,7 +62,13 @@ def judge(outcome: Outcome, limits: Limits, log_tail: str = "") -> Judgement:
         )
     if outcome.exit_code == 0:
         return Judgement(verdict=Verdict.OK, message="", warnings=_warnings(outcome))
-    return _judge_exit_code(outcome.exit_code or 0, log_tail)
+    if outcome.exit_code is None:
+        return Judgement(
+            verdict=Verdict.ENGINE_ERROR,
+            message="The engine lost the run: main.sh has no exit code.",
+            fix="Run it again.",
+        )
+    return _judge_exit_code(outcome.exit_code, log_tail)
 
 
 def _judge_exit_code(code: int, log_tail: str) -> Judgement:
