@@ -82,7 +82,8 @@ def shell(
                 command=("-c", _ENTER + (command or _INTERACTIVE)),
             )
             argv = [*client.argv, *oci_argv.run(client.engine, spec)]
-            return process.run(argv, capture=False, check=False).returncode
+            keyboard = None if command else sys.stdin.buffer
+            return process.run(argv, capture=False, check=False, stdin=keyboard).returncode
     finally:
         shutil.rmtree(output, ignore_errors=True)
 
