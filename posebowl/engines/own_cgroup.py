@@ -82,6 +82,8 @@ def create(
     Without a memory group there is none at all: a watchdog then does the work.
     """
     lines = own.read_text()
+    if "/.." in lines:
+        return None  # we are in a namespace of control groups that does not hold our own
     # The number of the process keeps others from reaping a group that nobody has joined yet.
     name = f"{PREFIX}{os.getpid()}-{run_id}"
     folders = _create_v2(lines, name, mount) or _create_v1(lines, name, mount)
