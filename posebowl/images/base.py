@@ -71,7 +71,8 @@ def make(client: Client, *, mirror: str = "", scratch: Path | None = None) -> Ba
     Raises:
         EngineError: debootstrap is missing or fails, or this is not root.
     """
-    _check_tools()
+    if problem := _unable():
+        raise problem
     start = time.monotonic()
     sources = host_sources()
     with _scratch(scratch) as folder:
@@ -146,19 +147,21 @@ def tidy(root: Path) -> None:
             (root / name).write_text("")
 
 
-def _check_tools() -> None:
+def _unable() -> EngineError | None:
+    """Say what is missing here to make the base, or None."""
     if sys.platform != "linux" or shutil.which("debootstrap") is None:
-        raise EngineError(
+        return EngineError(
             "debootstrap is not installed.",
             why="It makes the base image from Debian's packages, where no registry can be reached.",
             fix="Type: sudo apt-get install debootstrap",
         )
     if os.geteuid() != 0:
-        raise EngineError(
+        return EngineError(
             "Only root can make the base image.",
             why="debootstrap installs packages into a root of their own.",
             fix="Type: sudo env PATH=$PATH uv run invoke base; or let the build pull its base.",
         )
+    return None
 
 
 @contextlib.contextmanager

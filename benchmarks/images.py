@@ -1,0 +1,82 @@
+"""Measure the images: how large they are, what they share, and a rebuild after `uv add`.
+
+    uv run python -m benchmarks.images [--engine docker] [--variant cpu] [--package humanize]
+
+The rebuild happens in a copy of the checkout, under another name, with the caches of the last
+build of this checkout. The goal is under 30 seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from posebowl import paths
+from posebowl.challenge import Variant
+from posebowl.engines.base import EngineName
+from posebowl.engines.oci_argv import image_name
+from posebowl.engines.oci_client import Client
+from posebowl.files import human_bytes
+from posebowl.images import build, identity
+
+NAME = "posebowl-benchmark"
+BUILD = f"""
+import sys
+from posebowl.challenge import Variant
+from posebowl.engines import oci_argv
+from posebowl.engines.base import EngineName
+oci_argv.image_name = lambda variant: f"{NAME}:{{variant}}"
+from posebowl.images import build
+build.build(Variant(sys.argv[2]), EngineName(sys.argv[1]), record=False)
+"""
+
+
+def main() -> None:
+    """Print sizes and the time of a rebuild."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--engine", type=EngineName, help="docker or podman")
+    parser.add_argument("--variant", type=Variant, default=Variant.CPU)
+    parser.add_argument("--package", default="humanize", help="a pure-Python package to add")
+    words = parser.parse_args()
+    client = build.choose(words.engine)
+    show_sizes(client)
+    seconds = rebuild_s(client, words.variant, words.package)
+    print(f"rebuild of {words.variant} after `uv add {words.package}`: {seconds:.1f} s")
+
+
+def show_sizes(client: Client) -> None:
+    """Print what each image takes, and what both have in common."""
+    for variant in Variant:
+        image = identity.find(client, image_name(variant))
+        size = human_bytes(image.bytes) if image else "not built"
+        print(f"{image_name(variant):24} {client.engine:7} {size}")
+    shared = build.shared_bytes(client)
+    if shared is not None:
+        print(f"{'shared':24} {client.engine:7} {human_bytes(shared)}")
+
+
+def rebuild_s(client: Client, variant: Variant, package: str) -> float:
+    """Add a package in a copy of the checkout, and time the build there."""
+    with TemporaryDirectory(prefix="posebowl-images-") as name:
+        copy = Path(name)
+        for file in ("pyproject.toml", "uv.lock"):
+            shutil.copy(paths.ROOT / file, copy)
+        for folder in ("posebowl", "runtime"):
+            shutil.copytree(paths.ROOT / folder, copy / folder)
+        subprocess.run(["uv", "add", "--quiet", "--no-sync", package], cwd=copy, check=True)
+        start = time.monotonic()
+        argv = [sys.executable, "-c", BUILD, client.engine, variant]
+        subprocess.run(argv, cwd=copy, env={**os.environ, "PYTHONPATH": name}, check=True)
+        seconds = time.monotonic() - start
+    client.run("rmi", "--force", f"{NAME}:{variant}", check=False)
+    return seconds
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""Images for real: what stays in them, moved through a registry, opened, made from nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import tarfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from posebowl import process
+from posebowl.challenge import Variant
+from posebowl.engines import oci_client
+from posebowl.engines.base import EngineName
+from posebowl.engines.oci import OciEngine
+from posebowl.engines.oci_client import Client
+from posebowl.errors import EngineError
+from posebowl.images import base, identity, inside, registry
+
+pytestmark = pytest.mark.container
+
+TEST_IMAGE = "posebowl-moved:cpu"
+
+
+@pytest.fixture(params=["docker", "podman"])
+def client(request: pytest.FixtureRequest) -> Client:
+    """Give a client of each engine in turn; no image of this project is needed."""
+    name = EngineName(request.param)
+    if problem := oci_client.problem(name):
+        pytest.skip(problem)
+    return oci_client.connect(name)
+
+
+def _tiny(client: Client, folder: Path, **labels: str) -> None:
+    """Import an image of one file, with the labels of the real one."""
+    (folder / "file").write_text("x")
+    with tarfile.open(folder / "tiny.tar", "w") as archive:
+        archive.add(folder / "file", "file")
+    wanted = {
+        identity.VARIANT_LABEL: "cpu",
+        identity.LOCK_LABEL: identity.lock_hash(),
+        identity.RECIPE_LABEL: identity.recipe_hash(),
+        **labels,
+    }
+    changes = [w for name in wanted for w in ("--change", f"LABEL {name}={wanted[name]}")]
+    client.run("import", *changes, str(folder / "tiny.tar"), TEST_IMAGE)
+
+
+@pytest.fixture
+def named(client: Client, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the modules take a tiny image for the real one, and remove it afterwards."""
+    for module in (identity, registry):
+        monkeypatch.setattr(module, "image_name", lambda _: TEST_IMAGE)
+    yield
+    client.run("rmi", "--force", TEST_IMAGE, check=False)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve a registry on this machine."""
+    program = next(
+        (path for path in ("/usr/bin/docker-registry", "/bin/registry") if Path(path).exists()),
+        None,
+    )
+    if program is None:
+        pytest.skip("no registry to serve: apt-get install docker-registry")
+    folder = tmp_path_factory.mktemp("registry")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (folder / "config.yml").write_text(
+        f"version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {folder}\n"
+        f"http:\n  addr: 127.0.0.1:{port}\nlog:\n  level: error\n"
+    )
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(
+            [program, "serve", folder / "config.yml"], stdout=log, stderr=subprocess.STDOUT
+        )
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/v2/")
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _wait_for(url: str) -> None:
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5):  # noqa: S310
+            return
+    pytest.fail("the registry does not answer")
+
+
+@pytest.mark.usefixtures("named")
+def test_what_is_pushed_can_be_pulled(client: Client, place: str, tmp_path: Path) -> None:
+    _tiny(client, tmp_path)
+    pushed = registry.push(client, Variant.CPU, place)
+    assert pushed.remote == f"{place}/posebowl-runtime:cpu-{identity.lock_hash()[:16]}"
+    client.run("rmi", "--force", TEST_IMAGE)
+    pulled = registry.pull(client, Variant.CPU, place)
+    assert pulled.id == pushed.id
+    found = identity.find(client, TEST_IMAGE)
+    assert found is not None
+    assert found.id == pushed.id
+    assert identity.find(client, pushed.remote) is None
+
+
+@pytest.mark.usefixtures("named")
+def test_a_stale_image_is_neither_pushed_nor_taken(
+    client: Client, place: str, tmp_path: Path
+) -> None:
+    _tiny(client, tmp_path, **{identity.LOCK_LABEL: "0" * 64})
+    with pytest.raises(EngineError, match="not what this checkout builds"):
+        registry.push(client, Variant.CPU, place)
+    remote = registry.remote_name(f"{place}/wrong", Variant.CPU, identity.lock_hash())
+    client.run("tag", TEST_IMAGE, remote)
+    client.run(*registry.transfer_argv("push", client.engine, remote))
+    client.run("rmi", "--force", remote, TEST_IMAGE, check=False)
+    with pytest.raises(EngineError, match="not what its name says"):
+        registry.pull(client, Variant.CPU, f"{place}/wrong")
+    assert identity.find(client, TEST_IMAGE) is None
+    with pytest.raises(EngineError):
+        registry.pull(client, Variant.CPU, f"{place}/nothing-here")
+
+
+def test_nothing_of_the_hosts_settings_stays(oci: OciEngine, photos: Path) -> None:
+    """Neither certificates nor indexes of the host, in no layer and no label."""
+    client = oci_client.connect(oci.name)
+    name = identity.current(client, Variant.CPU).name
+    assert "/run/secrets/" not in str((client.inspect("image", name) or {})["Config"])
+    history = client.run("history", "--no-trunc", "--format", "{{.CreatedBy}}", name).stdout
+    local = sorted(Path("/usr/local/share/ca-certificates").glob("*.crt"))
+    own = [path.read_text().splitlines()[1] for path in local if path.stat().st_size]
+    for line in own:
+        assert line not in history
+    script = (
+        "ls -A /run/secrets /tmp /var/cache/uv 2>/dev/null | grep -v ':$' | grep . && exit 1\n"
+        "env | grep -E '^(UV_|PIP_|SSL_|[A-Za-z]*_proxy)' && exit 2\n"
+        + "".join(f"grep -rqsF '{line}' /etc /opt /home /var /tmp && exit 3\n" for line in own)
+        + "exit 0"
+    )
+    code = inside.shell(
+        client,
+        Variant.CPU,
+        images=photos / "images",
+        submission_format=photos / "submission_format.csv",
+        command=script,
+    )
+    assert code == 0
+
+
+def test_a_shell_is_where_main_would_be(
+    oci: OciEngine, photos: Path, spec_of: object, capfd: pytest.CaptureFixture[str]
+) -> None:
+    spec = spec_of("echo main", files={"more/file": "x"})  # type: ignore[operator]
+    code = inside.shell(
+        oci_client.connect(oci.name),
+        Variant.CPU,
+        images=photos / "images",
+        submission_format=photos / "submission_format.csv",
+        archive=spec.archive,
+        command="pwd; ls; ls ../data/images | wc -l; touch ../submission/x && exit 9",
+    )
+    assert code == 9
+    assert capfd.readouterr().out.split() == ["/code_execution/workdir", "main.sh", "more", "3"]
+
+
+@pytest.mark.skipif(base._unable() is not None, reason=str(base._unable()))
+def test_a_base_image_from_packages_alone(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "NAME", "posebowl-base-test:bookworm")
+    try:
+        made = base.make(client)
+        assert 50e6 < made.bytes < 400e6
+        argv = ["run", "--rm", "--network", "none", "--pull", "never"]
+        if client.engine == EngineName.PODMAN:
+            argv += ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"]
+        words = "cat /etc/debian_version; wc -l < /etc/apt/sources.list"
+        done = process.run([*client.argv, *argv, made.name, "sh", "-c", words])
+        version, sources = done.stdout.split()
+        assert version.startswith("12.")
+        assert int(sources) >= 1
+    finally:
+        client.run("rmi", "--force", "posebowl-base-test:bookworm", check=False)
