@@ -43,6 +43,7 @@ VARIABLES: Final = {
     "VIRTUAL_ENV": ENVIRONMENT,
 }
 
+_SANDBOX_FAILED: Final = 70
 _SANDBOX: Final = Path(__file__).with_name("sandbox.py")
 _WATCHDOG_INTERVAL_S: Final = 0.05
 _LOOK_INTERVAL_S: Final = 0.1
@@ -313,7 +314,8 @@ def interpreter(environment: Path) -> list[str]:
 
 
 def _start_failure(gate: Gate, exit_code: int) -> Exception:
-    if "mount overlay" in early_words(gate):
+    # Only sandbox.py ends so; the names in an archive are in the words of its unpacker.
+    if exit_code == _SANDBOX_FAILED and "mount overlay" in early_words(gate):
         return _NoOverlayError()
     return start_failure(EngineName.EMBEDDED, gate, exit_code)
 
