@@ -123,7 +123,7 @@ def _environment() -> Finding:
 
 def _machine() -> Iterator[Finding]:
     wanted = LIMITS[Variant.CPU]
-    cores = len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else 1
+    cores = len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else 0
     cores = cores or psutil.cpu_count() or 1
     text = f"{cores} cores ({platform.machine()}); the platform has {wanted.cpus}"
     yield Finding(name="cores", state=_enough(cores, wanted.cpus), text=text)
