@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 import itertools
 import json
 import signal
@@ -11,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import invoke
 
@@ -20,6 +21,7 @@ from posebowl.challenge import LIMITS, Limits, Variant
 from posebowl.engines.base import EngineName, Limit
 from posebowl.errors import PoseBowlError, UsageError, Verdict
 from posebowl.pack import find_solution
+from posebowl.wording import show as quoted
 
 _E = TypeVar("_E", bound=StrEnum)
 
@@ -60,7 +62,31 @@ def _guarded(function: Callable[..., int | None]) -> Callable[..., None]:
         if code:
             sys.exit(code)
 
+    signature = inspect.signature(function)
+    parameters = [
+        item.replace(default=_number(item.name, item.default))
+        if type(item.default) is int
+        else item
+        for item in signature.parameters.values()
+    ]
+    # Invoke reads flags off the signature, and their types off the defaults.
+    vars(wrapper)["__signature__"] = signature.replace(parameters=parameters)
     return wrapper
+
+
+def _number(name: str, default: int) -> int:
+    """Make a default whose type reads a flag in words, where plain int would raise ValueError."""
+
+    class Number(int):
+        def __new__(cls, text: str | int) -> Self:
+            try:
+                return super().__new__(cls, text)
+            except ValueError:
+                what = f"--{name.replace('_', '-')} is {quoted(str(text))}."
+                console.show_error(UsageError(what, fix="Give a whole number."))
+                raise invoke.Exit(code=UsageError.exit_code) from None
+
+    return Number(default)
 
 
 def _end_as_ctrl_c(*names: str) -> None:
