@@ -64,6 +64,11 @@ class Cgroup:
     folders: Mapping[str, Path]
     """By controller in version 1; the single key "" in version 2."""
 
+    @property
+    def place(self) -> Path:
+        """Where memory is counted."""
+        return self.folders["memory" if self.version == 1 else ""]
+
     def read(self) -> dict[str, str]:
         """Return all files that are there now; empty when the container has ended."""
         wanted = V1_FILES if self.version == 1 else {"": V2_FILES}

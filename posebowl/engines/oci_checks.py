@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ from typing import Any, Final
 from posebowl import cgroups
 from posebowl.challenge import Limits
 from posebowl.engines.base import Limit
+from posebowl.engines.monitor import Probe
 from posebowl.engines.oci_client import Client
+from posebowl.engines.tree import ProcessTree
 
 _PAGE: Final = 64 << 10
 """The largest page of any supported machine: limits are rounded to whole pages."""
@@ -57,6 +60,17 @@ class Eyes:
         """Whether the kernel's files can be read from here, which costs next to nothing."""
         return self._cgroup is not None
 
+    def probe(self, limits: Limits) -> Probe:
+        """Return what reads the container's usage.
+
+        Podman without root may leave a container in its user's own group, whose counters are
+        those of all the user does: then the container's processes are summed up instead.
+        """
+        mine = cgroups.of_process(os.getpid())
+        if self._cgroup is not None and mine is not None and mine.place == self._cgroup.place:
+            return ProcessTree(self._pid, limits, None)
+        return cgroups.Probe(self.files)
+
     def files(self) -> cgroups.Files:
         """Return the files of the container's control groups."""
         return self._cgroup.read() if self._cgroup else self._inside()
@@ -89,21 +103,13 @@ def weak(seen: Readback, limits: Limits, *, cpus: int) -> dict[Limit, str]:
     have = cgroups.enforced(seen.files)
     found: dict[Limit, str] = {}
     if have.memory_bytes is None or have.memory_bytes > limits.memory_bytes + _PAGE:
-        found[Limit.MEMORY] = (
-            f"the kernel holds the container to {_shown(have.memory_bytes)} bytes of memory "
-            f"instead of {limits.memory_bytes}"
-        )
+        found[Limit.MEMORY] = _differs("memory", have.memory_bytes, limits.memory_bytes)
     elif _may_swap(seen.files, have, limits):
         found[Limit.MEMORY] = "the container may swap, so that it can use more than its memory"
     if have.cpus is None or have.cpus > cpus + 0.01:
-        found[Limit.CPUS] = (
-            f"the kernel holds the container to {_shown(have.cpus)} cores instead of {cpus}"
-        )
+        found[Limit.CPUS] = _differs("cores", have.cpus, cpus)
     if have.processes is None or have.processes > limits.processes:
-        found[Limit.PROCESSES] = (
-            f"the kernel holds the container to {_shown(have.processes)} processes "
-            f"instead of {limits.processes}"
-        )
+        found[Limit.PROCESSES] = _differs("processes", have.processes, limits.processes)
     mode = (seen.inspected.get("HostConfig") or {}).get("NetworkMode")
     interfaces = [line.partition(":")[0].strip() for line in seen.net.splitlines() if ":" in line]
     if mode != "none" or interfaces != ["lo"]:
@@ -132,8 +138,10 @@ def _may_swap(files: cgroups.Files, have: cgroups.Enforced, limits: Limits) -> b
     return "memory.swap.max" in files or total is None or int(total[1]) > 0
 
 
-def _shown(value: float | None) -> str:
-    return "no limit on" if value is None else f"{value:g}" if value < 1000 else f"{value:.0f}"
+def _differs(what: str, have: float | None, wanted: float) -> str:
+    if have is None:
+        return f"the kernel sets the container no limit on {what}"
+    return f"the kernel's limit on {what} is {have:.15g} instead of {wanted:.15g}"
 
 
 def _text(path: Path) -> str:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
-from posebowl.cgroups import Probe
 from posebowl.engines import oci_checks
 from posebowl.engines.base import Limit, Outcome, RunSpec, Sample, Stop, Watcher
 from posebowl.engines.gate import Gate
@@ -93,11 +92,12 @@ class Execution:
             gate.open(_stdin(child))
             watched = watch(
                 wait=gate.wait_end,
-                probe=Probe(eyes.files),
+                probe=eyes.probe(self.spec.limits),
                 limits=self.spec.limits,
                 folders=(self.spec.output, *((layer,) if layer else ())),
                 on_sample=lambda sample: _locked(told, self.watcher.sample, sample),
                 interval_s=_LOOK_INTERVAL_S if eyes.local else _FAR_INTERVAL_S,
+                memory_is_enforced=Limit.MEMORY not in unenforced,
                 more_bytes=(lambda: 0) if layer else container.written_bytes,
             )
             late_s = self._end(container, gate, child, stopped=watched.stopped_by is not None)
