@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import csv
 import math
+import signal
 import time
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
@@ -115,7 +116,12 @@ def train(recipe: Recipe, corpus: Corpus, val: list[Sample], out: Path, *, resum
     count, judged = 0, time.monotonic()
     while state.progress(recipe) < 1:
         started = time.monotonic()
-        losses = train_step(state, next(feed), recipe, device, dtype)
+        try:
+            losses = train_step(state, next(feed), recipe, device, dtype)
+        except KeyboardInterrupt:
+            save(state, recipe, out / "last.pt")
+            note(f"Stopped at step {state.step}; --resume goes on from there.")
+            raise
         state.seconds += time.monotonic() - started
         sums = {name: sums.get(name, 0.0) + value for name, value in losses.items()}
         count += 1
@@ -307,6 +313,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Train as the command line says."""
     args = parse()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both keep what was learnt
     if not args.resume and (args.out / "last.pt").exists():
         raise UsageError(
             f"{args.out} holds an earlier run.", fix="Add --resume, or choose another --out."

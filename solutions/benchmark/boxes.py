@@ -85,8 +85,8 @@ def letterbox(photo: tuple[int, int], size: tuple[int, int]) -> Window:
 
 def close_up(
     box: Box, photo: tuple[int, int], size: tuple[int, int], *, fill: float, enlarge: float
-) -> Window | None:
-    """Choose the window for a second, closer look at a box.
+) -> Window:
+    """Choose the window for a second, closer look at a box; the whole photo for a large one.
 
     Args:
         box: Where the first look saw the spacecraft, in photo pixels.
@@ -94,9 +94,6 @@ def close_up(
         size: Height and width of the input.
         fill: Share of the window, along its tighter side, that the box should take.
         enlarge: At most so many input pixels per photo pixel: more adds blur, not detail.
-
-    Returns:
-        None where the window would show hardly less than the whole photo.
     """
     height, width = photo
     in_height, in_width = size
@@ -104,8 +101,6 @@ def close_up(
     need = max(need, 1 / enlarge)
     window_width = min(width, math.ceil(need * in_width))
     window_height = min(height, math.ceil(need * in_height))
-    if window_width * window_height > 0.64 * width * height:
-        return None
     x = round((box[0] + box[2] - window_width) / 2)
     y = round((box[1] + box[3] - window_height) / 2)
     x = min(max(0, x), width - window_width)

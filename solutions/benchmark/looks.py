@@ -53,7 +53,7 @@ def find(photos: Sequence[Photo], network: Network, looks: Looks) -> list[Found]
         if (pixels := to_pixels(seen.box, shape)) is not None:
             box = np.array(pixels, np.float64)
             window = close_up(box, shape, looks.second, fill=looks.fill, enlarge=looks.enlarge)
-            if window is not None:
+            if window != windows[index]:  # else it would see the same again
                 closer[index] = window
     if closer:
         chosen = [photos[index] for index in closer]

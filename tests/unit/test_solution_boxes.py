@@ -51,10 +51,6 @@ def test_a_photo_of_the_input_s_shape_has_no_padding():
 def test_close_up_lies_in_the_photo_and_holds_the_box(x, y, wide, high, fill):
     box = np.array([x, y, min(1280, x + wide), min(1024, y + high)], float)
     window = boxes.close_up(box, (1024, 1280), (256, 320), fill=fill, enlarge=3.0)
-    if window is None:  # the box takes so much of the photo that nothing would be gained
-        unit = max((box[2] - box[0]) / 320, (box[3] - box[1]) / 256) / fill
-        assert min(1280, 320 * unit + 1) * min(1024, 256 * unit + 1) > 0.64 * 1280 * 1024
-        return
     assert window.x >= 0
     assert window.y >= 0
     assert window.x + window.width <= 1280
@@ -63,7 +59,14 @@ def test_close_up_lies_in_the_photo_and_holds_the_box(x, y, wide, high, fill):
     assert shown.min() >= -1  # centred within a pixel
     assert shown[2] <= 321
     assert shown[3] <= 257
+    assert window.shown_width == 320 or window.shown_height == 256
     np.testing.assert_allclose(window.to_photo(shown), box, atol=1e-6)
+
+
+def test_close_up_of_a_large_box_is_the_whole_photo():
+    box = np.array([100.0, 50, 1200, 900])
+    window = boxes.close_up(box, (1024, 1280), (256, 320), fill=0.5, enlarge=3.0)
+    assert window == boxes.letterbox((1024, 1280), (256, 320))
 
 
 def test_close_up_enlarges_no_more_than_told():
