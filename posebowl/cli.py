@@ -12,16 +12,15 @@ import sys
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import invoke
 
-from posebowl import console, environments, paths, process, quantities
+from posebowl import arguments, console, environments, paths, process, quantities
 from posebowl.challenge import LIMITS, Limits, Variant
 from posebowl.engines.base import EngineName, Limit
 from posebowl.errors import PoseBowlError, UsageError, Verdict
 from posebowl.pack import find_solution
-from posebowl.wording import show as quoted
 
 _E = TypeVar("_E", bound=StrEnum)
 
@@ -36,7 +35,7 @@ def command(**options: Any) -> Callable[[Callable[..., int | None]], Any]:
     """
 
     def decorate(function: Callable[..., int | None]) -> Any:
-        return invoke.task(**options)(_guarded(function))
+        return invoke.task(klass=arguments.Task, **options)(_guarded(function))
 
     return decorate
 
@@ -64,7 +63,7 @@ def _guarded(function: Callable[..., int | None]) -> Callable[..., None]:
 
     signature = inspect.signature(function)
     parameters = [
-        item.replace(default=_number(item.name, item.default))
+        item.replace(default=arguments.number(item.name, item.default))
         if type(item.default) is int
         else item
         for item in signature.parameters.values()
@@ -72,21 +71,6 @@ def _guarded(function: Callable[..., int | None]) -> Callable[..., None]:
     # Invoke reads flags off the signature, and their types off the defaults.
     vars(wrapper)["__signature__"] = signature.replace(parameters=parameters)
     return wrapper
-
-
-def _number(name: str, default: int) -> int:
-    """Make a default whose type reads a flag in words, where plain int would raise ValueError."""
-
-    class Number(int):
-        def __new__(cls, text: str | int) -> Self:
-            try:
-                return super().__new__(cls, text)
-            except ValueError:
-                what = f"--{name.replace('_', '-')} is {quoted(str(text))}."
-                console.show_error(UsageError(what, fix="Give a whole number."))
-                raise invoke.Exit(code=UsageError.exit_code) from None
-
-    return Number(default)
 
 
 def _end_as_ctrl_c(*names: str) -> None:

@@ -145,24 +145,6 @@ def test_nohup_stays_nohup() -> None:
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 
-def number_of(word: str) -> int:
-    def task(_: invoke.Context, cpus: int = 3) -> None:
-        raise AssertionError(cpus)
-
-    default = inspect.signature(cli._guarded(task)).parameters["cpus"].default
-    assert default == 3
-    return type(default)(word)  # type: ignore[no-any-return]
-
-
-def test_numbers_of_flags(screen: io.StringIO) -> None:
-    assert number_of("12") == 12
-    for word in ("abc", "", "1.5", "[/]"):
-        with pytest.raises(invoke.Exit) as caught:
-            number_of(word)
-        assert caught.value.code == 2
-        assert f'error: --cpus is "{word}".\n' in screen.getvalue()
-
-
 def test_other_flags_keep_their_types() -> None:
     def task(_: invoke.Context, full: bool = False, name: str = "") -> None:
         raise AssertionError(full, name)

@@ -1,0 +1,91 @@
+"""Numbers in words, and as many files as a shell gives."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import sys
+
+import invoke
+import pytest
+from invoke.parser import Parser
+from rich.console import Console
+
+from posebowl import arguments, cli, console
+
+
+@cli.command(
+    name="unpack",
+    positional=["archives"],
+    iterable=["archives"],
+    help={"archives": "a", "out": "b", "force": "c", "cpus": "d"},
+)
+def unpack(
+    _: invoke.Context, archives: list[str], out: str = "", force: bool = False, cpus: int = 3
+) -> None:
+    """Unpack."""
+    raise AssertionError(archives, out, force, cpus)
+
+
+def read(line: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """Read a command line as invoke does."""
+    words = line.split()
+    monkeypatch.setattr(sys, "argv", ["invoke", *words])
+    collection = invoke.Collection(invoke.Collection("data", unpack))
+    (task,) = Parser(contexts=collection.to_contexts()).parse_argv(words)
+    return dict(task.as_kwargs)
+
+
+NOTHING = {"out": "", "force": False, "cpus": 3}
+
+
+@pytest.mark.parametrize(
+    ("line", "changes"),
+    [
+        ("a.tar", {"archives": ["a.tar"]}),
+        ("a.tar b.tar c.tar", {"archives": ["a.tar", "b.tar", "c.tar"]}),
+        ("a b --out x", {"archives": ["a", "b"], "out": "x"}),
+        ("--out x a b", {"archives": ["a", "b"], "out": "x"}),
+        ("--out=x a b", {"archives": ["a", "b"], "out": "x"}),
+        ("a -o x -f b", {"archives": ["a", "b"], "out": "x", "force": True}),
+        ("--force a b --cpus 4", {"archives": ["a", "b"], "force": True, "cpus": 4}),
+        ("--archives a --archives b", {"archives": ["a", "b"]}),
+        ("unpack data.unpack", {"archives": ["unpack", "data.unpack"]}),
+    ],
+)
+def test_all_words_are_files(
+    line: str, changes: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert read(f"data.unpack {line}", monkeypatch) == NOTHING | changes
+
+
+def test_no_file_at_all_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(invoke.ParseError, match="did not receive required"):
+        read("data.unpack --force", monkeypatch)
+
+
+@pytest.mark.parametrize("word", ["12", "-3", "0"])
+def test_numbers(word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read(f"data.unpack a --cpus {word}", monkeypatch)["cpus"] == int(word)
+
+
+@pytest.mark.parametrize("word", ["abc", "", "1.5", "[/]", "1e3", "\x1b[2J"])
+def test_what_is_no_number_is_refused_in_words(word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    caught = io.StringIO()
+    made = Console(file=caught, highlight=False, emoji=False, soft_wrap=True)
+    monkeypatch.setattr(console, "err", made)
+    default = arguments.number("some_cores", 3)
+    assert default == 3
+    with pytest.raises(invoke.Exit) as failure:
+        type(default)(word)
+    assert failure.value.code == 2
+    shown = word.replace("\x1b", "\\x1b")
+    assert caught.getvalue() == f'error: --some-cores is "{shown}".\n  fix: Give a whole number.\n'
+
+
+def test_only_numbers_get_another_default() -> None:
+    parameters = inspect.signature(unpack.body).parameters
+    assert list(parameters) == ["_", "archives", "out", "force", "cpus"]
+    assert parameters["force"].default is False
+    assert parameters["out"].default == ""
+    assert parameters["cpus"].default == 3

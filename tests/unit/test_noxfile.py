@@ -1,0 +1,108 @@
+"""The sessions: their names, and that the file needs nothing but nox."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from posebowl import paths
+
+SESSIONS = {
+    "tests",
+    "lint",
+    "build",
+    "build-cpu",
+    "build-gpu",
+    "test_submission-cpu",
+    "test_submission-gpu",
+    "test_solutions-cpu",
+    "test_solutions-gpu",
+    "test_packages-cpu",
+    "test_packages-gpu",
+}
+
+
+@cache
+def listed() -> list[dict[str, Any]]:
+    def nox(*words: str) -> str:
+        argv = [sys.executable, "-m", "nox", "--list", *words]
+        return subprocess.run(
+            argv, cwd=paths.ROOT, capture_output=True, text=True, check=True
+        ).stdout
+
+    names = re.findall(r"^[-*] (\S+)", nox("--no-color"), re.MULTILINE)
+    return list(json.loads(nox("--json", "--session", *names)))
+
+
+def test_sessions_have_the_names_that_people_type() -> None:
+    assert {session["session"] for session in listed()} >= SESSIONS
+
+
+def test_every_session_says_what_it_does() -> None:
+    for session in listed():
+        assert session["description"].endswith(".")
+        assert "\n" not in session["description"]
+        assert session["tags"]
+
+
+def test_only_nox_and_the_standard_library_are_imported() -> None:
+    tree = ast.parse((paths.ROOT / "noxfile.py").read_text())
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add((node.module or "").partition(".")[0])
+    assert names - sys.stdlib_module_names == {"nox"}
+
+
+class Session:
+    """Writes down what a session runs."""
+
+    def __init__(self, *posargs: str) -> None:
+        self.posargs = posargs
+        self.ran: list[list[str]] = []
+
+    def run(self, *words: str, **_: object) -> None:
+        self.ran.append([*words])
+
+
+@pytest.fixture
+def noxfile(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Import the noxfile as nox does."""
+    monkeypatch.syspath_prepend(str(paths.ROOT))
+    return pytest.importorskip("noxfile")
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_the_benchmark_is_packed_only_where_there_is_no_zip(
+    there: bool, noxfile: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    monkeypatch.setattr(noxfile, "ZIP", tmp_path / "submission.zip")
+    if there:
+        (tmp_path / "submission.zip").write_text("")
+    session = Session("--engine", "podman")
+    noxfile.run_submission(session, "cpu")
+    invoke = ["uv", "run", "invoke"]
+    run = [*invoke, "run", "--variant", "cpu", "--engine", "podman"]
+    pack = [*invoke, "pack", "--solution", "benchmark"]
+    assert session.ran == ([run] if there else [pack, run])
+
+
+def test_every_solution_runs_in_a_folder_of_its_own(noxfile: ModuleType) -> None:
+    session = Session()
+    noxfile.run_solutions(session, "cpu")
+    solutions = sorted(path.parent.name for path in paths.SOLUTIONS.glob("*/main.sh"))
+    assert {"benchmark", "quickstart", "template"} <= set(solutions)
+    packs, runs = session.ran[::2], session.ran[1::2]
+    assert [words[words.index("--solution") + 1] for words in packs] == solutions
+    places = [words[words.index("--out") + 1] for words in runs]
+    assert places == [str(paths.SUBMISSION / name) for name in solutions]

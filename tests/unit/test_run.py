@@ -1,0 +1,336 @@
+"""One run around a made-up engine: precedence, publishing, clearing, and every way to fail."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import zipfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from posebowl import report, result, run
+from posebowl.challenge import LIMITS, Limits, Variant
+from posebowl.display import Display
+from posebowl.engines import select
+from posebowl.engines.base import Engine, EngineName, Limit, Outcome, RunSpec, Sample, Stop, Watcher
+from posebowl.errors import BadArchiveError, BusyError, EngineError, LimitUnenforcedError, Verdict
+from posebowl.process import ProcessError
+from posebowl.result import Meter, Result
+from tests.conftest import BOXES, write_table
+
+OUTCOME = Outcome(
+    exit_code=0,
+    stopped_by=None,
+    started_after_s=0.1,
+    wall_s=3.0,
+    cpu_s=6.0,
+    peak_memory_bytes=100,
+    output_bytes=10,
+    log_bytes=6,
+    oom_kills=0,
+    samples=(Sample(elapsed_s=1.0, memory_bytes=100, cpu_s=2.0),),
+    unenforced={Limit.CPUS: "by affinity"},
+    environment={"lock": "abc"},
+)
+RESULTS = {"submission.csv", "log.txt", "result.json", "report.html"}
+
+
+def valid(spec: RunSpec) -> None:
+    """Write what a good submission writes."""
+    write_table(spec.output / "submission.csv", BOXES)
+
+
+@dataclass
+class FakeEngine:
+    """Writes what it is told to, and ends as it is told to."""
+
+    writes: Callable[[RunSpec], None] = valid
+    ends: Outcome | BaseException = OUTCOME
+    specs: list[RunSpec] = field(default_factory=list)
+    name: EngineName = EngineName.PODMAN
+
+    def unavailable(self) -> str | None:
+        return None
+
+    def prepare(self, spec: RunSpec, watch: Watcher) -> None:
+        pass
+
+    def reap(self) -> None:
+        pass
+
+    def execute(self, spec: RunSpec, watch: Watcher) -> Outcome:
+        self.specs.append(spec)
+        watch.line("hello")
+        spec.log.write_text("hello\n")
+        self.writes(spec)
+        if isinstance(self.ends, BaseException):
+            raise self.ends
+        return self.ends
+
+
+@dataclass
+class Bench:
+    """Runs a made-up engine in a folder."""
+
+    folder: Path
+    data: Path
+    monkeypatch: pytest.MonkeyPatch
+
+    @property
+    def out(self) -> Path:
+        return self.folder / "out"
+
+    def request(self, **changes: object) -> run.Request:
+        archive = self.folder / "submission.zip"
+        if not archive.exists():
+            with zipfile.ZipFile(archive, "w") as file:
+                file.writestr("main.sh", "true\n")
+                file.writestr("main.py", "import onnx\n")
+                file.writestr("model.onnx", "weights")
+        request = run.Request(archive=archive, out=self.out, data=self.data)
+        return replace(request, **changes)  # type: ignore[arg-type]
+
+    def run(self, engine: FakeEngine, **changes: object) -> Result:
+        def prepared(_name: object, spec: RunSpec, watch: Watcher, **_: object) -> Engine:
+            engine.prepare(spec, watch)
+            return engine
+
+        self.monkeypatch.setattr(select, "prepared", prepared)
+        ended = run.run(self.request(**changes), Display(quiet=True))
+        assert result.read(self.out / "result.json") == ended
+        assert {path.name for path in self.out.glob(".run-*")} == set()
+        return ended
+
+    def files(self) -> set[str]:
+        return {path.name for path in self.out.iterdir()} - {".lock"}
+
+
+@pytest.fixture
+def bench(tmp_path: Path, data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """Give a folder to run in."""
+    return Bench(tmp_path, data_folder, monkeypatch)
+
+
+def test_all_is_well(bench: Bench) -> None:
+    ended = bench.run(FakeEngine())
+    assert ended.verdict is Verdict.OK
+    assert (ended.fix, ended.warnings) == ("", ())
+    assert (ended.engine, ended.variant) == ("podman", "cpu")
+    assert bench.files() == RESULTS
+    assert (bench.out / "log.txt").read_text() == "hello\n"
+    assert ended.score is not None
+    assert (ended.score.mean_iou, ended.score.images) == (1.0, 6)
+    assert ended.timing is not None
+    assert (ended.timing.start_s, ended.timing.wall_s) == (0.1, 3.0)
+    assert ended.timing.images_per_second == 2.0
+    assert ended.meters["cpu"] == Meter(used=2.0, limit=3, unit="cores")
+    assert ended.meters["memory"].used == 100
+    assert ended.unenforced == {"cpus": "by affinity"}
+    assert ended.environment["lock"] == "abc"
+    assert ended.samples == OUTCOME.samples
+    assert ended.archive.keys() == {"path", "sha256", "bytes", "unpacked_bytes", "entries"}
+    assert ended.data == {
+        "root": str(bench.data),
+        "images": 6,
+        "labelled": True,
+        "demo": False,
+    }
+
+
+def test_what_the_engine_is_given(bench: Bench) -> None:
+    engine = FakeEngine()
+    limits = Limits(cpus=1)
+    waived = frozenset({Limit.MEMORY})
+    ended = bench.run(engine, limits=limits, variant=Variant.GPU, waived=waived)
+    (spec,) = engine.specs
+    assert spec.run_id == ended.run_id
+    assert spec.limits == limits
+    assert (spec.variant, spec.waived, spec.imports) == (Variant.GPU, waived, {"onnx"})
+    assert spec.archive.is_absolute()
+    assert spec.images == bench.data / "images"
+    for place in (spec.output, spec.scratch, spec.log):
+        assert place.resolve().is_relative_to(bench.out)
+    paths = [value for value in dataclasses.asdict(spec).values() if isinstance(value, Path)]
+    assert not any("label" in path.name for path in paths)
+    assert not any((bench.data / "train_labels.csv").is_relative_to(path) for path in paths)
+
+
+def test_folders_of_the_run_are_empty_when_it_begins(bench: Bench) -> None:
+    seen: list[list[Path]] = []
+    bench.run(FakeEngine(writes=lambda spec: seen.append([*spec.output.iterdir()])))
+    assert seen == [[]]
+
+
+@pytest.mark.parametrize(
+    ("ends", "verdict"),
+    [
+        (replace(OUTCOME, exit_code=7), Verdict.RUNTIME_ERROR),
+        (replace(OUTCOME, exit_code=139), Verdict.SIGNALED),
+        (replace(OUTCOME, exit_code=None, stopped_by=Stop.TIME), Verdict.TIME_LIMIT),
+        (replace(OUTCOME, exit_code=None, stopped_by=Stop.MEMORY), Verdict.MEMORY_LIMIT),
+        (replace(OUTCOME, exit_code=137, oom_kills=1), Verdict.MEMORY_LIMIT),
+        (replace(OUTCOME, stopped_by=Stop.OUTPUT), Verdict.OUTPUT_LIMIT),
+        (EngineError("x", why="y", fix="z"), Verdict.ENGINE_ERROR),
+        (LimitUnenforcedError("x", why="y", fix="z"), Verdict.LIMIT_UNENFORCED),
+        (BadArchiveError("x", why="y", fix="z"), Verdict.BAD_ARCHIVE),
+        (ProcessError("x", why="y", fix="z"), Verdict.ENGINE_ERROR),
+        (OSError(28, "No space left on device", "/disk"), Verdict.ENGINE_ERROR),
+        (KeyboardInterrupt(), Verdict.INTERRUPTED),
+    ],
+)
+def test_how_it_ends_is_the_verdict_and_its_predictions_do_not_count(
+    ends: Outcome | BaseException, verdict: Verdict, bench: Bench
+) -> None:
+    ended = bench.run(FakeEngine(ends=ends))
+    assert ended.verdict is verdict
+    assert ended.message
+    assert ended.score is None
+    assert ended.engine == "podman"
+    assert bench.files() == RESULTS - {"submission.csv"}
+    assert (ended.timing is None) is isinstance(ends, BaseException)
+    if "x y" in ended.message:
+        assert (ended.message, ended.fix) == ("x y", "z")
+    if isinstance(ends, OSError):
+        assert "No space left on device (/disk)" in ended.message
+
+
+def test_the_exit_code_and_the_signal_are_kept(bench: Bench) -> None:
+    ended = bench.run(FakeEngine(ends=replace(OUTCOME, exit_code=139)))
+    assert (ended.exit_code, ended.signal) == (139, 11)
+
+
+def link_to_a_secret(spec: RunSpec) -> None:
+    (spec.scratch / "secret").write_text("image_id,xmin,ymin,xmax,ymax\nsecret,0,0,1,1\n")
+    (spec.output / "submission.csv").symlink_to(spec.scratch / "secret")
+
+
+@pytest.mark.parametrize(
+    ("writes", "verdict"),
+    [
+        (lambda _: None, Verdict.BAD_OUTPUT),
+        (link_to_a_secret, Verdict.BAD_OUTPUT),
+        (lambda spec: (spec.output / "submission.csv").mkdir(), Verdict.BAD_OUTPUT),
+        (lambda spec: os.mkfifo(spec.output / "submission.csv"), Verdict.BAD_OUTPUT),
+        (lambda spec: (spec.output / "submission.csv").write_text(""), Verdict.INVALID_PREDICTIONS),
+        (
+            lambda spec: write_table(spec.output / "submission.csv", [(5, 0, 4, 0)] * 6),
+            Verdict.INVALID_PREDICTIONS,
+        ),
+    ],
+)
+def test_predictions_that_do_not_pass_are_not_published(
+    writes: Callable[[RunSpec], None], verdict: Verdict, bench: Bench
+) -> None:
+    bench.out.mkdir()
+    (bench.out / "submission.csv").write_text("stale")
+    ended = bench.run(FakeEngine(writes=writes))
+    assert ended.verdict is verdict
+    assert "secret" not in (bench.out / "result.json").read_text()
+    assert bench.files() == RESULTS - {"submission.csv"}
+    assert ended.exit_code == 0
+
+
+def test_an_oversize_csv_is_not_read(bench: Bench) -> None:
+    limits = replace(LIMITS[Variant.CPU], predictions_bytes=10)
+    assert bench.run(FakeEngine(), limits=limits).verdict is Verdict.BAD_OUTPUT
+
+
+def test_a_csv_that_its_owner_closed_is_read_all_the_same(bench: Bench) -> None:
+    def closed(spec: RunSpec) -> None:
+        valid(spec)
+        (spec.output / "submission.csv").chmod(0)
+
+    assert bench.run(FakeEngine(writes=closed)).verdict is Verdict.OK
+
+
+def test_a_killed_child_is_a_warning(bench: Bench) -> None:
+    ended = bench.run(FakeEngine(ends=replace(OUTCOME, oom_kills=2)))
+    assert ended.verdict is Verdict.OK
+    assert len(ended.warnings) == 1
+    assert ended.oom_kills == 2
+
+
+def test_no_time_at_all_divides_nothing(bench: Bench) -> None:
+    ended = bench.run(FakeEngine(ends=replace(OUTCOME, wall_s=0.0)))
+    assert ended.timing is not None
+    assert ended.timing.images_per_second is None
+    assert ended.meters["cpu"].used == 0.0
+
+
+def test_a_bad_archive_starts_nothing(bench: Bench) -> None:
+    (bench.folder / "submission.zip").write_bytes(b"no zip")
+    engine = FakeEngine()
+    ended = bench.run(engine)
+    assert ended.verdict is Verdict.BAD_ARCHIVE
+    assert (ended.engine, ended.data, engine.specs) == ("", {}, [])
+    assert ended.archive == {"path": str(bench.folder / "submission.zip")}
+
+
+def test_broken_data_starts_nothing(bench: Bench) -> None:
+    empty = bench.folder / "data"
+    (empty / "images").mkdir(parents=True)
+    engine = FakeEngine()
+    assert bench.run(engine, data=empty).verdict is Verdict.BAD_DATA
+    assert engine.specs == []
+
+
+def test_earlier_results_go_and_nothing_else(bench: Bench) -> None:
+    bench.out.mkdir()
+    for name in (*RESULTS, "submission.zip", "mine.txt", ".run"):
+        (bench.out / name).write_text("old")
+    (bench.out / "notes").mkdir()
+    (bench.out / ".run-killed" / "deep").mkdir(parents=True)
+    (bench.folder / "submission.zip").write_bytes(b"no zip")
+    bench.run(FakeEngine())
+    kept = {"submission.zip", "mine.txt", ".run", "notes"}
+    assert bench.files() == kept | {"result.json", "report.html"}
+    assert (bench.out / "submission.zip").read_text() == "old"
+    assert (bench.out / "result.json").read_text() != "old"
+
+
+def test_two_runs_at_once(bench: Bench) -> None:
+    bench.out.mkdir()
+    (bench.out / "submission.csv").write_text("of the other run")
+    holding: AbstractContextManager[object] = FileLock(bench.out / ".lock")
+    with holding, pytest.raises(BusyError, match="Another run is at work"):
+        run.run(bench.request(), Display(quiet=True))
+    assert bench.files() == {"submission.csv"}
+
+
+def test_a_full_disk_gives_up_all_but_the_verdict(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(report, "write", full)
+    ended = bench.run(FakeEngine())
+    assert ended.verdict is Verdict.ENGINE_ERROR
+    assert "No space left" in ended.message
+    assert bench.files() == {"result.json"}
+
+
+def test_not_even_the_verdict_can_be_written(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(result, "write", full)
+    with pytest.raises(EngineError, match="No space left"):
+        bench.run(FakeEngine())
+    assert bench.files() == set()
+
+
+def test_a_mistake_of_ours_leaves_nothing_half_done(bench: Bench) -> None:
+    with pytest.raises(ZeroDivisionError):
+        bench.run(FakeEngine(ends=ZeroDivisionError()))
+    assert bench.files() == set()
+
+
+def test_runs_have_names_of_their_own(bench: Bench) -> None:
+    names = {bench.run(FakeEngine()).run_id for _ in range(3)}
+    assert len(names) == 3

@@ -1,0 +1,165 @@
+"""The tasks as people type them: help for everything, errors in words, never a traceback."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from posebowl import paths
+from posebowl.errors import Verdict
+
+NAMES = [
+    "base", "build", "check", "clean", "doctor", "pack", "packages", "pull", "push", "run", "score",
+    "shell", "benchmark.export", "benchmark.train", "data.check", "data.format", "data.render",
+    "data.unpack",
+]  # fmt: skip
+
+
+@cache
+def tasks() -> ModuleType:
+    sys.path.insert(0, str(paths.ROOT))
+    return pytest.importorskip("tasks")
+
+
+def collected(collection: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, task in collection.tasks.items():
+        yield f"{prefix}{name}", task
+    for name, inner in collection.collections.items():
+        yield from collected(inner, f"{prefix}{name}.")
+
+
+def invoke(
+    *words: str, cwd: Path = paths.ROOT, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Type a command line."""
+    argv = [sys.executable, "-m", "invoke", "--search-root", str(paths.ROOT), *words]
+    env = {**os.environ, "COLUMNS": "200", **variables}
+    done = subprocess.run(argv, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr + done.stdout
+    return done
+
+
+def test_the_tasks_that_people_type() -> None:
+    assert {name for name, _ in collected(tasks().ns)} >= set(NAMES)
+
+
+def test_every_task_has_one_line_and_help_for_every_flag() -> None:
+    for name, task in collected(tasks().ns):
+        text = inspect.getdoc(task.body) or ""
+        assert text.endswith("."), name
+        assert "\n" not in text, name
+        assert len(text) <= 90, name
+        flags = list(inspect.signature(task.body).parameters)[1:]
+        assert set(flags) - set(task.positional) <= set(task.help), name
+        assert set(task.help) <= set(flags), name
+        assert all(task.help.values()), name
+
+
+def test_list_and_help() -> None:
+    listed = invoke("--list")
+    assert listed.returncode == 0
+    words = {line.split()[0] for line in listed.stdout.splitlines() if line.strip()}
+    assert set(NAMES) <= words
+    helped = invoke("--help", "run")
+    assert helped.returncode == 0
+    for flag in ("--zip", "--data", "--variant", "--engine", "--time-limit", "--memory", "--cpus"):
+        assert flag in helped.stdout
+    assert "wall time, such as 90s" in helped.stdout
+
+
+WRONG = [
+    ("pack", 2, "Give either --solution NAME or --source DIR."),
+    ("pack --solution nowhere", 2, "nowhere"),
+    ("check --zip none.zip", 10, "none.zip"),
+    ("run --variant tpu", 2, "--variant is 'tpu'."),
+    ("run --engine lxc", 2, "--engine is 'lxc'."),
+    ("run --time-limit soon", 2, "'soon' is no duration."),
+    ("run --memory lots", 2, "'lots' is no size."),
+    ("run --memory 0.1", 2, "'0.1' is no size."),
+    ("run --cpus abc", 2, '--cpus is "abc".'),
+    ("run --cpus -1", 2, "--cpus is -1."),
+    ("run --waive [red]x[/]", 2, "--waive is '[red]x[/]'."),
+    ("run --out file", 1, "file: File exists."),
+    ("score none.csv none.csv", 16, "none.csv"),
+    ("data.check --folder none", 2, "none is no folder."),
+    ("data.render --count x", 2, '--count is "x".'),
+    ("data.format --folder none", 23, "none"),
+    ("data.unpack none.tar other.tar", 23, "none.tar cannot be read"),
+]
+
+
+@pytest.mark.parametrize(("line", "code", "said"), WRONG, ids=[line for line, _, _ in WRONG])
+def test_wrong_inputs_are_told_in_a_sentence(
+    line: str, code: int, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    done = invoke(*line.split(" "), cwd=tmp_path)
+    assert done.returncode == code, done.stderr
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ")
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) <= 4
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("line", ["run --nonsense", "run --zip", "nonsense", "score"])
+def test_what_invoke_itself_refuses(line: str, tmp_path: Path) -> None:
+    done = invoke(*line.split(), cwd=tmp_path)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) <= 2
+
+
+def test_a_traceback_shows_only_with_debug(tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "invoke", "--search-root", str(paths.ROOT), "--debug", "pack"]
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "Traceback" in done.stderr
+    assert "UsageError" in done.stderr
+
+
+def test_a_bad_archive_ends_with_its_verdict(tmp_path: Path) -> None:
+    name = "[red]x[/red].zip".replace("/", "")
+    with zipfile.ZipFile(tmp_path / name, "w") as file:
+        file.writestr("folder/main.sh", "true\n")
+    checked = invoke("check", "--zip", name, cwd=tmp_path)
+    assert checked.returncode == Verdict.BAD_ARCHIVE.exit_code
+    ran = invoke("run", "--zip", name, "--out", "out", cwd=tmp_path)
+    assert ran.returncode == Verdict.BAD_ARCHIVE.exit_code
+    assert "\x1b" not in ran.stdout + ran.stderr
+    told = invoke("run", "--zip", name, "--out", "out", "--json", cwd=tmp_path)
+    assert told.returncode == Verdict.BAD_ARCHIVE.exit_code
+    table = json.loads(told.stdout)
+    assert (table["verdict"], table["archive"]) == ("BAD_ARCHIVE", {"path": name})
+    assert told.stdout == (tmp_path / "out" / "result.json").read_text()
+
+
+def test_a_solution_of_any_name_is_packed_and_checked(tmp_path: Path) -> None:
+    source = tmp_path / "[red]x[" / "]:smile:"
+    source.mkdir(parents=True)
+    (source / "main.sh").write_text("true\n")
+    packed = invoke("pack", "--source", str(source), "--out", "[b]o.zip", cwd=tmp_path)
+    assert packed.returncode == 0, packed.stderr
+    assert "[b]o.zip" in packed.stdout
+    checked = invoke("check", "--zip", "[b]o.zip", cwd=tmp_path)
+    assert checked.returncode == 0
+    assert checked.stdout.startswith("OK [b]o.zip")
+    again = invoke("pack", "--source", str(source), "--out", "[b]o.zip", cwd=tmp_path)
+    assert again.returncode == 2
+    assert "--force" in again.stderr
+
+
+def test_no_colours_where_there_is_no_terminal(tmp_path: Path) -> None:
+    done = invoke("clean", "--folder", str(tmp_path), cwd=tmp_path, TERM="xterm-256color")
+    assert done.returncode == 0
+    assert done.stdout == "Nothing to remove.\n"
