@@ -134,8 +134,8 @@ def run_user(client: Client) -> User:
     if client.mapped_to_me:
         return User(uid=0, gid=0)
     if os.geteuid() == 0:
-        return User()
-    return User(uid=os.geteuid(), gid=os.getegid())
+        return User(host_ids=client.remapped)
+    return User(uid=os.geteuid(), gid=os.getegid(), host_ids=client.remapped)
 
 
 def owner() -> str:

@@ -46,6 +46,8 @@ class User:
     gid: int = RUNNER
     keep_id: bool = False
     """Rootless podman: map the host's user to this one."""
+    host_ids: bool = False
+    """Docker with userns-remap: leave user ids as they are, or nobody could write the results."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +153,8 @@ def _isolation(engine: EngineName, spec: ContainerSpec) -> list[str]:
         words += ["--env", "USER=runner", "--env", "LOGNAME=runner"]
     if user.keep_id:
         words += ["--userns", f"keep-id:uid={user.uid},gid={user.gid}"]
+    if user.host_ids:
+        words += ["--userns", "host"]
     if engine == EngineName.PODMAN:
         # Podman would pass the host's proxy settings on, and may prepare for systemd.
         words += ["--http-proxy=false", "--systemd=false"]

@@ -46,14 +46,22 @@ class Readback:
 class Eyes:
     """Reads a container's state: from this machine's own files, or else through the engine.
 
-    The engine's machine is another one on macOS and Windows, and for remote daemons.
+    The engine's machine is another one on macOS and Windows, and for remote daemons: the number
+    of process 1 is then that of some other process here, if of any.
+
+    Args:
+        client: Of the engine.
+        name: The container's.
+        pid: Of its process 1, on the engine's machine.
+        nonce: What stands in the command line of that process and of no other.
     """
 
-    def __init__(self, client: Client, name: str, pid: int) -> None:
+    def __init__(self, client: Client, name: str, pid: int, nonce: str) -> None:
         self._client = client
         self._name = name
         self._pid = pid
-        self._cgroup = cgroups.of_process(pid) if pid else None
+        here = pid > 0 and nonce in _text(cgroups.PROC / str(pid) / "cmdline")
+        self._cgroup = cgroups.of_process(pid) if here else None
 
     @property
     def local(self) -> bool:

@@ -36,6 +36,8 @@ class Client:
     rootless: bool
     cgroup_version: int
     cpus: int
+    remapped: bool = False
+    """Docker's daemon gives containers other user ids than the host's (userns-remap)."""
     runtime: str = ""
     """What starts containers, where it was chosen here."""
 
@@ -142,6 +144,7 @@ def _docker() -> Client:
         client_version=str(versions.get("Client", {}).get("Version", "?")),
         engine_version=str(versions["Server"].get("Version", "?")),
         rootless="name=rootless" in options,
+        remapped="name=userns" in options,
         cgroup_version=int(info.get("CgroupVersion") or 1),
         cpus=int(info.get("NCPU") or os.cpu_count() or 1),
     )

@@ -85,7 +85,7 @@ class Execution:
                 raise self._start_failure(container, gate, errors)
             inspected = container.inspect() or {}
             pid = int((inspected.get("State") or {}).get("Pid") or 0)
-            eyes = Eyes(self.client, container.name, pid)
+            eyes = Eyes(self.client, container.name, pid, gate.nonce)
             unenforced = self._verified(eyes, inspected)
             layer = _layer(inspected)
             started_after_s = time.monotonic() - self.asked_at

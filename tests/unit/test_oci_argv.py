@@ -68,6 +68,7 @@ def _with(engine: EngineName, **changes: object) -> str:
         ({"gpu": True}, "--gpus all", "--device nvidia.com/gpu=all"),
         ({"selinux": True}, "--security-opt label=disable", "--security-opt label=disable"),
         ({"tty": True}, "--interactive --tty", "--interactive --tty"),
+        ({"user": User(host_ids=True)}, "--userns host", "--userns host"),
         ({"entrypoint": "sh"}, "--entrypoint sh abc nonce", "--entrypoint sh abc nonce"),
         (
             {"user": User(uid=501, gid=20)},
