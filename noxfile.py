@@ -80,6 +80,13 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", *session.posargs)
 
 
+@nox.session(tags=["check"], default=False)
+def test_training(session: nox.Session) -> None:
+    """Test training and export of the benchmark, with torch (several GB)."""
+    sync(session, "--group", "cpu")
+    session.run("pytest", "tests/unit", "-k", "benchmark or solution", *session.posargs)
+
+
 @nox.session(tags=["check"])
 def lint(session: nox.Session) -> None:
     """Check style (ruff), types (mypy strict) and that uv.lock fits pyproject.toml."""
