@@ -59,8 +59,8 @@ def export(weights: Path, images: list[Path], *, first: Size, second: Size | Non
     """
     model = load(weights)
     names = dict(model.names)
-    model.fuse(verbose=False)
     best_box = BestBox(model)
+    model.fuse(verbose=False)  # after a head was chosen: the other goes
     onnx_model = onnx.load_from_string(trace(best_box, first))
     metadata = {
         "class_names": json.dumps(names),

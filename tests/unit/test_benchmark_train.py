@@ -11,6 +11,8 @@ torch = pytest.importorskip("torch", reason="needs the cpu group: uv run --group
 pytest.importorskip("ultralytics", reason="needs the cpu group")
 ort = pytest.importorskip("onnxruntime", reason="needs the cpu group")
 
+from ultralytics.nn.tasks import DetectionModel, yaml_model_load  # noqa: E402
+
 from posebowl.benchmark import export, model, train  # noqa: E402  (they need what is asked above)
 from posebowl.benchmark.feed import Corpus, batches, collate  # noqa: E402
 from posebowl.benchmark.views import Mix, View  # noqa: E402
@@ -161,6 +163,22 @@ def test_export_names_its_source(checkpoint, folder):
     for shape in ((1, 96, 128, 3), (3, 64, 96, 3), (2, 320, 32, 3)):
         [found] = session.run(["boxes"], {"photos": np.zeros(shape, np.uint8)})
         assert found.shape == (shape[0], 5)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("yaml", ["yolo26n.yaml", "yolov8n.yaml", "yolov5nu.yaml"])
+def test_weights_of_others_export_too(yaml, fused, folder, tmp_path):
+    torch.manual_seed(2)
+    network = DetectionModel(yaml_model_load(yaml), nc=80, verbose=False)
+    if fused:  # of two heads, ultralytics then keeps only the one without suppression
+        network.eval().fuse(verbose=False)
+    weights = tmp_path / "stock.pt"
+    torch.save({"model": network.half(), "ema": None, "train_args": {}}, weights)
+    content = export.export(weights, export.find_images(folder)[:2], first=(96, 128), second=None)
+    session = ort.InferenceSession(content, providers=["CPUExecutionProvider"])
+    notes = session.get_modelmeta().custom_metadata_map
+    assert len(json.loads(notes["class_names"])) == 80
+    assert notes["second_look"] == "null"
 
 
 def test_compare_notices_another_network(checkpoint, folder):
