@@ -26,8 +26,9 @@ from PIL import Image
 
 from posebowl import paths
 from posebowl.challenge import IMAGE_HEIGHT, IMAGE_WIDTH
-from posebowl.engines import select
+from posebowl.engines import oci_client, select
 from posebowl.engines.base import EngineName
+from posebowl.engines.oci import rlimits
 from posebowl.pack import pack
 
 MAIN = "date +%s.%N > ../submission/started\ndate +%s.%N\n"
@@ -133,9 +134,10 @@ def hand_argv(engine: EngineName, data: Path, folder: Path, output: Path) -> lis
         f"{script}:{place}/main.sh:ro",
     ]
     binds = [word for mount in mounts for word in ("--volume", mount)]
-    limits = ["--network", "none", "--memory", "4g", "--ulimit", "nofile=1024:1024"]
+    limits = ["--network", "none", "--memory", "4g"]
+    limits += [w for name, most in rlimits().items() for w in ("--ulimit", f"{name}={most}:{most}")]
     shell = ["--entrypoint", "sh", IMAGE, "-c", f"cd {place}/workdir && sh ../main.sh"]
-    return [engine, "run", "--rm", *limits, *binds, *shell]
+    return [*oci_client.connect(engine).argv, "run", "--rm", *limits, *binds, *shell]
 
 
 def median(measure: Callable[[], Timing], repeats: int) -> Timing:
