@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from posebowl.challenge import BOX_COLUMNS, COLUMNS, ID_COLUMN
-from posebowl.errors import BadDataError, InvalidPredictionsError
+from posebowl.errors import BadDataError, InvalidPredictionsError, UsageError
 from posebowl.predictions import MAX_BYTES, read_bounded
 from posebowl.strict_csv import SCHEMA, first_duplicates, parse, parse_plain
 from posebowl.wording import counted, first_few, show
@@ -170,10 +171,14 @@ def score_files(predictions: Path, labels: Path, *, max_bytes: int = MAX_BYTES) 
     """Score a CSV of predictions, in any order, against a CSV of labels.
 
     Raises:
-        BadOutputError: The predictions are missing, not a regular file, or too large.
+        UsageError: One of the files is missing.
+        BadOutputError: The predictions are not a regular file, or too large.
         InvalidPredictionsError: They break the format, or name an image twice.
         BadDataError: The labels are broken, or an image that is predicted has no label.
     """
+    for path in (predictions, labels):
+        if not os.path.lexists(path):
+            raise UsageError(f"There is no {path}.", fix="Type: invoke score PREDICTIONS LABELS")
     frame = parse(read_bounded(predictions, max_bytes=max_bytes), name=predictions.name)
     if duplicates := first_duplicates(frame[ID_COLUMN]):
         names = first_few(duplicates, len(duplicates))

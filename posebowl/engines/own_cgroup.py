@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +33,8 @@ class OwnCgroup:
 
     folders: dict[str, Path]
     """By controller: memory, pids, cpu, cpuacct, or the single key "unified"."""
+    without: frozenset[Limit] = frozenset()
+    """Limits that the kernel refused to take."""
 
     @property
     def enforces(self) -> frozenset[Limit]:
@@ -43,7 +45,8 @@ class OwnCgroup:
             "cpu": {Limit.CPUS},
             "unified": {Limit.MEMORY, Limit.PROCESSES, Limit.CPUS},
         }
-        return frozenset().union(*(by_controller.get(name, set()) for name in self.folders))
+        held = frozenset().union(*(by_controller.get(name, set()) for name in self.folders))
+        return held - self.without
 
     @property
     def paths(self) -> list[Path]:
@@ -90,12 +93,16 @@ def create(
     if not folders:
         return None
     group = OwnCgroup(folders=folders)
-    try:
-        for path, text in settings(folders, limits):
+    for path, text in settings(folders, limits):
+        try:
             path.write_text(text)
-    except OSError:
-        group.remove()
-        return None
+        except OSError:
+            # More cores than a group above may use are refused; memory is worth keeping.
+            if path.name.startswith("cpu."):
+                group = replace(group, without=frozenset({Limit.CPUS}))
+                continue
+            group.remove()
+            return None
     # Swap accounting may be off, and then there is no such file.
     with contextlib.suppress(OSError, KeyError):
         swap = folders["memory"] / "memory.memsw.limit_in_bytes"

@@ -19,7 +19,8 @@ from posebowl.engines.oci_argv import image_name
 from posebowl.engines.oci_client import Client
 from posebowl.errors import EngineError
 from posebowl.files import human_bytes, write_text
-from posebowl.images import base, host, identity
+from posebowl.images import host, identity
+from posebowl.images.base import local_name
 from posebowl.images.host import Secret
 
 TABLE: Final = paths.ROOT / "docs" / "image-sizes.md"
@@ -74,7 +75,7 @@ def build(
     client = choose(engine)
     start = time.monotonic()
     argv, variables = oci_client.builder(client)
-    chosen = base_image or base.local_name(client)
+    chosen = base_image or local_name(client)
     with host.secrets(ca_bundle) as secrets:
         words = build_argv(
             variant,

@@ -254,3 +254,27 @@ def test_reap_where_there_is_no_mount(tmp_path: Path) -> None:
     lines = own(tmp_path / "none", "0::/")
     reap(mount=tmp_path / "none", own=lines)
     assert not (tmp_path / "none").exists()
+
+
+def test_cores_that_a_group_above_refuses_cost_only_the_core_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent = tmp_path / "delegated"
+    parent.mkdir()
+    (parent / "cgroup.subtree_control").write_text("cpu memory pids")
+    (parent / "cgroup.procs").touch()
+    own = tmp_path / "own"
+    own.write_text("0::/delegated\n")
+    real = Path.write_text
+
+    def write(path: Path, text: str) -> int:
+        if path.name == "cpu.max":
+            raise OSError(22, "Invalid argument")
+        return real(path, text)
+
+    monkeypatch.setattr(Path, "write_text", write)
+
+    group = own_cgroup.create("run", Limits(), mount=tmp_path, own=own)
+
+    assert group is not None
+    assert group.enforces == {Limit.MEMORY, Limit.PROCESSES}

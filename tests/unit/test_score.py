@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from posebowl.challenge import BOX_COLUMNS, IMAGE_HEIGHT, IMAGE_WIDTH
-from posebowl.errors import BadDataError, BadOutputError, InvalidPredictionsError
+from posebowl.errors import BadDataError, InvalidPredictionsError, UsageError
 from posebowl.score import TRUE_COLUMNS, iou, read_labels, score, score_files
 from posebowl.strict_csv import SCHEMA
 from tests.hostile.predictions import good, rows, table
@@ -156,9 +156,9 @@ def test_labels_that_are_no_table_are_refused(data: bytes, tmp_path: Path) -> No
 
 def test_missing_files_are_named(tmp_path: Path) -> None:
     pred = write(tmp_path / "p.csv", good(IDS))
-    with pytest.raises(BadDataError, match="cannot be read"):
+    with pytest.raises(UsageError, match=r"There is no .*none\.csv"):
         score_files(pred, tmp_path / "none.csv")
-    with pytest.raises(BadOutputError, match="not written"):
+    with pytest.raises(UsageError, match=r"There is no .*none\.csv"):
         score_files(tmp_path / "none.csv", pred)
 
 
