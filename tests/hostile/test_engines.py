@@ -17,10 +17,11 @@ import pytest
 from posebowl import paths, result, run
 from posebowl.challenge import LIMITS, Variant
 from posebowl.display import Display
-from posebowl.engines import own_cgroup, select
+from posebowl.engines import oci_client, own_cgroup, select
 from posebowl.engines.base import EngineName
-from posebowl.errors import BusyError, Verdict
+from posebowl.errors import BusyError, EngineError, Verdict
 from posebowl.folder import held
+from posebowl.images import identity
 from tests.conftest import IDS
 from tests.hostile.archives import BAD_CASES, Case
 from tests.hostile.predictions import CASES as CSV_CASES
@@ -36,6 +37,11 @@ def engine(request: pytest.FixtureRequest) -> EngineName:
     name: EngineName = request.param
     if problem := select.make(name).unavailable():
         pytest.skip(f"{name}: {problem}")
+    if name is not EngineName.EMBEDDED:
+        try:
+            identity.current(oci_client.connect(name), Variant.CPU)
+        except EngineError as error:
+            pytest.skip(f"{name}: {error}")
     return name
 
 
