@@ -48,6 +48,8 @@ class Container:
                 stdout=subprocess.PIPE,
                 stderr=file,
                 bufsize=0,
+                # Podman's monitor leaves a file named "oom" where it was started.
+                cwd=errors.parent,
                 start_new_session=True,
             )
 
