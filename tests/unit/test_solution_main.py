@@ -127,3 +127,20 @@ def test_template_finds_what_stands_out(place):
     ask_for(place, ["one"])
     [row], _ = start(place, "template")
     assert np.abs(np.array(row[1:]) - truth).max() <= 12
+
+
+def test_benchmark_on_the_demo_photos_is_as_ever(place):
+    """Compare with what the shipped weights found when they were made: within a pixel."""
+    pytest.importorskip("cv2", reason="needs the lean group: uv run --group lean pytest")
+    pytest.importorskip("onnxruntime", reason="needs the lean group")
+    with (Path(__file__).parent / "test_solution_golden.csv").open(newline="") as file:
+        _, *rows = csv.reader(file)
+    golden = [(name, *(int(edge) for edge in edges)) for name, *edges in rows]
+    assert len(golden) == 24
+    (place / "data/images").rmdir()
+    (place / "data/images").symlink_to(paths.DEMO_DATA / "images")
+    ask_for(place, [name for name, *_ in golden])
+    found, _ = start(place, "benchmark")
+    for one, other in zip(found, golden, strict=True):
+        assert one[0] == other[0]
+        assert np.abs(np.array(one[1:]) - other[1:]).max() <= 1, (one, other)
