@@ -50,7 +50,7 @@ def test_junk_and_size():
         "p = r'C:\\Users\\me\\w.pt'",
         "p = 'C:\\\\Users\\\\me\\\\w.pt'",
         "DATA=/kaggle/input",
-        "--weights=/root/w.pt",
+        "--weights=/home/me/w.pt",
     ],
 )
 def test_paths_of_another_machine(line: str):
