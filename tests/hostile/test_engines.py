@@ -237,6 +237,28 @@ def test_a_killed_harness_leaves_nothing_alive_and_the_next_run_starts_clean(eng
     assert not processes_with("987654")
 
 
+@pytest.mark.parametrize("tenth", range(1, 11))
+def test_a_harness_killed_at_any_moment_leaves_a_clean_start(engine, bench: Bench, tenth: int):
+    main = f"echo started\n{OK}exec sleep 98765{tenth}"
+    argv = [sys.executable, "-m", "invoke", "run", "--zip", bench.zip(main, {}), "--engine", engine]
+    harness = subprocess.Popen(
+        [*argv, "--data", bench.data, "--out", bench.folder / "out"],
+        cwd=paths.ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    # Imports, archive, data, engine, start, run: the moments lie all over them.
+    with pytest.raises(subprocess.TimeoutExpired):
+        harness.wait(tenth * 0.25)
+    harness.kill()
+    harness.wait()
+
+    ended = bench.run(engine, Program(name="good", main=OK))
+
+    assert ended.verdict is Verdict.OK, ended.message
+    assert not processes_with(f"98765{tenth}")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_everything_and_says_so(engine, bench: Bench, number: signal.Signals):
     harness = start_harness(engine, bench, "echo started\nexec sleep 987655")
