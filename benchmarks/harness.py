@@ -1,11 +1,12 @@
 """Measure what the harness itself costs, engine by engine.
 
-    uv run python -m benchmarks.harness [--repeats 5] [--engine docker]
+    uv run python -m benchmarks.harness [--repeats 5] [--engine docker] [--all]
 
 For each engine that works here: the time from typing `invoke run` to the first line of main.sh,
 and the overhead of the whole command over the same main.sh in the same container (or, for the
 embedded engine, in a bare shell) started by hand. The goal for the overhead is under a second.
-Times are medians; what matters are their differences within one run of this script.
+Times are medians; what matters are their differences within one run of this script. With --all
+it goes on with packing, scoring, and the images' sizes and rebuilds.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--all", action="store_true", help="the other benchmarks of the host too")
     parser.add_argument("--engine", type=EngineName, action="append", help="only these")
     words = parser.parse_args()
     print(f"{'engine':10} {'first line':>10} {'whole':>8} {'by hand':>8} {'overhead':>9}")
@@ -62,6 +64,10 @@ def main() -> None:
                 f"{engine:10} {ours.first_line_s:8.2f} s {ours.whole_s:6.2f} s "
                 f"{hand.whole_s:6.2f} s {ours.whole_s - hand.whole_s:7.2f} s"
             )
+    if words.all:
+        for name in ("pack", "score", "images"):
+            print(f"\n{name}", flush=True)
+            subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], cwd=paths.ROOT, check=True)
 
 
 def usable() -> Iterator[EngineName]:
