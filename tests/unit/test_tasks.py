@@ -91,7 +91,7 @@ WRONG = [
     ("run --cpus -1", 2, "--cpus is -1."),
     ("run --waive [red]x[/]", 2, "--waive is '[red]x[/]'."),
     ("run --out file", 1, "file: File exists."),
-    ("score none.csv none.csv", 16, "none.csv"),
+    ("score none.csv none.csv", 2, "There is no none.csv."),
     ("data.check --folder none", 2, "none is no folder."),
     ("data.render --count x", 2, '--count is "x".'),
     ("data.format --folder none", 23, "none"),
