@@ -55,6 +55,14 @@ class Browser:
         """Run JavaScript in the page and return what it returns."""
         return self._post("execute/sync", {"script": script, "args": list(arguments)})
 
+    def until(self, script: str) -> bool:
+        """Wait until a script returns something true; events such as `close` come a little late.
+
+        The driver gives up after its own limit for scripts (30 s).
+        """
+        look = f"const look = () => (() => {{ {script} }})() ? done(true) : setTimeout(look, 10);"
+        return bool(self.run(f"return new Promise((done) => {{ {look} look(); }});"))
+
     def click(self, selector: str) -> None:
         """Click in the middle of an element, as a mouse does."""
         self._post(f"element/{self._find(selector)}/click", {})
