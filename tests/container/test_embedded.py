@@ -129,3 +129,11 @@ def test_what_main_sh_finds_is_the_documented_layout(spec: RunSpec):
     assert said[5:8] == ["images", "submission_format.csv", "6"]
     assert said[8:10] == ["runner", "/home/runner"]
     assert int(said[10]) <= spec.limits.cpus
+
+
+def test_a_run_cannot_make_namespaces_of_its_own(spec: RunSpec):
+    main = "unshare --user true && exit 1\nunshare --mount true && exit 2\nexit 0"
+
+    ended = execute(spec, main, EmbeddedEngine())
+
+    assert ended.exit_code == 0, spec.log.read_text()
