@@ -27,7 +27,6 @@ MAIN_SCRIPT: Final = "main.sh"
 CODE_EXECUTION: Final = PurePosixPath("/code_execution")
 """Where a submission finds everything, inside the run."""
 
-KIB: Final = 1 << 10
 MIB: Final = 1 << 20
 GIB: Final = 1 << 30
 

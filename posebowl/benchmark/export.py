@@ -169,6 +169,8 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Export as the command line says."""
     args = parse()
+    if not args.weights.is_file():
+        raise UsageError(f"There is no {args.weights}.", fix="Name a checkpoint of ultralytics.")
     if args.out.exists() and not args.force:
         raise UsageError(f"{args.out} exists.", fix="Add --force to replace it.")
     first, second = tuple(args.imgsz), None if args.one_look else tuple(args.second)

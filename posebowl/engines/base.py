@@ -36,7 +36,6 @@ class Stop(StrEnum):
     TIME = "time"
     MEMORY = "memory"
     OUTPUT = "output"
-    INTERRUPT = "interrupt"
 
 
 @dataclass(frozen=True, kw_only=True)
