@@ -11,6 +11,7 @@ from posebowl import console
 from posebowl.errors import PoseBowlError
 from posebowl.render.dataset import render_dataset
 from posebowl.render.families import FAMILIES
+from posebowl.render.photo import Only
 from posebowl.render.sheet import check_sheet, write_sheet
 
 SHEET_IMAGES = 48
@@ -25,6 +26,13 @@ def parser() -> argparse.ArgumentParser:
     make.add_argument("--workers", type=int, help="processes; by default one a core")
     make.add_argument(
         "--family", action="append", choices=sorted(FAMILIES), help="only these; may be repeated"
+    )
+    make.add_argument(
+        "--only",
+        type=Only,
+        choices=list(Only),
+        default=Only.PHOTOS,
+        help="photos (default), spacecraft alone as RGBA PNGs, or photos without a spacecraft",
     )
     make.add_argument("--jpeg", action="store_true", help="write JPEG: smaller, for training sets")
     make.add_argument(
@@ -46,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             seed=options.seed,
             workers=options.workers,
             families=options.family,
+            only=options.only,
             jpeg=options.jpeg,
             compact=options.compact,
         )

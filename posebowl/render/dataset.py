@@ -1,4 +1,10 @@
-"""Data sets of labelled photos: images, submission_format.csv, train_labels.csv."""
+"""Sets of labelled photos, of cut-outs or of backgrounds, as folders.
+
+Each has images/, render.csv and render.json; a set of photos also has submission_format.csv and
+train_labels.csv. Columns of render.csv: index, image_id, the box, family, background. In a set of
+cut-outs the box is all of the image, and the background is the one whose light falls on it; in a
+set of backgrounds the box is 0,0,0,0 and the family empty.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +30,7 @@ from posebowl.errors import PoseBowlError, UsageError
 from posebowl.files import atomic_write, write_text
 from posebowl.render import photo
 from posebowl.render.families import FAMILIES
+from posebowl.render.photo import Only
 from posebowl.render.window import INSTALL, require_renderer
 
 if TYPE_CHECKING:
@@ -45,6 +52,7 @@ class Recipe:
 
     seed: int
     families: tuple[str, ...]
+    only: Only
     jpeg: bool
     compact: bool
 
@@ -67,10 +75,11 @@ def render_dataset(
     seed: int,
     workers: int | None = None,
     families: Sequence[str] | None = None,
+    only: Only = Only.PHOTOS,
     jpeg: bool = False,
     compact: bool = False,
 ) -> list[Row]:
-    """Render a set of labelled photos; one that was interrupted or shorter is continued.
+    """Render a set of images; one that was interrupted or shorter is continued.
 
     The same seed gives the same names and pixels, whatever the number of workers, and the
     longer set begins with the shorter one. The tables grow while the images do.
@@ -81,6 +90,7 @@ def render_dataset(
         seed: Which set, 0 or more.
         workers: Processes; by default one for each core that this process may use.
         families: Of FAMILIES; all by default.
+        only: Photos, cut-outs or backgrounds.
         jpeg: Write JPEG instead of PNG: smaller and faster, for training sets.
         compact: Give few images sensor noise and take time to compress, for small PNGs.
 
@@ -91,7 +101,7 @@ def render_dataset(
         UsageError: An argument or the folder will not do; nothing was written.
         PoseBowlError: Rendering failed.
     """
-    recipe = _recipe(count, seed, families, jpeg=jpeg, compact=compact)
+    recipe = _recipe(count, seed, families, only=only, jpeg=jpeg, compact=compact)
     processes = workers if workers is not None else _cores()
     if processes < 1:
         raise UsageError(f"--workers is {processes}.", fix="Give 1 or more.")
@@ -108,26 +118,28 @@ def render_dataset(
                 rows.update({row.index: row for row in done})
                 advance(len(done))
                 if number % max(1, LABELS_EVERY // CHUNK) == 0:
-                    write_tables(out, rows)
+                    write_tables(out, rows, only)
     finally:
-        write_tables(out, rows)
+        write_tables(out, rows, only)
     return [rows[index] for index in sorted(rows)]
 
 
 def _recipe(
-    count: int, seed: int, families: Sequence[str] | None, *, jpeg: bool, compact: bool
+    count: int, seed: int, families: Sequence[str] | None, *, only: Only, jpeg: bool, compact: bool
 ) -> Recipe:
     if count < 1:
         raise UsageError(f"--count is {count}.", fix="Give 1 or more.")
     if seed < 0:
         raise UsageError(f"--seed is {seed}.", fix="Give 0 or more.")
+    if jpeg and only is Only.CUTOUTS:
+        raise UsageError("JPEG holds no transparency.", fix="Leave out --jpeg for cut-outs.")
     names = tuple(families) if families else tuple(FAMILIES)
     unknown = [name for name in names if name not in FAMILIES]
     if unknown:
         raise UsageError(
             f"There is no family {', '.join(unknown)}.", fix=f"Choose from: {', '.join(FAMILIES)}."
         )
-    return Recipe(seed=seed, families=names, jpeg=jpeg, compact=compact)
+    return Recipe(seed=seed, families=names, only=only, jpeg=jpeg, compact=compact)
 
 
 def _cores() -> int:
@@ -212,12 +224,13 @@ def image_name(image_id: str, *, jpeg: bool) -> str:
     return f"{image_id}.{'jpg' if jpeg else 'png'}"
 
 
-def write_tables(out: Path, rows: dict[int, Row]) -> None:
-    """Write the three tables, in the order of the images' numbers."""
+def write_tables(out: Path, rows: dict[int, Row], only: Only = Only.PHOTOS) -> None:
+    """Write the tables of a set, in the order of the images' numbers."""
     ordered = [rows[index] for index in sorted(rows)]
-    placeholders = [(row.image_id, *PLACEHOLDER) for row in ordered]
-    _write_csv(out / FORMAT_FILE, COLUMNS, placeholders)
-    _write_csv(out / LABELS_FILE, COLUMNS, [(row.image_id, *row.box) for row in ordered])
+    if only is Only.PHOTOS:
+        placeholders = [(row.image_id, *PLACEHOLDER) for row in ordered]
+        _write_csv(out / FORMAT_FILE, COLUMNS, placeholders)
+        _write_csv(out / LABELS_FILE, COLUMNS, [(row.image_id, *row.box) for row in ordered])
     _write_csv(
         out / METADATA_FILE,
         ("index", *COLUMNS, "family", "background"),
@@ -288,6 +301,7 @@ def render_chunk(out: Path, recipe: Recipe, indices: Sequence[int]) -> list[Row]
             seed=recipe.seed,
             index=index,
             families=recipe.families,
+            only=recipe.only,
             compact=recipe.compact,
         )
         path = out / IMAGES_DIR / image_name(image.image_id, jpeg=recipe.jpeg)

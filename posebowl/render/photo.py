@@ -1,18 +1,23 @@
-"""One labelled photo: everything about it follows from the seed of the set and its number."""
+"""One labelled photo, or one half of it: all follows from the seed of the set and its number.
+
+Photos are made whole, or as their halves for whoever pastes them together: cut-outs are
+spacecraft alone, backgrounds are photos without one.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, assert_never
 
 import numpy as np
 
 from posebowl.render import backgrounds, materials, scene, sensor
 from posebowl.render.families import FAMILIES
 from posebowl.render.scene import Sprite
-from posebowl.render.sensor import Photo
+from posebowl.render.sensor import Photo, Sensor
 
 if TYPE_CHECKING:
     from posebowl.render.window import Window
@@ -21,18 +26,29 @@ LEAST_SIDE: Final = 5
 """A box with a shorter side, in pixels, is drawn again."""
 ATTEMPTS: Final = 20
 GOLDEN: Final = (5**0.5 - 1) / 2
+CUTOUT_SIDES: Final = (250.0, 700.0)
+"""Shortest and longest that the longer side of a cut-out may be, in pixels."""
+
+
+class Only(StrEnum):
+    """What a set is made of."""
+
+    PHOTOS = "photos"
+    CUTOUTS = "cutouts"
+    BACKGROUNDS = "backgrounds"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Labelled:
-    """A photo and what is known about it.
+    """A photo, a cut-out or a background, and what is known about it.
 
     Attributes:
         image_id: 32 hexadecimal digits.
-        pixels: RGB, shape (IMAGE_HEIGHT, IMAGE_WIDTH, 3).
-        box: (xmin, ymin, xmax, ymax); the last two are one past the last pixel.
-        family: Of the spacecraft.
-        background: Behind it.
+        pixels: RGB, shape (IMAGE_HEIGHT, IMAGE_WIDTH, 3); of a cut-out RGBA, shape (h, w, 4).
+        box: (xmin, ymin, xmax, ymax); the last two are one past the last pixel. All of a
+            cut-out; zeros where there is no spacecraft.
+        family: Of the spacecraft; empty where there is none.
+        background: Behind it; of a cut-out, the one whose light falls on it.
     """
 
     image_id: str
@@ -48,9 +64,30 @@ def image_id(seed: int, index: int) -> str:
 
 
 def render(
+    window: Window,
+    *,
+    seed: int,
+    index: int,
+    families: Sequence[str],
+    only: Only = Only.PHOTOS,
+    compact: bool = False,
+) -> Labelled:
+    """Render image `index` of the set `seed`."""
+    match only:
+        case Only.PHOTOS:
+            return whole(window, seed=seed, index=index, families=families, compact=compact)
+        case Only.CUTOUTS:
+            return cutout(window, seed=seed, index=index, families=families)
+        case Only.BACKGROUNDS:
+            return empty(seed=seed, index=index, families=families, compact=compact)
+        case _:
+            assert_never(only)
+
+
+def whole(
     window: Window, *, seed: int, index: int, families: Sequence[str], compact: bool
 ) -> Labelled:
-    """Render photo `index` of the set `seed`."""
+    """Render a spacecraft in front of a background, through a camera."""
     rng = np.random.default_rng([seed, index])
     family, kind = choose(families, seed=seed, index=index)
     background = backgrounds.BACKGROUNDS[kind]
@@ -74,6 +111,49 @@ def render(
     )
 
 
+def cutout(window: Window, *, seed: int, index: int, families: Sequence[str]) -> Labelled:
+    """Render a spacecraft alone, whole and large, to be pasted over any background.
+
+    Alpha is the share of a pixel that is covered, and more than 0 wherever any of it is; colour
+    is not multiplied by it. Exposed as in a photo, but neither blurred nor noisy.
+    """
+    rng = np.random.default_rng([seed, index])
+    family, kind = choose(families, seed=seed, index=index)
+    earthshine = backgrounds.BACKGROUNDS[kind].earthshine
+    side = float(np.exp(rng.uniform(*np.log(CUTOUT_SIDES))))
+    sprite = _sprite(window, rng, family, earthshine, side=side)
+    left, top, right, bottom = scene.box_of(sprite.mask)
+    inside = slice(top, bottom), slice(left, right)
+    coverage = sprite.coverage[inside][..., None]
+    colour = np.asarray(sprite.colour[inside] / np.maximum(coverage, 1e-6), dtype=np.float32)
+    colour *= np.float32(rng.uniform(1.0, 1.5))
+    drawn = sensor.draw(rng, compact=False)
+    brightest = float(np.quantile(colour[sprite.mask[inside]].max(axis=1), 0.9))
+    camera = sensor.reach(Sensor(exposure=drawn.exposure, gamma=drawn.gamma), brightest)
+    pixels = np.concatenate((sensor.tone(colour, camera), coverage), axis=2)
+    return Labelled(
+        image_id=image_id(seed, index),
+        pixels=sensor.eight_bits(pixels),
+        box=(0, 0, right - left, bottom - top),
+        family=family,
+        background=kind,
+    )
+
+
+def empty(*, seed: int, index: int, families: Sequence[str], compact: bool) -> Labelled:
+    """Paint a background and photograph it without a spacecraft."""
+    rng = np.random.default_rng([seed, index])
+    _, kind = choose(families, seed=seed, index=index)
+    light = backgrounds.BACKGROUNDS[kind].paint(rng)
+    return Labelled(
+        image_id=image_id(seed, index),
+        pixels=sensor.expose(rng, light, sensor.draw(rng, compact=compact)),
+        box=(0, 0, 0, 0),
+        family="",
+        background=kind,
+    )
+
+
 def choose(families: Sequence[str], *, seed: int, index: int) -> tuple[str, str]:
     """Choose family and background so that both are well mixed in sets of any length.
 
@@ -89,10 +169,17 @@ def choose(families: Sequence[str], *, seed: int, index: int) -> tuple[str, str]
     return families[int(order[place])], kinds[int(np.searchsorted(weights, point, side="right"))]
 
 
-def _sprite(window: Window, rng: np.random.Generator, family: str, earthshine: float) -> Sprite:
+def _sprite(
+    window: Window,
+    rng: np.random.Generator,
+    family: str,
+    earthshine: float,
+    *,
+    side: float | None = None,
+) -> Sprite:
     for _ in range(ATTEMPTS):
         craft = FAMILIES[family](rng)
-        pose = scene.draw_pose(rng, scene.vertices(craft))
+        pose = scene.draw_pose(rng, scene.vertices(craft), side=side)
         light = scene.draw_light(rng, earthshine=earthshine)
         palette = materials.palette(rng)
         sprite = scene.take(window, rng, craft, palette=palette, pose=pose, light=light)

@@ -118,12 +118,13 @@ def vertices(craft: Craft) -> Array:
     )
 
 
-def draw_pose(rng: Rng, points: Array) -> Pose:
+def draw_pose(rng: Rng, points: Array, *, side: float | None = None) -> Pose:
     """Place a spacecraft: any attitude, any place in the frame, sizes like the real set's.
 
     Args:
         rng: Draws it.
         points: All vertices, shape (n, 3).
+        side: The longer side of its box in pixels, for one that is whole; by default drawn.
     """
     centre = (points.min(axis=0) + points.max(axis=0)) / 2
     radius = float(np.linalg.norm(points - centre, axis=1).max())
@@ -132,13 +133,13 @@ def draw_pose(rng: Rng, points: Array) -> Pose:
     seen = (points - centre) @ rotation.T - (0, 0, distance)
     plane = seen[:, :2] / -seen[:, 2:]
     low, high = plane.min(axis=0), plane.max(axis=0)
-    side = float(np.clip(rng.lognormal(np.log(MEDIAN_SIDE), SPREAD), *SIDES))
-    focal = side / float((high - low).max())
+    drawn = float(np.clip(rng.lognormal(np.log(MEDIAN_SIDE), SPREAD), *SIDES))
+    focal = (side or drawn) / float((high - low).max())
     frame = np.array((IMAGE_WIDTH, IMAGE_HEIGHT))
     focal *= min(1.0, float((0.985 * frame / (focal * (high - low))).min()))
     size = focal * (high - low)
     corner = rng.uniform(0, 1, 2) * np.maximum(frame - size - 2, 0) + 1
-    if rng.random() < TRUNCATED:
+    if side is None and rng.random() < TRUNCATED:
         axis = int(rng.integers(2))
         hidden = rng.uniform(0.05, 0.5) * size[axis]
         corner[axis] = -hidden if rng.random() < 0.5 else frame[axis] - size[axis] + hidden

@@ -86,20 +86,31 @@ def expose(rng: Rng, light: Picture, sensor: Sensor) -> Photo:
     """
     level = float(np.quantile(light[::16, ::16].max(axis=2), 0.5))
     exposure = min(sensor.exposure, LARGEST_LEVEL / max(level, 0.01))
-    light = np.clip(light * (np.array(sensor.tint, dtype=np.float32) * exposure), 0, 4)
-    if sensor.gamma != 1:
-        np.power(light, np.float32(sensor.gamma), out=light)
+    light = tone(light, replace(sensor, exposure=exposure))
     if sensor.vignette:
         light *= (1 - sensor.vignette * corners())[..., None]
     if sensor.bloom:
         light += sensor.bloom * halo(rng, light)
     if sensor.grey:
         light[...] = light.mean(axis=2, keepdims=True)
-    photo = (np.minimum(light, 1) * 255 + 0.5).astype(np.uint8)
+    photo = eight_bits(light)
     if sensor.blur:
         blurred = Image.fromarray(photo).filter(ImageFilter.GaussianBlur(sensor.blur))
         photo = np.asarray(blurred)
     return add_noise(rng, photo, sensor) if sensor.noise else photo
+
+
+def tone(light: Picture, sensor: Sensor) -> Picture:
+    """Apply exposure, tint and gamma to light; white is 1, and what is above is kept up to 4."""
+    light = np.clip(light * (np.array(sensor.tint, dtype=np.float32) * sensor.exposure), 0, 4)
+    if sensor.gamma != 1:
+        np.power(light, np.float32(sensor.gamma), out=light)
+    return light
+
+
+def eight_bits(light: npt.NDArray[np.float32]) -> Photo:
+    """Round light to eight bits: 0 is black, 1 and more is white."""
+    return (np.minimum(light, 1) * 255 + 0.5).astype(np.uint8)
 
 
 @cache

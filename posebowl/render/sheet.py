@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from posebowl.challenge import IMAGE_WIDTH, IMAGES_DIR
 from posebowl.errors import UsageError
@@ -14,6 +14,7 @@ from posebowl.files import atomic_write
 from posebowl.render.dataset import Row, image_name
 
 COLOUR: Final = (0, 255, 80)
+GREY: Final = (70, 70, 80, 255)
 FORMATS: Final = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 
 
@@ -38,15 +39,25 @@ def write_sheet(
     page = Image.new("RGB", (width * columns, height * count))
     for number, row in enumerate(rows):
         with Image.open(folder / IMAGES_DIR / image_name(row.image_id, jpeg=jpeg)) as image:
-            tile = image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
+            tile = _tile(image, (width, height))
+            photo = image.mode == "RGB"
         scale = width / IMAGE_WIDTH
         box = [side * scale for side in row.box]
         pen = ImageDraw.Draw(tile)
-        pen.rectangle((box[0] - 1, box[1] - 1, box[2], box[3]), outline=COLOUR)
+        if photo and row.family:
+            pen.rectangle((box[0] - 1, box[1] - 1, box[2], box[3]), outline=COLOUR)
         pen.text((4, 2), f"{row.index} {row.family} / {row.background}", fill=COLOUR)
         page.paste(tile, (number % columns * width, number // columns * height))
     with atomic_write(path) as file:
         page.save(file, kind)
+
+
+def _tile(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Fit an image into a tile; a cut-out is laid on grey, where dark and bright ones show."""
+    if image.mode == "RGB":
+        return image.resize(size, Image.Resampling.LANCZOS)
+    page = Image.new("RGBA", image.size, GREY)
+    return ImageOps.pad(Image.alpha_composite(page, image).convert("RGB"), size, color=GREY[:3])
 
 
 def check_sheet(path: Path) -> str:

@@ -17,8 +17,10 @@ from posebowl.errors import UsageError
 from posebowl.paths import DEMO_DATA, ROOT
 from posebowl.render import dataset, materials, scene, window
 from posebowl.render.__main__ import main
+from posebowl.render.backgrounds import BACKGROUNDS
 from posebowl.render.dataset import Row, render_dataset
 from posebowl.render.families import FAMILIES
+from posebowl.render.photo import Only
 from posebowl.render.sheet import write_sheet
 from posebowl.render.window import Window
 
@@ -38,6 +40,7 @@ def table(path: Path) -> list[list[str]]:
         ({"seed": -1}, "--seed"),
         ({"workers": 0}, "--workers"),
         ({"families": ["teapot"]}, "teapot"),
+        ({"only": Only.CUTOUTS, "jpeg": True}, "JPEG"),
     ],
 )
 def test_bad_arguments_are_refused_before_anything_is_written(tmp_path, arguments, part):
@@ -62,7 +65,7 @@ def test_a_file_is_no_folder(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    recipe = dataset._recipe(1, 7, None, jpeg=False, compact=False)
+    recipe = dataset._recipe(1, 7, None, only=Only.PHOTOS, jpeg=False, compact=False)
     with pytest.raises(UsageError, match="cannot be made"):
         dataset._create(tmp_path / "file" / "set", recipe)
 
@@ -76,7 +79,7 @@ def test_without_pyvista_nothing_is_written_and_the_fix_is_said(tmp_path, capsys
 
 
 def test_a_set_of_another_seed_is_not_continued(tmp_path):
-    recipe = dataset._recipe(1, 7, None, jpeg=False, compact=False)
+    recipe = dataset._recipe(1, 7, None, only=Only.PHOTOS, jpeg=False, compact=False)
     dataset._create(tmp_path / "set", recipe)
     with pytest.raises(UsageError, match="other settings"):
         render_dataset(tmp_path / "set", count=1, seed=8)
@@ -115,7 +118,7 @@ def test_only_images_that_are_there_count_as_done(tmp_path):
 def test_a_damaged_table_is_an_error_not_a_traceback(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(dataset, "require_renderer", lambda: None)
     out = tmp_path / "set"
-    dataset._create(out, dataset._recipe(1, 7, None, jpeg=False, compact=False))
+    dataset._create(out, dataset._recipe(1, 7, None, only=Only.PHOTOS, jpeg=False, compact=False))
     (out / "render.csv").write_text("index,image_id\nx,y\n")
     assert main(["--count", "1", "--seed", "7", "--out", str(out)]) == 2
     assert "render.csv" in capsys.readouterr().err
@@ -218,6 +221,42 @@ def test_a_set_is_continued_where_it_ended(tmp_path):
     assert len(list((out / "images").iterdir())) == 3
     assert kept.stat().st_mtime_ns == 1
     assert len(table(out / "train_labels.csv")) == 4
+
+
+@pytest.mark.render
+def test_cutouts_are_spacecraft_alone(tmp_path):
+    pytest.importorskip("pyvista")
+    out = tmp_path / "set"
+    rows = render_dataset(out, count=4, seed=6, workers=1, only=Only.CUTOUTS)
+    for row in rows:
+        with Image.open(out / "images" / f"{row.image_id}.png") as image:
+            assert image.mode == "RGBA"
+            pixels = np.asarray(image)
+        height, width = pixels.shape[:2]
+        assert row.box == (0, 0, width, height)
+        assert 240 < max(width, height) <= 710
+        cover = pixels[..., 3]
+        assert all(edge.any() for edge in (cover[0], cover[-1], cover[:, 0], cover[:, -1]))
+        assert not pixels[cover == 0].any()
+        # Not multiplied by alpha: the rim is about as bright as what it surrounds.
+        rim, body = ((cover > 0) & (cover < 128), cover == 255)
+        assert pixels[rim][:, :3].mean() > 0.4 * pixels[body][:, :3].mean()
+    assert not (out / "train_labels.csv").exists()
+    with pytest.raises(UsageError, match="other settings"):
+        render_dataset(out, count=4, seed=6, workers=1)
+
+
+@pytest.mark.render
+def test_backgrounds_are_photos_without_a_spacecraft(tmp_path):
+    pytest.importorskip("pyvista")
+    out = tmp_path / "set"
+    rows = render_dataset(out, count=3, seed=6, workers=1, only=Only.BACKGROUNDS, jpeg=True)
+    assert all(row.box == (0, 0, 0, 0) and not row.family for row in rows)
+    assert all(row.background in BACKGROUNDS for row in rows)
+    assert sorted(path.name for path in out.iterdir()) == ["images", "render.csv", "render.json"]
+    for row in rows:
+        with Image.open(out / "images" / f"{row.image_id}.jpg") as image:
+            assert (image.mode, image.size) == ("RGB", (IMAGE_WIDTH, IMAGE_HEIGHT))
 
 
 @pytest.mark.render
