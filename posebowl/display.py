@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from collections.abc import Iterator
 from typing import Final
@@ -18,7 +17,6 @@ from posebowl.engines.base import Sample, Watcher
 from posebowl.files import human_bytes
 from posebowl.quantities import clock
 
-_PROGRESS: Final = re.compile(r"(?<![\d.,])(\d[\d,]*)\s*(?:/|of)\s*(\d[\d,]*)(?!\.?\d)")
 _PLAIN_INTERVAL_S: Final = 30.0
 
 
@@ -52,12 +50,10 @@ class _Panel:
         self._console = console
         self._limits = limits
         self._images = images
-        self._done = 0
         self._last: Sample | None = None
         self._told_at = time.monotonic()
 
     def line(self, text: str) -> None:
-        self._done = images_done(text, self._images) or self._done
         self._console.print(Text.assemble(("│", "dim"), " ", plain(text)))
 
     def note(self, text: str) -> None:
@@ -80,19 +76,6 @@ class _Panel:
             f"memory {human_bytes(taken.memory_bytes)} of {human_bytes(self._limits.memory_bytes)}",
             f"{max(cores, 0):.1f} of {self._limits.cpus} cores",
         ]
-        if self._done:
-            parts.append(f"{self._done:,} of {self._images:,} images")
+        if taken.images:
+            parts.append(f"{taken.images:,} of {self._images:,} images")
         return Text(" · ".join(parts), style="cyan")
-
-
-def images_done(line: str, images: int) -> int | None:
-    """Read how many images are done from a line such as "120/500 images", if it tells.
-
-    Only a pair whose second number is the number of images counts, so that no epoch, size or
-    date is taken for progress.
-    """
-    for match in reversed(list(_PROGRESS.finditer(line))):
-        done, total = (int(number.replace(",", "")) for number in match.groups())
-        if total == images and done <= images:
-            return done
-    return None

@@ -88,6 +88,8 @@ class Result:
     unenforced: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     samples: tuple[Sample, ...] = ()
+    images_from: str = ""
+    """What told how many images were done by each sample: see posebowl.progress.Source."""
     schema_version: int = SCHEMA_VERSION
 
     def to_json(self) -> str:

@@ -13,7 +13,7 @@ from typing import Final
 
 import polars as pl
 
-from posebowl import archive, data, machine, process, report
+from posebowl import archive, data, machine, process, progress, report
 from posebowl import result as results
 from posebowl.challenge import LIMITS, PREDICTIONS_FILE, Limits, Variant
 from posebowl.data import DataFolder
@@ -218,7 +218,9 @@ def _execute(work: _Work, spec: RunSpec, display: Display) -> Outcome:
         )
         work.learn(engine=str(engine.name))
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
-        outcome = engine.execute(spec, watch)
+        with progress.following(watch, spec.images, images) as (followed, done):
+            outcome = engine.execute(spec, followed)
+            samples, images_from = done.fill(outcome.samples)
     measurable = outcome.exit_code == 0 and outcome.wall_s > 0
     work.learn(
         timing=Timing(
@@ -232,7 +234,8 @@ def _execute(work: _Work, spec: RunSpec, display: Display) -> Outcome:
         oom_kills=outcome.oom_kills,
         unenforced={str(limit): reason for limit, reason in outcome.unenforced.items()},
         environment=machine.describe() | outcome.environment,
-        samples=outcome.samples,
+        samples=samples,
+        images_from=images_from,
     )
     return outcome
 

@@ -76,6 +76,8 @@ class Sample:
     read_bytes: int = 0
     write_bytes: int = 0
     output_bytes: int = 0
+    images: int = 0
+    """Got through by then, as far as can be told (see posebowl.progress)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,9 +59,11 @@ RESULTS = st.builds(
             read_bytes=COUNTS,
             write_bytes=COUNTS,
             output_bytes=COUNTS,
+            images=COUNTS,
         ),
         max_size=2,
     ).map(tuple),
+    images_from=TEXTS,
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS,
