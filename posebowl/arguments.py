@@ -10,7 +10,6 @@ from typing import Any, Self
 import invoke
 from invoke.parser import Argument
 
-from posebowl import console
 from posebowl.errors import UsageError
 from posebowl.wording import show
 
@@ -26,6 +25,8 @@ def number(name: str, default: int) -> int:
             try:
                 return super().__new__(cls, text)
             except ValueError:
+                from posebowl import console
+
                 what = f"--{name.replace('_', '-')} is {show(str(text))}."
                 console.show_error(UsageError(what, fix="Give a whole number."))
                 raise invoke.Exit(code=UsageError.exit_code) from None

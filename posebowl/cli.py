@@ -1,98 +1,20 @@
-"""What turns the library into invoke tasks: errors in words, options read, results printed."""
+"""What tasks share: options read, results printed."""
 
 from __future__ import annotations
 
 import dataclasses
-import functools
-import inspect
-import itertools
 import json
-import signal
-import sys
-from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-import invoke
-
-from posebowl import arguments, console, environments, paths, process, quantities
+from posebowl import console, environments, paths, process, quantities
 from posebowl.challenge import LIMITS, Limits, Variant
 from posebowl.engines.base import EngineName, Limit
-from posebowl.errors import PoseBowlError, UsageError, Verdict
+from posebowl.errors import UsageError
 from posebowl.pack import find_solution
 
 _E = TypeVar("_E", bound=StrEnum)
-
-
-def command(**options: Any) -> Callable[[Callable[..., int | None]], Any]:
-    """Make a function an invoke task that shows errors in words and ends with their exit codes.
-
-    A traceback shows only with `invoke --debug`. The function may return an exit code.
-
-    Args:
-        options: As for `invoke.task`: name, help, positional, iterable, ...
-    """
-
-    def decorate(function: Callable[..., int | None]) -> Any:
-        return invoke.task(klass=arguments.Task, **options)(_guarded(function))
-
-    return decorate
-
-
-def _guarded(function: Callable[..., int | None]) -> Callable[..., None]:
-    @functools.wraps(function)
-    def wrapper(*args: Any, **options: Any) -> None:
-        _end_as_ctrl_c("SIGTERM", "SIGHUP")
-        console.tolerate_odd_names()
-        try:
-            code = function(*args, **options)
-        except BrokenPipeError:
-            code = 1
-        except (PoseBowlError, OSError) as error:
-            if _debugging(sys.argv):
-                raise
-            shown = error if isinstance(error, PoseBowlError) else _of_the_host(error)
-            console.show_error(shown)
-            code = shown.exit_code
-        except KeyboardInterrupt:
-            console.err.print("Interrupted; nothing is left half-written.")
-            code = Verdict.INTERRUPTED.exit_code
-        if code:
-            sys.exit(code)
-
-    signature = inspect.signature(function)
-    parameters = [
-        item.replace(default=arguments.number(item.name, item.default))
-        if type(item.default) is int
-        else item
-        for item in signature.parameters.values()
-    ]
-    # Invoke reads flags off the signature, and their types off the defaults.
-    vars(wrapper)["__signature__"] = signature.replace(parameters=parameters)
-    return wrapper
-
-
-def _end_as_ctrl_c(*names: str) -> None:
-    """Let a closed terminal or a stopped service end a run as Ctrl-C does: cleanly.
-
-    A signal that is ignored already stays so: that is what nohup does.
-    """
-    for number in (getattr(signal, name, None) for name in names):
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, signal.default_int_handler)
-
-
-def _of_the_host(error: OSError) -> PoseBowlError:
-    place = f"{error.filename}: " if error.filename else ""
-    what = f"{place}{error.strerror or error}."
-    return PoseBowlError(what, fix="Check the path, its permissions and the disk.")
-
-
-def _debugging(argv: Sequence[str]) -> bool:
-    """Tell whether invoke was told to debug; behind a task's name, -d is a flag of the task."""
-    own = itertools.takewhile(lambda word: word.startswith("-"), argv[1:])
-    return "-d" in own or "--debug" in argv
 
 
 def one_of(kind: type[_E], text: str, flag: str) -> _E:

@@ -11,10 +11,10 @@ import pytest
 from invoke.parser import Parser
 from rich.console import Console
 
-from posebowl import arguments, cli, console
+from posebowl import arguments, command, console
 
 
-@cli.command(
+@command.command(
     name="unpack",
     positional=["archives"],
     iterable=["archives"],

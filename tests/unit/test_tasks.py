@@ -78,6 +78,14 @@ def test_list_and_help() -> None:
     assert "wall time, such as 90s" in helped.stdout
 
 
+def test_a_list_of_tasks_waits_for_nothing_that_only_tasks_need() -> None:
+    line = "import sys, tasks; print(*sys.modules)"
+    argv = [sys.executable, "-c", line]
+    done = subprocess.run(argv, cwd=paths.ROOT, capture_output=True, text=True, check=True)
+    heavy = {"polars", "pandas", "numpy", "PIL", "jinja2", "rich", "posebowl.run", "posebowl.cli"}
+    assert heavy & set(done.stdout.split()) == set()
+
+
 WRONG = [
     ("pack", 2, "Give either --solution NAME or --source DIR."),
     ("pack --solution nowhere", 2, "nowhere"),

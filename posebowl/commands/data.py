@@ -1,0 +1,98 @@
+"""Tasks for labelled photos: render, check, unpack, format."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+from invoke import Context
+
+from posebowl.command import JSON, command
+
+
+@command(
+    iterable=["family"],
+    help={
+        "count": "how many images (24)",
+        "seed": "which set: the same seed gives the same pixels (0)",
+        "out": "folder: new, empty, or one to continue",
+        "workers": "processes (one a core)",
+        "family": "only this family of spacecraft; may be repeated",
+        "jpeg": "write JPEG instead of PNG: smaller, for training sets",
+        "compact": "little noise and soft photos, so that PNGs are small",
+        "sheet": "also write a contact sheet with the boxes drawn, to this file",
+    },
+)
+def render(
+    _: Context,
+    count: int = 24,
+    seed: int = 0,
+    out: str = "",
+    workers: int = 0,
+    family: list[str] | None = None,
+    jpeg: bool = False,
+    compact: bool = False,
+    sheet: str = "",
+) -> int:
+    """Render labelled photos of spacecraft."""
+    from posebowl import cli
+
+    cli.required("data.render", out=out)
+    words = cli.flags(out=out, workers=workers, jpeg=jpeg, compact=compact, sheet=sheet)
+    words += [word for name in family or [] for word in ("--family", name)]
+    words += ["--count", str(count), "--seed", str(seed)]
+    return cli.in_environment("render", "posebowl.render", *words)
+
+
+@command(
+    name="check",
+    help={
+        "folder": "data folder (data/, or data/demo)",
+        "deep": "decode every image",
+        "json": JSON,
+    },
+)
+def check_data(_: Context, folder: str = "", deep: bool = False, json: bool = False) -> None:
+    """Say which data is in use and whether it is whole."""
+    from posebowl import cli, shown
+    from posebowl import data as data_folder
+
+    report = data_folder.check(data_folder.find(Path(folder) if folder else None), deep=deep)
+    if json:
+        cli.print_json(asdict(report))
+    else:
+        shown.data(report)
+
+
+@command(
+    name="unpack",
+    positional=["archives"],
+    iterable=["archives"],
+    help={
+        "archives": "the competition's tar files",
+        "out": "data folder (data/)",
+        "force": "write every file anew, over those that are there",
+    },
+)
+def unpack_data(_: Context, archives: list[str], out: str = "", force: bool = False) -> None:
+    """Unpack the competition's archives into data/images."""
+    from posebowl import cli, paths, shown
+    from posebowl import unpack as unpacking
+
+    target = cli.existing(out, paths.DATA)
+    shown.unpacked(unpacking.unpack([Path(name) for name in archives], target, force=force))
+
+
+@command(
+    name="format",
+    help={"folder": "data folder (data/)", "force": "replace a submission_format.csv"},
+)
+def format_data(_: Context, folder: str = "", force: bool = False) -> None:
+    """Make submission_format.csv from the labels."""
+    from posebowl import cli, console, paths
+    from posebowl import data as data_folder
+    from posebowl.challenge import FORMAT_FILE
+
+    root = cli.existing(folder, paths.DATA)
+    made = data_folder.make_format(root, root / FORMAT_FILE, force=force)
+    console.out.print(f"Wrote {cli.local(made)}", markup=False)
