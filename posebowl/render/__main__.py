@@ -10,7 +10,7 @@ from pathlib import Path
 from posebowl import console
 from posebowl.errors import PoseBowlError
 from posebowl.render.dataset import render_dataset
-from posebowl.render.families import FAMILIES
+from posebowl.render.families import FAMILIES, HELD_OUT
 from posebowl.render.photo import Only
 from posebowl.render.sheet import check_sheet, write_sheet
 
@@ -24,8 +24,16 @@ def parser() -> argparse.ArgumentParser:
     make.add_argument("--seed", type=int, required=True, help="which set; same seed, same pixels")
     make.add_argument("--out", type=Path, required=True, help="folder: new, empty, or to continue")
     make.add_argument("--workers", type=int, help="processes; by default one a core")
-    make.add_argument(
-        "--family", action="append", choices=sorted(FAMILIES), help="only these; may be repeated"
+    which = make.add_mutually_exclusive_group()
+    which.add_argument(
+        "--family", action="append", choices=list(FAMILIES), help="only these; may be repeated"
+    )
+    which.add_argument(
+        "--held-out",
+        action="store_const",
+        const=list(HELD_OUT),
+        dest="family",
+        help="the families that are never trained on; by default those that are",
     )
     make.add_argument(
         "--only",

@@ -29,7 +29,7 @@ from posebowl.challenge import BOX_COLUMNS, COLUMNS, FORMAT_FILE, ID_COLUMN, IMA
 from posebowl.errors import PoseBowlError, UsageError
 from posebowl.files import atomic_write, write_text
 from posebowl.render import photo
-from posebowl.render.families import FAMILIES
+from posebowl.render.families import FAMILIES, TRAINING
 from posebowl.render.photo import Only
 from posebowl.render.window import INSTALL, require_renderer
 
@@ -89,7 +89,7 @@ def render_dataset(
         count: How many images.
         seed: Which set, 0 or more.
         workers: Processes; by default one for each core that this process may use.
-        families: Of FAMILIES; all by default.
+        families: Of FAMILIES; those of TRAINING by default.
         only: Photos, cut-outs or backgrounds.
         jpeg: Write JPEG instead of PNG: smaller and faster, for training sets.
         compact: Give few images sensor noise and take time to compress, for small PNGs.
@@ -133,7 +133,7 @@ def _recipe(
         raise UsageError(f"--seed is {seed}.", fix="Give 0 or more.")
     if jpeg and only is Only.CUTOUTS:
         raise UsageError("JPEG holds no transparency.", fix="Leave out --jpeg for cut-outs.")
-    names = tuple(families) if families else tuple(FAMILIES)
+    names = tuple(families) if families else tuple(TRAINING)
     unknown = [name for name in names if name not in FAMILIES]
     if unknown:
         raise UsageError(
