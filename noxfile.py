@@ -97,6 +97,16 @@ def lint(session: nox.Session) -> None:
     session.run("mypy")
 
 
+@nox.session(tags=["check"], default=False)
+def docs(session: nox.Session) -> None:
+    """Build the documentation site into site/; a dead link within it is an error."""
+    sync(session, "--group", "docs")
+    # The theme's advertisement is no warning of this build.
+    session.run(
+        "python", "-m", "mkdocs", "build", *session.posargs, env={"NO_MKDOCS_2_WARNING": "1"}
+    )
+
+
 def run_submission(session: nox.Session, variant: str) -> None:
     """Run submission.zip; the benchmark is packed where the user has none."""
     if not ZIP.exists():

@@ -18,6 +18,7 @@ from posebowl import paths
 SESSIONS = {
     "tests",
     "lint",
+    "docs",
     "build",
     "build-cpu",
     "build-gpu",
