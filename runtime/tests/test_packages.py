@@ -254,6 +254,19 @@ def test_pydantic() -> None:
         Box(xmin=0, xmax=-1)
 
 
+def test_pywuffs() -> None:
+    import cv2
+    from pywuffs import ImageDecoderType, PixelFormat
+    from pywuffs.aux import ImageDecoder, ImageDecoderConfig
+
+    photo = RNG.integers(0, 256, (40, 60, 3), np.uint8)
+    config = ImageDecoderConfig()
+    config.enabled_decoders = [ImageDecoderType.PNG]
+    config.pixel_format = PixelFormat.BGR
+    done = ImageDecoder(config).decode(cv2.imencode(".png", photo)[1].tobytes())
+    np.testing.assert_array_equal(done.pixbuf, photo)
+
+
 def test_pyyaml() -> None:
     import yaml
 

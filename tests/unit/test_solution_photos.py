@@ -1,7 +1,11 @@
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 pytest.importorskip("cv2", reason="needs the lean group: uv run --group lean pytest")
@@ -22,6 +26,33 @@ def png(image):
     return buffer.getvalue()
 
 
+def chunk(name, content):
+    body = name + content
+    return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
+
+
+def interlaced(pixels):
+    """Write an 8-bit colour PNG in seven passes, as Pillow and OpenCV cannot."""
+    passes = [(0, 8, 0, 8), (0, 8, 4, 8), (4, 8, 0, 4), (0, 4, 2, 4)]
+    passes += [(2, 4, 0, 2), (0, 2, 1, 2), (1, 2, 0, 1)]
+    rows = b"".join(
+        b"\0" + row.tobytes() for y, dy, x, dx in passes for row in pixels[y::dy, x::dx] if row.size
+    )
+    head = struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], 8, 2, 0, 0, 1)
+    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*one) for one in chunks)
+
+
+@pytest.fixture(params=["wuffs", "opencv"])
+def decoder(request, monkeypatch):
+    """Read with the quick decoder, and as where it is missing."""
+    if request.param == "opencv":
+        monkeypatch.setattr(photos, "pywuffs", None)
+    else:
+        pytest.importorskip("pywuffs", reason="needs the lean group: uv run --group lean pytest")
+
+
+@pytest.mark.usefixtures("decoder")
 @pytest.mark.parametrize(
     ("image", "expected"),
     [
@@ -37,16 +68,20 @@ def png(image):
             Image.fromarray(GREY > 127), np.dstack([(GREY > 127) * np.uint8(255)] * 3), id="1 bit"
         ),
         pytest.param(Image.fromarray(COLOUR[:1, :1]), COLOUR[:1, :1, ::-1], id="one pixel"),
+        pytest.param(Image.fromarray(GREY).convert("P"), np.dstack([GREY] * 3), id="palette"),
+        pytest.param(interlaced(COLOUR), COLOUR[..., ::-1], id="interlaced"),
+        pytest.param(interlaced(COLOUR[:3, :2]), COLOUR[:3, :2, ::-1], id="interlaced, empty pass"),
     ],
 )
 def test_read(tmp_path, image, expected):
     path = tmp_path / "photo.png"
-    path.write_bytes(png(image))
+    path.write_bytes(image if isinstance(image, bytes) else png(image))
     photo = photos.read(path)
     assert photo.dtype == np.uint8
     np.testing.assert_array_equal(photo, expected)
 
 
+@pytest.mark.usefixtures("decoder")
 @pytest.mark.parametrize(
     "content",
     [
@@ -54,6 +89,8 @@ def test_read(tmp_path, image, expected):
         pytest.param(b"", id="empty"),
         pytest.param(b"no image at all", id="text"),
         pytest.param(png(Image.fromarray(COLOUR))[:40], id="header only"),
+        pytest.param(png(Image.fromarray(COLOUR))[:-60], id="cut off"),
+        pytest.param(png(Image.fromarray(COLOUR)).replace(b"IDAT", b"IDAU"), id="no pixels"),
     ],
 )
 def test_read_broken(tmp_path, content):
@@ -62,6 +99,74 @@ def test_read_broken(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(photos.BrokenPhotoError, match=r"."):
         photos.read(path)
+
+
+NOISE = np.random.default_rng(0).integers(0, 256, (12, 17, 3), np.uint8)
+FILES = [png(Image.fromarray(pixels)) for pixels in (COLOUR, NOISE, COLOUR[:1, :1])]
+
+
+def filtered(pixels, filters):
+    """Write a PNG whose rows are filtered as told, whatever that does to its size."""
+    past = np.zeros((pixels.shape[0] + 1, pixels.shape[1] + 1, 3), int)
+    past[1:, 1:] = pixels
+    left, up, corner = past[1:, :-1], past[:-1, 1:], past[:-1, :-1]
+    guess = left + up - corner
+    near = [np.abs(guess - one) for one in (left, up, corner)]
+    paeth = np.where(
+        (near[0] <= near[1]) & (near[0] <= near[2]), left, np.where(near[1] <= near[2], up, corner)
+    )
+    guesses = [0 * left, left, up, (left + up) // 2, paeth]
+    rows = b"".join(
+        bytes([kind]) + ((past[1 + y, 1:] - guesses[kind][y]) % 256).astype(np.uint8).tobytes()
+        for y, kind in enumerate(filters)
+    )
+    head = struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], 8, 2, 0, 0, 0)
+    packed = zlib.compress(rows)
+    parts = [packed[:9], packed[9:9], packed[9:]]  # a pixel may lie in two chunks, or none in one
+    chunks = [(b"IHDR", head), (b"tEXt", b"a\0b"), *((b"IDAT", p) for p in parts), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*one) for one in chunks)
+
+
+@given(filters=st.lists(st.integers(0, 4), min_size=12, max_size=12))
+def test_quick_undoes_every_filter(filters):
+    pytest.importorskip("pywuffs", reason="needs the lean group: uv run --group lean pytest")
+    data = filtered(NOISE, filters)
+    assert photos.usual(data)
+    np.testing.assert_array_equal(photos.quick(data), NOISE[..., ::-1])
+
+
+@given(file=st.sampled_from(FILES), data=st.data())
+def test_quick_believes_nothing_that_opencv_does_not(file, data):
+    """Damage a file: the same pixels, or none from the quick decoder."""
+    pytest.importorskip("pywuffs", reason="needs the lean group: uv run --group lean pytest")
+    place = data.draw(st.integers(0, len(file) - 1))
+    end = data.draw(st.integers(place, min(len(file), place + 8)))
+    damaged = file[:place] + data.draw(st.binary(max_size=8)) + file[end:]
+    found = photos.quick(damaged) if photos.usual(damaged) else None
+    if found is not None:
+        np.testing.assert_array_equal(found, photos.slow(damaged))
+
+
+@pytest.mark.parametrize(
+    ("data", "is_usual"),
+    [
+        pytest.param(FILES[0], True, id="colour"),
+        pytest.param(FILES[0][:-1], False, id="a byte short"),
+        pytest.param(FILES[0][:20], False, id="a piece"),
+        pytest.param(png(Image.fromarray(GREY)), False, id="grey"),
+        pytest.param(interlaced(COLOUR), False, id="interlaced"),
+        pytest.param(
+            FILES[0][:33] + chunk(b"tRNS", bytes(6)) + FILES[0][33:], False, id="a colour is clear"
+        ),
+        pytest.param(
+            FILES[0][:16] + struct.pack(">II", 2**31 - 1, 2**31 - 1) + FILES[0][24:],
+            False,
+            id="claims a size that no memory holds",
+        ),
+    ],
+)
+def test_usual(data, is_usual):
+    assert photos.usual(data) == is_usual
 
 
 def test_read_a_folder(tmp_path):
