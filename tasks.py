@@ -13,6 +13,7 @@ ns = Collection(
     submission.score,
     submission.clean,
     machine.diagnose,
+    machine.configuration,
     images.build,
     images.base,
     images.push,

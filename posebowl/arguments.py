@@ -27,9 +27,11 @@ def number(name: str, default: int) -> int:
             except ValueError:
                 from posebowl import console
 
-                what = f"--{name.replace('_', '-')} is {show(str(text))}."
-                console.show_error(UsageError(what, fix="Give a whole number."))
-                raise invoke.Exit(code=UsageError.exit_code) from None
+                flag = f"--{name.replace('_', '-')}"
+                what = f"{flag} is {show(str(text))}."
+                error = UsageError(what, why="It takes a whole number.", fix=f"Type: {flag} 1")
+                console.show_error(error, as_json="--json" in sys.argv)
+                raise invoke.Exit(code=error.exit_code) from None
 
     return Number(default)
 

@@ -4,59 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from enum import StrEnum
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from posebowl import console, environments, paths, process, quantities
-from posebowl.challenge import LIMITS, Limits, Variant
-from posebowl.engines.base import EngineName, Limit
+from posebowl import console, environments, paths, process
 from posebowl.errors import UsageError
 from posebowl.pack import find_solution
 
-_E = TypeVar("_E", bound=StrEnum)
-
-
-def one_of(kind: type[_E], text: str, flag: str) -> _E:
-    """Read a choice.
-
-    Raises:
-        UsageError: It is none of those there are.
-    """
-    try:
-        return kind(text)
-    except ValueError:
-        choices = ", ".join(kind)
-        raise UsageError(f"--{flag} is {text!r}.", fix=f"Choose one of: {choices}.") from None
-
-
-def engine(text: str) -> EngineName | None:
-    """Read --engine; `auto` is None."""
-    if text == "auto":
-        return None
-    if text not in list(EngineName):
-        choices = ", ".join(["auto", *EngineName])
-        raise UsageError(f"--engine is {text!r}.", fix=f"Choose one of: {choices}.")
-    return EngineName(text)
-
-
-def waived(text: str) -> frozenset[Limit]:
-    """Read --waive: names of limits, separated by commas."""
-    return frozenset(one_of(Limit, name.strip(), "waive") for name in text.split(",") if name)
-
-
-def limits(variant: Variant, *, time_limit: str, memory: str, cpus: int) -> Limits:
-    """Return a variant's limits with what the user changed of them."""
-    changes: dict[str, Any] = {}
-    if time_limit:
-        changes["wall_time_s"] = quantities.seconds(time_limit)
-    if memory:
-        changes["memory_bytes"] = quantities.size(memory)
-    if cpus:
-        if cpus < 0:
-            raise UsageError(f"--cpus is {cpus}.", fix="Give a number of cores of 1 or more.")
-        changes["cpus"] = cpus
-    return dataclasses.replace(LIMITS[variant], **changes)
+_T = TypeVar("_T")
 
 
 def existing(text: str, default: Path) -> Path:
@@ -74,15 +30,32 @@ def local(path: Path) -> Path:
 
 def print_json(value: Any) -> None:
     """Print a result for programs."""
-    console.out.print(json.dumps(value, indent=2, default=str), markup=False)
+    console.out.print(json.dumps(_jsonable(value), indent=2, default=str), markup=False)
 
 
 def show(result: Any, text: str, *, as_json: bool) -> None:
-    """Print a result, a dataclass, as text for people or as JSON for programs."""
+    """Print a result as text for people or as JSON for programs."""
+    present(result, lambda _: console.out.print(text, markup=False), as_json=as_json)
+
+
+def present(result: _T, tell: Callable[[_T], None], *, as_json: bool) -> None:
+    """Print a result as JSON for programs, or have it told to people."""
     if as_json:
-        print_json(dataclasses.asdict(result))
+        print_json(result)
     else:
-        console.out.print(text, markup=False)
+        tell(result)
+
+
+def _jsonable(value: Any) -> Any:
+    """Turn dataclasses into objects and sets into sorted arrays, all the way down."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = dataclasses.fields(value)
+        return {item.name: _jsonable(getattr(value, item.name)) for item in fields}
+    if isinstance(value, dict):
+        return {str(name): _jsonable(item) for name, item in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted(map(str, value))
+    return [_jsonable(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def solution_folder(name: str, source: str) -> Path:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import invoke
 
 from posebowl import arguments
-from posebowl.errors import PoseBowlError, Verdict
+from posebowl.errors import PoseBowlError, StoppedError
 
 JSON: Final = "print the result as JSON on stdout"
 
@@ -48,11 +48,16 @@ def _guarded(function: Callable[..., int | None]) -> Callable[..., None]:
             if _debugging(sys.argv):
                 raise
             shown = error if isinstance(error, PoseBowlError) else _of_the_host(error)
-            console.show_error(shown)
+            console.show_error(shown, as_json=bool(options.get("json")))
             code = shown.exit_code
         except KeyboardInterrupt:
-            console.err.print("Interrupted; nothing is left half-written.")
-            code = Verdict.INTERRUPTED.exit_code
+            stopped = StoppedError(
+                "Interrupted.",
+                why="Ctrl-C, or a signal to end; nothing is left half-written.",
+                fix="Type the same command again.",
+            )
+            console.show_error(stopped, as_json=bool(options.get("json")))
+            code = stopped.exit_code
         if code:
             sys.exit(code)
 

@@ -7,10 +7,8 @@ What is typed as a flag wins over the variable POSEBOWL_NAME, that over NAME in 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import os
 import shlex
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -143,6 +141,11 @@ class Settings:
         return dataclasses.replace(LIMITS[self.variant], **changes)
 
     @property
+    def image_engine(self) -> EngineName | None:
+        """The engine that keeps images: the embedded one has none, so another is looked for."""
+        return None if self.engine is EngineName.EMBEDDED else self.engine
+
+    @property
     def archive(self) -> Path:
         """The zip that is made and run where none is named."""
         return self.submission / "submission.zip"
@@ -216,6 +219,16 @@ class Found:
         except kinds.REFUSALS:
             raise _refusal(self.setting, self.origin, self.place, show(self.text)) from None
 
+    def summary(self) -> dict[str, Any]:
+        """Return what programs want to know of it; the value is null where nothing is set."""
+        return {
+            "value": self.value(),
+            "text": self.text,
+            "origin": self.origin,
+            "place": self.place,
+            "help": self.setting.declared.help,
+        }
+
 
 def load(**given: str | bool | None) -> Settings:
     """Return the settings that hold.
@@ -279,6 +292,8 @@ def _find(
 
 def _table(file: Path) -> dict[str, object]:
     """Read the table of settings; empty where there is none."""
+    import tomllib
+
     try:
         tool = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {})
     except FileNotFoundError:
@@ -320,6 +335,8 @@ def _variables(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _near(word: str, known: Iterable[str]) -> str:
+    import difflib
+
     return next(iter(difflib.get_close_matches(word, list(known), n=1)), "")
 
 

@@ -9,6 +9,7 @@ terminal.
 from __future__ import annotations
 
 import io
+import json
 import sys
 
 from rich.console import Console
@@ -43,8 +44,12 @@ def warn(text: str) -> None:
     err.print(Text.assemble(("warning:", "yellow"), " ", plain(text)))
 
 
-def show_error(error: PoseBowlError) -> None:
-    """Show an error in three parts: what, why, what to do."""
+def show_error(error: PoseBowlError, *, as_json: bool = False) -> None:
+    """Show an error in three parts: what, why, what to do; for programs also as JSON on stdout."""
+    if as_json:
+        names = ("what", "why", "fix", "exit_code")
+        parts = {name: getattr(error, name) for name in names}
+        out.print(json.dumps({"error": parts}, indent=2), markup=False)
     err.print(Text.assemble(("error:", "bold red"), " ", plain(error.what)))
     for name, text in (("why", error.why), ("fix", error.fix)):
         if text:

@@ -19,7 +19,7 @@ from typing import Final, Literal
 
 from filelock import FileLock
 
-from posebowl import paths, process
+from posebowl import config, paths, process
 from posebowl.errors import EngineError
 from posebowl.files import write_text
 
@@ -71,11 +71,8 @@ def lock_hash(lock: Path = paths.LOCK) -> str:
 
 
 def cache_root() -> Path:
-    """Return the folder that holds the environments (POSEBOWL_CACHE, or the user's cache)."""
-    if chosen := os.environ.get("POSEBOWL_CACHE"):
-        return Path(chosen).expanduser() / "environments"
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "posebowl" / "environments"
+    """Return the folder that holds the environments, in that of the setting `cache`."""
+    return config.load().cache / "environments"
 
 
 def location(group: Group) -> Path:

@@ -124,3 +124,9 @@ class BadDataError(VerdictError):
     """The data folder or the labels are broken."""
 
     verdict = Verdict.BAD_DATA
+
+
+class StoppedError(VerdictError):
+    """The user, or the system, ended the command."""
+
+    verdict = Verdict.INTERRUPTED

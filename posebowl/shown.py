@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from rich.table import Table
 from rich.text import Text
 
 from posebowl import cli
 from posebowl.archive import Archive
 from posebowl.clean import Cleaned
+from posebowl.config import Found, Origin
 from posebowl.console import out, plain, warn
 from posebowl.data import DataReport
 from posebowl.doctor import Diagnosis, State
@@ -36,6 +40,23 @@ def packed(made: Packed) -> None:
         names = first_few(made.left_out, len(made.left_out))
         out.print(plain(f"Left out {len(made.left_out):,}: {names}"))
     out.print("Next: invoke run", style="dim")
+
+
+def kept(found: Mapping[str, Any]) -> None:
+    """Tell of a zip that was there already."""
+    out.print(plain(f"Kept {cli.local(found['path'])}"))
+
+
+def configuration(found: Iterable[Found]) -> None:
+    """Show each setting's value and where it came from."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("setting", "value", "from"):
+        table.add_column(name, overflow="fold")
+    for item in found:
+        is_set = item.origin is not Origin.DEFAULT
+        value = plain(item.text or item.setting.declared.unset, "bold" if is_set else "dim")
+        table.add_row(item.setting.name, value, plain(item.place or str(item.origin)))
+    out.print(table)
 
 
 def checked(found: Archive) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 from invoke import Context
 
+from posebowl import config
 from posebowl.command import JSON, command
 
 
@@ -57,11 +57,8 @@ def check_data(_: Context, folder: str = "", deep: bool = False, json: bool = Fa
     from posebowl import cli, shown
     from posebowl import data as data_folder
 
-    report = data_folder.check(data_folder.find(Path(folder) if folder else None), deep=deep)
-    if json:
-        cli.print_json(asdict(report))
-    else:
-        shown.data(report)
+    found = data_folder.find(config.load(data=folder).data)
+    cli.present(data_folder.check(found, deep=deep), shown.data, as_json=json)
 
 
 @command(
@@ -72,27 +69,35 @@ def check_data(_: Context, folder: str = "", deep: bool = False, json: bool = Fa
         "archives": "the competition's tar files",
         "out": "data folder (data/)",
         "force": "write every file anew, over those that are there",
+        "json": JSON,
     },
 )
-def unpack_data(_: Context, archives: list[str], out: str = "", force: bool = False) -> None:
+def unpack_data(
+    _: Context, archives: list[str], out: str = "", force: bool = False, json: bool = False
+) -> None:
     """Unpack the competition's archives into data/images."""
     from posebowl import cli, paths, shown
     from posebowl import unpack as unpacking
 
-    target = cli.existing(out, paths.DATA)
-    shown.unpacked(unpacking.unpack([Path(name) for name in archives], target, force=force))
+    target = config.load(data=out).data or paths.DATA
+    done = unpacking.unpack([Path(name) for name in archives], target, force=force)
+    cli.present(done, shown.unpacked, as_json=json)
 
 
 @command(
     name="format",
-    help={"folder": "data folder (data/)", "force": "replace a submission_format.csv"},
+    help={
+        "folder": "data folder (data/)",
+        "force": "replace a submission_format.csv",
+        "json": JSON,
+    },
 )
-def format_data(_: Context, folder: str = "", force: bool = False) -> None:
+def format_data(_: Context, folder: str = "", force: bool = False, json: bool = False) -> None:
     """Make submission_format.csv from the labels."""
-    from posebowl import cli, console, paths
+    from posebowl import cli, paths
     from posebowl import data as data_folder
     from posebowl.challenge import FORMAT_FILE
 
-    root = cli.existing(folder, paths.DATA)
+    root = config.load(data=folder).data or paths.DATA
     made = data_folder.make_format(root, root / FORMAT_FILE, force=force)
-    console.out.print(f"Wrote {cli.local(made)}", markup=False)
+    cli.show({"path": made}, f"Wrote {cli.local(made)}", as_json=json)

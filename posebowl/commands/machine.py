@@ -16,7 +16,19 @@ def diagnose(_: Context, json: bool = False) -> int:
 
     found = doctor.examine()
     if json:
-        cli.print_json(asdict(found))
+        cli.print_json({**asdict(found), "healthy": found.healthy})
     else:
         shown.diagnosis(found)
     return 0 if found.healthy else 1
+
+
+@command(name="config", help={"json": JSON})
+def configuration(_: Context, json: bool = False) -> None:
+    """Print each setting's value and where it came from."""
+    from posebowl import cli, config, shown
+
+    found = config.explain()
+    if json:
+        cli.print_json({item.setting.name: item.summary() for item in found})
+    else:
+        shown.configuration(found)

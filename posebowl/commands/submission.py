@@ -6,9 +6,8 @@ from pathlib import Path
 
 from invoke import Context
 
+from posebowl import config
 from posebowl.command import JSON, command
-
-ZIP = "submission.zip"
 
 
 @command(
@@ -17,40 +16,46 @@ ZIP = "submission.zip"
         "source": "any other folder, instead of --solution",
         "out": "the zip to write (submission/submission.zip)",
         "force": "replace a zip that is there",
+        "keep": "leave a zip that is there as it is, and end well",
+        "json": JSON,
     }
 )
 def pack(
-    _: Context, solution: str = "", source: str = "", out: str = "", force: bool = False
+    _: Context,
+    solution: str = "",
+    source: str = "",
+    out: str = "",
+    force: bool = False,
+    keep: bool = False,
+    json: bool = False,
 ) -> None:
     """Pack a solution into submission.zip."""
-    from posebowl import cli, paths, shown
+    from posebowl import cli, shown
     from posebowl import pack as packing
 
     folder = cli.solution_folder(solution, source)
-    shown.packed(packing.pack(folder, cli.existing(out, paths.SUBMISSION / ZIP), force=force))
+    target = cli.existing(out, config.load().archive)
+    if keep and target.is_file():
+        cli.present({"path": target, "kept": True}, shown.kept, as_json=json)
+        return
+    cli.present(packing.pack(folder, target, force=force), shown.packed, as_json=json)
 
 
-@command(help={"zip": "the zip to inspect (submission/submission.zip)"})
-def check(_: Context, zip: str = "") -> None:  # noqa: A002
+@command(help={"zip": "the zip to inspect (submission/submission.zip)", "json": JSON})
+def check(_: Context, zip: str = "", json: bool = False) -> None:  # noqa: A002
     """Inspect a submission.zip without running it."""
-    from posebowl import archive, cli, paths, shown
+    from posebowl import archive, cli, shown
 
-    shown.checked(archive.inspect(cli.existing(zip, paths.SUBMISSION / ZIP)))
+    found = archive.inspect(cli.existing(zip, config.load().archive))
+    cli.present(found, shown.checked, as_json=json)
 
 
 @command(
     help={
         "zip": "the zip to run (submission/submission.zip)",
-        "data": "data folder (data/, or data/demo while that is empty)",
-        "variant": "cpu or gpu",
-        "engine": "auto, docker, podman or embedded",
-        "time_limit": "wall time, such as 90s, 10m or 1h (105m)",
-        "memory": "such as 512m or 4g (4g)",
-        "cpus": "processor cores (3)",
+        **config.helps("data", "variant", "engine", "time_limit", "memory", "cpus"),
         "out": "folder for the results (submission/)",
-        "full": "embedded engine: the whole cpu group, whatever the submission imports",
-        "allow_cpu": "variant gpu: run without a GPU where there is none",
-        "waive": "limits that need not hold, such as memory,cpus",
+        **config.helps("full", "allow_cpu", "waive"),
         "json": JSON,
     }
 )
@@ -58,11 +63,11 @@ def run(
     _: Context,
     zip: str = "",  # noqa: A002
     data: str = "",
-    variant: str = "cpu",
-    engine: str = "auto",
+    variant: str = "",
+    engine: str = "",
     time_limit: str = "",
     memory: str = "",
-    cpus: int = 0,
+    cpus: str = "",
     out: str = "",
     full: bool = False,
     allow_cpu: bool = False,
@@ -70,22 +75,32 @@ def run(
     json: bool = False,
 ) -> int:
     """Run a submission as the platform would; score it."""
-    from posebowl import cli, console, paths, summary
+    from posebowl import cli, console, summary
     from posebowl import run as running
-    from posebowl.challenge import Variant
     from posebowl.display import Display
 
-    kind = cli.one_of(Variant, variant, "variant")
-    request = running.Request(
-        archive=cli.existing(zip, paths.SUBMISSION / ZIP),
-        out=cli.existing(out, paths.SUBMISSION),
-        data=Path(data).expanduser() if data else None,
-        variant=kind,
-        engine=cli.engine(engine),
-        limits=cli.limits(kind, time_limit=time_limit, memory=memory, cpus=cpus),
-        waived=cli.waived(waive),
+    settings = config.load(
+        data=data,
+        variant=variant,
+        engine=engine,
+        time_limit=time_limit,
+        memory=memory,
+        cpus=cpus,
+        submission=out,
         full=full,
         allow_cpu=allow_cpu,
+        waive=waive,
+    )
+    request = running.Request(
+        archive=cli.existing(zip, config.load().archive),
+        out=settings.submission,
+        data=settings.data,
+        variant=settings.variant,
+        engine=settings.engine,
+        limits=settings.limits,
+        waived=settings.waive,
+        full=settings.full,
+        allow_cpu=settings.allow_cpu,
     )
     result = running.run(request, Display())
     if json:
@@ -109,16 +124,20 @@ def score(_: Context, predictions: str, labels: str, json: bool = False) -> None
         shown.scored(result)
 
 
-@command(help={"folder": "the folder of the results (submission/)"})
-def clean(_: Context, folder: str = "") -> None:
+@command(help={"folder": "the folder of the results (submission/)", "json": JSON})
+def clean(_: Context, folder: str = "", json: bool = False) -> None:
     """Remove what runs left; never a zip that you made."""
     from posebowl import clean as cleaning
-    from posebowl import cli, paths, shown
+    from posebowl import cli, shown
     from posebowl.errors import UsageError
     from posebowl.folder import held
 
-    place = cli.existing(folder, paths.SUBMISSION)
+    place = cli.existing(folder, config.load().submission)
     if not place.is_dir():
-        raise UsageError(f"{place} is no folder.", fix="Type: invoke clean")
+        raise UsageError(
+            f"{place} is no folder.",
+            why="Only a folder that holds the results of runs can be cleaned.",
+            fix="Type: invoke clean",
+        )
     with held(place):
-        shown.cleaned(cleaning.clean(place))
+        cli.present(cleaning.clean(place), shown.cleaned, as_json=json)

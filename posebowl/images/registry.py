@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -14,7 +13,6 @@ from posebowl.engines.oci_client import Client
 from posebowl.errors import EngineError, UsageError
 from posebowl.images import identity
 
-REGISTRY_VARIABLE: Final = "POSEBOWL_REGISTRY"
 _LOOPBACK: Final = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?(/.*)?")
 
 
@@ -27,24 +25,19 @@ class Moved:
     id: str
 
 
-def registry_of(text: str) -> str:
-    """Return the registry to use: the one given, or POSEBOWL_REGISTRY.
+def required(registry: str | None) -> str:
+    """Return the registry that is set.
 
     Raises:
-        UsageError: There is none, or it is no host with an optional port and path.
+        UsageError: None is.
     """
-    chosen = (text or os.environ.get(REGISTRY_VARIABLE, "")).strip().rstrip("/")
-    if not chosen:
+    if registry is None:
         raise UsageError(
             "No registry is given.",
-            fix=f"Add --registry HOST[:PORT][/PATH], or set {REGISTRY_VARIABLE}.",
+            why="Images are pushed to one and pulled from one, and there is none by default.",
+            fix="Add --registry HOST[:PORT][/PATH], or set POSEBOWL_REGISTRY.",
         )
-    if not re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+)(:\d+)?(/[a-z0-9._/-]+)?", chosen):
-        raise UsageError(
-            f"{chosen!r} is no registry.",
-            fix="Give a host, with a port and a path if need be, and no https:// in front.",
-        )
-    return chosen
+    return registry
 
 
 def remote_name(registry: str, variant: Variant, lock: str) -> str:

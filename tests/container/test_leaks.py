@@ -1,4 +1,4 @@
-"""Many short runs in a row leave nothing behind; POSEBOWL_RUNS=200 makes it as many."""
+"""Many short runs in a row leave nothing behind; LEAK_RUNS=200 makes it as many."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.container.heard import Heard, SpecMaker
 
 pytestmark = pytest.mark.container
 
-RUNS = int(os.environ.get("POSEBOWL_RUNS", "10"))
+RUNS = int(os.environ.get("LEAK_RUNS", "10"))
 
 
 def _held() -> tuple[int, int, int]:

@@ -80,7 +80,10 @@ def test_what_is_no_number_is_refused_in_words(word: str, monkeypatch: pytest.Mo
         type(default)(word)
     assert failure.value.code == 2
     shown = word.replace("\x1b", "\\x1b")
-    assert caught.getvalue() == f'error: --some-cores is "{shown}".\n  fix: Give a whole number.\n'
+    assert caught.getvalue() == (
+        f'error: --some-cores is "{shown}".\n'
+        "  why: It takes a whole number.\n  fix: Type: --some-cores 1\n"
+    )
 
 
 def test_only_numbers_get_another_default() -> None:

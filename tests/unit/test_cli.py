@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 from pathlib import Path
@@ -12,8 +13,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from posebowl import cli, console, environments, process
-from posebowl.challenge import LIMITS, Variant
-from posebowl.engines.base import EngineName, Limit
+from posebowl.engines.base import Limit
 from posebowl.errors import UsageError
 from posebowl.process import Completed
 
@@ -25,58 +25,6 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     made = Console(file=caught, highlight=False, emoji=False, soft_wrap=True, width=80)
     monkeypatch.setattr(console, "out", made)
     return caught
-
-
-def test_one_of() -> None:
-    assert cli.one_of(Variant, "gpu", "variant") is Variant.GPU
-    for text in ("", "GPU", "tpu"):
-        with pytest.raises(UsageError, match="--variant is ") as caught:
-            cli.one_of(Variant, text, "variant")
-        assert caught.value.fix == "Choose one of: cpu, gpu."
-
-
-def test_engine() -> None:
-    assert cli.engine("auto") is None
-    assert cli.engine("podman") is EngineName.PODMAN
-    with pytest.raises(UsageError, match="--engine is 'lxc'") as caught:
-        cli.engine("lxc")
-    assert caught.value.fix == "Choose one of: auto, docker, podman, embedded."
-
-
-@pytest.mark.parametrize(
-    ("text", "limits"),
-    [
-        ("", set()),
-        ("memory", {Limit.MEMORY}),
-        ("memory, wall-time", {Limit.MEMORY, Limit.WALL_TIME}),
-        ("cpus,,cpus,", {Limit.CPUS}),
-    ],
-)
-def test_waived(text: str, limits: set[Limit]) -> None:
-    assert cli.waived(text) == limits
-
-
-def test_waived_by_a_wrong_name() -> None:
-    with pytest.raises(UsageError, match="--waive is 'disk'"):
-        cli.waived("memory,disk")
-
-
-@pytest.mark.parametrize("variant", list(Variant))
-def test_limits_are_the_variant_s_unless_changed(variant: Variant) -> None:
-    assert cli.limits(variant, time_limit="", memory="", cpus=0) == LIMITS[variant]
-    changed = cli.limits(variant, time_limit="10m", memory="512m", cpus=1)
-    assert (changed.wall_time_s, changed.memory_bytes, changed.cpus) == (600, 512 << 20, 1)
-    assert changed.output_bytes == LIMITS[variant].output_bytes
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"time_limit": "soon"}, {"memory": "lots"}, {"memory": "0"}, {"cpus": -1}]
-)
-def test_limits_that_are_none(wrong: dict[str, object]) -> None:
-    options = {"time_limit": "", "memory": "", "cpus": 0} | wrong
-    with pytest.raises(UsageError) as caught:
-        cli.limits(Variant.CPU, **options)  # type: ignore[arg-type]
-    assert caught.value.fix
 
 
 def test_existing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -101,6 +49,30 @@ def test_json_is_for_programs(screen: io.StringIO) -> None:
     value = {"path": Path(":smile:/[red]x[/]"), "long": "word " * 100, "odd": "\x1b"}
     cli.print_json(value)
     assert json.loads(screen.getvalue()) == {**value, "path": str(value["path"])}
+
+
+@dataclasses.dataclass
+class Made:
+    path: Path
+    names: frozenset[str]
+    parts: tuple[object, ...]
+
+
+def test_dataclasses_and_sets_are_objects_and_arrays(screen: io.StringIO) -> None:
+    inner = Made(path=Path("b"), names=frozenset(), parts=({1: Limit.CPUS},))
+    made = Made(path=Path("a"), names=frozenset({"y", "x"}), parts=(inner, None, 1.5, True))
+    cli.present(made, lambda _: pytest.fail("told to people"), as_json=True)
+    within = {"path": "b", "names": [], "parts": [{"1": "cpus"}]}
+    expected = {"path": "a", "names": ["x", "y"], "parts": [within, None, 1.5, True]}
+    assert json.loads(screen.getvalue()) == expected
+
+
+def test_people_are_told(screen: io.StringIO) -> None:
+    told: list[str] = []
+    cli.present("made", told.append, as_json=False)
+    cli.show("made", "It is [made].", as_json=False)
+    assert told == ["made"]
+    assert screen.getvalue() == "It is [made].\n"
 
 
 def test_solution_or_source(tmp_path: Path) -> None:

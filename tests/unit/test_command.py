@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import io
+import json
 import os
 import signal
 import sys
@@ -53,7 +54,15 @@ HOST_FIX = "  fix: Check the path, its permissions and the disk.\n"
         (PoseBowlError("Broken.", fix="Mend it."), 1, "error: Broken.\n  fix: Mend it.\n"),
         (UsageError("Wrong."), 2, "error: Wrong.\n"),
         (BadDataError("Torn."), 23, "error: Torn.\n"),
-        (KeyboardInterrupt(), 130, "Interrupted; nothing is left half-written.\n"),
+        (
+            KeyboardInterrupt(),
+            130,
+            (
+                "error: Interrupted.\n"
+                "  why: Ctrl-C, or a signal to end; nothing is left half-written.\n"
+                "  fix: Type the same command again.\n"
+            ),
+        ),
         (BrokenPipeError(), 1, ""),
         (
             PermissionError(13, "Permission denied", "/closed"),
@@ -146,3 +155,24 @@ def test_other_flags_keep_their_types() -> None:
     assert parameters["full"].default is False
     assert parameters["name"].default == ""
     assert list(parameters) == ["_", "full", "name"]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(BadDataError("Torn.", why="w", fix="f"), 23), (KeyboardInterrupt(), 130)]
+)
+def test_errors_for_programs_go_to_stdout(
+    error: BaseException, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def task(*, json: bool) -> int:
+        assert json
+        raise error
+
+    with pytest.raises(SystemExit) as caught:
+        command._guarded(task)(json=True)
+    assert caught.value.code == code
+    said = capsys.readouterr()
+    parts = json.loads(said.out)["error"]
+    assert set(parts) == {"what", "why", "fix", "exit_code"}
+    assert parts["exit_code"] == code
+    assert all(parts.values())
+    assert said.err.startswith(f"error: {parts['what']}")

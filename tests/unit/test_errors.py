@@ -50,7 +50,7 @@ def test_the_documented_table_is_this_table() -> None:
 
 
 def test_every_error_of_a_verdict_ends_with_its_code() -> None:
-    assert len(VERDICT_ERRORS) == 7
+    assert len(VERDICT_ERRORS) == 8
     for kind in VERDICT_ERRORS:
         assert kind.exit_code == kind.verdict.exit_code == kind("what").exit_code
     assert len({kind.verdict for kind in VERDICT_ERRORS}) == len(VERDICT_ERRORS)

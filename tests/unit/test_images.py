@@ -256,18 +256,11 @@ def test_the_base_is_tidied(tmp_path: Path) -> None:
     assert (tmp_path / "etc/hostname").read_text() == ""
 
 
-@pytest.mark.parametrize("text", ["localhost:5000", "registry.example.org/team/x", "[::1]:5000"])
-def test_registries(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert registry.registry_of(text) == text
-    monkeypatch.setenv(registry.REGISTRY_VARIABLE, f"{text}/")
-    assert registry.registry_of("") == text
-
-
-@pytest.mark.parametrize("text", ["", "https://example.org", "a b", "example.org/UPPER", "-x;"])
-def test_no_registries(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(registry.REGISTRY_VARIABLE, raising=False)
-    with pytest.raises(UsageError):
-        registry.registry_of(text)
+def test_a_registry_is_required() -> None:
+    assert registry.required("localhost:5000") == "localhost:5000"
+    with pytest.raises(UsageError, match="No registry") as caught:
+        registry.required(None)
+    assert "POSEBOWL_REGISTRY" in caught.value.fix
 
 
 @pytest.mark.parametrize(

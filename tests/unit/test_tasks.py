@@ -20,9 +20,9 @@ from posebowl import paths
 from posebowl.errors import Verdict
 
 NAMES = [
-    "base", "build", "check", "clean", "doctor", "pack", "packages", "pull", "push", "run", "score",
-    "shell", "benchmark.export", "benchmark.train", "data.check", "data.format", "data.render",
-    "data.unpack",
+    "base", "build", "check", "clean", "config", "doctor", "pack", "packages", "pull", "push",
+    "run", "score", "shell", "benchmark.export", "benchmark.train", "data.check", "data.format",
+    "data.render", "data.unpack",
 ]  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def test_list_and_help() -> None:
     assert helped.returncode == 0
     for flag in ("--zip", "--data", "--variant", "--engine", "--time-limit", "--memory", "--cpus"):
         assert flag in helped.stdout
-    assert "wall time, such as 90s" in helped.stdout
+    assert "wall time of a run (105m)" in helped.stdout
 
 
 def test_a_list_of_tasks_waits_for_nothing_that_only_tasks_need() -> None:
@@ -90,14 +90,14 @@ WRONG = [
     ("pack", 2, "Give either --solution NAME or --source DIR."),
     ("pack --solution nowhere", 2, "nowhere"),
     ("check --zip none.zip", 10, "none.zip"),
-    ("run --variant tpu", 2, "--variant is 'tpu'."),
-    ("run --engine lxc", 2, "--engine is 'lxc'."),
-    ("run --time-limit soon", 2, "'soon' is no duration."),
-    ("run --memory lots", 2, "'lots' is no size."),
-    ("run --memory 0.1", 2, "'0.1' is no size."),
+    ("run --variant tpu", 2, '--variant is "tpu".'),
+    ("run --engine lxc", 2, '--engine is "lxc".'),
+    ("run --time-limit soon", 2, '--time-limit is "soon".'),
+    ("run --memory lots", 2, '--memory is "lots".'),
+    ("run --memory 0.1", 2, '--memory is "0.1".'),
     ("run --cpus abc", 2, '--cpus is "abc".'),
-    ("run --cpus -1", 2, "--cpus is -1."),
-    ("run --waive [red]x[/]", 2, "--waive is '[red]x[/]'."),
+    ("run --cpus -1", 2, '--cpus is "-1".'),
+    ("run --waive [red]x[/]", 2, '--waive is "[red]x[/]".'),
     ("run --out file", 1, "file: File exists."),
     ("score none.csv none.csv", 2, "There is no none.csv."),
     ("data.check --folder none", 2, "none is no folder."),
