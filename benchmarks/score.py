@@ -52,8 +52,9 @@ def make_tables(folder: Path, rows: int) -> None:
 
 def ours(folder: Path) -> Callable[[], float]:
     """Give what this project does."""
+    from posebowl.labels import read_labels
     from posebowl.predictions import read_predictions
-    from posebowl.score import read_labels, score
+    from posebowl.score import score
 
     def work() -> float:
         predictions = read_predictions(folder / FILES[0], folder / FILES[1])

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 from posebowl import console, environments, paths, process
 from posebowl.errors import UsageError
-from posebowl.pack import find_solution
 
 _T = TypeVar("_T")
 
@@ -64,6 +63,8 @@ def solution_folder(name: str, source: str) -> Path:
     Raises:
         UsageError: Both are given, or none, or there is no such solution.
     """
+    from posebowl.pack import find_solution
+
     if bool(name) == bool(source):
         raise UsageError(
             "Give either --solution NAME or --source DIR.", fix="Type: invoke pack --solution NAME"

@@ -20,10 +20,10 @@ from posebowl.challenge import (
 )
 from posebowl.errors import BadDataError, UsageError
 from posebowl.files import atomic_write
+from posebowl.labels import read_labels
 from posebowl.paths import DATA
 from posebowl.photos import Flaw, look_at_photos
 from posebowl.predictions import read_format
-from posebowl.score import read_labels
 from posebowl.wording import counted, first_few
 
 _DEMO: Final = "demo"

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, Final
-
-from PIL import Image
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from posebowl.challenge import IMAGE_HEIGHT, IMAGE_WIDTH
 from posebowl.console import err
@@ -63,13 +61,7 @@ def look_at_photos(images: Path, ids: Sequence[str], *, deep: bool = False) -> P
     # Reading waits for the disk, decoding for a processor.
     workers = (os.cpu_count() or 1) if deep else 8
     flawed: dict[Flaw, list[str]] = {}
-    hidden = len(ids) < _MANY or not err.is_terminal
-    columns = (TextColumn("checking photos"), BarColumn(), MofNCompleteColumn())
-    with (
-        ThreadPoolExecutor(workers) as pool,
-        Progress(*columns, TimeRemainingColumn(), console=err, disable=hidden) as progress,
-    ):
-        task = progress.add_task("", total=len(ids))
+    with ThreadPoolExecutor(workers) as pool, _progress(len(ids)) as advance:
         for batch, found in zip(
             batches,
             pool.map(lambda batch: [look(images / f"{i}.png", deep=deep) for i in batch], batches),
@@ -78,11 +70,31 @@ def look_at_photos(images: Path, ids: Sequence[str], *, deep: bool = False) -> P
             for image_id, flaw in zip(batch, found, strict=True):
                 if flaw is not None:
                     flawed.setdefault(flaw[0], []).append(f"{image_id}{flaw[1]}")
-            progress.advance(task, len(batch))
+            advance(len(batch))
     named = {f"{image_id}.png" for image_id in ids}
     names = (entry.name for entry in os.scandir(images))
     extra = sorted(name for name in names if name.endswith(".png") and name not in named)
     return Photos(flawed=flawed, extra=extra)
+
+
+@contextlib.contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar where there is much to do and somebody to see it."""
+    if total < _MANY or not err.is_terminal:
+        yield lambda _: None
+        return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn("checking photos"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=err) as progress:
+        task = progress.add_task("", total=total)
+        yield lambda count: progress.advance(task, count)
 
 
 def look(path: Path, *, deep: bool = False) -> tuple[Flaw, str] | None:
@@ -116,6 +128,8 @@ def _look_inside(file: IO[bytes], *, deep: bool) -> tuple[Flaw, str] | None:
 
 def _decodes(file: IO[bytes]) -> bool:
     """Say whether all chunks of a photo are sound, and can be decoded to the last pixel."""
+    from PIL import Image
+
     file.seek(0)
     try:
         # Loading alone forgives wrong checksums and a missing end.

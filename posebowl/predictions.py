@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import polars as pl
 
 from posebowl.challenge import (
@@ -155,6 +154,8 @@ def _commonest_box(frame: pl.DataFrame) -> tuple[tuple[int, ...], int]:
 
     A value that fills more than half of a sorted list stands in its middle.
     """
+    import numpy as np
+
     base = IMAGE_WIDTH + 1
     code = pl.lit(0, dtype=pl.Int64)
     for column in BOX_COLUMNS:

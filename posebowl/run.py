@@ -6,14 +6,13 @@ import contextlib
 import dataclasses
 import secrets
 import stat
+import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import polars as pl
-
-from posebowl import archive, data, machine, process, progress, report
+from posebowl import archive, data, machine, process, progress
 from posebowl import result as results
 from posebowl.challenge import LIMITS, PREDICTIONS_FILE, Limits, Variant
 from posebowl.data import DataFolder
@@ -31,10 +30,15 @@ from posebowl.folder import (
     held,
     remove_tree,
 )
+from posebowl.labels import read_labels
 from posebowl.predictions import Predictions, read_bounded, read_predictions
 from posebowl.result import Meter, Result, ScoreSummary, Timing
-from posebowl.score import Score, read_labels, score
 from posebowl.verdicts import judge
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from posebowl.score import Score
 
 _TAIL_BYTES: Final = 64 << 10
 
@@ -217,6 +221,7 @@ def _execute(work: _Work, spec: RunSpec, display: Display) -> Outcome:
             request.engine, spec, watch, full=request.full, allow_cpu=request.allow_cpu
         )
         work.learn(engine=str(engine.name))
+        threading.Thread(target=_load_judges, daemon=True).start()
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
         with progress.following(watch, spec.images, images) as (followed, done):
             outcome = engine.execute(spec, followed)
@@ -238,6 +243,13 @@ def _execute(work: _Work, spec: RunSpec, display: Display) -> Outcome:
         images_from=images_from,
     )
     return outcome
+
+
+def _load_judges() -> None:
+    """Import, while main.sh runs, what is needed only after it: half a second of loading."""
+    from posebowl import report, score
+
+    del report, score
 
 
 def _meters(outcome: Outcome, limits: Limits) -> dict[str, Meter]:
@@ -268,6 +280,8 @@ def _collect(work: _Work, spec: RunSpec) -> Path:
 def _score(work: _Work, frame: pl.DataFrame) -> None:
     if work.folder is None or work.folder.labels is None:
         return
+    from posebowl.score import score
+
     work.score = score(frame, read_labels(work.folder.labels))
     work.learn(
         score=ScoreSummary(
@@ -297,6 +311,8 @@ def _publish(work: _Work) -> None:
 
 
 def _write_results(work: _Work) -> None:
+    from posebowl import report
+
     out, accepted = work.request.out, work.predictions is not None
     for name in (LOG_FILE, *([PREDICTIONS_FILE] if accepted else [])):
         with contextlib.suppress(FileNotFoundError):

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from posebowl.challenge import BOX_COLUMNS, COLUMNS, ID_COLUMN
 from posebowl.errors import BadDataError, InvalidPredictionsError, UsageError
+from posebowl.labels import read_labels
 from posebowl.predictions import MAX_BYTES, read_bounded
-from posebowl.strict_csv import SCHEMA, first_duplicates, parse, parse_plain
-from posebowl.wording import counted, first_few, show
+from posebowl.strict_csv import first_duplicates, parse
+from posebowl.wording import counted, first_few
 
 TRUE_COLUMNS: Final = tuple(f"true_{column}" for column in BOX_COLUMNS)
 
@@ -111,60 +112,6 @@ def _align(predictions: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
             fix="Score against the labels of the images that were predicted.",
         )
     return truth
-
-
-def read_labels(path: Path) -> pl.DataFrame:
-    """Read labels: image_id and integer boxes; further columns are ignored.
-
-    Returns:
-        A frame of image_id and Int32 xmin, ymin, xmax, ymax in pixels, each image once.
-
-    Raises:
-        BadDataError: The file cannot be read, lacks a column, holds anything but integers or
-            a box with min above max, or names an image twice.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise BadDataError(f"{path} cannot be read: {error.strerror or error}.") from None
-    frame = parse_plain(data)
-    if frame is None:
-        frame = _read_free(data, path)
-    if duplicates := first_duplicates(frame[ID_COLUMN]):
-        names = first_few(duplicates, len(duplicates))
-        what = f"{path} labels {counted(len(duplicates), 'image')} more than once: {names}."
-        raise BadDataError(what, fix="Leave one row for each image.")
-    return frame
-
-
-def _read_free(data: bytes, path: Path) -> pl.DataFrame:
-    """Read labels with quotes, further columns, any order of columns, boxes off the image."""
-    try:
-        text = pl.read_csv(data, columns=list(COLUMNS), infer_schema=False).select(COLUMNS)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        why = str(error).partition("\n")[0]
-        what = f"{path} is no CSV with the columns {', '.join(COLUMNS)}."
-        raise BadDataError(what, why=why) from None
-    if text.is_empty():
-        raise BadDataError(f"{path} labels no image.")
-    integer = r"^-?[0-9]{1,9}$"
-    frame = text.with_columns(
-        pl.when(pl.col(column).str.contains(integer)).then(pl.col(column)).cast(SCHEMA[column])
-        for column in BOX_COLUMNS
-    )
-    xmin, ymin, xmax, ymax = (pl.col(column) for column in BOX_COLUMNS)
-    bad = frame.select(
-        (pl.any_horizontal(pl.col(COLUMNS).is_null()) | (xmin > xmax) | (ymin > ymax)).alias("bad")
-    ).to_series()
-    if bad.fill_null(value=True).any():
-        rows = bad.fill_null(value=True).arg_true()
-        fields = ",".join(field or "" for field in text.row(int(rows[0])))
-        raise BadDataError(
-            f"{path} has {counted(len(rows), 'row')} without a box of integers, the first is "
-            f"row {int(rows[0]) + 1}: {show(fields, 80)}.",
-            why="A label is image_id and whole pixels, xmin <= xmax and ymin <= ymax.",
-        )
-    return frame
 
 
 def score_files(predictions: Path, labels: Path, *, max_bytes: int = MAX_BYTES) -> Score:

@@ -24,6 +24,7 @@ from posebowl.engines.oci_container import Container
 from posebowl.engines.oci_run import Execution
 from posebowl.errors import EngineError
 from posebowl.images import identity
+from posebowl.images.identity import Image
 
 PREFIX: Final = "posebowl-"
 
@@ -39,6 +40,7 @@ class OciEngine:
     def __init__(self, name: EngineName, *, allow_cpu: bool = False) -> None:
         self.name = name
         self._allow_cpu = allow_cpu
+        self._images: dict[Variant, Image] = {}
 
     def unavailable(self) -> str | None:
         """Say why the engine cannot be used here and what to do about it, or None if it can."""
@@ -47,7 +49,7 @@ class OciEngine:
     def prepare(self, spec: RunSpec, watch: Watcher) -> None:
         """Check that the image is there, made from this uv.lock; say which one it is."""
         client = oci_client.connect(self.name)
-        image = identity.current(client, spec.variant)
+        image = self._images[spec.variant] = identity.current(client, spec.variant)
         self._gpu(spec.variant)
         watch.note(f"image: {image.name} ({image.id[:12]})")
 
@@ -55,7 +57,7 @@ class OciEngine:
         """Run main.sh in a container of its own, which is gone on return."""
         asked_at = time.monotonic()
         client = oci_client.connect(self.name)
-        image = identity.current(client, spec.variant)
+        image = self._images.get(spec.variant) or identity.current(client, spec.variant)
         user = run_user(client)
         _check_readable(spec, user)
         execution = Execution(

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, assert_never
@@ -132,11 +133,20 @@ def _docker() -> Client:
     if path is None:
         raise EngineError("Docker is not installed.", fix="Install Docker, or use another engine.")
     form = "{{json .}}"
-    done = process.run([path, "version", "-f", form], check=False, timeout_s=_PROBE_TIMEOUT_S)
+    with ThreadPoolExecutor() as pool:
+        # Each waits for the daemon: both at once.
+        done, more = pool.map(
+            lambda word: process.run(
+                [path, word, "-f", form], check=False, timeout_s=_PROBE_TIMEOUT_S
+            ),
+            ("version", "info"),
+        )
     versions = _json(done.stdout)
     if done.returncode != 0 or not versions.get("Server"):
         raise _daemon_error(done.stderr.strip() or done.stdout.strip())
-    info = _json(process.run([path, "info", "-f", form], timeout_s=_PROBE_TIMEOUT_S).stdout)
+    if more.returncode != 0:
+        raise _daemon_error(more.stderr.strip())
+    info = _json(more.stdout)
     options = " ".join(info.get("SecurityOptions") or [])
     return Client(
         engine=EngineName.DOCKER,

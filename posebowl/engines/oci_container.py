@@ -110,7 +110,8 @@ class Container:
         with undisturbed():
             for attempt in range(_REMOVAL_ATTEMPTS):
                 done = self.client.run(*oci_argv.remove(self.client.engine, self.name), check=False)
-                if self.inspect() is None:
+                # Told again of a container that is gone, an engine may answer with an error.
+                if done.returncode == 0 or self.inspect() is None:
                     return
                 time.sleep(0.2 * 2**attempt)
         raise EngineError(

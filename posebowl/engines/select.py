@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import assert_never
 
 from posebowl.engines.base import Engine, EngineName, RunSpec, Watcher
@@ -63,8 +64,11 @@ def prepared(
 def _prepare(engine: Engine, spec: RunSpec, watch: Watcher) -> Engine:
     if problem := engine.unavailable():
         raise EngineError(f"{engine.name} cannot be used here.", why=problem)
-    engine.reap()
-    engine.prepare(spec, watch)
+    with ThreadPoolExecutor() as pool:
+        # Both mostly wait for the engine.
+        reaping = pool.submit(engine.reap)
+        engine.prepare(spec, watch)
+        reaping.result()
     return engine
 
 

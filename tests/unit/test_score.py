@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from posebowl.challenge import BOX_COLUMNS, IMAGE_HEIGHT, IMAGE_WIDTH
 from posebowl.errors import BadDataError, InvalidPredictionsError, UsageError
-from posebowl.score import TRUE_COLUMNS, iou, read_labels, score, score_files
+from posebowl.labels import read_labels
+from posebowl.score import TRUE_COLUMNS, iou, score, score_files
 from posebowl.strict_csv import SCHEMA
 from tests.hostile.predictions import good, rows, table
 
