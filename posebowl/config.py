@@ -242,6 +242,12 @@ def load(**given: str | bool | None) -> Settings:
     return Settings(**{found.setting.name: found.value() for found in explain(**given)})
 
 
+def defaults() -> Settings:
+    """Return the settings as if nobody had set any."""
+    found = (_find(setting, "", {}, {}) for setting in SETTINGS.values())
+    return Settings(**{item.setting.name: item.value() for item in found})
+
+
 def explain(**given: str | bool | None) -> tuple[Found, ...]:
     """Return each setting's value and where it came from, in the order of declaration.
 

@@ -95,11 +95,16 @@ def cleaned(done: Cleaned) -> None:
 def diagnosis(found: Diagnosis) -> None:
     """Show a table of findings, and what to type next."""
     table = Table(box=None, show_header=False, pad_edge=False)
+    for name in ("state", "name", "text"):
+        table.add_column(name, overflow="fold")
     for finding in found.findings:
         state = Text(finding.state, _COLOURS[finding.state])
-        table.add_row(state, plain(finding.name), plain(finding.text))
+        text = plain(finding.text)
+        if finding.fix:
+            text.append_text(plain(f"\n{finding.fix}", "cyan"))
+        table.add_row(state, plain(finding.name), text)
     out.print(table)
-    out.print(plain(found.next_step))
+    out.print(plain(found.next_step, "bold"))
 
 
 def warnings(texts: tuple[str, ...]) -> None:

@@ -41,6 +41,8 @@ class Client:
     """Docker's daemon gives containers other user ids than the host's (userns-remap)."""
     runtime: str = ""
     """What starts containers, where it was chosen here."""
+    storage: str = ""
+    """The folder of the images, on the machine of the engine."""
 
     def run(
         self,
@@ -157,6 +159,7 @@ def _docker() -> Client:
         remapped="name=userns" in options,
         cgroup_version=int(info.get("CgroupVersion") or 1),
         cpus=int(info.get("NCPU") or os.cpu_count() or 1),
+        storage=str(info.get("DockerRootDir") or ""),
     )
 
 
@@ -202,6 +205,7 @@ def _podman() -> Client:
         cgroup_version=version,
         cpus=int(host.get("cpus") or os.cpu_count() or 1),
         runtime=runtime,
+        storage=str(info.get("store", {}).get("graphRoot") or ""),
     )
 
 

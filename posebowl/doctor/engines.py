@@ -1,0 +1,120 @@
+"""The engines: which work, what they are, and whether their images fit this checkout."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from posebowl import environments
+from posebowl.challenge import LIMITS, Variant
+from posebowl.doctor.findings import Finding, State, of_error
+from posebowl.engines import namespaces, oci_client, own_cgroup
+from posebowl.engines.base import EngineName
+from posebowl.engines.oci_client import Client
+from posebowl.errors import EngineError, UsageError
+from posebowl.files import human_bytes
+from posebowl.images import identity
+
+NAMES: Final = ("docker cpu image", "podman cpu image", "embedded")
+"""Findings of which one must be good for a run."""
+
+
+def containers(name: EngineName) -> Iterator[Finding]:
+    """Look at docker or podman, and at the images that it has."""
+    try:
+        client = oci_client.connect(name)
+    except EngineError as error:
+        yield of_error(name, State.MISSING, error)
+        return
+    yield engine(client)
+    for variant in Variant:
+        yield _image(client, variant)
+
+
+def engine(client: Client) -> Finding:
+    """Tell what an engine is: versions, rights, control groups, runtime, socket."""
+    versions = client.engine_version
+    if client.client_version != versions:
+        versions += f", client {client.client_version}"
+    parts = [
+        versions,
+        "rootless" if client.rootless else "as root",
+        f"cgroup v{client.cgroup_version}",
+        client.runtime,
+        _socket(client),
+    ]
+    text = ", ".join(part for part in parts if part)
+    if client.rootless and client.cgroup_version == 1:
+        return Finding(
+            name=client.engine,
+            state=State.WARNING,
+            text=f"{text}: limits do not hold without root on control groups of version 1",
+            fix="Type: invoke run --waive memory,cpus,processes; or boot with version 2.",
+        )
+    return Finding(name=client.engine, state=State.GOOD, text=text)
+
+
+def _socket(client: Client) -> str:
+    """Return where docker's daemon listens; podman has none."""
+    if client.engine is not EngineName.DOCKER:
+        return ""
+    if host := os.environ.get("DOCKER_HOST"):
+        return host
+    form = "{{.Endpoints.docker.Host}}"
+    try:
+        return client.run("context", "inspect", "-f", form, check=False).stdout.strip()
+    except EngineError:
+        return ""
+
+
+def _image(client: Client, variant: Variant) -> Finding:
+    """Tell whether an image is there, and made from this lock and recipe."""
+    name = f"{client.engine} {variant} image"
+    try:
+        image = identity.current(client, variant)
+    except EngineError as error:
+        # The gpu image is large, and few need it.
+        absent = error.why == ""
+        state = State.MISSING if absent or variant is Variant.GPU else State.WARNING
+        return of_error(name, state, error)
+    text = f"fresh ({human_bytes(image.bytes)}, {image.id[:12]})"
+    return Finding(name=name, state=State.GOOD, text=text)
+
+
+def embedded() -> Iterator[Finding]:
+    """Look at what the embedded engine needs, and at the environments that it has made."""
+    if problem := namespaces.problem():
+        yield Finding(name="embedded", state=State.MISSING, text=problem)
+        return
+    try:
+        made = [group for group in ("lean", "cpu") if environments.ready(group)]
+    except UsageError:
+        return  # The settings are wrong, which is a finding of its own.
+    yield Finding(name="embedded", state=State.GOOD, text=f"works; {_memory()}")
+    if made:
+        text = f"made from this lock: {', '.join(made)}"
+        yield Finding(name="environments", state=State.GOOD, text=text)
+    else:
+        text = "none made from this lock yet; the first embedded run makes one"
+        yield Finding(name="environments", state=State.MISSING, text=text)
+
+
+def _memory() -> str:
+    group = own_cgroup.create(f"doctor-{os.getpid()}", LIMITS[Variant.CPU])
+    if group is None:
+        return "memory by a watchdog, since no control group may be made here"
+    group.remove()
+    return "memory and processes limited by control groups"
+
+
+def none_works(findings: Iterable[Finding]) -> Finding:
+    """Say that nothing can execute a run, and what is the shortest way out."""
+    lacking = {finding.name: finding for finding in findings}
+    text = "none can run a submission: see above for what each one lacks"
+    for name in (EngineName.DOCKER, EngineName.PODMAN):
+        if lacking[name].state is State.GOOD:
+            fix = f"Type: uv run nox -s build-cpu -- --engine {name}"
+            return Finding(name="engines", state=State.BAD, text=text, fix=fix)
+    fix = next((lacking[name].fix for name in EngineName if lacking[name].fix), "")
+    return Finding(name="engines", state=State.BAD, text=text, fix=fix)

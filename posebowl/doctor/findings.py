@@ -1,0 +1,48 @@
+"""What was looked at, and how it bears on a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from posebowl.errors import PoseBowlError
+
+
+class State(StrEnum):
+    """How a finding bears on a run."""
+
+    GOOD = "good"
+    WARNING = "warning"
+    MISSING = "missing"
+    BAD = "bad"
+    """Nothing can run until it is put right."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    state: State
+    text: str
+    fix: str = ""
+    """What to type; empty when all is well, or nothing helps."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis:
+    """All that was looked at."""
+
+    findings: tuple[Finding, ...]
+    next_step: str
+    """What to type next."""
+
+    @property
+    def healthy(self) -> bool:
+        """Tell whether a submission can be run here."""
+        return all(finding.state is not State.BAD for finding in self.findings)
+
+
+def of_error(name: str, state: State, error: PoseBowlError) -> Finding:
+    """Make a finding of an error's own words."""
+    return Finding(name=name, state=state, text=f"{error.what} {error.why}".strip(), fix=error.fix)

@@ -1,0 +1,100 @@
+"""Cores, memory, and room where images, environments and results lie."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from posebowl import config
+from posebowl.challenge import GIB, LIMITS, Variant
+from posebowl.doctor.findings import Finding, State
+from posebowl.engines import oci_client
+from posebowl.engines.base import EngineName
+from posebowl.errors import EngineError, UsageError
+from posebowl.files import human_bytes
+
+_RESULTS_BYTES: Final = 5 * GIB
+_ENVIRONMENTS_BYTES: Final = 2 * GIB
+_IMAGES_BYTES: Final = 12 * GIB
+
+
+def machine() -> Iterator[Finding]:
+    """Compare cores and memory with the platform's."""
+    wanted = LIMITS[Variant.CPU]
+    cores = len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else 0
+    cores = cores or psutil.cpu_count() or 1
+    text = f"{cores} cores ({platform.machine()}); the platform has {wanted.cpus}"
+    yield Finding(name="cores", state=enough(cores, wanted.cpus), text=text)
+    memory = psutil.virtual_memory()
+    text = f"{human_bytes(memory.available)} free of {human_bytes(memory.total)}; a run may take "
+    text += human_bytes(wanted.memory_bytes)
+    yield Finding(name="memory", state=enough(memory.available, wanted.memory_bytes), text=text)
+
+
+def enough(have: float, want: float) -> State:
+    """Tell whether there is as much as the platform has."""
+    return State.GOOD if have >= want else State.WARNING
+
+
+def disks() -> Iterator[Finding]:
+    """Look at each disk that something is written to, and at the right to write there."""
+    try:
+        settings = config.load()
+    except UsageError:
+        return  # The settings are wrong, which is a finding of its own.
+    places = [
+        ("results", settings.submission, _RESULTS_BYTES),
+        ("environments", settings.cache, _ENVIRONMENTS_BYTES),
+        *((f"images of {name}", path, _IMAGES_BYTES) for name, path in _storage()),
+    ]
+    by_disk: dict[int, list[tuple[str, Path, int]]] = {}
+    for name, path, room in places:
+        there = _existing(path)
+        by_disk.setdefault(there.stat().st_dev, []).append((name, there, room))
+    for held in by_disk.values():
+        yield _disk(held)
+    for name, path, state in (
+        ("results", settings.submission, State.BAD),
+        ("environments", settings.cache, State.WARNING),
+    ):
+        if not os.access(_existing(path), os.W_OK):
+            fix = f"Type: sudo chown -R $USER '{_existing(path)}'"
+            text = f"{_existing(path)} may not be written by you"
+            yield Finding(name=name, state=state, text=text, fix=fix)
+
+
+def _disk(held: list[tuple[str, Path, int]]) -> Finding:
+    """Compare the room on one disk with what may have to lie there."""
+    free = shutil.disk_usage(held[0][1]).free
+    wanted = max(room for _, _, room in held)
+    names = ", ".join(name for name, _, _ in held)
+    text = f"{human_bytes(free)} free for {names}"
+    if free >= wanted:
+        return Finding(name="disk", state=State.GOOD, text=text)
+    fix = f"Make room; {human_bytes(wanted)} are enough."
+    if any(name.startswith("images") for name, _, _ in held):
+        fix = "Type: docker system df (or: podman system df), and remove what you do not need."
+    return Finding(name="disk", state=State.WARNING, text=text, fix=fix)
+
+
+def _storage() -> Iterator[tuple[str, Path]]:
+    """Give the folders in which engines keep images, where this user may look at them."""
+    for name in (EngineName.DOCKER, EngineName.PODMAN):
+        try:
+            client = oci_client.connect(name)
+        except EngineError:
+            continue
+        if client.storage and Path(client.storage).is_dir():
+            yield name, Path(client.storage)
+
+
+def _existing(path: Path) -> Path:
+    """Return a folder, or the nearest above it that is there."""
+    path = path.absolute()
+    return next((place for place in (path, *path.parents) if place.is_dir()), Path("/"))

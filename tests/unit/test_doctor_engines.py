@@ -1,0 +1,96 @@
+"""The engines as the doctor sees them; none is started."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from posebowl import environments
+from posebowl.challenge import Variant
+from posebowl.doctor import engines
+from posebowl.doctor.findings import State
+from posebowl.engines import namespaces, oci_client, own_cgroup
+from posebowl.engines.base import EngineName
+from posebowl.engines.oci_client import Client
+from posebowl.errors import EngineError
+from posebowl.images import identity
+from posebowl.images.identity import Image
+
+PODMAN = Client(
+    engine=EngineName.PODMAN,
+    argv=("podman",),
+    client_version="5.1",
+    engine_version="5.1",
+    rootless=True,
+    cgroup_version=2,
+    cpus=4,
+    runtime="crun",
+)
+
+
+def test_an_engine_in_one_line() -> None:
+    finding = engines.engine(PODMAN)
+    assert finding.state is State.GOOD
+    assert finding.text == "5.1, rootless, cgroup v2, crun"
+
+
+def test_rootless_on_version_1_ignores_limits() -> None:
+    finding = engines.engine(dataclasses.replace(PODMAN, cgroup_version=1))
+    assert finding.state is State.WARNING
+    assert "--waive" in finding.fix
+
+
+def test_a_socket_of_one_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://elsewhere:2375")
+    docker = dataclasses.replace(PODMAN, engine=EngineName.DOCKER, client_version="6", runtime="")
+    assert engines.engine(docker).text == "5.1, client 6, rootless, cgroup v2, tcp://elsewhere:2375"
+
+
+def test_an_engine_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    def connect(_: EngineName) -> Client:
+        raise EngineError("Podman is not installed.", fix="Install Podman.")
+
+    monkeypatch.setattr(oci_client, "connect", connect)
+    (finding,) = engines.containers(EngineName.PODMAN)
+    assert (finding.state, finding.fix) == (State.MISSING, "Install Podman.")
+
+
+def test_images_fresh_stale_and_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = Image(name="x", id="a" * 64, bytes=1 << 30, layers=(), labels={})
+    answers: dict[Variant, Image | EngineError] = {
+        Variant.CPU: EngineError("Not what this checkout builds.", why="Another lock.", fix="b"),
+        Variant.GPU: image,
+    }
+
+    def current(_: Client, variant: Variant) -> Image:
+        answer = answers[variant]
+        if isinstance(answer, EngineError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(oci_client, "connect", lambda _: PODMAN)
+    monkeypatch.setattr(identity, "current", current)
+    names = {finding.name: finding for finding in engines.containers(EngineName.PODMAN)}
+    assert list(names) == ["podman", "podman cpu image", "podman gpu image"]
+    assert names["podman cpu image"].state is State.WARNING
+    assert names["podman cpu image"].fix == "b"
+    assert "Another lock." in names["podman cpu image"].text
+    assert names["podman gpu image"].text == "fresh (1.0 GiB, aaaaaaaaaaaa)"
+    answers[Variant.CPU] = EngineError("None.", fix="build")
+    found = list(engines.containers(EngineName.PODMAN))
+    assert found[1].state is State.MISSING
+
+
+def test_the_embedded_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(namespaces, "problem", lambda: None)
+    monkeypatch.setattr(own_cgroup, "create", lambda *_: None)
+    monkeypatch.setattr(environments, "ready", lambda group: group == "lean")
+    found = {finding.name: finding for finding in engines.embedded()}
+    assert "watchdog" in found["embedded"].text
+    assert found["environments"].text == "made from this lock: lean"
+    monkeypatch.setattr(environments, "ready", lambda _: False)
+    assert {finding.state for finding in engines.embedded()} == {State.GOOD, State.MISSING}
+    monkeypatch.setattr(namespaces, "problem", lambda: "Forbidden.")
+    (finding,) = engines.embedded()
+    assert (finding.state, finding.text) == (State.MISSING, "Forbidden.")
