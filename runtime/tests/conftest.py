@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 # Without a writable home, ultralytics and matplotlib complain; every run has one.
@@ -24,7 +25,6 @@ def variant(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def onnx_line(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write a network of one step: y = 2 x + 1, for a batch of any size."""
-    import numpy as np  # noqa: PLC0415
     from onnx import TensorProto, helper, numpy_helper, save  # noqa: PLC0415
 
     two = numpy_helper.from_array(np.array(2.0, np.float32), "two")
@@ -46,3 +46,12 @@ def onnx_line(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("onnx") / "line.onnx"
     save(model, path)
     return path
+
+
+@pytest.fixture
+def separable() -> tuple[np.ndarray, np.ndarray]:
+    """Make points of two classes with a gap between them."""
+    points = np.random.default_rng(0).normal(size=(200, 2)).astype(np.float32)
+    classes = (points[:, 0] > 0).astype(np.int64)
+    points[:, 0] += np.where(classes == 1, 3, -3)
+    return points, classes
