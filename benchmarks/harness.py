@@ -1,12 +1,12 @@
 """Measure what the harness itself costs, engine by engine.
 
-    uv run python -m benchmarks.harness [--repeats 5] [--engine docker] [--all]
+    uv run python -m benchmarks.harness [--repeats 5] [--engine docker] [--only overhead]
 
 For each engine that works here: the time from typing `invoke run` to the first line of main.sh,
 and the overhead of the whole command over the same main.sh in the same container (or, for the
 embedded engine, in a bare shell) started by hand. The goal for the overhead is under a second.
-Times are medians; what matters are their differences within one run of this script. With --all
-it goes on with packing, scoring, and the images' sizes and rebuilds.
+Times are medians; what matters are their differences within one run of this script. Then come
+packing, scoring, and the images' sizes and rebuilds, each a script of its own beside this one.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from posebowl.pack import pack
 MAIN = "date +%s.%N > ../submission/started\ndate +%s.%N\n"
 MAIN += "cp ../data/submission_format.csv ../submission/submission.csv\n"
 IMAGE = "posebowl-runtime:cpu"
+OTHERS = ("pack", "score", "images")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,25 +50,32 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--all", action="store_true", help="the other benchmarks of the host too")
+    parser.add_argument("--only", choices=["overhead", *OTHERS], help="one part of it")
     parser.add_argument("--engine", type=EngineName, action="append", help="only these")
     words = parser.parse_args()
+    if words.only in {None, "overhead"}:
+        show_overhead(words.engine or list(usable()), words.repeats)
+    for name in OTHERS:
+        if words.only in {None, name}:
+            print(f"\n{name}", flush=True)
+            subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], cwd=paths.ROOT, check=True)
+
+
+def show_overhead(engines: list[EngineName], repeats: int) -> None:
+    """Print a row an engine, in seconds."""
     print(f"{'engine':10} {'first line':>10} {'whole':>8} {'by hand':>8} {'overhead':>9}")
     with TemporaryDirectory(prefix="posebowl-harness-") as name:
         folder = Path(name)
         folder.chmod(0o755)
         data, archive = make_data(folder / "data"), make_archive(folder)
-        for engine in words.engine or list(usable()):
-            ours = median(lambda e=engine: run(e, archive, data, folder / "out"), words.repeats)
-            hand = median(lambda e=engine: by_hand(e, data, folder), words.repeats)
+        for engine in engines:
+            ours = median(lambda e=engine: run(e, archive, data, folder / "out"), repeats)
+            hand = median(lambda e=engine: by_hand(e, data, folder), repeats)
             print(
                 f"{engine:10} {ours.first_line_s:8.2f} s {ours.whole_s:6.2f} s "
-                f"{hand.whole_s:6.2f} s {ours.whole_s - hand.whole_s:7.2f} s"
+                f"{hand.whole_s:6.2f} s {ours.whole_s - hand.whole_s:7.2f} s",
+                flush=True,
             )
-    if words.all:
-        for name in ("pack", "score", "images"):
-            print(f"\n{name}", flush=True)
-            subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], cwd=paths.ROOT, check=True)
 
 
 def usable() -> Iterator[EngineName]:

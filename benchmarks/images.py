@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 
 from posebowl import paths
 from posebowl.challenge import Variant
+from posebowl.engines import oci_client
 from posebowl.engines.base import EngineName
 from posebowl.engines.oci_argv import image_name
 from posebowl.engines.oci_client import Client
@@ -26,6 +27,7 @@ from posebowl.files import human_bytes
 from posebowl.images import build, identity
 
 NAME = "posebowl-benchmark"
+OCI = (EngineName.DOCKER, EngineName.PODMAN)
 BUILD = f"""
 import sys
 from posebowl.challenge import Variant
@@ -44,10 +46,17 @@ def main() -> None:
     parser.add_argument("--variant", type=Variant, default=Variant.CPU)
     parser.add_argument("--package", default="humanize", help="a pure-Python package to add")
     words = parser.parse_args()
-    client = build.choose(words.engine)
-    show_sizes(client)
-    seconds = rebuild_s(client, words.variant, words.package)
-    print(f"rebuild of {words.variant} after `uv add {words.package}`: {seconds:.1f} s")
+    for engine in [words.engine] if words.engine else OCI:
+        if problem := oci_client.problem(engine):
+            print(f"{engine}: {problem}", file=sys.stderr)
+            continue
+        client = oci_client.connect(engine)
+        show_sizes(client)
+        if identity.find(client, image_name(words.variant)) is None:
+            continue
+        seconds = rebuild_s(client, words.variant, words.package)
+        what = f"rebuild of {words.variant} after `uv add {words.package}`"
+        print(f"{what} {client.engine:7} {seconds:.1f} s", flush=True)
 
 
 def show_sizes(client: Client) -> None:

@@ -1,21 +1,41 @@
-"""Many short runs in a row leave nothing behind; LEAK_RUNS=200 makes it as many."""
+"""Many short runs in a row leave nothing behind; RUNS_IN_A_ROW=200 makes it as many."""
 
 from __future__ import annotations
 
 import os
+import secrets
 import threading
+from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
 
 from posebowl import cgroups
-from posebowl.engines import oci_argv, oci_client
-from posebowl.engines.oci import OciEngine
+from posebowl.challenge import Variant
+from posebowl.engines import oci_argv, oci_client, select
+from posebowl.engines.base import Engine, EngineName, Watcher
+from posebowl.errors import EngineError
+from posebowl.images import identity
 from tests.container.heard import Heard, SpecMaker
 
 pytestmark = pytest.mark.container
 
-RUNS = int(os.environ.get("LEAK_RUNS", "10"))
+RUNS = int(os.environ.get("RUNS_IN_A_ROW", "10"))
+
+
+@pytest.fixture(params=list(EngineName))
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Return each engine that works here, with a current image."""
+    found = select.make(request.param)
+    if problem := found.unavailable():
+        pytest.skip(problem)
+    if found.name is not EngineName.EMBEDDED:
+        try:
+            identity.current(oci_client.connect(found.name), Variant.CPU)
+        except EngineError as error:
+            pytest.skip(str(error))
+    return found
 
 
 def _held() -> tuple[int, int, int]:
@@ -24,22 +44,38 @@ def _held() -> tuple[int, int, int]:
     return me.num_fds(), len(me.children(recursive=True)), threading.active_count()
 
 
-def test_nothing_is_left_behind(oci: OciEngine, spec_of: SpecMaker) -> None:
-    client = oci_client.connect(oci.name)
-    oci.execute(spec_of("true"), Heard().watcher())
+def _mentioning(words: set[str]) -> Iterator[str]:
+    """List command lines and mounts of this machine in which a word stands."""
+    lines = [" ".join(item.info["cmdline"] or []) for item in psutil.process_iter(["cmdline"])]
+    lines += Path("/proc/self/mountinfo").read_text().splitlines()
+    return (line for line in lines if any(word in line for word in words))
+
+
+def _groups(run_ids: set[str]) -> list[Path]:
+    """List control groups of runs; engines name theirs by the container's id, and remove it."""
+    found = cgroups.MOUNT.rglob(f"{oci_argv.RUN_LABEL.partition('.')[0]}-*")
+    return [path for path in found if any(run_id in path.name for run_id in run_ids)]
+
+
+def test_nothing_is_left_behind(engine: Engine, spec_of: SpecMaker) -> None:
+    first = spec_of("true")
+    engine.prepare(first, Watcher())
+    engine.execute(first, Watcher())
     before = _held()
-    names = []
+    # A number that stands in no other command line of this machine.
+    pause = f"{secrets.randbelow(10**9) + 10**9}"
+    run_ids = set()
     for number in range(RUNS):
-        spec, heard = spec_of(f"echo {number}; sleep 1000 & exit 0"), Heard()
-        names.append(f"posebowl-{spec.run_id}")
-        outcome = oci.execute(spec, heard.watcher())
+        spec, heard = spec_of(f"echo {number}; sleep {pause} & exit 0"), Heard()
+        run_ids.add(spec.run_id)
+        outcome = engine.execute(spec, heard.watcher())
         assert (outcome.exit_code, heard.lines) == (0, [str(number)])
         assert list(spec.output.iterdir()) == []
-        assert [path.name for path in spec.scratch.iterdir()] == ["client.txt"]
+        if engine.name is not EngineName.EMBEDDED:
+            assert [path.name for path in spec.scratch.iterdir()] == ["client.txt"]
     assert _held() == before
-    assert client.run(*oci_argv.listing()).stdout.split() == []
-    running = {
-        " ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])
-    }
-    assert not [line for line in running if any(name in line for name in names)]
-    assert list(cgroups.MOUNT.glob("*/posebowl-test-*")) == []
+    assert list(_mentioning(run_ids | {pause})) == []
+    assert _groups(run_ids) == []
+    if engine.name is not EngineName.EMBEDDED:
+        client = oci_client.connect(engine.name)
+        assert client.run(*oci_argv.listing()).stdout.split() == []
