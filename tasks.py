@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from invoke import Collection
 
-from posebowl.commands import benchmark, data, images, machine, submission
+from posebowl.commands import benchmark, data, evaluation, images, machine, submission
 
 ns = Collection(
     submission.pack,
     submission.check,
     submission.run,
     submission.score,
+    evaluation.evaluate,
     submission.clean,
     machine.diagnose,
     machine.configuration,
@@ -20,6 +21,13 @@ ns = Collection(
     images.pull,
     images.shell,
     images.packages,
-    Collection("data", data.render, data.check_data, data.unpack_data, data.format_data),
+    Collection(
+        "data",
+        data.render,
+        data.check_data,
+        data.unpack_data,
+        data.format_data,
+        evaluation.manifest_data,
+    ),
     Collection("benchmark", benchmark.train, benchmark.export),
 )

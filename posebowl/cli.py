@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from posebowl import console, environments, paths, process
 from posebowl.errors import UsageError
@@ -91,6 +93,19 @@ def in_environment(group: environments.Group, module: str, *words: str) -> int:
     argv = [str(environment / "bin" / "python"), "-m", module, *words]
     variables = {"PYTHONPATH": str(paths.ROOT)}
     return process.run(argv, env=variables, capture=False, check=False).returncode
+
+
+def become(group: environments.Group, module: str, *words: str) -> NoReturn:
+    """Let one of this project's modules take the place of this process, signals and all.
+
+    A process that waited for it would not outlive Ctrl-C as long as the module needs to tidy up.
+    """
+    environment = environments.ensure(group, note=console.note)
+    python = str(environment / "bin" / "python")
+    sys.stdout.flush()
+    os.execve(  # noqa: S606  # argv only, no shell
+        python, [python, "-m", module, *words], {**os.environ, "PYTHONPATH": str(paths.ROOT)}
+    )
 
 
 def flags(**options: object) -> list[str]:

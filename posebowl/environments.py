@@ -23,7 +23,7 @@ from posebowl import config, paths, process
 from posebowl.errors import EngineError
 from posebowl.files import write_text
 
-Group = Literal["lean", "cpu", "gpu", "render"]
+Group = Literal["lean", "cpu", "gpu", "render", "cluster"]
 
 # Distributions whose modules have another name than they have themselves.
 MODULE_NAMES: Final = {

@@ -60,23 +60,31 @@ def render(
     loaded = iter(pictures.load(chosen.items, images))
     groups = [(group, [(item, next(loaded)) for item in group.items]) for group in chosen.groups]
     headline = sections.headline(result)
+    return fill(
+        "report.html.j2",
+        name=shorten(Path(get(result.archive, "path")).name or "submission.zip", 80),
+        result=result,
+        headline=headline,
+        platform=sections.platform_view(result),
+        score=sections.score_view(score),
+        gallery=chosen,
+        groups=groups,
+        speed=sections.speed_view(result),
+        warnings=[shorten(text, 600) for text in result.warnings[:_MOST_WARNINGS]],
+        more_warnings=max(0, len(result.warnings) - _MOST_WARNINGS),
+        environment=sections.environment_rows(result),
+        log=read_log(log, failed=headline.state != "pass"),
+    )
+
+
+def fill(template: str, **values: Any) -> str:
+    """Return a page of this look: a template, filled, with the style, script and policy of all."""
     style, script = _asset("style.css"), _asset("script.js")
     return (
         _environment()
-        .get_template("report.html.j2")
+        .get_template(template)
         .render(
-            name=shorten(Path(get(result.archive, "path")).name or "submission.zip", 80),
-            result=result,
-            headline=headline,
-            platform=sections.platform_view(result),
-            score=sections.score_view(score),
-            gallery=chosen,
-            groups=groups,
-            speed=sections.speed_view(result),
-            warnings=[shorten(text, 600) for text in result.warnings[:_MOST_WARNINGS]],
-            more_warnings=max(0, len(result.warnings) - _MOST_WARNINGS),
-            environment=sections.environment_rows(result),
-            log=read_log(log, failed=headline.state != "pass"),
+            **values,
             style=Markup(style),  # noqa: S704
             script=Markup(script),  # noqa: S704
             policy=policy(style, script),

@@ -20,9 +20,9 @@ from posebowl import paths
 from posebowl.errors import Verdict
 
 NAMES = [
-    "base", "build", "check", "clean", "config", "doctor", "pack", "packages", "pull", "push",
-    "run", "score", "shell", "benchmark.export", "benchmark.train", "data.check", "data.format",
-    "data.render", "data.unpack",
+    "base", "build", "check", "clean", "config", "doctor", "evaluate", "pack", "packages", "pull",
+    "push", "run", "score", "shell", "benchmark.export", "benchmark.train", "data.check",
+    "data.format", "data.manifest", "data.render", "data.unpack",
 ]  # fmt: skip
 
 

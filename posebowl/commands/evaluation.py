@@ -1,0 +1,75 @@
+"""Tasks for many submissions: evaluate them, list what their data holds."""
+
+from __future__ import annotations
+
+from invoke import Context
+
+from posebowl import config
+from posebowl.command import JSON, command
+
+
+@command(
+    positional=["places"],
+    iterable=["places"],
+    help={
+        "places": "zips, and folders of zips",
+        "data": "data folder, or s3://, gs:// or az:// with a manifest.csv (data/)",
+        **config.helps("variant", "engine", "time_limit", "memory", "cpus", "waive"),
+        **config.helps("full", "allow_cpu", "registry"),
+        "shards": "pieces that the data is cut into, each a run (1)",
+        "address": "of Ray: local, auto or ray://host:port; without, one after the other here",
+        "await_nodes": "machines that fit may yet join the cluster: wait for them",
+        "out": "folder for the results (submission/evaluation)",
+        "resume": "go on with the evaluation in --out: what has a result is not run again",
+        "json": JSON,
+    },
+)
+def evaluate(
+    _: Context,
+    places: list[str],
+    data: str = "",
+    variant: str = "",
+    engine: str = "",
+    time_limit: str = "",
+    memory: str = "",
+    cpus: str = "",
+    waive: str = "",
+    full: bool = False,
+    allow_cpu: bool = False,
+    registry: str = "",
+    shards: int = 1,
+    address: str = "",
+    await_nodes: bool = False,
+    out: str = "",
+    resume: bool = False,
+    json: bool = False,
+) -> int:
+    """Evaluate many submissions, here or on a Ray cluster; rank them."""
+    from posebowl import cli
+    from posebowl.evaluate.__main__ import main
+    from posebowl.evaluate.sources import is_uri
+
+    words = [*places, *cli.flags(data=data, variant=variant, engine=engine, memory=memory)]
+    words += cli.flags(time_limit=time_limit, cpus=cpus, waive=waive, full=full)
+    words += cli.flags(allow_cpu=allow_cpu, shards=shards, address=address, registry=registry)
+    words += cli.flags(await_nodes=await_nodes, out=out, resume=resume, json=json)
+    if address or is_uri(data):
+        cli.become("cluster", "posebowl.evaluate", *words)
+    return main(words)
+
+
+@command(
+    name="manifest",
+    help={"folder": "data folder (data/, or data/demo)", "force": "replace a manifest.csv"},
+)
+def manifest_data(_: Context, folder: str = "", force: bool = False) -> None:
+    """List size and hash of each file, for data that goes to object storage."""
+    from posebowl import cli, console
+    from posebowl import data as data_folder
+    from posebowl.evaluate import manifest
+    from posebowl.predictions import read_format
+
+    found = data_folder.find(config.load(data=folder).data)
+    ids = read_format(found.submission_format)
+    made = manifest.write(found.root, ids.to_list(), force=force)
+    console.out.print(f"Wrote {cli.local(made)}", markup=False)

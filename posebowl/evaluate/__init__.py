@@ -1,0 +1,1 @@
+"""Many submissions on many machines: plan -> run -> store -> merge -> leaderboard."""

@@ -1,0 +1,97 @@
+"""The command line of an evaluation, for a process that has Ray: python -m posebowl.evaluate."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from posebowl import config, console
+from posebowl.errors import PoseBowlError, StoppedError, Verdict
+from posebowl.evaluate import shown
+from posebowl.evaluate.evaluation import JSON_FILE, Ask, evaluate
+from posebowl.evaluate.plan import Terms
+from posebowl.evaluate.sources import is_uri
+
+OUT: Final = "evaluation"
+_TEXTS: Final = ("variant", "engine", "time_limit", "memory", "cpus", "waive", "registry")
+_FLAGS: Final = ("full", "allow_cpu")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line; the flags are those of `invoke evaluate`."""
+    make = argparse.ArgumentParser(prog="posebowl.evaluate", description=__doc__)
+    make.add_argument("places", nargs="*", type=Path)
+    for name in (*_TEXTS, "data", "out", "address"):
+        make.add_argument(f"--{name.replace('_', '-')}", default="")
+    make.add_argument("--shards", type=int, default=1)
+    for name in (*_FLAGS, "await_nodes", "resume", "json"):
+        make.add_argument(f"--{name.replace('_', '-')}", action="store_true")
+    return make
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Evaluate as the command line says, and return the exit code.
+
+    Raises:
+        PoseBowlError: Something is wrong that a person can put right.
+    """
+    options = parser().parse_args(argv)
+    try:
+        done = evaluate(_asked(options))
+    except KeyboardInterrupt:
+        raise StoppedError(
+            "Interrupted.",
+            why="Ctrl-C, or a signal to end; what had ended is kept.",
+            fix="Type the same command with --resume.",
+        ) from None
+    if options.json:
+        print((done.out / JSON_FILE).read_text(), end="")
+    else:
+        shown.leaderboard(done)
+    faults = any(row.verdict is Verdict.ENGINE_ERROR for row in done.rows)
+    return Verdict.ENGINE_ERROR.exit_code if faults else 0
+
+
+def _asked(options: argparse.Namespace) -> Ask:
+    given = {name: getattr(options, name) for name in (*_TEXTS, *_FLAGS)}
+    settings = config.load(data="" if is_uri(options.data) else options.data, **given)
+    data = str(settings.data) if settings.data else None
+    return Ask(
+        places=tuple(path.expanduser() for path in options.places),
+        out=Path(options.out).expanduser() if options.out else settings.submission / OUT,
+        data=options.data if is_uri(options.data) else data,
+        terms=Terms(
+            variant=settings.variant,
+            engine=settings.engine,
+            limits=settings.limits,
+            waived=settings.waive,
+            full=settings.full,
+            allow_cpu=settings.allow_cpu,
+        ),
+        shards=options.shards,
+        address=options.address,
+        registry=settings.registry or "",
+        resume=options.resume,
+        await_nodes=options.await_nodes,
+    )
+
+
+def run() -> int:
+    """Run as a program of its own."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+    console.tolerate_odd_names()
+    try:
+        return main()
+    except PoseBowlError as error:
+        console.show_error(error, as_json="--json" in sys.argv)
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(run())

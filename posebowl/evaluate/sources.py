@@ -1,0 +1,133 @@
+"""Where a data set lies: a folder that all machines see, or object storage."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from posebowl.errors import BadDataError, EngineError, UsageError
+
+SCHEMES: Final = ("s3://", "gs://", "az://")
+
+
+class Source(Protocol):
+    """A place that files are read from."""
+
+    where: str
+
+    def read(self, name: str) -> bytes | None:
+        """Return a small file, or None where there is none of that name."""
+        ...
+
+    def fetch(self, name: str, target: Path) -> None:
+        """Put a file at `target`.
+
+        Raises:
+            EngineError: It cannot be had just now.
+        """
+        ...
+
+
+def is_uri(text: str) -> bool:
+    """Tell whether text names object storage."""
+    return text.startswith(SCHEMES)
+
+
+def open_source(where: str) -> Source:
+    """Return the source of a folder or URI.
+
+    Raises:
+        UsageError: It is a URI, and cloudpathlib is not installed.
+    """
+    return Bucket(where) if is_uri(where) else Folder(Path(where))
+
+
+class Folder:
+    """A folder of this machine, or one that many machines share."""
+
+    def __init__(self, root: Path) -> None:
+        self.where = str(root)
+        self._root = root
+
+    def read(self, name: str) -> bytes | None:
+        """Return a small file, or None where there is none of that name."""
+        with contextlib.suppress(FileNotFoundError):
+            return (self._root / name).read_bytes()
+        return None
+
+    def fetch(self, name: str, target: Path) -> None:
+        """Link a file to `target`, or copy it where links cannot go.
+
+        Raises:
+            EngineError: The file is not there: the folder is not shared with this machine.
+        """
+        source = self._root / name
+        try:
+            try:
+                os.link(source, target, follow_symlinks=False)
+            except OSError:
+                shutil.copyfile(source, target, follow_symlinks=False)
+        except OSError as error:
+            raise EngineError(
+                f"{os.uname().nodename} cannot read {source}: {error.strerror}.",
+                fix="Put the data into a folder that every machine has at this path, "
+                "or into object storage.",
+            ) from None
+
+
+class Bucket:
+    """Object storage, through cloudpathlib; credentials are those of the environment."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where.rstrip("/")
+        self._root = _cloud_path(self.where)
+
+    def read(self, name: str) -> bytes | None:
+        """Return a small object, or None where there is none of that name."""
+        path = self._root / name
+        try:
+            return bytes(path.read_bytes()) if path.exists() else None
+        except Exception as error:  # noqa: BLE001  # each cloud's SDK has errors of its own
+            raise BadDataError(
+                f"{path} cannot be read: {_first_line(error)}",
+                fix="Check the address and this machine's credentials.",
+            ) from None
+
+    def fetch(self, name: str, target: Path) -> None:
+        """Download an object.
+
+        Raises:
+            EngineError: It cannot be had; another try may go better.
+        """
+        path = self._root / name
+        try:
+            path.download_to(target)
+        except Exception as error:  # noqa: BLE001  # each cloud's SDK has errors of its own
+            raise EngineError(
+                f"{os.uname().nodename} cannot download {path}: {_first_line(error)}",
+                fix="Check the address and this machine's credentials.",
+            ) from None
+
+
+def _cloud_path(where: str) -> Any:
+    try:
+        import cloudpathlib  # noqa: PLC0415  # only those who name a URI need it
+    except ModuleNotFoundError:
+        raise UsageError(
+            f"{where} is in object storage, and cloudpathlib is not installed here.",
+            fix="Type: uv sync --group cluster",
+        ) from None
+    try:
+        return cloudpathlib.CloudPath(where)
+    except Exception as error:  # noqa: BLE001  # of the SDK: credentials, a bucket's name
+        raise UsageError(
+            f"{where} cannot be opened: {_first_line(error)}",
+            fix="Check the address and this machine's credentials.",
+        ) from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
