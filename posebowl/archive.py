@@ -151,7 +151,9 @@ def open_archive(path: Path) -> IO[bytes]:
         ) from None
     except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
         why = getattr(error, "strerror", None) or str(error)
-        raise BadArchiveError(f"{path} cannot be read: {why}.") from None
+        raise BadArchiveError(
+            f"{path} cannot be read: {why}.", fix="Check its permissions, or make it again."
+        ) from None
 
 
 def _zips_in(folder: Path) -> list[str]:

@@ -69,7 +69,9 @@ def solution_folder(name: str, source: str) -> Path:
 
     if bool(name) == bool(source):
         raise UsageError(
-            "Give either --solution NAME or --source DIR.", fix="Type: invoke pack --solution NAME"
+            "Give either --solution NAME or --source DIR.",
+            why="Both name the folder to pack." if name else "Nothing names the folder to pack.",
+            fix="Type: invoke pack --solution benchmark",
         )
     return find_solution(name) if name else Path(source).expanduser()
 
@@ -83,16 +85,36 @@ def required(task: str, **options: object) -> None:
     for name, value in options.items():
         if not value:
             raise UsageError(
-                f"{task} needs --{name.replace('_', '-')}.", fix=f"Type: invoke --help {task}"
+                f"{task} needs --{name.replace('_', '-')}.",
+                why="It has no default.",
+                fix=f"Type: invoke --help {task}",
             )
 
 
-def in_environment(group: environments.Group, module: str, *words: str) -> int:
-    """Run one of this project's modules in an environment made from the lock; return its code."""
+def in_environment(
+    group: environments.Group, module: str, *words: str, as_json: bool = False
+) -> int:
+    """Run one of this project's modules in an environment made from the lock; return its code.
+
+    Args:
+        group: Of the environment.
+        module: What to run.
+        words: Its arguments.
+        as_json: Stdout is for the caller's result, and for the news that there is none.
+    """
     environment = environments.ensure(group, note=console.note)
     argv = [str(environment / "bin" / "python"), "-m", module, *words]
     variables = {"PYTHONPATH": str(paths.ROOT)}
-    return process.run(argv, env=variables, capture=False, check=False).returncode
+    done = process.run(argv, env=variables, capture=False, to_stderr=as_json, check=False)
+    if as_json and done.returncode:
+        parts = {
+            "what": f"{module} ended with exit code {done.returncode}.",
+            "why": "What it said is on stderr.",
+            "fix": "Do what it says there.",
+            "exit_code": done.returncode,
+        }
+        print_json({"error": parts})
+    return done.returncode
 
 
 def become(group: environments.Group, module: str, *words: str) -> NoReturn:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import invoke
 
-from posebowl import arguments
+from posebowl import arguments, oserrors
 from posebowl.errors import PoseBowlError, StoppedError
 
 JSON: Final = "print the result as JSON on stdout"
@@ -86,7 +86,8 @@ def _end_as_ctrl_c(*names: str) -> None:
 def _of_the_host(error: OSError) -> PoseBowlError:
     place = f"{error.filename}: " if error.filename else ""
     what = f"{place}{error.strerror or error}."
-    return PoseBowlError(what, fix="Check the path, its permissions and the disk.")
+    why, fix = oserrors.explain(error)
+    return PoseBowlError(what, why=why, fix=fix)
 
 
 def _debugging(argv: Sequence[str]) -> bool:

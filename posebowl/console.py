@@ -17,6 +17,7 @@ from rich.text import Text
 
 from posebowl.engines.logs import visible
 from posebowl.errors import PoseBowlError
+from posebowl.wording import typed
 
 out = Console(highlight=False, emoji=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
@@ -51,6 +52,6 @@ def show_error(error: PoseBowlError, *, as_json: bool = False) -> None:
         parts = {name: getattr(error, name) for name in names}
         out.print(json.dumps({"error": parts}, indent=2), markup=False)
     err.print(Text.assemble(("error:", "bold red"), " ", plain(error.what)))
-    for name, text in (("why", error.why), ("fix", error.fix)):
+    for name, text in (("why", error.why), ("fix", typed(error.fix))):
         if text:
             err.print(Text.assemble("  ", (f"{name}:", "bold"), " ", plain(text)))

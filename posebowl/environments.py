@@ -153,7 +153,11 @@ def ensure(group: Group, *, note: Callable[[str], None] = lambda _: None) -> Pat
     if ready(group):
         return target
     if shutil.which("uv") is None:
-        raise EngineError("uv is not installed.", fix="Type: pip install uv")
+        raise EngineError(
+            "uv is not installed.",
+            why="Environments are made with it, from uv.lock.",
+            fix="Type: pip install uv",
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(target.with_name(f"{target.name}.lock")):
         if not ready(group):

@@ -31,6 +31,7 @@ def held(out: Path) -> Iterator[None]:
     except Timeout:
         raise BusyError(
             f"Another run is at work in {out}.",
+            why="Two runs in one folder would take each other's results.",
             fix="Wait for its end, or give this one another folder with --out.",
         ) from None
 

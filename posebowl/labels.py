@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import polars as pl
 
+from posebowl import oserrors
 from posebowl.challenge import BOX_COLUMNS, COLUMNS, ID_COLUMN
 from posebowl.errors import BadDataError
 from posebowl.strict_csv import SCHEMA, first_duplicates, parse_plain
 from posebowl.wording import counted, first_few, show
+
+_FIX: Final = "Use the labels as they were downloaded, or check that it is the right file."
 
 
 def read_labels(path: Path) -> pl.DataFrame:
@@ -25,7 +29,9 @@ def read_labels(path: Path) -> pl.DataFrame:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise BadDataError(f"{path} cannot be read: {error.strerror or error}.") from None
+        why, fix = oserrors.explain(error)
+        what = f"{path} cannot be read: {error.strerror or error}."
+        raise BadDataError(what, why=why, fix=fix) from None
     frame = parse_plain(data)
     if frame is None:
         frame = _read_free(data, path)
@@ -43,9 +49,9 @@ def _read_free(data: bytes, path: Path) -> pl.DataFrame:
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         why = str(error).partition("\n")[0]
         what = f"{path} is no CSV with the columns {', '.join(COLUMNS)}."
-        raise BadDataError(what, why=why) from None
+        raise BadDataError(what, why=why, fix=_FIX) from None
     if text.is_empty():
-        raise BadDataError(f"{path} labels no image.")
+        raise BadDataError(f"{path} labels no image.", why="It has a header alone.", fix=_FIX)
     integer = r"^-?[0-9]{1,9}$"
     frame = text.with_columns(
         pl.when(pl.col(column).str.contains(integer)).then(pl.col(column)).cast(SCHEMA[column])
@@ -62,5 +68,6 @@ def _read_free(data: bytes, path: Path) -> pl.DataFrame:
             f"{path} has {counted(len(rows), 'row')} without a box of integers, the first is "
             f"row {int(rows[0]) + 1}: {show(fields, 80)}.",
             why="A label is image_id and whole pixels, xmin <= xmax and ymin <= ymax.",
+            fix="Correct that row, and what else is like it.",
         )
     return frame

@@ -23,6 +23,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from posebowl import oserrors
 from posebowl.archive import (
     SCRIPT_BYTES,
     Archive,
@@ -121,7 +122,9 @@ def pack(
                 synced.result()
     except OSError as error:
         place = target if isinstance(error.filename, int | None) else error.filename
-        raise PoseBowlError(f"{place}: {error.strerror}.", why="Nothing was packed.") from error
+        why, fix = oserrors.explain(error, target)
+        what = f"{place}: {error.strerror}."
+        raise PoseBowlError(what, why=f"{why} Nothing was packed.".strip(), fix=fix) from error
     return Packed(
         path=target,
         files=len(selection.files),
@@ -148,7 +151,9 @@ def _check_arguments(source: Path, target: Path, *, force: bool) -> None:
             raise UsageError(f"{target} is there and not a regular file.", fix="Remove it first.")
         if not force:
             raise UsageError(
-                f"{target} is there already.", fix="Add --force to replace it, or move it away."
+                f"{target} is there already.",
+                why="No zip is replaced unasked.",
+                fix="Add --force to replace it, or move it away.",
             )
 
 

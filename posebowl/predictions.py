@@ -9,6 +9,7 @@ from typing import Final
 
 import polars as pl
 
+from posebowl import oserrors
 from posebowl.challenge import (
     BOX_COLUMNS,
     CODE_EXECUTION,
@@ -102,7 +103,9 @@ def read_format(path: Path) -> pl.Series:
             path.read_bytes(), columns=[ID_COLUMN], schema_overrides={ID_COLUMN: pl.String}
         )
     except OSError as error:
-        raise BadDataError(f"{path} cannot be read: {error.strerror or error}.") from None
+        why, fix = oserrors.explain(error)
+        what = f"{path} cannot be read: {error.strerror or error}."
+        raise BadDataError(what, why=why, fix=fix) from None
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         why = str(error).partition("\n")[0]
         fix = "Download submission_format.csv again."

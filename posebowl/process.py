@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,7 @@ def run(
     env: Mapping[str, str] | None = None,
     timeout_s: float | None = None,
     capture: bool = True,
+    to_stderr: bool = False,
     echo: bool = False,
     check: bool = True,
     stdin: IO[bytes] | None = None,
@@ -48,6 +50,7 @@ def run(
         env: Variables to set on top of the present environment.
         timeout_s: After so many seconds it is killed and ProcessError raised.
         capture: Return its output; otherwise it goes to this terminal.
+        to_stderr: Without `capture`: all of it, so that stdout holds a result alone.
         echo: Show the command line first.
         check: Raise ProcessError when it exits with anything but 0.
         stdin: What it reads; nothing by default.
@@ -67,7 +70,7 @@ def run(
             env=None if env is None else {**os.environ, **env},
             timeout=timeout_s,
             stdin=subprocess.DEVNULL if stdin is None else stdin,
-            stdout=subprocess.PIPE if capture else None,
+            stdout=subprocess.PIPE if capture else sys.stderr if to_stderr else None,
             stderr=subprocess.PIPE if capture else None,
             check=False,
         )

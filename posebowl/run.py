@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from posebowl import archive, data, machine, process, progress
+from posebowl import archive, data, machine, oserrors, process, progress
 from posebowl import result as results
 from posebowl.challenge import LIMITS, PREDICTIONS_FILE, Limits, Variant
 from posebowl.data import DataFolder
@@ -100,7 +100,7 @@ def _perform_or_fail(work: _Work, display: Display) -> None:
     except KeyboardInterrupt:
         work.end(Verdict.INTERRUPTED, "The run was interrupted; nothing of it is alive.", "")
     except OSError as error:
-        work.fail(_host_failure(error))
+        work.fail(_host_failure(error, work.request.out))
 
 
 @dataclass(kw_only=True)
@@ -302,12 +302,12 @@ def _publish(work: _Work) -> None:
     try:
         _write_results(work)
     except OSError as error:
-        work.fail(_host_failure(error))
+        work.fail(_host_failure(error, work.request.out))
         _make_room(work)
         try:
             results.write(work.result, work.request.out / RESULT_FILE)
         except OSError as again:
-            raise _host_failure(again) from again
+            raise _host_failure(again, work.request.out) from again
 
 
 def _write_results(work: _Work) -> None:
@@ -335,12 +335,11 @@ def _make_room(work: _Work) -> None:
         (work.request.out / name).unlink(missing_ok=True)
 
 
-def _host_failure(error: OSError) -> EngineError:
-    place = f" ({error.filename})" if error.filename else ""
-    return EngineError(
-        f"This machine failed the run: {error.strerror or error}{place}.",
-        fix="Free disk space or check permissions, then run it again.",
-    )
+def _host_failure(error: OSError, place: Path) -> EngineError:
+    where = f" ({error.filename})" if error.filename else ""
+    why, fix = oserrors.explain(error, place)
+    what = f"This machine failed the run: {error.strerror or error}{where}."
+    return EngineError(what, why=why, fix=fix)
 
 
 def _tail(log: Path) -> str:

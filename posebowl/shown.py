@@ -20,7 +20,7 @@ from posebowl.pack import Packed
 from posebowl.quantities import clock
 from posebowl.score import Score
 from posebowl.unpack import Unpacked
-from posebowl.wording import counted, first_few
+from posebowl.wording import counted, first_few, typed
 
 _COLOURS = {
     State.GOOD: "green",
@@ -39,7 +39,7 @@ def packed(made: Packed) -> None:
     if made.left_out:
         names = first_few(made.left_out, len(made.left_out))
         out.print(plain(f"Left out {len(made.left_out):,}: {names}"))
-    out.print("Next: invoke run", style="dim")
+    out.print("Next: uv run invoke run", style="dim")
 
 
 def kept(found: Mapping[str, Any]) -> None:
@@ -101,10 +101,10 @@ def diagnosis(found: Diagnosis) -> None:
         state = Text(finding.state, _COLOURS[finding.state])
         text = plain(finding.text)
         if finding.fix:
-            text.append_text(plain(f"\n{finding.fix}", "cyan"))
+            text.append_text(plain(f"\n{typed(finding.fix)}", "cyan"))
         table.add_row(state, plain(finding.name), text)
     out.print(table)
-    out.print(plain(found.next_step, "bold"))
+    out.print(plain(typed(found.next_step), "bold"))
 
 
 def warnings(texts: tuple[str, ...]) -> None:
@@ -121,4 +121,4 @@ def unpacked(done: Unpacked) -> None:
     if done.left_out:
         parts.append(f"{done.left_out:,} left out, being no photos")
     out.print("; ".join(parts) + ".")
-    out.print("Next: invoke data.check", style="dim")
+    out.print("Next: uv run invoke data.check", style="dim")

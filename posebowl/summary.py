@@ -13,7 +13,7 @@ from posebowl.errors import Verdict
 from posebowl.files import human_bytes
 from posebowl.quantities import clock
 from posebowl.result import Meter, Result, ScoreSummary
-from posebowl.wording import counted
+from posebowl.wording import counted, typed
 
 _NAMES = {"time": "Time", "memory": "Peak memory", "cpu": "CPU", "output": "Disk", "log": "Log"}
 _FILES = {"Predictions": "submission.csv", "Log file": "log.txt", "Report": "report.html"}
@@ -36,7 +36,7 @@ def rows(result: Result, out: Path) -> list[tuple[str, Text]]:
     verdict = Text.assemble((str(result.verdict), colour), " ", plain(result.message))
     found = [("Verdict", verdict)]
     if result.fix:
-        found.append(("What next", plain(result.fix)))
+        found.append(("What next", plain(typed(result.fix))))
     if result.score is not None:
         found.append(("Mean IoU", _score(result.score)))
     elif result.verdict is Verdict.OK:

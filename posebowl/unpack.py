@@ -32,6 +32,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from posebowl import oserrors
 from posebowl.challenge import GIB, IMAGES_DIR, MIB
 from posebowl.console import err
 from posebowl.errors import BadDataError, PoseBowlError
@@ -40,6 +41,7 @@ from posebowl.wording import counted, show
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}\.(png|csv)")
 _PART: Final = re.compile(r"\..+\.(png|csv)\.([0-9]+)\.part")
+_FIX_DOWNLOAD: Final = "Download that archive again, and name no other one."
 _LARGEST: Final = {".png": 64 * MIB, ".csv": GIB}
 """An uncompressed photo takes 4 MiB: what is far larger is no photo but a trap for the disk."""
 _RESERVE: Final = 64 * MIB
@@ -109,7 +111,7 @@ def unpack(archives: Sequence[Path], target: Path, *, force: bool = False) -> Un
         (target / IMAGES_DIR).mkdir(parents=True, exist_ok=True)
         _remove_remains(target)
     except OSError as error:
-        raise PoseBowlError(f"{target} cannot be written: {error.strerror or error}.") from None
+        raise _cannot_write(target, error) from None
     _check_room(archives, job)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     with Progress(
@@ -138,7 +140,8 @@ def _size(archive: Path) -> int:
         what = f"{archive} cannot be read: {error.strerror or error}."
         raise BadDataError(what, fix="Name the archives as they were downloaded.") from None
     if not stat.S_ISREG(status.st_mode):
-        raise BadDataError(f"{archive} is {file_kind(status.st_mode)}, not an archive.")
+        what = f"{archive} is {file_kind(status.st_mode)}, not an archive."
+        raise BadDataError(what, fix="Name the archives as they were downloaded.")
     return status.st_size
 
 
@@ -180,10 +183,12 @@ def _extract(member: _Member, place: Path, job: _Job) -> None:
     """Write one member to its place, unless it is there."""
     if member.size > _LARGEST[place.suffix]:
         size = human_bytes(member.size)
-        raise BadDataError(f"{show(member.path, 120)} takes {size}: that is no {place.suffix[1:]}.")
+        what = f"{show(member.path, 120)} takes {size}: that is no {place.suffix[1:]}."
+        raise BadDataError(what, fix=_FIX_DOWNLOAD)
     if job.seen.setdefault(place, member.size) != member.size:
         raise BadDataError(
-            f"{place.name} occurs twice, with {job.seen[place]:,} and {member.size:,} bytes."
+            f"{place.name} occurs twice, with {job.seen[place]:,} and {member.size:,} bytes.",
+            fix=_FIX_DOWNLOAD,
         )
     try:
         status = place.lstat()
@@ -253,7 +258,8 @@ def _put(sink: FileIO, chunk: bytes, place: Path) -> None:
 def _cannot_write(place: Path, error: OSError) -> PoseBowlError:
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return _disk_full(place, 0)
-    return PoseBowlError(f"{place} cannot be written: {error.strerror or error}.")
+    why, fix = oserrors.explain(error, place)
+    return PoseBowlError(f"{place} cannot be written: {error.strerror or error}.", why=why, fix=fix)
 
 
 def _disk_full(place: Path, need: int) -> PoseBowlError:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable
+from typing import Final
+
+_COMMAND: Final = re.compile(r"(?<!uv run )(?<![\w./-])(?=(?:invoke|nox) -?-?[a-z])")
 
 
 def show(text: str | bytes, limit: int = 40) -> str:
@@ -29,3 +33,8 @@ def first_few(names: Iterable[str], count: int, limit: int = 5) -> str:
 def counted(count: int, noun: str, plural: str = "") -> str:
     """Put a number before its noun: `1 image`, `12,000 images`."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def typed(text: str) -> str:
+    """Put `uv run` before the commands of a text, so that they work in any shell of a checkout."""
+    return _COMMAND.sub("uv run ", text)

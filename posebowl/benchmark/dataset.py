@@ -108,7 +108,8 @@ def _cached(sample: Sample, cache: Path) -> Path:
         photo = solution.module("photos").read(sample.path)
         if photo.shape[:2] != (challenge.IMAGE_HEIGHT, challenge.IMAGE_WIDTH):
             wide, high = challenge.IMAGE_WIDTH, challenge.IMAGE_HEIGHT
-            raise BadDataError(f"{sample.path} is not {wide} by {high} pixels.")
+            what = f"{sample.path} is not {wide} by {high} pixels."
+            raise BadDataError(what, fix="Use photos as they were rendered or downloaded.")
         x, y = _close_corner(sample.box)
         whole = cv2.resize(photo, (LEVEL_WIDTH, LEVEL_HEIGHT), interpolation=cv2.INTER_AREA)
         close = photo[y : y + LEVEL_HEIGHT, x : x + LEVEL_WIDTH]

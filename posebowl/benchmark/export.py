@@ -172,10 +172,18 @@ def main() -> None:
     if not args.weights.is_file():
         raise UsageError(f"There is no {args.weights}.", fix="Name a checkpoint of ultralytics.")
     if args.out.exists() and not args.force:
-        raise UsageError(f"{args.out} exists.", fix="Add --force to replace it.")
+        raise UsageError(
+            f"{args.out} is there already.",
+            why="No file is replaced unasked.",
+            fix="Add --force to replace it, or name another file with --out.",
+        )
     first, second = tuple(args.imgsz), None if args.one_look else tuple(args.second)
     if any(edge % 32 or edge <= 0 for edge in (*first, *(second or ()))):
-        raise UsageError("Heights and widths must be multiples of 32.")
+        raise UsageError(
+            "Heights and widths must be multiples of 32.",
+            why="The network halves them five times.",
+            fix="Take --imgsz 384 480 --second 256 320, for example.",
+        )
     content = export(args.weights, find_images(args.images), first=first, second=second)
     with atomic_write(args.out) as file:
         file.write(content)

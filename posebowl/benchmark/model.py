@@ -59,10 +59,18 @@ def load(weights: Path) -> Any:
         checkpoint, _ = torch_safe_load(str(weights))
         model = checkpoint.get("ema") or checkpoint["model"]
     except Exception as error:  # unpickling a stranger's file can raise anything
-        raise UsageError(f"{weights} is no ultralytics checkpoint.", why=str(error)) from error
+        raise UsageError(
+            f"{weights} is no ultralytics checkpoint.",
+            why=str(error),
+            fix="Give a .pt file that `yolo train` or `invoke benchmark.train` wrote.",
+        ) from error
     task = getattr(model, "task", "detect")
     if task != "detect" or not hasattr(model, "stride"):
-        raise UsageError(f"{weights} holds no detection model but one for {task}.")
+        raise UsageError(
+            f"{weights} holds no detection model but one for {task}.",
+            why="The benchmark's loop draws one box.",
+            fix="Give the checkpoint of a model for the task `detect`.",
+        )
     return model.float().eval()
 
 

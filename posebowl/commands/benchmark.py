@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from invoke import Context
 
-from posebowl.command import command
+from posebowl.command import JSON, command
 
 
 @command(
@@ -49,6 +49,7 @@ def train(
         "images": "photos to compare ONNX and PyTorch on (data/demo)",
         "one_look": "no closer look at what was found",
         "force": "replace an existing file",
+        "json": JSON,
     },
 )
 def export(
@@ -58,10 +59,16 @@ def export(
     images: str = "",
     one_look: bool = False,
     force: bool = False,
+    json: bool = False,
 ) -> int:
     """Export YOLO weights to ONNX for the benchmark."""
-    from posebowl import cli
+    from posebowl import cli, paths
+    from posebowl.archive import digest
 
     cli.required("benchmark.export", weights=weights)
     words = cli.flags(weights=weights, out=out, images=images, one_look=one_look, force=force)
-    return cli.in_environment("cpu", "posebowl.benchmark.export", *words)
+    code = cli.in_environment("cpu", "posebowl.benchmark.export", *words, as_json=json)
+    if json and not code:
+        made = cli.existing(out, paths.SOLUTIONS / "benchmark" / "model.onnx")
+        cli.print_json({"path": made, "bytes": made.stat().st_size, "sha256": digest(made)})
+    return code

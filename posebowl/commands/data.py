@@ -21,6 +21,7 @@ from posebowl.command import JSON, command
         "jpeg": "write JPEG instead of PNG: smaller, for training sets",
         "compact": "little noise and soft photos, so that PNGs are small",
         "sheet": "also write a contact sheet with the boxes drawn, to this file",
+        "json": JSON,
     },
 )
 def render(
@@ -33,6 +34,7 @@ def render(
     jpeg: bool = False,
     compact: bool = False,
     sheet: str = "",
+    json: bool = False,
 ) -> int:
     """Render labelled photos of spacecraft."""
     from posebowl import cli
@@ -41,7 +43,11 @@ def render(
     words = cli.flags(out=out, workers=workers, jpeg=jpeg, compact=compact, sheet=sheet)
     words += [word for name in family or [] for word in ("--family", name)]
     words += ["--count", str(count), "--seed", str(seed)]
-    return cli.in_environment("render", "posebowl.render", *words)
+    code = cli.in_environment("render", "posebowl.render", *words, as_json=json)
+    if json and not code:
+        images = sum(1 for _ in Path(out, "images").iterdir())
+        cli.print_json({"folder": out, "images": images, "seed": seed})
+    return code
 
 
 @command(

@@ -11,6 +11,7 @@ from posebowl.challenge import LIMITS, Variant
 from posebowl.doctor.findings import Finding, State, of_error
 from posebowl.engines import namespaces, oci_client, own_cgroup
 from posebowl.engines.base import EngineName
+from posebowl.engines.oci_argv import image_name
 from posebowl.engines.oci_client import Client
 from posebowl.errors import EngineError, UsageError
 from posebowl.files import human_bytes
@@ -74,8 +75,8 @@ def _image(client: Client, variant: Variant) -> Finding:
     try:
         image = identity.current(client, variant)
     except EngineError as error:
+        absent = identity.find(client, image_name(variant)) is None
         # The gpu image is large, and few need it.
-        absent = error.why == ""
         state = State.MISSING if absent or variant is Variant.GPU else State.WARNING
         return of_error(name, state, error)
     text = f"fresh ({human_bytes(image.bytes)}, {image.id[:12]})"

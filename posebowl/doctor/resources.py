@@ -59,12 +59,12 @@ def disks() -> Iterator[Finding]:
         by_disk.setdefault(there.stat().st_dev, []).append((name, there, room))
     for held in by_disk.values():
         yield _disk(held)
-    for name, path, state in (
-        ("results", settings.submission, State.BAD),
-        ("environments", settings.cache, State.WARNING),
+    for name, path, state, setting in (
+        ("results", settings.submission, State.BAD, "SUBMISSION"),
+        ("environments", settings.cache, State.WARNING, "CACHE"),
     ):
         if not os.access(_existing(path), os.W_OK):
-            fix = f"Type: sudo chown -R $USER '{_existing(path)}'"
+            fix = f"Type: export POSEBOWL_{setting}=~/posebowl (or any other folder of yours)"
             text = f"{_existing(path)} may not be written by you"
             yield Finding(name=name, state=state, text=text, fix=fix)
 

@@ -67,7 +67,11 @@ class Client:
         if done.returncode != 0:
             if "no such" in done.stderr.lower() or "not known" in done.stderr:
                 return None
-            raise EngineError(f"{self.engine} cannot inspect {name}.", why=done.stderr.strip())
+            raise EngineError(
+                f"{self.engine} cannot inspect {name}.",
+                why=done.stderr.strip(),
+                fix="Type: invoke doctor",
+            )
         found: list[dict[str, Any]] = json.loads(done.stdout)
         return found[0] if found else None
 
@@ -99,7 +103,11 @@ def connect(engine: EngineName) -> Client:
         case EngineName.PODMAN:
             return _podman()
         case EngineName.EMBEDDED:
-            raise EngineError("The embedded engine has no client.")
+            raise EngineError(
+                "The embedded engine keeps no images.",
+                why="It runs in an environment on this machine, which it makes by itself.",
+                fix="Take --engine docker or --engine podman.",
+            )
         case _:
             assert_never(engine)
 
@@ -133,7 +141,11 @@ def builder(client: Client) -> tuple[tuple[str, ...], dict[str, str]]:
 def _docker() -> Client:
     path = shutil.which("docker")
     if path is None:
-        raise EngineError("Docker is not installed.", fix="Install Docker, or use another engine.")
+        raise EngineError(
+            "Docker is not installed.",
+            why="There is no `docker` on the PATH.",
+            fix="Install Docker, or use another engine.",
+        )
     form = "{{json .}}"
     with ThreadPoolExecutor() as pool:
         # Each waits for the daemon: both at once.
@@ -185,7 +197,11 @@ def _daemon_error(said: str) -> EngineError:
 def _podman() -> Client:
     path = shutil.which("podman")
     if path is None:
-        raise EngineError("Podman is not installed.", fix="Install Podman, or use another engine.")
+        raise EngineError(
+            "Podman is not installed.",
+            why="There is no `podman` on the PATH.",
+            fix="Install Podman, or use another engine.",
+        )
     done = process.run([path, "info", "-f", "json"], check=False, timeout_s=_PROBE_TIMEOUT_S)
     if done.returncode != 0:
         last = done.stderr.strip().splitlines()[-1:]

@@ -63,7 +63,9 @@ def prepared(
 
 def _prepare(engine: Engine, spec: RunSpec, watch: Watcher) -> Engine:
     if problem := engine.unavailable():
-        raise EngineError(f"{engine.name} cannot be used here.", why=problem)
+        raise EngineError(
+            f"{engine.name} cannot be used here.", why=problem, fix="Type: invoke doctor"
+        )
     with ThreadPoolExecutor() as pool:
         # Both mostly wait for the engine.
         reaping = pool.submit(engine.reap)

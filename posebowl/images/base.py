@@ -77,7 +77,12 @@ def make(client: Client, *, mirror: str = "", scratch: Path | None = None) -> Ba
     sources = host_sources()
     with _scratch(scratch) as folder:
         root, archive = folder / "root", folder / "base.tar"
-        process.run(bootstrap_argv(root, mirror or mirror_of(sources)), capture=False, echo=True)
+        process.run(
+            bootstrap_argv(root, mirror or mirror_of(sources)),
+            capture=False,
+            to_stderr=True,
+            echo=True,
+        )
         tidy(root)
         if not mirror:
             write_sources(root, sources)
@@ -85,7 +90,10 @@ def make(client: Client, *, mirror: str = "", scratch: Path | None = None) -> Ba
         client.run(*import_argv(archive), timeout_s=None)
     image = identity.find(client, NAME)
     if image is None:
-        raise EngineError(f"{client.engine} did not keep the base image {NAME}.")
+        raise EngineError(
+            f"{client.engine} did not keep the base image {NAME}.",
+            fix=f"Type: {client.engine} images; then the same command again.",
+        )
     return Base(name=NAME, bytes=image.bytes, seconds=time.monotonic() - start)
 
 

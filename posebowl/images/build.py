@@ -212,7 +212,7 @@ def _run(argv: list[str], variables: dict[str, str]) -> None:
     """Build, with the engine's own progress on the terminal."""
     note(f"$ {' '.join(argv)}")
     try:
-        process.run(argv, cwd=paths.ROOT, env=variables, capture=False)
+        process.run(argv, cwd=paths.ROOT, env=variables, capture=False, to_stderr=True)
     except process.ProcessError as error:
         raise EngineError(
             "The image could not be built.",
@@ -220,4 +220,6 @@ def _run(argv: list[str], variables: dict[str, str]) -> None:
             fix="Read the last lines above. Without a registry: uv run invoke base, then again.",
         ) from None
     except subprocess.SubprocessError as error:
-        raise EngineError("The image could not be built.", why=str(error)) from None
+        raise EngineError(
+            "The image could not be built.", why=str(error), fix="Type: invoke doctor"
+        ) from None

@@ -76,7 +76,11 @@ def find_bundle(asked: Path | None, environ: Mapping[str, str]) -> Path | None:
     """
     if asked is not None:
         if not asked.is_file():
-            raise UsageError(f"--ca-bundle {asked} is not there.", fix="Give a PEM file.")
+            raise UsageError(
+                f"There is no file {asked}.",
+                why="It was to hold certificates (the setting ca_bundle).",
+                fix="Give a PEM file: --ca-bundle FILE",
+            )
         return asked.resolve()
     for name in _BUNDLES:
         value = environ.get(name, "")

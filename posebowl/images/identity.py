@@ -79,7 +79,8 @@ def current(client: Client, variant: Variant) -> Image:
     fix = f"Type: uv run nox -s build-{variant} -- --engine {client.engine}"
     image = find(client, name)
     if image is None:
-        raise EngineError(f"{client.engine} has no image {name}.", fix=fix)
+        why = "It was neither built nor pulled here."
+        raise EngineError(f"{client.engine} has no image {name}.", why=why, fix=fix)
     if why := stale(image, variant):
         raise EngineError(f"The image {name} is not what this checkout builds.", why=why, fix=fix)
     return image

@@ -59,7 +59,9 @@ def shell(
     """
     if not command and not sys.stdin.isatty():
         raise UsageError(
-            "A shell needs a terminal.", fix="Give it something to run: --command 'python -V'"
+            "A shell needs a terminal.",
+            why="There is none behind stdin.",
+            fix="Give it something to run: --command 'python -V'",
         )
     image = identity.current(client, variant)
     user = oci.run_user(client)

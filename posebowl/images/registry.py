@@ -80,7 +80,10 @@ def pull(client: Client, variant: Variant, registry: str) -> Moved:
     try:
         image = identity.find(client, remote)
         if image is None:
-            raise EngineError(f"{client.engine} pulled {remote} and does not have it.")
+            raise EngineError(
+                f"{client.engine} pulled {remote} and does not have it.",
+                fix=f"Build it here instead: uv run nox -s build-{variant}",
+            )
         if why := identity.stale(image, variant):
             raise EngineError(
                 f"{remote} is not what its name says.",

@@ -126,3 +126,20 @@ def test_a_module_runs_in_its_environment(monkeypatch: pytest.MonkeyPatch) -> No
     assert cli.in_environment("render", "posebowl.render", "--count", "3") == 5
     argv = ["/envs/render/bin/python", "-m", "posebowl.render", "--count", "3"]
     assert asked == [argv, False, False]
+
+
+@pytest.mark.parametrize("code", [0, 5])
+def test_programs_hear_of_a_module_that_failed(
+    code: int, screen: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(_: list[str], **options: object) -> Completed:
+        assert options["to_stderr"] is True
+        return Completed(argv=(), returncode=code, stdout="", stderr="")
+
+    monkeypatch.setattr(environments, "ensure", lambda group, **_: Path("/envs", group))
+    monkeypatch.setattr(process, "run", run)
+    assert cli.in_environment("cpu", "posebowl.benchmark.export", as_json=True) == code
+    if code:
+        assert json.loads(screen.getvalue())["error"]["exit_code"] == code
+    else:
+        assert screen.getvalue() == ""

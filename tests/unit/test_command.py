@@ -67,7 +67,10 @@ HOST_FIX = "  fix: Check the path, its permissions and the disk.\n"
         (
             PermissionError(13, "Permission denied", "/closed"),
             1,
-            f"error: /closed: Permission denied.\n{HOST_FIX}",
+            (
+                "error: /closed: Permission denied.\n  why: You have no right to do that there.\n"
+                "  fix: Take a folder of yours, or see who may (type: ls -ld /).\n"
+            ),
         ),
         (
             OSError("odd"),

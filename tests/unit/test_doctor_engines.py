@@ -58,6 +58,7 @@ def test_an_engine_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_images_fresh_stale_and_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     image = Image(name="x", id="a" * 64, bytes=1 << 30, layers=(), labels={})
+    there: list[Image | None] = [image]
     answers: dict[Variant, Image | EngineError] = {
         Variant.CPU: EngineError("Not what this checkout builds.", why="Another lock.", fix="b"),
         Variant.GPU: image,
@@ -71,6 +72,7 @@ def test_images_fresh_stale_and_absent(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(oci_client, "connect", lambda _: PODMAN)
     monkeypatch.setattr(identity, "current", current)
+    monkeypatch.setattr(identity, "find", lambda *_: there[-1])
     names = {finding.name: finding for finding in engines.containers(EngineName.PODMAN)}
     assert list(names) == ["podman", "podman cpu image", "podman gpu image"]
     assert names["podman cpu image"].state is State.WARNING
@@ -78,6 +80,7 @@ def test_images_fresh_stale_and_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Another lock." in names["podman cpu image"].text
     assert names["podman gpu image"].text == "fresh (1.0 GiB, aaaaaaaaaaaa)"
     answers[Variant.CPU] = EngineError("None.", fix="build")
+    there.append(None)
     found = list(engines.containers(EngineName.PODMAN))
     assert found[1].state is State.MISSING
 

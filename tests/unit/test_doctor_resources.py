@@ -70,7 +70,7 @@ def test_folders_that_may_not_be_written(monkeypatch: pytest.MonkeyPatch, places
     found: list[Finding] = list(resources.disks())
     states = {finding.name: finding.state for finding in found[1:]}
     assert states == {"results": State.BAD, "environments": State.WARNING}
-    assert all("chown" in finding.fix for finding in found[1:])
+    assert all("export POSEBOWL_" in finding.fix for finding in found[1:])
 
 
 def test_wrong_settings_are_another_finding(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 
 import pytest
 
@@ -78,3 +80,18 @@ def test_an_error_reads_as_sentences(parts: dict[str, str], text: str) -> None:
         parts.get("why", ""),
         parts.get("fix", ""),
     )
+
+
+def raised() -> Iterator[tuple[str, set[str]]]:
+    """Give every place where an error is made, and which of its parts are named there."""
+    names = {name for name, kind in vars(errors).items() if name.endswith("Error")}
+    for path in sorted((paths.ROOT / "posebowl").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in names:
+                yield f"{path.name}:{node.lineno}", {item.arg or "" for item in node.keywords}
+
+
+def test_every_error_says_what_to_type() -> None:
+    found = list(raised())
+    assert len(found) > 100
+    assert [place for place, parts in found if "fix" not in parts] == []

@@ -216,7 +216,7 @@ def test_the_bundle_is_the_one_asked_for_or_the_environments(tmp_path: Path) -> 
     assert host.find_bundle(None, {"SSL_CERT_FILE": str(other)}) == other.resolve()
     assert host.find_bundle(None, {"SSL_CERT_FILE": str(tmp_path / "gone")}) is None
     assert host.find_bundle(None, {}) is None
-    with pytest.raises(UsageError, match="is not there"):
+    with pytest.raises(UsageError, match="There is no file"):
         host.find_bundle(tmp_path / "gone", {})
 
 

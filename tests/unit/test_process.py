@@ -114,3 +114,12 @@ def test_output_may_go_to_the_terminal(capfd: pytest.CaptureFixture[str]) -> Non
     done = process.run([PYTHON, "-c", "print('seen')"], capture=False)
     assert done.stdout == ""
     assert capfd.readouterr().out == "seen\n"
+
+
+def test_output_of_programs_can_leave_stdout_to_the_result(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    process.run(["echo", "progress"], capture=False, to_stderr=True)
+    assert capfd.readouterr() == ("", "progress\n")
+    process.run(["echo", "progress"], capture=False)
+    assert capfd.readouterr() == ("progress\n", "")

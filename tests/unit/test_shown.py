@@ -69,7 +69,7 @@ def test_packed(odd: str, screen: io.StringIO) -> None:
         f"warning: {odd}",
         f"Packed {name} (3 files, 2.0 KiB, 0.2 s)",
         f"Left out 2: {odd}, b",
-        "Next: invoke run",
+        "Next: uv run invoke run",
     ]
 
 
@@ -138,5 +138,5 @@ def test_unpacked(screen: io.StringIO) -> None:
     shown.unpacked(Unpacked(written=1, kept=2000, left_out=3))
     assert lines(screen) == [
         "1 file written; 2,000 already there; 3 left out, being no photos.",
-        "Next: invoke data.check",
+        "Next: uv run invoke data.check",
     ]
