@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -64,6 +65,13 @@ def test_every_task_has_one_line_and_help_for_every_flag() -> None:
         assert set(flags) - set(task.positional) <= set(task.help), name
         assert set(task.help) <= set(flags), name
         assert all(task.help.values()), name
+
+
+def test_the_documentation_names_every_task_that_prints_json() -> None:
+    text = (paths.ROOT / "docs" / "cli.md").read_text()
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    named = {name for row in rows for name in re.findall(r"`([\w.]+)`", row)}
+    assert named == {name for name, task in collected(tasks().ns) if "json" in task.help}
 
 
 def test_list_and_help() -> None:
