@@ -7,15 +7,15 @@ import dataclasses
 import secrets
 import stat
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from posebowl import archive, data, machine, oserrors, process, progress
+from posebowl import archive, machine, oserrors, process, progress
 from posebowl import result as results
 from posebowl.challenge import LIMITS, PREDICTIONS_FILE, Limits, Variant
-from posebowl.data import DataFolder
 from posebowl.display import Display
 from posebowl.engines import select
 from posebowl.engines.base import EngineName, Limit, Outcome, RunSpec
@@ -30,14 +30,14 @@ from posebowl.folder import (
     held,
     remove_tree,
 )
-from posebowl.labels import read_labels
-from posebowl.predictions import Predictions, read_bounded, read_predictions
 from posebowl.result import Meter, Result, ScoreSummary, Timing
 from posebowl.verdicts import judge
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from posebowl.data import DataFolder
+    from posebowl.predictions import Predictions
     from posebowl.score import Score
 
 _TAIL_BYTES: Final = 64 << 10
@@ -145,8 +145,12 @@ class _Work:
 
 
 def _perform(work: _Work, display: Display) -> None:
-    checked = _check_archive(work)
-    work.folder = _check_data(work)
+    with ThreadPoolExecutor() as pool:
+        # An engine takes its time to answer; reading tables takes some loading.
+        asked = pool.submit(select.ask, work.request.engine)
+        checked = _check_archive(work)
+        work.folder = _check_data(work)
+        asked.result()
     spec = _stage(work, checked, work.folder)
     outcome = _execute(work, spec, display)
     judgement = judge(outcome, spec.limits, _tail(work.log))
@@ -155,6 +159,8 @@ def _perform(work: _Work, display: Display) -> None:
     if judgement.verdict is not Verdict.OK:
         work.end(judgement.verdict, judgement.message, judgement.fix)
         return
+    from posebowl.predictions import read_predictions
+
     collected = _collect(work, spec)
     work.predictions = read_predictions(
         collected, spec.submission_format, max_bytes=spec.limits.predictions_bytes
@@ -180,6 +186,8 @@ def _check_archive(work: _Work) -> archive.Archive:
 
 
 def _check_data(work: _Work) -> DataFolder:
+    from posebowl import data
+
     folder = data.find(work.request.data, scratch=work.scratch)
     checked = data.check(folder)
     work.warnings.extend(checked.warnings)
@@ -246,10 +254,10 @@ def _execute(work: _Work, spec: RunSpec, display: Display) -> Outcome:
 
 
 def _load_judges() -> None:
-    """Import, while main.sh runs, what is needed only after it: half a second of loading."""
-    from posebowl import report, score
+    """Load, while main.sh runs, what is needed only after it; it takes half a second."""
+    from posebowl import report
 
-    del report, score
+    report.load()
 
 
 def _meters(outcome: Outcome, limits: Limits) -> dict[str, Meter]:
@@ -265,6 +273,8 @@ def _meters(outcome: Outcome, limits: Limits) -> dict[str, Meter]:
 
 def _collect(work: _Work, spec: RunSpec) -> Path:
     """Take a copy of the predictions, so that what is judged is what is kept."""
+    from posebowl.predictions import read_bounded
+
     source = spec.output / PREDICTIONS_FILE
     with contextlib.suppress(FileNotFoundError):
         # Whoever runs this judges alike: root reads any file, others what its owner may read.
@@ -280,6 +290,7 @@ def _collect(work: _Work, spec: RunSpec) -> Path:
 def _score(work: _Work, frame: pl.DataFrame) -> None:
     if work.folder is None or work.folder.labels is None:
         return
+    from posebowl.labels import read_labels
     from posebowl.score import score
 
     work.score = score(frame, read_labels(work.folder.labels))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import sys
@@ -20,6 +21,7 @@ def unshare() -> list[str]:
     return ["unshare", *user, *_NAMESPACES]
 
 
+@functools.cache
 def problem() -> str | None:
     """Say why namespaces cannot be used here and what to switch on, or None if they can."""
     if sys.platform != "linux":

@@ -26,6 +26,16 @@ def make(name: EngineName, *, full: bool = False, allow_cpu: bool = False) -> En
             assert_never(name)
 
 
+def ask(name: EngineName | None) -> None:
+    """Ask an engine what it is, or those that `auto` tries until one answers.
+
+    The answer is kept: whoever asks again, such as `prepared`, does not wait for it.
+    """
+    for candidate in (name,) if name else AUTO:
+        if make(candidate).unavailable() is None:
+            return
+
+
 def prepared(
     name: EngineName | None,
     spec: RunSpec,

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from posebowl.report.page import write
+from posebowl.report.page import load, write
 
-__all__ = ["write"]
+__all__ = ["load", "write"]

@@ -19,6 +19,7 @@ from posebowl.result import Result
 from posebowl.score import Score
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
+_TEMPLATE: Final = "report.html.j2"
 _MOST_WARNINGS: Final = 50
 
 
@@ -61,7 +62,7 @@ def render(
     groups = [(group, [(item, next(loaded)) for item in group.items]) for group in chosen.groups]
     headline = sections.headline(result)
     return fill(
-        "report.html.j2",
+        _TEMPLATE,
         name=shorten(Path(get(result.archive, "path")).name or "submission.zip", 80),
         result=result,
         headline=headline,
@@ -75,6 +76,11 @@ def render(
         environment=sections.environment_rows(result),
         log=read_log(log, failed=headline.state != "pass"),
     )
+
+
+def load() -> None:
+    """Read and compile the template ahead of `write`, which then does not wait for it."""
+    _environment().get_template(_TEMPLATE)
 
 
 def fill(template: str, **values: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -163,11 +164,21 @@ def test_reap_takes_control_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     assert called == ["reap"]
 
 
+@pytest.fixture
+def forget() -> Iterator[None]:
+    """Let namespaces be tried anew, here and after this test."""
+    namespaces.problem.cache_clear()
+    yield
+    namespaces.problem.cache_clear()
+
+
+@pytest.mark.usefixtures("forget")
 def test_namespaces_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(namespaces.sys, "platform", "darwin")
     assert "needs Linux" in (embedded.EmbeddedEngine().unavailable() or "")
 
 
+@pytest.mark.usefixtures("forget")
 def test_namespaces_without_unshare(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(namespaces.sys, "platform", "linux")
     monkeypatch.setattr(namespaces.shutil, "which", lambda _: None)
@@ -193,6 +204,7 @@ SWITCHES = {
 
 
 @pytest.mark.parametrize("name", [*SWITCHES, "none"])
+@pytest.mark.usefixtures("forget")
 def test_the_switch_that_forbids_namespaces_is_named(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
