@@ -110,7 +110,10 @@ def run(
     return result.verdict.exit_code
 
 
-@command(positional=["predictions", "labels"], help={"json": JSON})
+@command(
+    positional=["predictions", "labels"],
+    help={"predictions": "the CSV to score", "labels": "the CSV of the truth", "json": JSON},
+)
 def score(_: Context, predictions: str, labels: str, json: bool = False) -> None:
     """Score a CSV of predictions against one of labels."""
     from posebowl import cli, shown

@@ -1,0 +1,273 @@
+"""The commands in the documentation: found, split into words, and read by the real programs."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import importlib
+import re
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+from unittest import mock
+
+from invoke.parser import Parser
+
+from posebowl import paths, reference
+
+PAGES: Final = tuple(
+    sorted(
+        str(path.relative_to(paths.ROOT))
+        for pattern in ("*.md", "docs/**/*.md", "data/**/README.md", "solutions/*/README.md")
+        for path in paths.ROOT.glob(pattern)
+        if path.relative_to(paths.ROOT).parts[:2] != ("data", "images")
+    )
+)
+
+OTHERS: Final = frozenset(
+    {"apt-get", "cat", "command", "cp", "docker", "export", "git", "gzip", "mkdir", "nvidia-ctk"}
+    | {"pip", "pipx", "podman", "python3", "tail", "tar", "uvx"}
+)
+"""Programs that are not this project's: what they take is not looked into."""
+
+NOT_RUN: Final = {
+    r"pip install uv|pipx install uv": "the tests already run with uv",
+    r"sudo .*": "changes the machine",
+    r"uv run nox -s (build|test_packages|test_submission-gpu)\S*( .*)?": (
+        "takes a large image; CI calls it, and tests/container builds"
+    ),
+    r"uv run invoke run --engine (docker|podman).*": (
+        "takes that engine and its image; tests/hostile runs programs on each engine"
+    ),
+    r"uv run invoke run --variant gpu .*": "takes the gpu image",
+    r"uv run nox -s (tests|lint|docs)": "CI calls it; `tests` is what runs this test",
+    r"uv run invoke (shell|push|pull) .*": (
+        "takes an image, and a terminal or a registry: tests/container/test_images.py"
+    ),
+    r"docker (save|load) .*": "takes the image",
+    r"uv add .*": "takes a package index: tests/container/test_add_package.py",
+    r"uvx pip download .*": "takes a package index",
+    r"uv run invoke benchmark\.(train|export) .*": (
+        "takes PyTorch and minutes to hours: the session test_training does both in small"
+    ),
+    r"UV_PROJECT_ENVIRONMENT=\.venv-gpu .*": "takes a GPU",
+    r"uv run --group render .*": (
+        "adds to the environment of the tests; they call the renderer itself"
+    ),
+    r"tar czf .*|mkdir -p ~/uv-cache .*|export UV_CACHE_DIR.*": (
+        "copies all of uv's cache, which is several GB on a developer's machine"
+    ),
+}
+"""Commands that no test executes, as patterns of all of their text, each with the reason.
+
+They are read by the real programs all the same: a task, session or flag that is gone is found.
+"""
+
+_FENCE: Final = re.compile(r"^```(\w*)$")
+_SPAN: Final = re.compile(r"(?<!`)`([^`]+)`(?!`)")
+_OWN: Final = re.compile(r"(uv|uvx) |(uv run )?(invoke|nox) \S")
+_ASSIGNED: Final = re.compile(r"[A-Z_]+=\S*")
+_STEP: Final = re.compile(r"\s*(?:- )?run: ([^|].*)")
+
+
+class WrongCommandError(AssertionError):
+    """A command that the program it names would not take."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """A command as a page shows it."""
+
+    page: str
+    line: int
+    text: str
+    typed: bool
+    """To be typed: in a block of its own or in a table; otherwise spoken of in a sentence."""
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}: {self.text}"
+
+
+@cache
+def commands() -> tuple[Command, ...]:
+    """Return all commands of all pages, in the order in which they stand there."""
+    return tuple(
+        command for page in PAGES for command in find(page, (paths.ROOT / page).read_text())
+    )
+
+
+def reason_not_run(command: Command) -> str:
+    """Say why no test executes a command; nothing for one that is to be executed."""
+    return next((why for how, why in NOT_RUN.items() if re.fullmatch(how, command.text)), "")
+
+
+def find(page: str, text: str) -> Iterator[Command]:
+    """Find commands: fences of sh, steps in fences of yaml, indented blocks, and code in lines."""
+    language, lines = None, list(enumerate(text.splitlines(), start=1))
+    block = False
+    while lines:
+        number, line = lines.pop(0)
+        if fence := _FENCE.match(line.strip()):
+            language = fence[1] if language is None else None
+            continue
+        indented = language is None and line.startswith("    ") and line.strip() != ""
+        block = indented and (block or _program(line.split()) in OTHERS | {"uv"})
+        if language == "sh" or block:
+            while line.endswith("\\"):
+                line = line[:-1].rstrip() + " " + lines.pop(0)[1].strip()
+            if plain := _without_comment(line):
+                yield Command(page=page, line=number, text=plain, typed=True)
+        elif language == "yaml" and (step := _STEP.fullmatch(line)):
+            yield Command(page=page, line=number, text=step[1], typed=True)
+        elif language is None and not indented:
+            for span in _SPAN.findall(line):
+                if _OWN.match(span):
+                    typed = line.startswith("|") and span.startswith("uv")
+                    yield Command(page=page, line=number, text=span, typed=typed)
+
+
+def read(command: str) -> None:
+    """Let the programs that a line names read it, without doing anything.
+
+    Raises:
+        WrongCommandError: One of them does not exist or would refuse its arguments.
+    """
+    for words in simple(command):
+        _read(words, command)
+
+
+def simple(line: str) -> list[list[str]]:
+    """Split a line of shell into the words of its commands; where output goes is left out."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    found: list[list[str]] = [[]]
+    words = iter(lexer)
+    for word in words:
+        if word in {"&&", "|", ";"}:
+            found.append([])
+        elif word == ">":
+            next(words)
+        else:
+            found[-1].append(word)
+    return [words for words in found if words]
+
+
+def _read(words: Sequence[str], whole: str) -> None:
+    words = _from_program(words)
+    match words:
+        case ["uv", "run", *rest]:
+            _read_run(_after_options(rest), whole)
+        case ["invoke", *rest]:
+            _read_invoke(rest, whole)
+        case ["nox", *rest]:
+            _read_nox(rest, whole)
+        case ["uv", "add" | "cache" | "lock" | "sync" | "self", *_] | []:
+            pass
+        case [program, *_] if program in OTHERS:
+            pass
+        case _:
+            raise WrongCommandError(f"what is this? {whole}")
+
+
+def _read_run(words: Sequence[str], whole: str) -> None:
+    match words:
+        case ["invoke" | "nox", *_]:
+            _read(words, whole)
+        case ["python", "-m", module, *rest]:
+            _read_module(module, rest, whole)
+        case ["pytest", *rest]:
+            for word in rest:
+                if word.startswith("tests") and not (paths.ROOT / word).exists():
+                    raise WrongCommandError(f"no such test: {whole}")
+        case ["mypy" | "ruff", *_]:
+            pass
+        case _:
+            raise WrongCommandError(f"what does uv run here? {whole}")
+
+
+def _read_invoke(words: Sequence[str], whole: str) -> None:
+    if words[0] in {"--list", "--version"}:
+        return
+    if words[0] == "--help":
+        words = words[1:]
+    import tasks  # noqa: PLC0415  # the commands are found without it
+
+    # How many words a list takes is read off the real command line.
+    with mock.patch.object(sys, "argv", ["invoke", *words]), _refused(whole):
+        # Listing its arguments takes the help out of a task.
+        parser = Parser(contexts=copy.deepcopy(tasks.ns).to_contexts())
+        parsed = parser.parse_argv(list(words))
+    if not parsed or parsed.unparsed:
+        raise WrongCommandError(f"invoke does not take all of it: {whole}")
+
+
+def _read_nox(words: Sequence[str], whole: str) -> None:
+    if words[:1] == ["--list"]:
+        return
+    option, session, *rest = words
+    if option != "-s" or session not in nox_sessions():
+        raise WrongCommandError(f"no such session: {whole}")
+    if task := _task_of(session):
+        if rest and rest[0] != "--":
+            raise WrongCommandError(f"what is for the task stands behind --: {whole}")
+        _read_invoke([task, *rest[1:]], whole)
+    elif rest:
+        raise WrongCommandError(f"session {session} takes nothing: {whole}")
+
+
+@cache
+def nox_sessions() -> frozenset[str]:
+    """Return the names of all sessions."""
+    return frozenset(session["session"] for session in reference.sessions())
+
+
+def _task_of(session: str) -> str:
+    """Return the task that gets what stands behind --."""
+    name = session.rpartition("-")[0] or session
+    return {"build": "build", "test_packages": "packages"}.get(
+        name, "run" if name in {"test_submission", "test_solutions"} else ""
+    )
+
+
+def _read_module(module: str, words: Sequence[str], whole: str) -> None:
+    name = module if module.rpartition(".")[2] != "render" else f"{module}.__main__"
+    if not (paths.ROOT / Path(*name.split("."))).with_suffix(".py").is_file():
+        raise WrongCommandError(f"no such module: {whole}")
+    if name.endswith("__main__"):
+        with _refused(whole):
+            importlib.import_module(name).parser().parse_args(words)
+
+
+@contextlib.contextmanager
+def _refused(whole: str) -> Iterator[None]:
+    """Turn what a parser says into the error of this module."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        raise WrongCommandError(f"{whole}: {error}") from error
+
+
+def _from_program(words: Sequence[str]) -> list[str]:
+    left: list[Any] = list(words)
+    while left and (left[0] == "sudo" or _ASSIGNED.fullmatch(left[0])):
+        del left[0]
+    return left
+
+
+def _program(words: Sequence[str]) -> str:
+    return next(iter(_from_program(words)), "")
+
+
+def _after_options(words: Sequence[str]) -> list[str]:
+    left = list(words)
+    while left and left[0].startswith("-"):
+        del left[: 2 if left[0] in {"--group", "--with"} else 1]
+    return left
+
+
+def _without_comment(line: str) -> str:
+    return re.sub(r"(^|\s+)# .*$", "", line.strip())
