@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from posebowl import environments, paths
 from posebowl.engines.embedded import EmbeddedEngine
-from tests.doc_commands import PAGES, commands, reason_not_run
+from tests.doc_commands import PAGES, Command, commands, reason_not_run
+from tests.scratch import copy_checkout, typing_environment
 
 pytestmark = [
     pytest.mark.container,
@@ -29,34 +26,33 @@ BEFORE = {"docs/how-to/debug.md": RUN, "docs/how-to/github-actions.md": RUN}
 DOWNLOADED = "tar cf images-0.tar -C data/demo images && cp data/demo/*.csv data/"
 """What the competition's site gives, before it is unpacked."""
 
-TYPED = {
-    page: [
-        command
-        for command in commands()
-        if command.page == page and command.typed and not reason_not_run(command)
-    ]
-    for page in PAGES
-}
+
+def _pages() -> dict[str, list[Command]]:
+    """Return what is typed page by page; a page that adds nothing to those before is left out."""
+    found: dict[str, list[Command]] = {}
+    seen: set[str] = set()
+    for page in PAGES:
+        typed = [one for one in commands() if one.page == page and one.typed]
+        typed = [one for one in typed if not reason_not_run(one)]
+        if not {one.text for one in typed} <= seen:
+            found[page] = typed
+        seen |= {one.text for one in typed}
+    return found
+
+
+TYPED = _pages()
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """Copy what git has of the checkout."""
-    listing = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=paths.ROOT, capture_output=True, text=True, check=False
-    )
-    if listing.returncode != 0:
-        pytest.skip("this is no checkout of git")
-    folder = tmp_path / "a checkout"
-    for name in listing.stdout.split("\0"):
-        if (paths.ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(paths.ROOT / name, folder / name)
     tmp_path.chmod(0o755)
-    return folder
+    try:
+        return copy_checkout(tmp_path / "a checkout")
+    except subprocess.CalledProcessError:
+        pytest.skip("this is no checkout of git")
 
 
-@pytest.mark.parametrize("page", [page for page, typed in TYPED.items() if typed])
+@pytest.mark.parametrize("page", TYPED)
 def test_all_commands_of_a_page_work(page: str, checkout: Path, tmp_path: Path) -> None:
     lines = ["set -e", BEFORE.get(page, "")]
     for command in TYPED[page]:
@@ -69,7 +65,7 @@ def test_all_commands_of_a_page_work(page: str, checkout: Path, tmp_path: Path) 
     done = subprocess.run(
         ["sh", script],
         cwd=checkout,
-        env=_environment(tmp_path),
+        env=typing_environment(tmp_path),
         capture_output=True,
         text=True,
         check=False,
@@ -82,16 +78,3 @@ def test_all_commands_of_a_page_work(page: str, checkout: Path, tmp_path: Path) 
 def _small(text: str) -> str:
     """Render two photos where a page says thousands; uv is there already."""
     return re.sub(r"--count \d+", "--count 2", text).removeprefix("pip install uv && ")
-
-
-def _environment(home: Path) -> dict[str, str]:
-    """Keep to the environment and the caches of these tests, and to a home that nobody misses."""
-    cache = os.environ.get("UV_CACHE_DIR") or str(Path("~/.cache/uv").expanduser())
-    return {
-        **os.environ,
-        "HOME": str(home),
-        "POSEBOWL_CACHE": str(environments.cache_root().parent),
-        "UV_CACHE_DIR": cache,
-        "UV_PROJECT_ENVIRONMENT": sys.prefix,
-        "UV_NO_SYNC": "1",
-    }

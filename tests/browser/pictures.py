@@ -1,0 +1,135 @@
+"""Make the pictures of the documentation anew: `uv run python -m tests.browser.pictures`.
+
+A real submission is packed, checked and run in a copy of the checkout, once well and once with a
+mistake; its terminal and its report are photographed in headless Chromium.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import io
+import os
+import pty
+import shlex
+import struct
+import subprocess
+import tempfile
+import termios
+from pathlib import Path
+from typing import Final
+
+from PIL import Image
+from rich.console import Console
+from rich.text import Text
+
+from posebowl import paths
+from tests.browser.webdriver import Browser, browser
+from tests.scratch import copy_checkout, typing_environment
+
+PICTURES: Final = paths.ROOT / "docs" / "pictures"
+COLUMNS: Final = 92
+WIDTH: Final = 1100
+PAGE: Final = """<!doctype html><meta charset="utf-8"><style>{stylesheet}
+body {{ margin: 0; background: #14161a; color: #e6e6e6; display: inline-block; }}
+pre {{ margin: 0; padding: 18px 22px; font: 14px/1.45 "DejaVu Sans Mono", monospace; }}
+</style><pre>{code}</pre>"""
+MISTAKE: Final = ("scale = 4  #", "scale = 4 / 0  #")
+"""A division by zero in the template."""
+
+
+def main() -> None:
+    """Make all pictures."""
+    with tempfile.TemporaryDirectory() as scratch, browser(_made(scratch, "profile")) as chromium:
+        home = Path(scratch)
+        home.chmod(0o755)
+        checkout = copy_checkout(home / "posebowl")
+        typed = ["cp -r solutions/template solutions/mine"]
+        typed += ["uv run invoke pack --solution mine", "uv run invoke check"]
+        terminal(chromium, checkout, home, [*typed, "uv run invoke run --engine embedded"], "run")
+        report(chromium, checkout, "report-mine", top=0, height=1180)
+        report(chromium, checkout, "report-pictures", section="images", height=900)
+        break_it(checkout / "solutions" / "mine" / "main.py")
+        typed = [
+            "uv run invoke pack --solution mine --force",
+            "uv run invoke run --engine embedded",
+        ]
+        terminal(chromium, checkout, home, typed, "failed")
+        report(chromium, checkout, "report-failed", top=0, height=620)
+
+
+def break_it(program: Path) -> None:
+    """Put the mistake into the solution."""
+    text = program.read_text()
+    assert MISTAKE[0] in text
+    program.write_text(text.replace(*MISTAKE))
+
+
+def terminal(chromium: Browser, checkout: Path, home: Path, commands: list[str], name: str) -> None:
+    """Type commands and photograph what a terminal shows."""
+    console = Console(record=True, width=COLUMNS, file=io.StringIO(), color_system="truecolor")
+    for command in commands:
+        console.print(Text.assemble(("$ ", "bold green"), (command, "bold")))
+        console.print(Text.from_ansi(_typed(command, checkout, home).rstrip()))
+    page = checkout / "terminal.html"
+    page.write_text(console.export_html(code_format=PAGE))
+    _photograph(chromium, page, PICTURES / f"{name}.png", scheme="light", width=WIDTH)
+
+
+def report(
+    chromium: Browser, checkout: Path, name: str, *, height: int, top: int = 0, section: str = ""
+) -> None:
+    """Photograph a part of the report of the last run."""
+    page, target = checkout / "submission" / "report.html", PICTURES / f"{name}.png"
+    _photograph(chromium, page, target, scheme="light", width=WIDTH)
+    if section:
+        find = f"return document.getElementById('{section}').getBoundingClientRect().top"
+        top = max(0, int(chromium.run(f"window.scrollTo(0, 0); {find}")) - 16)
+    with Image.open(target) as whole:
+        cut = whole.crop((0, top, WIDTH, min(whole.height, top + height)))
+    cut.quantize(128, dither=Image.Dither.NONE).save(target, optimize=True)
+
+
+def _typed(command: str, checkout: Path, home: Path) -> str:
+    """Run a command whose results go to a terminal; what it says on the way is plain."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, COLUMNS, 0, 0))
+    variables = {**typing_environment(home), "TERM": "xterm-256color"}
+    with subprocess.Popen(
+        shlex.split(command),
+        cwd=checkout,
+        env=variables,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        os.close(theirs)
+        assert process.stderr
+        said = process.stderr.read()
+    shown = b""
+    # The end of a terminal is an error on Linux.
+    with contextlib.suppress(OSError):
+        while part := os.read(ours, 4096):
+            shown += part
+    os.close(ours)
+    return said + shown.decode().replace("\r", "")
+
+
+def _photograph(chromium: Browser, page: Path, target: Path, *, scheme: str, width: int) -> None:
+    chromium.media(scheme=scheme, width=width, height=200)
+    chromium.open(page)
+    chromium.screenshot(target, whole=True)
+    if page.name == "terminal.html":
+        size = chromium.run("const b = document.body; return [b.offsetWidth, b.offsetHeight]")
+        with Image.open(target) as whole:
+            whole.crop((0, 0, *size)).quantize(64).save(target, optimize=True)
+
+
+def _made(scratch: str, name: str) -> Path:
+    folder = Path(scratch, name)
+    folder.mkdir()
+    return folder
+
+
+if __name__ == "__main__":
+    main()
