@@ -130,14 +130,21 @@ def find(page: str, text: str) -> Iterator[Command]:
                     yield Command(page=page, line=number, text=span, typed=typed)
 
 
-def read(command: str) -> None:
+def read(line: str, *, typed: bool = True) -> None:
     """Let the programs that a line names read it, without doing anything.
+
+    Args:
+        line: As a shell takes it.
+        typed: What is only spoken of may be the bare name of a task that takes arguments.
 
     Raises:
         WrongCommandError: One of them does not exist or would refuse its arguments.
     """
-    for words in simple(command):
-        _read(words, command)
+    for words in simple(line):
+        if not typed and words[-2:-1] == ["invoke"]:
+            _read_invoke(["--help", words[-1]], line)
+        else:
+            _read(words, line)
 
 
 def simple(line: str) -> list[list[str]]:
@@ -190,12 +197,15 @@ def _read_run(words: Sequence[str], whole: str) -> None:
 
 
 def _read_invoke(words: Sequence[str], whole: str) -> None:
-    if words[0] in {"--list", "--version"}:
-        return
-    if words[0] == "--help":
-        words = words[1:]
     import tasks  # noqa: PLC0415  # the commands are found without it
 
+    match words:
+        case ["--list" | "--version"]:
+            return
+        case ["--help", name]:
+            if name not in tasks.ns.task_names:
+                raise WrongCommandError(f"no such task: {whole}")
+            return
     # How many words a list takes is read off the real command line.
     with mock.patch.object(sys, "argv", ["invoke", *words]), _refused(whole):
         # Listing its arguments takes the help out of a task.

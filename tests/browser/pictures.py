@@ -21,6 +21,7 @@ from typing import Final
 
 from PIL import Image
 from rich.console import Console
+from rich.terminal_theme import SVG_EXPORT_THEME
 from rich.text import Text
 
 from posebowl import paths
@@ -47,15 +48,19 @@ def main() -> None:
         typed = ["cp -r solutions/template solutions/mine"]
         typed += ["uv run invoke pack --solution mine", "uv run invoke check"]
         terminal(chromium, checkout, home, [*typed, "uv run invoke run --engine embedded"], "run")
-        report(chromium, checkout, "report-mine", top=0, height=1180)
-        report(chromium, checkout, "report-pictures", section="images", height=900)
+        report(chromium, checkout, "report-mine", end="platform")
+        report(chromium, checkout, "report-pictures", begin="images", height=950)
         break_it(checkout / "solutions" / "mine" / "main.py")
         typed = [
             "uv run invoke pack --solution mine --force",
             "uv run invoke run --engine embedded",
         ]
         terminal(chromium, checkout, home, typed, "failed")
-        report(chromium, checkout, "report-failed", top=0, height=620)
+        report(chromium, checkout, "report-failed", height=740)
+        typed = ["uv run invoke pack --solution benchmark --force"]
+        for command in [*typed, "uv run invoke run --engine embedded"]:
+            _typed(command, checkout, home)
+        report(chromium, checkout, "../report", height=1500)
 
 
 def break_it(program: Path) -> None:
@@ -70,24 +75,36 @@ def terminal(chromium: Browser, checkout: Path, home: Path, commands: list[str],
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), color_system="truecolor")
     for command in commands:
         console.print(Text.assemble(("$ ", "bold green"), (command, "bold")))
-        console.print(Text.from_ansi(_typed(command, checkout, home).rstrip()))
+        if shown := _typed(command, checkout, home).rstrip():
+            console.print(Text.from_ansi(shown))
     page = checkout / "terminal.html"
-    page.write_text(console.export_html(code_format=PAGE))
-    _photograph(chromium, page, PICTURES / f"{name}.png", scheme="light", width=WIDTH)
+    page.write_text(console.export_html(code_format=PAGE, theme=SVG_EXPORT_THEME))
+    target = PICTURES / f"{name}.png"
+    _photograph(chromium, page, target)
+    size = chromium.run("const b = document.body; return [b.offsetWidth, b.offsetHeight]")
+    with Image.open(target) as whole:
+        cut = whole.convert("RGB").crop((0, 0, *size))
+    cut.quantize(64, dither=Image.Dither.NONE).save(target, optimize=True)
 
 
 def report(
-    chromium: Browser, checkout: Path, name: str, *, height: int, top: int = 0, section: str = ""
+    chromium: Browser,
+    checkout: Path,
+    name: str,
+    *,
+    begin: str = "",
+    end: str = "",
+    height: int = 10_000,
 ) -> None:
-    """Photograph a part of the report of the last run."""
+    """Photograph the report of the last run, from one of its sections on and to the end of one."""
     page, target = checkout / "submission" / "report.html", PICTURES / f"{name}.png"
-    _photograph(chromium, page, target, scheme="light", width=WIDTH)
-    if section:
-        find = f"return document.getElementById('{section}').getBoundingClientRect().top"
-        top = max(0, int(chromium.run(f"window.scrollTo(0, 0); {find}")) - 16)
+    _photograph(chromium, page, target)
+    edge = "return document.getElementById('{}').getBoundingClientRect().{} + window.scrollY"
+    top = int(chromium.run(edge.format(begin, "top"))) - 16 if begin else 0
+    bottom = int(chromium.run(edge.format(end, "bottom"))) + 16 if end else top + height
     with Image.open(target) as whole:
-        cut = whole.crop((0, top, WIDTH, min(whole.height, top + height)))
-    cut.quantize(128, dither=Image.Dither.NONE).save(target, optimize=True)
+        cut = whole.convert("RGB").crop((0, top, WIDTH, min(whole.height, bottom)))
+    cut.quantize(256, dither=Image.Dither.NONE).save(target, optimize=True)
 
 
 def _typed(command: str, checkout: Path, home: Path) -> str:
@@ -115,14 +132,10 @@ def _typed(command: str, checkout: Path, home: Path) -> str:
     return said + shown.decode().replace("\r", "")
 
 
-def _photograph(chromium: Browser, page: Path, target: Path, *, scheme: str, width: int) -> None:
-    chromium.media(scheme=scheme, width=width, height=200)
+def _photograph(chromium: Browser, page: Path, target: Path) -> None:
+    chromium.media(scheme="light", width=WIDTH, height=200)
     chromium.open(page)
     chromium.screenshot(target, whole=True)
-    if page.name == "terminal.html":
-        size = chromium.run("const b = document.body; return [b.offsetWidth, b.offsetHeight]")
-        with Image.open(target) as whole:
-            whole.crop((0, 0, *size)).quantize(64).save(target, optimize=True)
 
 
 def _made(scratch: str, name: str) -> Path:

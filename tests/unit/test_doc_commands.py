@@ -68,7 +68,7 @@ def test_the_pages_are_all_there() -> None:
 
 @pytest.mark.parametrize("command", commands(), ids=str)
 def test_the_program_takes_it(command: Command) -> None:
-    read(command.text)
+    read(command.text, typed=command.typed)
 
 
 @pytest.mark.parametrize("pattern", NOT_RUN)
@@ -98,6 +98,13 @@ def test_no_excuse_is_left_over(pattern: str) -> None:
 def test_a_wrong_command_is_found(line: str) -> None:
     with pytest.raises(WrongCommandError):
         read(line)
+
+
+def test_a_name_may_be_spoken_of_without_its_arguments() -> None:
+    read("invoke score", typed=False)
+    for line, typed in (("invoke score", True), ("invoke fly", False)):
+        with pytest.raises(WrongCommandError):
+            read(line, typed=typed)
 
 
 def test_lines_are_split_as_a_shell_does() -> None:
