@@ -30,7 +30,7 @@ PAGES: Final = tuple(
 
 OTHERS: Final = frozenset(
     {"apt-get", "cat", "command", "cp", "docker", "export", "git", "gzip", "mkdir", "nvidia-ctk"}
-    | {"pip", "pipx", "podman", "python3", "tail", "tar", "uvx"}
+    | {"pip", "pipx", "podman", "python3", "source", "tail", "tar", "uvx"}
 )
 """Programs that are not this project's: what they take is not looked into."""
 
@@ -61,6 +61,7 @@ NOT_RUN: Final = {
     r"tar czf .*|mkdir -p ~/uv-cache .*|export UV_CACHE_DIR.*": (
         "copies all of uv's cache, which is several GB on a developer's machine"
     ),
+    r"source .*|invoke\(\) .*": "tests/unit/test_completion.py does",
 }
 """Commands that no test executes, as patterns of all of their text, each with the reason.
 
@@ -69,7 +70,7 @@ They are read by the real programs all the same: a task, session or flag that is
 
 _FENCE: Final = re.compile(r"^```(\w*)$")
 _SPAN: Final = re.compile(r"(?<!`)`([^`]+)`(?!`)")
-_OWN: Final = re.compile(r"(uv|uvx) |(uv run )?(invoke|nox) \S")
+_OWN: Final = re.compile(r"(uv|uvx) (?!run$).+|(uv run )?(invoke|nox) [^<]+")
 _ASSIGNED: Final = re.compile(r"[A-Z_]+=\S*")
 _STEP: Final = re.compile(r"\s*(?:- )?run: ([^|].*)")
 
@@ -116,7 +117,7 @@ def find(page: str, text: str) -> Iterator[Command]:
             continue
         indented = language is None and line.startswith("    ") and line.strip() != ""
         block = indented and (block or _program(line.split()) in OTHERS | {"uv"})
-        if language == "sh" or block:
+        if language in {"bash", "sh"} or block:
             while line.endswith("\\"):
                 line = line[:-1].rstrip() + " " + lines.pop(0)[1].strip()
             if plain := _without_comment(line):
@@ -125,7 +126,7 @@ def find(page: str, text: str) -> Iterator[Command]:
             yield Command(page=page, line=number, text=step[1], typed=True)
         elif language is None and not indented:
             for span in _SPAN.findall(line):
-                if _OWN.match(span):
+                if _OWN.fullmatch(span):
                     typed = line.startswith("|") and span.startswith("uv")
                     yield Command(page=page, line=number, text=span, typed=typed)
 
@@ -135,14 +136,14 @@ def read(line: str, *, typed: bool = True) -> None:
 
     Args:
         line: As a shell takes it.
-        typed: What is only spoken of may be the bare name of a task that takes arguments.
+        typed: What is only spoken of may leave arguments and values away.
 
     Raises:
         WrongCommandError: One of them does not exist or would refuse its arguments.
     """
     for words in simple(line):
-        if not typed and words[-2:-1] == ["invoke"]:
-            _read_invoke(["--help", words[-1]], line)
+        if not typed and "invoke" in words[:3]:
+            _speak(words[words.index("invoke") + 1 :], line)
         else:
             _read(words, line)
 
@@ -168,6 +169,8 @@ def _read(words: Sequence[str], whole: str) -> None:
     match words:
         case ["uv", "run", *rest]:
             _read_run(_after_options(rest), whole)
+        case ["invoke", "()", *_] | ["}"]:  # a function of the shell
+            pass
         case ["invoke", *rest]:
             _read_invoke(rest, whole)
         case ["nox", *rest]:
@@ -199,13 +202,9 @@ def _read_run(words: Sequence[str], whole: str) -> None:
 def _read_invoke(words: Sequence[str], whole: str) -> None:
     import tasks  # noqa: PLC0415  # the commands are found without it
 
-    match words:
-        case ["--list" | "--version"]:
-            return
-        case ["--help", name]:
-            if name not in tasks.ns.task_names:
-                raise WrongCommandError(f"no such task: {whole}")
-            return
+    if words[0] in {"--list", "--help"}:
+        _speak(words[1:], whole)
+        return
     # How many words a list takes is read off the real command line.
     with mock.patch.object(sys, "argv", ["invoke", *words]), _refused(whole):
         # Listing its arguments takes the help out of a task.
@@ -213,6 +212,20 @@ def _read_invoke(words: Sequence[str], whole: str) -> None:
         parsed = parser.parse_argv(list(words))
     if not parsed or parsed.unparsed:
         raise WrongCommandError(f"invoke does not take all of it: {whole}")
+
+
+def _speak(words: Sequence[str], whole: str) -> None:
+    """See that the task and the flags exist; the values of flags are not looked into."""
+    import tasks  # noqa: PLC0415
+
+    core = {"--debug", "--help", "--list", "--print-completion-script"}
+    names = [word for word in words if word in tasks.ns.task_names]
+    arguments = [one for name in names for one in copy.deepcopy(tasks.ns[name]).get_arguments()]
+    flags = core | {f"--{name}" for one in arguments for name in one.names}
+    if words and not names and words[0] not in core:
+        raise WrongCommandError(f"no such task: {whole}")
+    if odd := [word for word in words if word.startswith("--") and word not in flags]:
+        raise WrongCommandError(f"no flag {odd}: {whole}")
 
 
 def _read_nox(words: Sequence[str], whole: str) -> None:
