@@ -1,0 +1,69 @@
+"""Podman as a user without rights: a real one, behind a client that gives up root's."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from posebowl.doctor import engines
+from posebowl.doctor.findings import State
+from posebowl.engines import oci, oci_client
+from posebowl.engines.base import EngineName
+from posebowl.engines.oci_client import Client
+from posebowl.environments import NOBODY
+
+pytestmark = [
+    pytest.mark.container,
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user"),
+    pytest.mark.skipif(shutil.which("podman") is None, reason="Podman is not installed"),
+]
+
+
+@pytest.fixture
+def rootless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    """Give a client that speaks as nobody, from a home of its own."""
+    home = Path(tempfile.mkdtemp(prefix="posebowl-"))  # the path of its socket must be short
+    os.chown(home, NOBODY, NOBODY)
+    program = tmp_path / "podman"
+    program.write_text(
+        "#!/bin/sh\n"
+        f"cd {home} && exec setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups "
+        f"env -i PATH={os.environ['PATH']} HOME={home} XDG_RUNTIME_DIR={home} "
+        f'{shutil.which("podman")} "$@"\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    oci_client.connect.cache_clear()
+    try:
+        if problem := oci_client.problem(EngineName.PODMAN):
+            pytest.skip(problem)
+        client = oci_client.connect(EngineName.PODMAN)
+        yield client
+        # Its last process keeps the user's namespace for the next command.
+        client.run("system", "migrate", check=False)
+    finally:
+        oci_client.connect.cache_clear()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def test_podman_without_root_is_known_as_such(rootless: Client) -> None:
+    assert rootless.rootless
+    assert not rootless.mapped_to_me
+    assert oci.run_user(rootless).keep_id
+    assert rootless.inspect("image", "posebowl-none:cpu") is None
+
+
+def test_whoever_asks_is_told_what_does_not_hold(rootless: Client) -> None:
+    found = engines.engine(rootless)
+    assert "rootless" in found.text
+    if rootless.cgroup_version == 1:
+        assert found.state is State.WARNING
+        assert "limits do not hold" in found.text
+        assert "--waive" in found.fix
+    else:
+        assert found.state is State.GOOD
