@@ -17,7 +17,9 @@ from posebowl.command import JSON, command
         "seed": "which set: the same seed gives the same pixels (0)",
         "out": "folder: new, empty, or one to continue",
         "workers": "processes (one a core)",
+        "only": "photos, cutouts (spacecraft alone, RGBA) or backgrounds (photos)",
         "family": "only this family of spacecraft; may be repeated",
+        "held_out": "the families that no model is trained on",
         "jpeg": "write JPEG instead of PNG: smaller, for training sets",
         "compact": "little noise and soft photos, so that PNGs are small",
         "sheet": "also write a contact sheet with the boxes drawn, to this file",
@@ -30,17 +32,20 @@ def render(
     seed: int = 0,
     out: str = "",
     workers: int = 0,
+    only: str = "photos",
     family: list[str] | None = None,
+    held_out: bool = False,
     jpeg: bool = False,
     compact: bool = False,
     sheet: str = "",
     json: bool = False,
 ) -> int:
-    """Render labelled photos of spacecraft."""
+    """Render labelled photos of spacecraft, or cut-outs and backgrounds to train on."""
     from posebowl import cli
 
     cli.required("data.render", out=out)
-    words = cli.flags(out=out, workers=workers, jpeg=jpeg, compact=compact, sheet=sheet)
+    words = cli.flags(out=out, workers=workers, only=only, held_out=held_out)
+    words += cli.flags(jpeg=jpeg, compact=compact, sheet=sheet)
     words += [word for name in family or [] for word in ("--family", name)]
     words += ["--count", str(count), "--seed", str(seed)]
     code = cli.in_environment("render", "posebowl.render", *words, as_json=json)
