@@ -20,6 +20,16 @@ RADIUS_KM: Final = 6371.0
 AIR_KM: Final = 60.0
 """Height up to which air can be seen at the limb."""
 
+AURORA: Final = {
+    100.0: (0.15, 1.0, 0.35),
+    115.0: (0.15, 0.9, 0.35),
+    135.0: (0.2, 0.6, 0.35),
+    160.0: (0.3, 0.3, 0.3),
+    200.0: (0.35, 0.1, 0.2),
+    250.0: (0.3, 0.04, 0.1),
+}
+"""Light of the aurora, RGB, by height above ground in km."""
+
 Picture = npt.NDArray[np.float32]
 
 
@@ -33,6 +43,7 @@ class Orbit:
         sun: Direction to the sun in the same frame, shape (3,).
         place: Rotation from that frame to that of the globe, shape (3, 3).
         texel: Kilometres that a pixel in the middle covers.
+        twilight: Sine of the sun's elevation below which ground fades; 0 for a hard edge.
     """
 
     height: float
@@ -40,6 +51,7 @@ class Orbit:
     sun: Array
     place: Array
     texel: float
+    twilight: float = 0.0
 
 
 @cache
@@ -132,6 +144,30 @@ def limb_glow(rng: Rng, orbit: Orbit, along: Array, nearest2: Array) -> Picture:
     return np.asarray(strength[..., None] * (white * low + blue * (1 - low)), dtype=np.float32)
 
 
+def aurora(rng: Rng, orbit: Orbit) -> Picture:
+    """Paint curtains of polar light as an orbit sees them, green below and red above."""
+    camera = np.array((0.0, 0.0, RADIUS_KM + orbit.height))
+    along = orbit.rays[..., 2] * camera[2]
+    picture = np.zeros(orbit.rays.shape, dtype=np.float32)
+    scale = 1.0 / max(4.0, orbit.texel * rng.uniform(1, 4))
+    angle, shift = rng.uniform(0, 2 * np.pi), rng.uniform(0, noise.TILE, 2)
+    bend, strength = rng.uniform(2, 8), rng.uniform(0.05, 0.35)
+    for height, tint in AURORA.items():
+        shell = RADIUS_KM + height
+        if shell >= camera[2]:
+            continue
+        half2 = shell**2 - (camera[2] ** 2 - along**2)
+        seen = (half2 > 0) & (along < 0)
+        away = -along - np.sqrt(np.maximum(half2, 0))
+        x, y = (orbit.rays[..., k] * away for k in (0, 1))
+        a = (np.cos(angle) * x - np.sin(angle) * y) * scale + shift[0]
+        b = (np.sin(angle) * x + np.cos(angle) * y) * scale + shift[1]
+        folds = noise.sample(noise.field(2.2, 4), a.astype(np.float32), b.astype(np.float32))
+        curtain = np.exp(-np.abs(folds) * bend) * seen * strength
+        picture += curtain[..., None].astype(np.float32) * np.array(tint, dtype=np.float32)
+    return picture
+
+
 def surface(rng: Rng, orbit: Orbit, ground: Array, up: Array, sunny: Array) -> Picture:
     """Paint ground, sea, clouds and cities in their light, without air."""
     x, y = (ground[..., k].astype(np.float32) for k in (0, 1))
@@ -144,12 +180,15 @@ def surface(rng: Rng, orbit: Orbit, ground: Array, up: Array, sunny: Array) -> P
     clouds, relief = cloud_cover(rng, orbit, x, y)
     shade = np.clip(0.68 + 0.12 * wide + 0.2 * clouds + relief, 0.25, 1.15)
     colour = land * (0.15 + 0.85 * light)[..., None] * float(rng.uniform(0.7, 1.2))
-    colour = np.where((light > 0)[..., None], colour, 0)
+    day = (light > 0).astype(np.float32)
+    if orbit.twilight:
+        day = np.clip(sunny / orbit.twilight, 0, 1).astype(np.float32)
+    colour *= day[..., None]
     water = np.clip((land[..., 2] - land[..., 0]) * 6, 0, 1)
     mirror = orbit.rays - 2 * (orbit.rays * up).sum(-1)[..., None] * up
     glint = np.clip(mirror @ orbit.sun, 0, 1) ** rng.uniform(8, 60) * rng.uniform(0.2, 1)
     colour += (glint * water * light)[..., None].astype(np.float32)
-    white = (shade * (0.1 + 0.9 * np.sqrt(light)) * (light > 0))[..., None]
+    white = (shade * (0.1 + 0.9 * np.sqrt(light)) * day)[..., None]
     white = white * np.array((1.0, 0.99, 0.97), dtype=np.float32)
     colour = colour * (1 - clouds[..., None]) + white * clouds[..., None]
     dark = np.clip(-sunny * 8, 0, 1).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Materials: foil, solar cells, paint, black, bare metal, with procedural textures."""
+"""Materials: foil, solar cells, paint, black, bare metal, and what is painted on them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image
 
+from posebowl.render import textures
 from posebowl.render.parts import Rng, Role
+from posebowl.render.textures import Pixels, cell_grid, panel_lines, wrinkles
 
-Pixels = npt.NDArray[np.uint8]
-TEXTURE_SIZE: Final = 128
+DRESSED: Final = 0.4
+"""Share of the surfaces of a varied spacecraft that get marks, stripes or stains."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +40,20 @@ class Material:
 Palette = dict[Role, Material]
 
 
-def palette(rng: Rng) -> Palette:
-    """Draw the materials of one spacecraft, one for each role."""
+def palette(rng: Rng, *, varied: bool = False) -> Palette:
+    """Draw the materials of one spacecraft, one for each role.
+
+    Args:
+        rng: Draws them.
+        varied: Whether there may be odd colours, marks, stripes and stains.
+    """
+    plain = _plain(rng)
+    if not varied:
+        return plain
+    return {role: dressed(rng, role, material) for role, material in plain.items()}
+
+
+def _plain(rng: Rng) -> Palette:
     body = _pick(rng, {gold_foil: 4, silver_foil: 3, white_paint: 3, black: 2, metal: 2, tinted: 1})
     return {
         "body": body(rng),
@@ -53,6 +65,56 @@ def palette(rng: Rng) -> Palette:
         "dish": _pick(rng, {white_paint: 4, metal: 2, gold_foil: 1, black: 1})(rng),
         "glow": replace(white_paint(rng), diffuse=1.0),
     }
+
+
+def dressed(rng: Rng, role: Role, material: Material) -> Material:
+    """Change what a surface looks like: another foil or cell, marks, stripes, squares, stains."""
+    if role == "panel":
+        if rng.random() < 0.3:
+            sheet = textures.blanket(rng) if rng.random() < 0.5 else textures.worn_cells(rng)
+            return replace(material, texture=sheet)
+        return material
+    if rng.random() < 0.12:
+        material = odd_foil(rng) if rng.random() < 0.6 else tiles(rng)
+    if rng.random() > DRESSED:
+        return material
+    page = material.texture if material.texture is not None else textures.blank()
+    pattern = rng.random()
+    if pattern < 0.5:
+        page = textures.marked(rng, page)
+    elif pattern < 0.65:
+        page = textures.striped(rng, page)
+    elif pattern < 0.75:
+        page = textures.checkered(rng, page)
+    if pattern >= 0.75 or rng.random() < 0.4:
+        page = textures.stained(rng, page)
+    return replace(material, texture=page)
+
+
+def odd_foil(rng: Rng) -> Material:
+    """Draw foil of a rarer colour: brown with age, red, green, violet, blue, black."""
+    hues = (
+        (0.45, 0.25, 0.1),
+        (0.7, 0.2, 0.12),
+        (0.25, 0.5, 0.3),
+        (0.5, 0.3, 0.6),
+        (0.2, 0.35, 0.7),
+    )
+    hue = (*hues, (0.12, 0.12, 0.13))[int(rng.integers(6))]
+    red, green, blue = np.array(hue) * rng.uniform(0.7, 1.3, 3)
+    return _foil(rng, (red, green, blue))
+
+
+def tiles(rng: Rng) -> Material:
+    """Draw mirror tiles of a radiator, or dark heat-shield tiles."""
+    grey = rng.choice((0.15, 0.8)) * rng.uniform(0.8, 1.2)
+    return Material(
+        colour=(grey, grey, grey * rng.uniform(0.95, 1.1)),
+        diffuse=rng.uniform(0.3, 0.9),
+        specular=rng.uniform(0.1, 1.0),
+        power=rng.uniform(10, 120),
+        texture=textures.grid(rng),
+    )
 
 
 def _pick(rng: Rng, weighted: dict[Callable[[Rng], Material], int]) -> Callable[[Rng], Material]:
@@ -135,53 +197,3 @@ def solar_cells(rng: Rng) -> Material:
         power=rng.uniform(10, 120),
         texture=cell_grid(rng),
     )
-
-
-def cell_grid(rng: Rng) -> Pixels:
-    """Draw a texture of solar cells, shape (n, n, 3), RGB."""
-    n = TEXTURE_SIZE
-    base = np.array(
-        [(18, 26, 70), (12, 14, 30), (35, 45, 110), (45, 25, 60), (60, 45, 25), (25, 50, 90)]
-    )[rng.integers(6)] * rng.uniform(0.6, 1.5)
-    columns, rows = (int(value) for value in rng.integers(3, 12, 2))
-    cells = base * rng.uniform(0.8, 1.2, (rows, columns, 1))
-    y, x = np.arange(n) * rows // n, np.arange(n) * columns // n
-    image = cells[y[:, None], x[None, :]]
-    line = np.array((170, 175, 185)) * rng.uniform(0.3, 1.1)
-    wide = max(1, int(n / max(rows, columns) * rng.uniform(0.04, 0.14)))
-    image[(np.arange(n) * rows % n) < wide * rows] = line
-    image[:, (np.arange(n) * columns % n) < wide * columns] = line
-    return np.asarray(np.clip(image, 0, 255), dtype=np.uint8)
-
-
-def wrinkles(rng: Rng) -> Pixels:
-    """Draw a texture of wrinkled foil, shape (n, n, 3), RGB."""
-    n = TEXTURE_SIZE
-    total = np.zeros((n, n))
-    for cells in (5, 11, 27):
-        small = Image.fromarray(rng.normal(size=(cells, cells)).astype(np.float32))
-        field = np.asarray(small.resize((n, n), Image.Resampling.BICUBIC))
-        total += np.abs(field) * 5 / cells**0.7
-    shade = 255 * np.clip(0.45 + 0.6 * total / total.max(), 0, 1)
-    image = np.repeat(shade[..., None], 3, axis=2)
-    seams = int(rng.integers(0, 3))
-    for place in rng.integers(0, n, seams):
-        image[place : place + 2] *= 0.5
-    return image.astype(np.uint8)
-
-
-def panel_lines(rng: Rng) -> Pixels:
-    """Draw a texture of panels, seams, vents and stickers, shape (n, n, 3), RGB."""
-    n = TEXTURE_SIZE
-    image = np.full((n, n, 3), 235.0) + rng.normal(size=(n, n, 1)) * 5
-    for _ in range(int(rng.integers(4, 18))):
-        x, y = rng.integers(0, n, 2)
-        w, h = rng.integers(5, n // 2, 2)
-        image[y : y + h, x : x + w] *= rng.uniform(0.75, 1.08)
-        image[y : y + 1, x : x + w] *= 0.5
-        image[y : y + h, x : x + 1] *= 0.5
-    for _ in range(int(rng.integers(0, 5))):
-        x, y = rng.integers(0, n, 2)
-        w, h = rng.integers(4, 30, 2)
-        image[y : y + h, x : x + w] = rng.uniform(10, 120, 3)
-    return np.clip(image, 0, 255).astype(np.uint8)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 import numpy as np
 
-from posebowl.render import backgrounds, materials, scene, sensor
-from posebowl.render.families import FAMILIES
+from posebowl.render import backgrounds, distractors, materials, scene, sensor
+from posebowl.render.build import build
 from posebowl.render.scene import Sprite
 from posebowl.render.sensor import Photo, Sensor
 
@@ -89,9 +89,11 @@ def whole(
 ) -> Labelled:
     """Render a spacecraft in front of a background, through a camera."""
     rng = np.random.default_rng([seed, index])
-    family, kind = choose(families, seed=seed, index=index)
+    family, kind = choose(families, seed=seed, index=index, varied=not compact)
     background = backgrounds.BACKGROUNDS[kind]
-    sprite = _sprite(window, rng, family, background.earthshine)
+    sprite = _sprite(
+        window, rng, family, families, earthshine=background.earthshine, varied=not compact
+    )
     light = background.paint(rng)
     height, width = sprite.coverage.shape
     here = light[sprite.top : sprite.top + height, sprite.left : sprite.left + width]
@@ -99,6 +101,8 @@ def whole(
     here *= 1 - sprite.coverage[..., None]
     colour = sprite.colour * np.float32(rng.uniform(1.0, 1.5))
     here += colour
+    if not compact:
+        distractors.disturb(rng, light)
     camera = sensor.draw(rng, compact=compact)
     brightest = float(np.quantile(colour[sprite.mask].max(axis=1), 0.9))
     camera = sensor.reach(camera, brightest)
@@ -121,7 +125,7 @@ def cutout(window: Window, *, seed: int, index: int, families: Sequence[str]) ->
     family, kind = choose(families, seed=seed, index=index)
     earthshine = backgrounds.BACKGROUNDS[kind].earthshine
     side = float(np.exp(rng.uniform(*np.log(CUTOUT_SIDES))))
-    sprite = _sprite(window, rng, family, earthshine, side=side)
+    sprite = _sprite(window, rng, family, families, earthshine=earthshine, side=side)
     left, top, right, bottom = scene.box_of(sprite.mask)
     inside = slice(top, bottom), slice(left, right)
     coverage = sprite.coverage[inside][..., None]
@@ -143,8 +147,10 @@ def cutout(window: Window, *, seed: int, index: int, families: Sequence[str]) ->
 def empty(*, seed: int, index: int, families: Sequence[str], compact: bool) -> Labelled:
     """Paint a background and photograph it without a spacecraft."""
     rng = np.random.default_rng([seed, index])
-    _, kind = choose(families, seed=seed, index=index)
+    _, kind = choose(families, seed=seed, index=index, varied=not compact)
     light = backgrounds.BACKGROUNDS[kind].paint(rng)
+    if not compact:
+        distractors.disturb(rng, light)
     return Labelled(
         image_id=image_id(seed, index),
         pixels=sensor.expose(rng, light, sensor.draw(rng, compact=compact)),
@@ -154,15 +160,18 @@ def empty(*, seed: int, index: int, families: Sequence[str], compact: bool) -> L
     )
 
 
-def choose(families: Sequence[str], *, seed: int, index: int) -> tuple[str, str]:
+def choose(
+    families: Sequence[str], *, seed: int, index: int, varied: bool = True
+) -> tuple[str, str]:
     """Choose family and background so that both are well mixed in sets of any length.
 
     Families come in shuffled rounds; backgrounds by their weights along a golden-ratio sequence,
-    which fills the unit interval more evenly than random numbers do.
+    which fills the unit interval more evenly than random numbers do. Sets that are not varied
+    have plain backgrounds only.
     """
     turn, place = divmod(index, len(families))
     order = np.random.default_rng([seed, turn, 1]).permutation(len(families))
-    kinds = list(backgrounds.BACKGROUNDS)
+    kinds = [kind for kind, it in backgrounds.BACKGROUNDS.items() if varied or it.plain]
     weights = np.cumsum([backgrounds.BACKGROUNDS[kind].weight for kind in kinds])
     start = np.random.default_rng([seed, 0, 2]).random()
     point = (start + index * GOLDEN) % 1 * weights[-1]
@@ -173,15 +182,17 @@ def _sprite(
     window: Window,
     rng: np.random.Generator,
     family: str,
-    earthshine: float,
+    families: Sequence[str],
     *,
+    earthshine: float,
+    varied: bool = True,
     side: float | None = None,
 ) -> Sprite:
     for _ in range(ATTEMPTS):
-        craft = FAMILIES[family](rng)
+        craft = build(rng, family, families, varied=varied)
         pose = scene.draw_pose(rng, scene.vertices(craft), side=side)
         light = scene.draw_light(rng, earthshine=earthshine)
-        palette = materials.palette(rng)
+        palette = materials.palette(rng, varied=varied)
         sprite = scene.take(window, rng, craft, palette=palette, pose=pose, light=light)
         if visible(sprite):
             return sprite

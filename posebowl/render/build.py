@@ -1,0 +1,115 @@
+"""One spacecraft of a family, with what makes it like no other: damage, antennas, a companion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+
+from posebowl.render import mesh
+from posebowl.render.damage import damaged, points
+from posebowl.render.families import FAMILIES
+from posebowl.render.parts import Craft, Part, Rng, Wire, direction, part, pick, wire
+
+DAMAGED: Final = 0.25
+"""Share of spacecraft that are damaged."""
+STRUNG: Final = 0.25
+"""Share that get more antennas."""
+JOINED: Final = 0.12
+"""Share that are docked with a second one."""
+
+
+def build(rng: Rng, family: str, families: Sequence[str], *, varied: bool = True) -> Craft:
+    """Build a spacecraft.
+
+    Args:
+        rng: Draws it.
+        family: Of FAMILIES.
+        families: Those of the set, of which a companion may come and no others.
+        varied: Whether it may differ from what its family alone makes.
+    """
+    craft = FAMILIES[family](rng)
+    if not varied:
+        return craft
+    if rng.random() < JOINED:
+        craft = joined(rng, craft, FAMILIES[families[int(rng.integers(len(families)))]](rng))
+    if rng.random() < DAMAGED:
+        craft = damaged(rng, craft)
+    if rng.random() < STRUNG:
+        craft = strung(rng, craft)
+    return craft
+
+
+def joined(rng: Rng, craft: Craft, other: Craft) -> Craft:
+    """Dock another spacecraft to one, at any attitude, scaled to 0.3 to 1.2 of its size."""
+    mine, others = (np.concatenate([points(piece) for piece in each]) for each in (craft, other))
+    scale = rng.uniform(0.3, 1.2) * np.ptp(mine, axis=0).max() / np.ptp(others, axis=0).max()
+    turn = mesh.basis(direction(rng)) * scale
+    way = direction(rng)
+    # Side by side along `way`, a tenth of the smaller one inside the other.
+    shift = (mine @ way).max() - (others @ turn.T @ way).min()
+    shift -= 0.1 * min(np.ptp(mine @ way), np.ptp(others @ turn.T @ way))
+    across = mine.mean(axis=0) - (others @ turn.T).mean(axis=0)
+    offset = way * shift + across - way * (across @ way)
+    return craft + [_placed(piece, turn, scale, offset) for piece in other]
+
+
+def _placed(piece: Part | Wire, turn: mesh.Array, scale: float, offset: mesh.Array) -> Part | Wire:
+    if isinstance(piece, Wire):
+        start, end = (turn @ tip + offset for tip in (piece.start, piece.end))
+        return replace(piece, start=start, end=end, radius=piece.radius * scale)
+    whole = piece.mesh.turned(turn).moved(offset)
+    return replace(piece, mesh=replace(whole, normals=mesh.unit(whole.normals)))
+
+
+def strung(rng: Rng, craft: Craft) -> Craft:
+    """Add antennas that its family has not: long rods, loops, combs, and helices on the skin."""
+    parts = [piece for piece in craft if isinstance(piece, Part)]
+    everything = np.concatenate([piece.mesh.points for piece in parts])
+    middle, size = everything.mean(axis=0), float(np.ptp(everything, axis=0).max())
+    added: Craft = []
+    for _ in range(int(rng.integers(1, 6))):
+        foot = everything[int(rng.integers(len(everything)))]
+        way = mesh.unit(mesh.unit(foot - middle) + 0.6 * direction(rng))
+        length = size * rng.uniform(0.1, 0.7)
+        shape = (_rod, _comb, _loop, _helix)[int(rng.choice(4, p=(0.6, 0.15, 0.15, 0.1)))]
+        added += shape(rng, foot, way, length)
+    return craft + added
+
+
+def _rod(rng: Rng, foot: mesh.Array, way: mesh.Array, length: float) -> Craft:
+    tip = foot + way * length
+    role = pick(rng, ("metal", "dark", "white"))
+    added: Craft = [wire(foot, tip, 0.004 * length, role)]
+    if rng.random() < 0.3:
+        added.append(part(mesh.sphere(0.03 * length), "dark", tip))
+    return added
+
+
+def _comb(rng: Rng, foot: mesh.Array, way: mesh.Array, length: float) -> Craft:
+    side = mesh.unit(np.cross(way, direction(rng)))
+    added: Craft = [wire(foot, foot + way * length, 0.008 * length)]
+    for place in np.linspace(0.3, 1, int(rng.integers(3, 8))):
+        at, half = foot + way * length * place, side * length * (0.25 - 0.12 * place)
+        added.append(wire(at - half, at + half, 0.005 * length))
+    return added
+
+
+def _loop(rng: Rng, foot: mesh.Array, way: mesh.Array, length: float) -> Craft:
+    side = mesh.unit(np.cross(way, direction(rng)))
+    angles = np.linspace(-np.pi / 2, 1.5 * np.pi, 13)
+    rim = foot + way * length / 2
+    ring = [rim + length / 2 * (side * np.cos(a) + way * np.sin(a)) for a in angles]
+    return [wire(a, b, 0.008 * length) for a, b in pairwise(ring)]
+
+
+def _helix(rng: Rng, foot: mesh.Array, way: mesh.Array, length: float) -> Craft:
+    turn, turns = mesh.basis(way), rng.uniform(2, 5)
+    steps = np.linspace(0, 1, int(turns * 8))
+    angle = 2 * np.pi * turns * steps
+    coil = np.stack((np.cos(angle) * 0.12, np.sin(angle) * 0.12, steps), axis=1) * length
+    places = foot + coil @ turn.T
+    return [wire(a, b, 0.01 * length) for a, b in pairwise(places)]

@@ -1,0 +1,157 @@
+"""What else is in a photo: the sun's flare and ghosts, smear, specks, streaks, dust on the lens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from posebowl.challenge import IMAGE_HEIGHT, IMAGE_WIDTH
+from posebowl.render.earth import Picture
+from posebowl.render.mesh import Array
+from posebowl.render.noise import Field
+from posebowl.render.parts import Rng, direction
+
+SHARE: Final = 0.35
+"""Share of photos with a distractor."""
+FRAME: Final = np.array((IMAGE_WIDTH, IMAGE_HEIGHT))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distractor:
+    """A kind of distractor: how often it is taken, and what it does to light, in place."""
+
+    weight: float
+    disturb: Callable[[Rng, Picture], None]
+
+
+def disturb(rng: Rng, light: Picture) -> list[str]:
+    """Disturb the light of some photos, shape (IMAGE_HEIGHT, IMAGE_WIDTH, 3), in place.
+
+    Returns:
+        The names of what was added, mostly none.
+    """
+    if rng.random() > SHARE:
+        return []
+    weights = np.array([kind.weight for kind in DISTRACTORS.values()])
+    count = int(rng.choice((1, 1, 2)))
+    names = list(DISTRACTORS)
+    drawn = rng.choice(len(names), count, replace=False, p=weights / weights.sum())
+    taken = [names[int(k)] for k in drawn]
+    for name in taken:
+        DISTRACTORS[name].disturb(rng, light)
+    return taken
+
+
+def disc(light: Picture, middle: Array, radius: float, colour: Array, soft: float) -> None:
+    """Add a disc, its rim as wide as `soft` of its radius, cut by the frame."""
+    x0, y0 = np.maximum(np.floor(middle - radius - 1), 0).astype(int)
+    x1, y1 = np.minimum(np.ceil(middle + radius + 2), FRAME).astype(int)
+    if x1 <= x0 or y1 <= y0:
+        return
+    away = np.hypot(np.arange(x0, x1) - middle[0], np.arange(y0, y1)[:, None] - middle[1]) / radius
+    level = np.clip((1 - away) / max(soft, 1 / radius), 0, 1).astype(np.float32)
+    light[y0:y1, x0:x1] += level[..., None] * np.asarray(colour, dtype=np.float32)
+
+
+def flare(rng: Rng, light: Picture) -> None:
+    """Add the sun, in the frame or just outside, with spikes, and ghosts across the middle."""
+    sun = (0.5 + direction(rng)[:2] * rng.uniform(0.3, 0.9)) * FRAME
+    tint = np.array((1.0, rng.uniform(0.85, 1), rng.uniform(0.65, 1)))
+    disc(light, sun, rng.uniform(150, 500), tint * rng.uniform(0.1, 0.5), 1.0)
+    disc(light, sun, rng.uniform(8, 40), tint * 3, 0.5)
+    turn, strength = rng.uniform(0, np.pi), rng.uniform(0.2, 1.0)
+    spikes = int(rng.choice((0, 2, 3, 4)))
+    for k in range(spikes):
+        angle = turn + k * np.pi / spikes
+        for sign in (-1, 1):
+            end = sun + sign * rng.uniform(80, 400) * np.array((np.cos(angle), np.sin(angle)))
+            line(light, sun, end, tint * strength, fade=True)
+    for place in rng.uniform(0.2, 2.2, int(rng.integers(0, 6))):
+        middle = sun + (FRAME / 2 - sun) * place
+        colour = rng.uniform(0, 1, 3) * rng.uniform(0.02, 0.12)
+        disc(light, middle, rng.uniform(10, 120), colour, rng.choice((0.05, 0.4)))
+
+
+def line(light: Picture, start: Array, end: Array, colour: Array, *, fade: bool) -> None:
+    """Add a thin line, fading towards its end or not."""
+    count = max(2, int(np.abs(end - start).max()))
+    steps = np.linspace(0, 1, count)
+    places = start + (end - start) * steps[:, None]
+    inside = ((places >= 0) & (places < FRAME - 1)).all(axis=1)
+    columns, rows = places[inside].astype(int).T
+    level = (1 - steps[inside]) if fade else np.ones(int(inside.sum()))
+    for dx in (0, 1):
+        np.add.at(light, (rows, columns + dx), level[:, None] * colour * (1 - 0.5 * dx))
+
+
+def smear(rng: Rng, light: Picture) -> None:
+    """Add the columns that a sensor without a shutter draws through the brightest light."""
+    over = np.clip(light.max(axis=2) - 0.7, 0, 1).mean(axis=0)
+    light += (over * rng.uniform(0.3, 1.5))[None, :, None].astype(np.float32)
+
+
+def specks(rng: Rng, light: Picture) -> None:
+    """Add flakes and droplets that drift by, sharp or out of focus."""
+    focus = rng.uniform(1, 12)
+    for _ in range(int(rng.integers(2, 50))):
+        radius = focus * rng.uniform(0.5, 1.5)
+        level = min(0.9, rng.uniform(0.2, 3) / radius)
+        disc(light, rng.uniform(0, 1, 2) * FRAME, radius, rng.uniform(0.7, 1, 3) * level, 0.5)
+
+
+def streaks(rng: Rng, light: Picture) -> None:
+    """Add the tracks of satellites, stars and cosmic rays that cross the exposure."""
+    way = direction(rng)[:2]
+    alike = rng.random() < 0.4
+    for _ in range(int(rng.integers(1, 12))):
+        start = rng.uniform(0, 1, 2) * FRAME
+        along = way if alike else direction(rng)[:2]
+        colour = rng.uniform(0.7, 1, 3) * rng.uniform(0.1, 0.8)
+        line(light, start, start + along * rng.lognormal(3, 0.8), colour, fade=False)
+
+
+def dust(rng: Rng, light: Picture) -> None:
+    """Darken spots far out of focus: dust on the lens."""
+    mask = np.zeros((IMAGE_HEIGHT, IMAGE_WIDTH, 3), dtype=np.float32)
+    for _ in range(int(rng.integers(1, 8))):
+        shade = np.full(3, rng.uniform(0.1, 0.5))
+        disc(mask, rng.uniform(0, 1, 2) * FRAME, rng.uniform(15, 90), shade, rng.uniform(0.2, 1))
+    light *= 1 - np.minimum(mask, 0.6)
+
+
+def banding(rng: Rng, light: Picture) -> None:
+    """Add faint stripes, as of a sensor read row by row under a lamp."""
+    rows = np.arange(IMAGE_HEIGHT) * rng.uniform(0.02, 1.5)
+    wave: Field = (np.sin(rows) * rng.uniform(0.005, 0.03)).astype(np.float32)
+    light += np.maximum(wave + 0.01, 0)[:, None, None]
+
+
+def hot_pixels(rng: Rng, light: Picture) -> None:
+    """Add single pixels that always glow."""
+    count = int(rng.integers(5, 300))
+    rows, columns = rng.integers(0, IMAGE_HEIGHT, count), rng.integers(0, IMAGE_WIDTH, count)
+    light[rows, columns, rng.integers(0, 3, count)] += rng.uniform(0.1, 1, count)
+
+
+def reflection(rng: Rng, light: Picture) -> None:
+    """Add a faint, blurred, mirrored second picture, as a window gives."""
+    small = Image.fromarray((np.clip(light[::4, ::4], 0, 1) * 255).astype(np.uint8))
+    small = small.filter(ImageFilter.GaussianBlur(float(rng.uniform(3, 20))))
+    twin = small.transpose(Image.Transpose.ROTATE_180).resize((IMAGE_WIDTH, IMAGE_HEIGHT))
+    light += np.asarray(twin, dtype=np.float32) * np.float32(rng.uniform(0.05, 0.2) / 255)
+
+
+DISTRACTORS: Final[dict[str, Distractor]] = {
+    "flare": Distractor(weight=5, disturb=flare),
+    "smear": Distractor(weight=1, disturb=smear),
+    "specks": Distractor(weight=3, disturb=specks),
+    "streaks": Distractor(weight=2, disturb=streaks),
+    "dust": Distractor(weight=1.5, disturb=dust),
+    "banding": Distractor(weight=1, disturb=banding),
+    "hot-pixels": Distractor(weight=2, disturb=hot_pixels),
+    "reflection": Distractor(weight=1, disturb=reflection),
+}
