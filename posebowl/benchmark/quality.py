@@ -38,6 +38,7 @@ def measure(
     """
     looks: Any = solution.module("looks")
     boxes: Any = solution.module("boxes")
+    network = _remembering(network)
     once = looks.Looks(first=size, second=None)
     twice = looks.Looks(first=size, second=second)
     scores = []
@@ -54,3 +55,15 @@ def measure(
         both_looks=float(table[:, 1].mean()),
         missed=float((table[:, 1] < 0.1).mean()),
     )
+
+
+def _remembering(network: Network) -> Network:
+    """Answer at once when asked for the same again: both ways of looking begin alike."""
+    last: list[npt.NDArray[Any]] = []
+
+    def answer(inputs: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        if not (last and np.array_equal(last[0], inputs)):
+            last[:] = inputs, network(inputs)
+        return last[1]
+
+    return answer

@@ -26,6 +26,7 @@ from posebowl.benchmark.dataset import Sample, default_threads, fill_cache, read
 from posebowl.benchmark.feed import Corpus, batches
 from posebowl.benchmark.model import BestBox, build
 from posebowl.benchmark.quality import Quality, measure
+from posebowl.benchmark.start import start_from
 from posebowl.benchmark.views import Mix
 from posebowl.console import note
 from posebowl.errors import UsageError
@@ -57,6 +58,8 @@ class Recipe:
     """Steps instead of minutes: repeatable, at whatever time it takes."""
     every_minutes: float = 4.0
     """Between checkpoints, each of which is judged on the validation photos."""
+    start: str = ""
+    """Weights to begin with; empty: random numbers."""
     precision: str = "auto"
     device: str = "auto"
     data: tuple[str, ...] = ()
@@ -112,6 +115,10 @@ def train(recipe: Recipe, corpus: Corpus, val: list[Sample], out: Path, *, resum
         mix=recipe.mix,
         workers=1 if device.type == "cpu" else default_threads(),
     )
+    if recipe.start and state.step == 0:
+        start_from(state.model, Path(recipe.start), lambda: (next(feed)["img"] for _ in range(24)))
+        state.average.load_state_dict(state.model.state_dict())
+        keep(state, recipe=recipe, corpus=corpus, val=val, out=out, losses=probe(state, next(feed)))
     sums: dict[str, float] = {}
     count, judged = 0, time.monotonic()
     while state.progress(recipe) < 1:
@@ -152,7 +159,19 @@ def train_step(
     state.optimizer.step()
     state.optimizer.zero_grad(set_to_none=True)
     state.step += 1
-    follow(state.average, state.model, min(recipe.average, (1 + state.step) / (10 + state.step)))
+    early = 1.0 if recipe.start else (1 + state.step) / (10 + state.step)
+    follow(state.average, state.model, min(recipe.average, early))
+    return {name: float(value) for name, value in parts.items()}
+
+
+def probe(state: State, batch: dict[str, Any]) -> dict[str, float]:
+    """Give the losses of a batch without learning from it."""
+    device = next(state.model.parameters()).device
+    inputs = batch["img"].to(device).flip(-1).permute(0, 3, 1, 2).float() / 255
+    targets = {name: batch[name].to(device) for name in ("cls", "bboxes", "batch_idx")}
+    model = deepcopy(state.model)  # whose statistics the batch may change
+    with torch.no_grad():
+        _, parts = model.loss({**targets, "img": inputs})
     return {name: float(value) for name, value in parts.items()}
 
 
@@ -219,6 +238,7 @@ def keep(
 def judge(average: Any, val: list[Sample], recipe: Recipe) -> Quality:
     """Measure a network on the validation photos, with both looks."""
     best_box = BestBox(deepcopy(average))
+    best_box.model.fuse(verbose=False)
     device = next(average.parameters()).device
 
     def network(inputs: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -295,6 +315,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--val", type=Path, required=True, help="photos that are only measured on")
     parser.add_argument("--out", type=Path, required=True, help="checkpoints, curves, cache")
     parser.add_argument("--model", default=plain.model, help="an ultralytics YAML")
+    parser.add_argument("--start", type=Path, help="weights to begin with, .pt or .onnx")
     parser.add_argument("--imgsz", type=int, nargs=2, metavar=("H", "W"), default=plain.size)
     parser.add_argument("--first", type=int, nargs=2, metavar=("H", "W"), default=plain.first)
     parser.add_argument("--batch", type=int, default=plain.batch)
@@ -323,6 +344,7 @@ def main() -> None:
         torch.set_num_threads(args.threads)
     recipe = Recipe(
         model=args.model,
+        start=str(args.start or ""),
         size=tuple(args.imgsz),
         first=tuple(args.first),
         batch=args.batch,
