@@ -12,23 +12,32 @@ from typing import Any
 import numpy as np
 import torch
 
+from posebowl.benchmark.compose import Composer, Paste, Stock
 from posebowl.benchmark.dataset import Sample, levels
 from posebowl.benchmark.views import Mix, Photo, View, Viewer
 
 
 @dataclass(frozen=True, kw_only=True)
 class Corpus:
-    """Labelled photos and their cached pictures, in the same order."""
+    """Labelled photos and their cached pictures, in the same order; what to paste, if anything."""
 
     samples: Sequence[Sample]
     files: Sequence[Path]
+    stock: Stock | None = None
 
     def __len__(self) -> int:
         return len(self.samples)
 
 
 def batches(
-    corpus: Corpus, *, size: tuple[int, int], batch: int, seed: int, mix: Mix, workers: int = 1
+    corpus: Corpus,
+    *,
+    size: tuple[int, int],
+    batch: int,
+    seed: int,
+    mix: Mix,
+    paste: Paste | None = None,
+    workers: int = 1,
 ) -> Iterator[dict[str, Any]]:
     """Yield batches without end, in the form that ultralytics' losses take.
 
@@ -45,9 +54,10 @@ def batches(
         try:
             rng = np.random.default_rng([seed, number])
             viewer = Viewer(rng, size, mix)
+            composer = Composer(rng, size, paste or Paste(), corpus.stock) if corpus.stock else None
             for chosen in _order(len(corpus), batch, rng):
-                views = [viewer.take(open_photos(corpus, int(index), rng)) for index in chosen]
-                ready.put(collate(views))
+                opened = [open_photos(corpus, int(index), rng) for index in chosen]
+                ready.put(collate([take(viewer, composer, photos) for photos in opened]))
         except BaseException as error:  # noqa: BLE001  (handed to the thread that trains)
             ready.put(error)
 
@@ -58,6 +68,15 @@ def batches(
         if isinstance(item, BaseException):
             raise item
         yield item
+
+
+def take(viewer: Viewer, composer: Composer | None, photos: list[Photo]) -> View:
+    """Take a view of photos, or a composite, which may lie over the first of them."""
+    if composer is not None and viewer.rng.random() < composer.paste.share:
+        view = composer.take(photos[0])
+        if view is not None:
+            return viewer.disturb(view)
+    return viewer.take(photos)
 
 
 def collate(views: Sequence[View]) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def read_onnx(weights: Path) -> dict[str, torch.Tensor]:
     """
     try:
         graph = onnx.load(weights).graph
-    except Exception as error:  # protobuf's errors have no common ancestor but this
+    except Exception as error:  # what protobuf raises for a broken file differs by its version
         raise UsageError(f"{weights} cannot be read.", why=str(error)) from None
     return {
         tensor.name.removeprefix(_PREFIX): torch.from_numpy(numpy_helper.to_array(tensor).copy())

@@ -22,9 +22,11 @@ import torch
 import ultralytics
 
 from posebowl.benchmark import cli
+from posebowl.benchmark.compose import Paste, Stock, cache_backgrounds
 from posebowl.benchmark.dataset import Sample, default_threads, fill_cache, read_labels
 from posebowl.benchmark.feed import Corpus, batches
 from posebowl.benchmark.model import BestBox, build
+from posebowl.benchmark.pieces import read_pieces
 from posebowl.benchmark.quality import Quality, measure
 from posebowl.benchmark.start import start_from
 from posebowl.benchmark.views import Mix
@@ -65,6 +67,9 @@ class Recipe:
     data: tuple[str, ...] = ()
     val: str = ""
     mix: Mix = field(default_factory=Mix)
+    cutouts: tuple[str, ...] = ()
+    backgrounds: tuple[str, ...] = ()
+    paste: Paste = field(default_factory=Paste)
 
 
 @dataclass(kw_only=True)
@@ -113,6 +118,7 @@ def train(recipe: Recipe, corpus: Corpus, val: list[Sample], out: Path, *, resum
         batch=recipe.batch,
         seed=recipe.seed + state.step,
         mix=recipe.mix,
+        paste=recipe.paste,
         workers=1 if device.type == "cpu" else default_threads(),
     )
     if recipe.start and state.step == 0:
@@ -299,12 +305,22 @@ def pick_precision(name: str, device: Any) -> Any:
     return {"bf16": torch.bfloat16, "fp32": torch.float32}[name]
 
 
-def prepare(folders: list[Path], out: Path) -> Corpus:
-    """Read and cache the training photos."""
-    samples = [sample for folder in folders for sample in read_labels(folder)]
-    note(f"Caching {len(samples)} photos in {out / 'cache'} (about 2 MB each, made once).")
-    files = fill_cache(samples, out / "cache", threads=default_threads())
-    return Corpus(samples=samples, files=files)
+def prepare(recipe: Recipe, out: Path) -> Corpus:
+    """Read and cache the training photos and what is pasted over them."""
+    cache, threads = out / "cache", default_threads()
+    samples = [sample for folder in recipe.data for sample in read_labels(Path(folder))]
+    note(f"Caching {len(samples)} photos in {cache} (about 2 MB each, made once).")
+    files = fill_cache(samples, cache, threads=threads)
+    behind = [
+        file
+        for folder in recipe.backgrounds
+        for file in cache_backgrounds(Path(folder), cache, threads=threads)
+    ]
+    pieces = [piece for folder in recipe.cutouts for piece in read_pieces(Path(folder))]
+    if not pieces:
+        return Corpus(samples=samples, files=files)
+    note(f"Pasting {len(pieces)} cut-outs over {len(behind)} backgrounds and over photos.")
+    return Corpus(samples=samples, files=files, stock=Stock(pieces=pieces, backgrounds=behind))
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
@@ -313,6 +329,13 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, prog="posebowl.benchmark.train")
     parser.add_argument("--data", type=Path, action="append", required=True, help="labelled photos")
     parser.add_argument("--val", type=Path, required=True, help="photos that are only measured on")
+    parser.add_argument(
+        "--cutouts", type=Path, action="append", default=[], help="spacecraft to paste"
+    )
+    parser.add_argument(
+        "--backgrounds", type=Path, action="append", default=[], help="photos to paste them over"
+    )
+    parser.add_argument("--pasted", type=float, default=plain.paste.share, help="share of views")
     parser.add_argument("--out", type=Path, required=True, help="checkpoints, curves, cache")
     parser.add_argument("--model", default=plain.model, help="an ultralytics YAML")
     parser.add_argument("--start", type=Path, help="weights to begin with, .pt or .onnx")
@@ -357,9 +380,12 @@ def main() -> None:
         device=args.device,
         data=tuple(str(folder) for folder in args.data),
         val=str(args.val),
+        cutouts=tuple(str(folder) for folder in args.cutouts),
+        backgrounds=tuple(str(folder) for folder in args.backgrounds),
+        paste=Paste(share=args.pasted),
     )
     val = read_labels(args.val)
-    state = train(recipe, prepare(args.data, args.out), val, args.out, resume=args.resume)
+    state = train(recipe, prepare(recipe, args.out), val, args.out, resume=args.resume)
     note(f"Best mean IoU {state.best:.4f}; weights in {args.out / 'best.pt'}.")
 
 

@@ -88,7 +88,7 @@ class Viewer:
             view = self._mosaic(photos[:4])
         else:
             view = self._one(photos[0], self.size, close=kind < self.mix.mosaic + self.mix.close)
-        return View(image=self._disturb(view.image), boxes=view.boxes)
+        return self.disturb(view)
 
     def _one(self, photo: Photo, size: tuple[int, int], *, close: bool) -> View:
         """Cut one window, with a random symmetry of the square."""
@@ -151,9 +151,9 @@ class Viewer:
             boxes.append(tile.boxes + np.array([left, top, left, top]))
         return View(image=canvas, boxes=np.concatenate(boxes))
 
-    def _disturb(self, image: Image) -> Image:
+    def disturb(self, view: View) -> View:
         """Vary exposure, contrast and tint; sometimes lose colour, blur, add noise."""
-        rng, mix = self.rng, self.mix
+        rng, mix, image = self.rng, self.mix, view.image
         gamma = np.exp(mix.tone * rng.normal(0, 0.2))
         gain = np.exp(mix.tone * (rng.normal(0, 0.12) + rng.normal(0, 0.05, 3)))
         ramp = np.linspace(0, 1, 256)[:, None] ** gamma * gain + mix.tone * rng.normal(0, 0.015)
@@ -169,7 +169,7 @@ class Viewer:
             y, x = rng.integers(0, _NOISE_SIDE - np.array([height, width]))
             noise = self.noise[y : y + height, x : x + width] * np.float32(rng.uniform(1, 12))
             image = np.clip(image + noise, 0, 255).astype(np.uint8)
-        return image
+        return View(image=image, boxes=view.boxes)
 
 
 def fits(window: Rectangle, level: Level) -> bool:

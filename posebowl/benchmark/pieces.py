@@ -1,0 +1,186 @@
+"""Cut-outs of spacecraft, changed at random: damaged, put together, with more antennas, recoloured.
+
+No two pasted spacecraft should be alike, and few like the ones of the families that were rendered:
+what the network is to learn is what spacecraft have in common.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from posebowl import challenge
+from posebowl.errors import BadDataError
+
+Piece = npt.NDArray[np.uint8]
+"""Shape (height, width, 4): blue, green, red, multiplied by alpha, and alpha."""
+
+LARGEST_SIDE: Final = 400
+"""Cut-outs are kept at no more than this, in pixels: larger than any box on a training view."""
+SMALLEST_SIDE: Final = 8
+SEEN: Final = 26
+"""Alpha, of 255, from which a pixel counts as part of the spacecraft: about a tenth."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """How often cut-outs are changed in which way."""
+
+    joined: float = 0.25
+    """Share to which parts of another are attached."""
+    damaged: float = 0.15
+    antennas: float = 0.20
+    dark: float = 0.10
+    """Share in deep shadow."""
+
+
+def read_pieces(folder: Path) -> list[tuple[Piece, ...]]:
+    """Read the cut-outs of a folder, each with its halves, quarters and so on, largest first.
+
+    Raises:
+        BadDataError: There is none, or one is no picture with transparency.
+    """
+    fix = "Make them with `python -m posebowl.render --only cutouts --out DIR`."
+    found = sorted((folder / challenge.IMAGES_DIR).glob("*.png"))
+    if not found:
+        raise BadDataError(f"{folder} holds no cut-outs.", fix=fix)
+    pyramids = []
+    for path in found:
+        straight = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        if straight is None or straight.ndim != 3 or straight.shape[2] != 4:
+            raise BadDataError(f"{path} is no RGBA picture.", fix=fix)
+        pyramids.append(pyramid(premultiply(np.asarray(straight, np.uint8))))
+    return pyramids
+
+
+def premultiply(straight: npt.NDArray[np.uint8]) -> Piece:
+    """Multiply colour by alpha, so that pixels can be mixed without fringes."""
+    alpha = straight[..., 3:].astype(np.uint16)
+    piece = straight.copy()
+    piece[..., :3] = (straight[..., :3] * alpha + 127) // 255
+    return piece
+
+
+def pyramid(piece: Piece) -> tuple[Piece, ...]:
+    """Reduce a cut-out to the largest side that is kept, then again and again by half."""
+    levels = [shrink(piece, LARGEST_SIDE / max(piece.shape[:2]))]
+    while max(levels[-1].shape[:2]) > 2 * SMALLEST_SIDE:
+        levels.append(shrink(levels[-1], 0.5))
+    return tuple(levels)
+
+
+def shrink(piece: Piece, scale: float) -> Piece:
+    """Reduce a cut-out; one that is small enough stays as it is."""
+    if scale >= 1:
+        return piece
+    height, width = piece.shape[:2]
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(cv2.resize(piece, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def level_for(levels: tuple[Piece, ...], side: float) -> Piece:
+    """Choose the smallest reduction whose longer side is still at least `side`."""
+    large = [level for level in levels if max(level.shape[:2]) >= side]
+    return large[-1] if large else levels[0]
+
+
+def change(rng: np.random.Generator, piece: Piece, other: Piece | None, changes: Changes) -> Piece:
+    """Give a cut-out another shape and colour.
+
+    Args:
+        rng: Chooses.
+        piece: The cut-out; it stays as it is.
+        other: A cut-out of about the same size, to attach; None for no attachment.
+        changes: How often what is changed.
+    """
+    if rng.random() < changes.damaged:
+        piece = damage(rng, piece)
+    if other is not None and rng.random() < changes.joined:
+        piece = join(rng, piece, other)
+    if rng.random() < changes.antennas:
+        piece = add_antennas(rng, piece)
+    return recolour(rng, piece, dark=rng.random() < changes.dark)
+
+
+def damage(rng: np.random.Generator, piece: Piece) -> Piece:
+    """Break off what lies beyond a random line, unless little would be left."""
+    height, width = piece.shape[:2]
+    angle = rng.uniform(0, 2 * math.pi)
+    across = np.cos(angle) * (np.arange(width) - width / 2)
+    down = np.sin(angle) * (np.arange(height) - height / 2)
+    limit = rng.uniform(0.05, 0.35) * max(height, width)
+    kept = across[None] + down[:, None] < limit
+    if piece[..., 3][kept].sum(dtype=np.int64) < 0.4 * piece[..., 3].sum(dtype=np.int64):
+        return piece
+    return np.asarray(piece * kept[..., None], np.uint8)
+
+
+def join(rng: np.random.Generator, piece: Piece, other: Piece) -> Piece:
+    """Attach another cut-out to a random point of this one, behind or before it."""
+    scale = rng.uniform(0.3, 0.9)
+    angle = rng.uniform(0, 360)
+    height, width = other.shape[:2]
+    reach = math.ceil(math.hypot(height, width) * scale / 2) + 1
+    padded = cv2.copyMakeBorder(piece, *(reach,) * 4, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
+    x, y = _point(rng, padded)
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), angle, scale)
+    turn[:, 2] += (x - width / 2, y - height / 2)
+    size = (padded.shape[1], padded.shape[0])
+    placed = np.asarray(cv2.warpAffine(other, turn, size, flags=cv2.INTER_LINEAR), np.uint8)
+    both = (placed, padded) if rng.random() < 0.5 else (padded, placed)
+    return over(*both)
+
+
+def over(front: Piece, back: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Lay a cut-out over a picture of the same size, with or without alpha of its own."""
+    channels = back.shape[2]
+    through = 255 - front[..., 3:].astype(np.uint16)
+    mixed = front[..., :channels] + (back * through + 127) // 255
+    return np.minimum(mixed, 255).astype(np.uint8)
+
+
+def add_antennas(rng: np.random.Generator, piece: Piece) -> Piece:
+    """Draw up to three thin rods that stand out from a cut-out."""
+    side = max(piece.shape[:2])
+    reach = math.ceil(0.6 * side)
+    padded = cv2.copyMakeBorder(piece, *(reach,) * 4, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
+    for _ in range(rng.integers(1, 4)):
+        start = _point(rng, padded)
+        angle = rng.uniform(0, 2 * math.pi)
+        length = rng.uniform(0.2, 0.6) * side
+        end = (start[0] + length * math.cos(angle), start[1] + length * math.sin(angle))
+        grey = int(rng.integers(40, 230))
+        width = max(1, round(side / 150 * rng.uniform(0.7, 2)))
+        ends = ((round(x), round(y)) for x, y in (start, end))
+        cv2.line(padded, *ends, (grey, grey, grey, 255), width, cv2.LINE_AA)
+    return np.asarray(padded, np.uint8)
+
+
+def recolour(rng: np.random.Generator, piece: Piece, *, dark: bool) -> Piece:
+    """Vary brightness, contrast, tint and saturation."""
+    gain = rng.uniform(0.08, 0.4) if dark else math.exp(rng.normal(0, 0.3))
+    tint = gain * np.exp(rng.normal(0, 0.08, 3))
+    grey = rng.uniform(0, 1) ** 2
+    lift = rng.normal(0, 12)
+    mix = np.zeros((4, 4))
+    mix[:3, :3] = tint[:, None] * ((1 - grey) * np.eye(3) + grey / 3)
+    mix[:3, 3] = lift / 255  # in proportion to alpha: where there is nothing, nothing is added
+    mix[3, 3] = 1
+    coloured = np.asarray(cv2.transform(piece, mix.astype(np.float32)), np.uint8)
+    np.minimum(coloured[..., :3], coloured[..., 3:], out=coloured[..., :3])
+    return coloured
+
+
+def _point(rng: np.random.Generator, piece: Piece) -> tuple[int, int]:
+    """Choose a point of the spacecraft: x, y."""
+    seen = np.flatnonzero(piece[..., 3] > SEEN)
+    if not len(seen):
+        return piece.shape[1] // 2, piece.shape[0] // 2
+    y, x = divmod(int(rng.choice(seen)), piece.shape[1])
+    return x, y
