@@ -117,7 +117,7 @@ class Composer:
             source = photo.whole.image
             room = free(photo.box * photo.whole.scale, self.rng)
         else:
-            chosen = self.stock.backgrounds[self.rng.integers(len(self.stock.backgrounds))]
+            chosen = self.stock.backgrounds[int(self.rng.integers(len(self.stock.backgrounds)))]
             source, room = np.load(chosen, mmap_mode="r"), empty
         x0, y0, x1, y1 = room
         aspect = self.size[0] / self.size[1]

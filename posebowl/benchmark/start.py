@@ -58,7 +58,7 @@ def read_onnx(weights: Path) -> dict[str, torch.Tensor]:
     """
     try:
         graph = onnx.load(weights).graph
-    except Exception as error:  # what protobuf raises for a broken file differs by its version
+    except Exception as error:  # noqa: BLE001  (what protobuf raises differs by its version)
         raise UsageError(f"{weights} cannot be read.", why=str(error)) from None
     return {
         tensor.name.removeprefix(_PREFIX): torch.from_numpy(numpy_helper.to_array(tensor).copy())
@@ -90,7 +90,6 @@ def fill(model: Any, weights: dict[str, torch.Tensor], source: Path) -> None:
             norm.weight.fill_((1.0 + norm.eps) ** 0.5)
 
 
-@torch.inference_mode()
 def unfold(model: Any, views: Iterable[torch.Tensor]) -> None:
     """Give every normalisation the statistics of what it normalises, and undo their effect.
 
@@ -113,23 +112,24 @@ def unfold(model: Any, views: Iterable[torch.Tensor]) -> None:
     was_training = model.training
     model.eval()
     for batch in views:
-        model(batch.to(device).flip(-1).permute(0, 3, 1, 2).float() / 255)
+        with torch.no_grad():
+            model(batch.to(device).flip(-1).permute(0, 3, 1, 2).float() / 255)
     for hook in hooks:
         hook.remove()
     for part, (count, total, square) in sums.items():
         mean = total / count
         spread = (square / count - mean.square()).clamp(min=0)
         norm = part.bn
-        bias = norm.bias.clone()
         norm.running_mean.copy_(mean)
         norm.running_var.copy_(spread)
-        norm.weight.copy_((norm.running_var + norm.eps).sqrt())
-        norm.bias.copy_(bias + norm.running_mean)
+        with torch.no_grad():
+            norm.weight.copy_((norm.running_var + norm.eps).sqrt())
+            norm.bias += norm.running_mean
     model.train(was_training)
 
 
 def _fits(own: dict[str, torch.Tensor], other: dict[str, torch.Tensor], name: str) -> bool:
-    return own[name].shape == other[name].shape
+    return tuple(own[name].shape) == tuple(other[name].shape)
 
 
 def _misfit(weights: Path, why: str) -> UsageError:

@@ -84,7 +84,7 @@ def test_collate():
 
 
 def test_the_same_seed_gives_the_same_batches(folder, tmp_path):
-    corpus = train.prepare([folder], tmp_path)
+    corpus = train.prepare(train.Recipe(data=(str(folder),)), tmp_path)
     assert isinstance(corpus, Corpus)
     streams = [batches(corpus, size=(64, 96), batch=4, seed=3, mix=Mix()) for _ in range(2)]
     for _ in range(5):
@@ -123,7 +123,7 @@ def test_training_learns(folder, tmp_path):
     torch.manual_seed(0)
     recipe = train.Recipe(size=(96, 128), batch=4, warm_up=5, steps=40)
     state = train.new_state(recipe, torch.device("cpu"))
-    corpus = train.prepare([folder], tmp_path)
+    corpus = train.prepare(train.Recipe(data=(str(folder),)), tmp_path)
     feed = batches(corpus, size=recipe.size, batch=recipe.batch, seed=0, mix=recipe.mix)
     losses = [
         train.train_step(state, next(feed), recipe, torch.device("cpu"), torch.float32)
