@@ -1,6 +1,8 @@
 """Export the weights of any ultralytics detector to the ONNX file that the benchmark runs.
 
 python -m posebowl.benchmark.export --weights best.pt --images data/demo
+
+With --int8, the convolutions compute in 8 bits; the exported fp32 file itself may be given then.
 """
 
 from __future__ import annotations
@@ -21,9 +23,10 @@ import ultralytics
 
 import posebowl
 from posebowl import paths
-from posebowl.benchmark import cli, solution
+from posebowl.benchmark import cli, quantize, solution
+from posebowl.benchmark.dataset import read_labels
 from posebowl.benchmark.model import BestBox, load, quiet
-from posebowl.console import note
+from posebowl.console import note, warn
 from posebowl.errors import PoseBowlError, UsageError
 from posebowl.files import atomic_write, human_bytes
 
@@ -32,6 +35,9 @@ TOLERANCE_PIXELS: Final = 0.05
 TOLERANCE_SCORE: Final = 1e-3
 CHECKED: Final = 8
 """Photos on which the two are compared, at the size of either look."""
+
+OWN: Final = paths.SOLUTIONS / "benchmark" / "model.onnx"
+"""The solution's own file."""
 
 Size = tuple[int, int]
 
@@ -153,15 +159,62 @@ def find_images(folder: Path) -> list[Path]:
     return found
 
 
+def to_int8(content: bytes, args: argparse.Namespace) -> bytes:
+    """Quantize an exported network, say what it loses, and refuse to ship it if that is much.
+
+    Raises:
+        AccuracyError: It lost too much to replace the solution's own file.
+    """
+    looks = {entry.key: entry.value for entry in onnx.load_from_string(content).metadata_props}
+    first, second = (json.loads(looks[f"{name}_look"]) for name in ("first", "second"))
+    second = tuple(second) if second else None
+    images = find_images(args.calibrate)[: quantize.CALIBRATED]
+    note(f"Calibrating on {len(images)} photos of {args.calibrate}.")
+    shown = quantize.seen(content, images, tuple(first), second)
+    smaller = quantize.quantize(content, shown)
+    samples = read_labels(args.judge)
+    note(f"Comparing on {len(samples)} photos of {args.judge}.")
+    loss = quantize.weigh(content, smaller, samples, tuple(first), second)
+    note(f"Mean IoU: fp32 {loss.fp32.both_looks:.4f}, int8 {loss.int8.both_looks:.4f}.")
+    quantize.refuse(loss, args.out, OWN)
+    if loss.lost > quantize.MOST_LOST:
+        warn(f"int8 loses {loss.lost:.3f} of mean IoU, more than {quantize.MOST_LOST}.")
+    return smaller
+
+
+def read_exported(weights: Path) -> bytes:
+    """Read an ONNX file that was exported before.
+
+    Raises:
+        UsageError: It is not an fp32 file of this tool.
+    """
+    fix = "Export a checkpoint first, or give the checkpoint itself."
+    try:
+        model = onnx.load(weights)
+    except Exception as error:  # noqa: BLE001  (what protobuf raises differs by its version)
+        raise UsageError(f"{weights} cannot be read.", why=str(error), fix=fix) from None
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    if "first_look" not in metadata or metadata.get("precision") == "int8":
+        raise UsageError(f"{weights} is no fp32 file that benchmark.export made.", fix=fix)
+    return weights.read_bytes()
+
+
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, prog="posebowl.benchmark.export")
     parser.add_argument("--weights", type=Path, required=True, help="an ultralytics checkpoint")
-    parser.add_argument("--out", type=Path, default=paths.SOLUTIONS / "benchmark" / "model.onnx")
+    parser.add_argument("--out", type=Path, default=OWN)
     parser.add_argument("--images", type=Path, default=paths.DEMO_DATA, help="photos to check on")
     parser.add_argument("--imgsz", type=int, nargs=2, metavar=("H", "W"), default=(384, 480))
     parser.add_argument("--second", type=int, nargs=2, metavar=("H", "W"), default=(256, 320))
     parser.add_argument("--one-look", action="store_true", help="no closer look at what was found")
+    parser.add_argument("--int8", action="store_true", help="compute in 8 bits")
+    parser.add_argument(
+        "--calibrate", type=Path, default=paths.DEMO_DATA, help="photos that show int8 its ranges"
+    )
+    parser.add_argument(
+        "--judge", type=Path, default=paths.DEMO_DATA, help="labelled photos to compare int8 on"
+    )
     parser.add_argument("--force", action="store_true", help="replace an existing file")
     return parser.parse_args(argv)
 
@@ -177,6 +230,8 @@ def main() -> None:
             why="No file is replaced unasked.",
             fix="Add --force to replace it, or name another file with --out.",
         )
+    if args.weights.suffix == ".onnx" and not args.int8:
+        raise UsageError(f"{args.weights} is exported already.", fix="Add --int8, or give a .pt.")
     first, second = tuple(args.imgsz), None if args.one_look else tuple(args.second)
     if any(edge % 32 or edge <= 0 for edge in (*first, *(second or ()))):
         raise UsageError(
@@ -184,7 +239,12 @@ def main() -> None:
             why="The network halves them five times.",
             fix="Take --imgsz 384 480 --second 256 320, for example.",
         )
-    content = export(args.weights, find_images(args.images), first=first, second=second)
+    if args.weights.suffix == ".onnx":
+        content = read_exported(args.weights)
+    else:
+        content = export(args.weights, find_images(args.images), first=first, second=second)
+    if args.int8:
+        content = to_int8(content, args)
     with atomic_write(args.out) as file:
         file.write(content)
     note(f"Wrote {args.out} ({human_bytes(len(content))}).")

@@ -30,7 +30,9 @@ class Quality:
     """Share of photos with an IoU under 0.1 after both looks."""
 
 
-def measure(network: Network, samples: Sequence[Sample], size: Size, second: Size) -> Quality:
+def measure(
+    network: Network, samples: Sequence[Sample], size: Size, second: Size | None
+) -> Quality:
     """Give the mean IoU on labelled photos.
 
     Args:

@@ -1,4 +1,4 @@
-"""Tasks for the benchmark's network: train and export."""
+"""Tasks for the benchmark's network: train, evaluate and export."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from posebowl.command import JSON, command
 
 
 @command(
-    iterable=["data"],
+    iterable=["data", "cutouts", "backgrounds"],
     help={
         "data": "labelled photos to train on; may be repeated",
         "val": "labelled photos that are only measured on",
+        "cutouts": "spacecraft alone, to be pasted; may be repeated",
+        "backgrounds": "photos without spacecraft, to paste them over; may be repeated",
+        "start": "weights to begin with: a .pt checkpoint, or an exported .onnx (random ones)",
         "out": "folder for checkpoints, curves and the cache",
         "model": "an ultralytics YAML (yolo26n.yaml)",
         "minutes": "how long to train (60)",
@@ -23,8 +26,11 @@ from posebowl.command import JSON, command
 def train(
     _: Context,
     data: list[str],
+    cutouts: list[str],
+    backgrounds: list[str],
     val: str = "",
     out: str = "",
+    start: str = "",
     model: str = "",
     minutes: str = "",
     seed: int = 0,
@@ -35,11 +41,37 @@ def train(
     from posebowl import cli
 
     cli.required("benchmark.train", data=data, val=val, out=out)
-    words = [word for folder in data for word in ("--data", folder)]
-    words += cli.flags(
-        val=val, out=out, model=model, minutes=minutes, seed=seed, device=device, resume=resume
+    words = cli.flags(
+        val=val,
+        out=out,
+        start=start,
+        model=model,
+        minutes=minutes,
+        seed=seed,
+        device=device,
+        resume=resume,
     )
+    for flag, folders in (("data", data), ("cutouts", cutouts), ("backgrounds", backgrounds)):
+        words += [word for folder in folders for word in (f"--{flag}", folder)]
     return cli.in_environment("cpu", "posebowl.benchmark.train", *words)
+
+
+@command(
+    iterable=["data"],
+    help={
+        "data": "labelled photos; may be repeated",
+        "weights": "an ONNX file of benchmark.export (solutions/benchmark/model.onnx)",
+        "json": JSON,
+    },
+)
+def evaluate(_: Context, data: list[str], weights: str = "", json: bool = False) -> int:
+    """Measure a network on labelled photos: mean IoU in all, by size and by family."""
+    from posebowl import cli
+
+    cli.required("benchmark.evaluate", data=data)
+    words = [word for folder in data for word in ("--data", folder)]
+    words += cli.flags(weights=weights, json=json)
+    return cli.in_environment("cpu", "posebowl.benchmark.evaluate", *words)
 
 
 @command(
@@ -48,6 +80,9 @@ def train(
         "out": "the ONNX file (solutions/benchmark/model.onnx)",
         "images": "photos to compare ONNX and PyTorch on (data/demo)",
         "one_look": "no closer look at what was found",
+        "int8": "compute in 8 bits; --weights may be an exported fp32 file then",
+        "calibrate": "photos that show int8 its ranges (data/demo)",
+        "judge": "labelled photos on which int8 is compared with fp32 (data/demo)",
         "force": "replace an existing file",
         "json": JSON,
     },
@@ -58,6 +93,9 @@ def export(
     out: str = "",
     images: str = "",
     one_look: bool = False,
+    int8: bool = False,
+    calibrate: str = "",
+    judge: str = "",
     force: bool = False,
     json: bool = False,
 ) -> int:
@@ -66,7 +104,16 @@ def export(
     from posebowl.archive import digest
 
     cli.required("benchmark.export", weights=weights)
-    words = cli.flags(weights=weights, out=out, images=images, one_look=one_look, force=force)
+    words = cli.flags(
+        weights=weights,
+        out=out,
+        images=images,
+        one_look=one_look,
+        int8=int8,
+        calibrate=calibrate,
+        judge=judge,
+        force=force,
+    )
     code = cli.in_environment("cpu", "posebowl.benchmark.export", *words, as_json=json)
     if json and not code:
         made = cli.existing(out, paths.SOLUTIONS / "benchmark" / "model.onnx")
