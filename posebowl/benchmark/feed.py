@@ -56,8 +56,10 @@ def batches(
             viewer = Viewer(rng, size, mix)
             composer = Composer(rng, size, paste or Paste(), corpus.stock) if corpus.stock else None
             for chosen in _order(len(corpus), batch, rng):
-                opened = [open_photos(corpus, int(index), rng) for index in chosen]
-                ready.put(collate([take(viewer, composer, photos) for photos in opened]))
+                views = [
+                    take(viewer, composer, open_photos(corpus, int(index), rng)) for index in chosen
+                ]
+                ready.put(collate(views))
         except BaseException as error:  # noqa: BLE001  (handed to the thread that trains)
             ready.put(error)
 
