@@ -112,7 +112,7 @@ def test_train_then_resume_then_export(folder, tmp_path, monkeypatch):
     words = ["--weights", out / "best.pt", "--images", folder, "--out", model_file]
     command(monkeypatch, export, *words)
     content = model_file.read_bytes()
-    with pytest.raises(UsageError, match="exists"):
+    with pytest.raises(UsageError, match="there already"):
         command(monkeypatch, export, *words)
     assert model_file.read_bytes() == content
     command(monkeypatch, export, *words, "--force", "--one-look")
