@@ -75,7 +75,7 @@ def test_packages_gpu(session: nox.Session) -> None:
 @nox.session(tags=["check"])
 def tests(session: nox.Session) -> None:
     """Test this project, with every engine that is at hand; the rest is skipped and named."""
-    sync(session, "--group", "render", "--group", "lean")
+    sync(session, "--group", "render", "--group", "lean", "--group", "docs")
     session.run("pytest", *session.posargs)
 
 
