@@ -52,9 +52,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1400])
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_is_sound(
-    chromium: Browser, site: Path, page: str, width: int, scheme: str
-) -> None:
+def test_a_page_is_sound(chromium: Browser, site: Path, page: str, width: int, scheme: str) -> None:
     chromium.media(scheme=scheme, width=width, height=800)
     chromium.open(site / f"{page}.html")
     assert chromium.run("return document.documentElement.scrollWidth") == width
