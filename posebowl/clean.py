@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from posebowl import history
 from posebowl.archive import packed_by_us
 from posebowl.challenge import PREDICTIONS_FILE
 from posebowl.errors import PoseBowlError
-from posebowl.folder import LOCK_FILE, LOG_FILE, REPORT_FILE, RESULT_FILE
+from posebowl.folder import HISTORY_DIR, LOCK_FILE, LOG_FILE, REPORT_FILE, RESULT_FILE
 
 ARCHIVE_FILE: Final = "submission.zip"
 MADE_FILES: Final = frozenset({PREDICTIONS_FILE, LOG_FILE, RESULT_FILE, REPORT_FILE})
-MADE_FOLDERS: Final = frozenset({"history", "runs"})
+MADE_FOLDERS: Final = frozenset({"runs"})
 
 _RUN: Final = re.compile(r"\.run-.+")
 _PART: Final = re.compile(r"\.(.+)\.[^.]+\.part")
@@ -35,8 +36,11 @@ class Cleaned:
     freed_bytes: int
 
 
-def clean(folder: Path) -> Cleaned:
+def clean(folder: Path, *, with_history: bool = False) -> Cleaned:
     """Remove results, logs, reports and the remains of killed runs.
+
+    The history stays unless asked for: it is what earlier results are compared with. A run in
+    it that the user gave another name stays in any case.
 
     A submission.zip goes only if `pack` made it and nobody changed it since: then it can be
     made again. Its comment tells (see archive.content_mark): unlike a note kept beside it, it
@@ -51,31 +55,47 @@ def clean(folder: Path) -> Cleaned:
     freed = 0
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if _is_results_folder(path):
-            inner = clean(path)
+            inner = clean(path, with_history=with_history)
             removed += inner.removed
             kept += inner.kept
             freed += inner.freed_bytes
             _remove_if_empty(path)
             continue
-        if not _is_made(path):
-            kept += [path] if path.name not in _QUIET else []
-            continue
-        try:
-            if path.is_dir():
-                _open_up(path)
-            size = _size(path)
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
-        except OSError as error:
-            raise PoseBowlError(
-                f"{error.filename or path} could not be removed: {error.strerror}.",
-                fix="Remove it by hand.",
-            ) from None
-        removed.append(path)
-        freed += size
+        made = [path] if _is_made(path) else []
+        if with_history and path.name == HISTORY_DIR and not path.is_symlink():
+            made = sorted(history.kept(path))
+        stays = not made or (made != [path] and not _is_emptied_by(path, made))
+        if stays and path.name not in _QUIET:
+            kept.append(path)
+        for one in made:
+            freed += _remove(one)
+            removed.append(one)
+        if made and _is_emptied_by(path, []):
+            path.rmdir()
     return Cleaned(removed=tuple(removed), kept=tuple(kept), freed_bytes=freed)
+
+
+def _remove(path: Path) -> int:
+    """Remove a file or a folder, and return how many bytes that gives back."""
+    try:
+        if path.is_dir():
+            _open_up(path)
+        size = _size(path)
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    except OSError as error:
+        raise PoseBowlError(
+            f"{error.filename or path} could not be removed: {error.strerror}.",
+            fix="Remove it by hand.",
+        ) from None
+    return size
+
+
+def _is_emptied_by(folder: Path, removed: list[Path]) -> bool:
+    """Tell a folder in which nothing else is than what goes."""
+    return folder.is_dir() and not folder.is_symlink() and set(folder.iterdir()) == set(removed)
 
 
 def _is_results_folder(path: Path) -> bool:

@@ -18,6 +18,9 @@ LOG_FILE: Final = "log.txt"
 RESULT_FILE: Final = "result.json"
 REPORT_FILE: Final = "report.html"
 SCRATCH_PREFIX: Final = ".run-"
+HISTORY_DIR: Final = "history"
+MOST_RUNS: Final = 50
+"""Kept in the history of each folder."""
 LOCK_FILE: Final = ".lock"
 
 

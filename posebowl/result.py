@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from types import UnionType
 from typing import Any, Final, TypeVar, cast, get_args, get_origin, get_type_hints
@@ -129,11 +130,21 @@ def read(path: Path) -> Result:
 
 def _build(kind: type[_T], table: object) -> _T:
     """Make a dataclass of what JSON gave, each field of the type that it is declared with."""
-    given, hints = _expect(table, dict, kind.__name__), get_type_hints(kind)
-    known = [field.name for field in fields(cast("type[Any]", kind))]
+    given = _expect(table, dict, kind.__name__)
     return kind(
-        **{name: _convert(hints[name], given[name], name) for name in known if name in given}
+        **{
+            name: _convert(hint, given[name], name)
+            for name, hint in _hints(kind).items()
+            if name in given
+        }
     )
+
+
+@cache
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    """Return the types of a dataclass's fields; asked once, as a run has thousands of samples."""
+    hints = get_type_hints(kind)
+    return {field.name: hints[field.name] for field in fields(kind)}
 
 
 def _convert(hint: Any, value: object, name: str) -> Any:

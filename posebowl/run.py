@@ -23,6 +23,7 @@ from posebowl.errors import EngineError, UsageError, Verdict, VerdictError
 from posebowl.files import atomic_write
 from posebowl.folder import (
     LOG_FILE,
+    MOST_RUNS,
     REPORT_FILE,
     RESULT_FILE,
     SCRATCH_PREFIX,
@@ -61,6 +62,8 @@ class Request:
     """Give the embedded engine the whole cpu group, whatever the submission imports."""
     allow_cpu: bool = False
     """Run the gpu image without a GPU where there is none."""
+    keep_runs: int = MOST_RUNS
+    """How many runs the history of `out` keeps, this one among them."""
 
 
 def run(request: Request, display: Display) -> Result:
@@ -319,6 +322,27 @@ def _publish(work: _Work) -> None:
             results.write(work.result, work.request.out / RESULT_FILE)
         except OSError as again:
             raise _host_failure(again, work.request.out) from again
+    else:
+        _keep(work)
+
+
+def _keep(work: _Work) -> None:
+    """Add the run to the history, which is never worth a failure."""
+    from posebowl import history
+
+    images = work.predictions.frame if work.predictions else None
+    try:
+        history.keep(
+            work.request.out,
+            work.result,
+            work.score.frame if work.score else images,
+            most_runs=work.request.keep_runs,
+        )
+    except OSError as error:
+        warning = f"The run is not in the history: {error.strerror or error}."
+        work.learn(warnings=(*work.result.warnings, warning))
+        with contextlib.suppress(OSError):
+            results.write(work.result, work.request.out / RESULT_FILE)
 
 
 def _write_results(work: _Work) -> None:

@@ -32,10 +32,10 @@ def test_only_what_the_tool_made_goes(tmp_path: Path):
     packed(tmp_path / "s", folder / "submission.zip")
     size = (folder / "submission.zip").stat().st_size
     done = clean(folder)
-    assert names(done.removed) == made | {"history", "runs", ".run-abc", "submission.zip"}
-    assert names(done.kept) == (mine | {"mine"}) - {"README.md"}
-    assert {path.name for path in folder.iterdir()} == mine | {"mine"}
-    assert done.freed_bytes == 5 * (len(made) + 1) + size
+    assert names(done.removed) == made | {"runs", ".run-abc", "submission.zip"}
+    assert names(done.kept) == (mine | {"mine", "history"}) - {"README.md"}
+    assert {path.name for path in folder.iterdir()} == mine | {"mine", "history"}
+    assert done.freed_bytes == 5 * len(made) + size
     assert clean(folder).removed == ()
 
 
@@ -110,3 +110,26 @@ def test_folders_of_results_below_are_cleaned_and_go_when_empty(tmp_path: Path):
     assert done.removed == (mine / "log.txt",)
     assert not mine.exists()
     assert (theirs / "log.txt").exists()
+
+
+RUN_IDS = ("20240501-120000-abc123", "20240502-120000-abc123")
+
+
+def test_history_goes_when_asked_for(tmp_path: Path):
+    for name in RUN_IDS:
+        (tmp_path / "history" / name).mkdir(parents=True)
+        (tmp_path / "history" / name / "result.json").write_text("12345")
+    assert clean(tmp_path).kept == (tmp_path / "history",)
+    done = clean(tmp_path, with_history=True)
+    assert names(done.removed) == set(RUN_IDS)
+    assert (done.freed_bytes, done.kept) == (10, ())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_the_user_named_stays(tmp_path: Path):
+    for name in (*RUN_IDS, "best"):
+        (tmp_path / "history" / name).mkdir(parents=True)
+    done = clean(tmp_path, with_history=True)
+    assert names(done.removed) == set(RUN_IDS)
+    assert done.kept == (tmp_path / "history",)
+    assert (tmp_path / "history" / "best").is_dir()

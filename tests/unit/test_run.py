@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from posebowl import report, result, run
+from posebowl import history, report, result, run
 from posebowl.challenge import LIMITS, Limits, Variant
 from posebowl.display import Display
 from posebowl.engines import select
@@ -21,7 +21,7 @@ from posebowl.engines.base import Engine, EngineName, Limit, Outcome, RunSpec, S
 from posebowl.errors import BadArchiveError, BusyError, EngineError, LimitUnenforcedError, Verdict
 from posebowl.process import ProcessError
 from posebowl.result import Meter, Result
-from tests.conftest import BOXES, write_table
+from tests.conftest import BOXES, IDS, write_table
 
 OUTCOME = Outcome(
     exit_code=0,
@@ -107,7 +107,7 @@ class Bench:
         return ended
 
     def files(self) -> set[str]:
-        return {path.name for path in self.out.iterdir()} - {".lock"}
+        return {path.name for path in self.out.iterdir()} - {".lock", "history"}
 
 
 @pytest.fixture
@@ -313,6 +313,34 @@ def test_a_full_disk_gives_up_all_but_the_verdict(
     assert ended.verdict is Verdict.ENGINE_ERROR
     assert "No space left" in ended.message
     assert bench.files() == {"result.json"}
+
+
+def test_each_run_is_kept_with_its_predictions(bench: Bench) -> None:
+    passed = bench.run(FakeEngine())
+    failed = bench.run(FakeEngine(ends=EngineError("It failed.")))
+    kept, broken = history.runs(bench.out)
+    assert [item.result for item in kept] == [failed, passed]
+    assert broken == []
+    assert kept[0].images() is None
+    images = kept[1].images()
+    assert images is not None
+    assert images.height == len(IDS)
+    assert images["iou"].mean() == pytest.approx(passed.score.mean_iou if passed.score else None)
+    assert (kept[1].folder / "report.html").is_file()
+
+
+def test_a_history_that_cannot_be_written_is_a_warning(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(history, "keep", full)
+    ended = bench.run(FakeEngine())
+    assert ended.verdict is Verdict.OK
+    assert ended.warnings[-1:] == ("The run is not in the history: No space left on device.",)
+    assert result.read(bench.out / "result.json") == ended
+    assert bench.files() == RESULTS
 
 
 def test_not_even_the_verdict_can_be_written(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
