@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from invoke import Collection
 
-from posebowl.commands import benchmark, data, evaluation, images, machine, submission
+from posebowl.commands import benchmark, data, evaluation, images, machine, runs, submission
 
 ns = Collection(
     submission.pack,
@@ -13,6 +13,8 @@ ns = Collection(
     submission.score,
     evaluation.evaluate,
     submission.clean,
+    runs.history,
+    runs.compare,
     machine.diagnose,
     machine.configuration,
     images.build,

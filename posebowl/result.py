@@ -134,7 +134,7 @@ def _build(kind: type[_T], table: object) -> _T:
     return kind(
         **{
             name: _convert(hint, given[name], name)
-            for name, hint in _hints(kind).items()
+            for name, hint in _hints(cast("Any", kind)).items()
             if name in given
         }
     )

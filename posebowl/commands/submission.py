@@ -127,9 +127,15 @@ def score(_: Context, predictions: str, labels: str, json: bool = False) -> None
         shown.scored(result)
 
 
-@command(help={"folder": "the folder of the results (submission/)", "json": JSON})
-def clean(_: Context, folder: str = "", json: bool = False) -> None:
-    """Remove what runs left; never a zip that you made."""
+@command(
+    help={
+        "folder": "the folder of the results (submission/)",
+        "history": "the history of runs too",
+        "json": JSON,
+    }
+)
+def clean(_: Context, folder: str = "", history: bool = False, json: bool = False) -> None:
+    """Remove what runs left; never a zip that you made, the history only if asked."""
     from posebowl import clean as cleaning
     from posebowl import cli, shown
     from posebowl.errors import UsageError
@@ -143,4 +149,5 @@ def clean(_: Context, folder: str = "", json: bool = False) -> None:
             fix="Type: invoke clean",
         )
     with held(place):
-        cli.present(cleaning.clean(place), shown.cleaned, as_json=json)
+        done = cleaning.clean(place, with_history=history)
+        cli.present(done, shown.cleaned, as_json=json)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
-
-from posebowl.engines.base import Sample
-from posebowl.files import human_bytes
-from posebowl.report.text import duration
 
 WIDTH: Final = 360
 HEIGHT: Final = 200
@@ -21,8 +16,6 @@ LEFT, RIGHT, TOP, BOTTOM = 52.0, 350.0, 14.0, 168.0
 """The plotting area inside the SVG."""
 
 _MOST_POINTS: Final = 1500
-_MOST_SAMPLES: Final = 300
-_SPANS: Final = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
 
 Floats = NDArray[np.float64]
 
@@ -86,6 +79,9 @@ class Chart:
     y_ticks: tuple[Tick, ...]
     bars: tuple[Bar, ...] = ()
     line: str = ""
+    line2: str = ""
+    """A second line, dashed; then both are named by `names`."""
+    names: tuple[str, ...] = ()
     area: str = ""
     dots: str = ""
     marks: tuple[Tick, ...] = ()
@@ -107,17 +103,6 @@ def iou_histogram(ious: Floats, *, mean: float, median: float, bins: int = 20) -
     top = max(int(counts.max(initial=0)), 1) * 1.06
     x = Scale(low=0, high=1, start=LEFT, stop=RIGHT)
     y = Scale(low=0, high=top, start=BOTTOM, stop=TOP)
-    bars = tuple(
-        Bar(
-            x=round(x(low) + 0.8, 1),
-            y=y(int(count)),
-            width=round(x(high) - x(low) - 1.6, 1),
-            height=round(BOTTOM - y(int(count)), 1),
-            label=f"IoU {low:.2f} to {high:.2f}: {int(count):,}",
-        )
-        for count, low, high in zip(counts, edges, edges[1:], strict=False)
-        if count
-    )
     low_share = float((ious < 0.5).mean()) if ious.size else 0.0
     return Chart(
         name="histogram",
@@ -128,7 +113,7 @@ def iou_histogram(ious: Floats, *, mean: float, median: float, bins: int = 20) -
         y_label="images",
         x_ticks=tuple(Tick(at=x(v / 4), label=f"{v / 4:g}") for v in range(5)),
         y_ticks=tuple(Tick(at=y(v), label=f"{v:,.0f}") for v in steps(top, whole=True)),
-        bars=bars,
+        bars=_bars(counts, edges, x, y, "IoU"),
         marks=(
             Tick(at=x(mean), label=f"mean {mean:.2f}"),
             Tick(at=x(median), label=f"median {median:.2f}"),
@@ -166,6 +151,72 @@ def iou_by_size(sizes: Floats, ious: Floats) -> Chart:
     )
 
 
+def iou_pairs(before: Floats, after: Floats) -> Chart:
+    """Draw the IoU of each image in two runs against each other.
+
+    Args:
+        before: IoU of each image (n,) in the first run.
+        after: IoU of the same images (n,) in the second.
+    """
+    x = Scale(low=0, high=1, start=LEFT, stop=RIGHT)
+    y = Scale(low=0, high=1, start=BOTTOM, stop=TOP)
+    order = np.argsort(after - before, kind="stable")
+    shown = order[np.linspace(0, len(order) - 1, min(len(order), _MOST_POINTS)).astype(int)]
+    better, worse = int((after > before).sum()), int((after < before).sum())
+    ticks = [v / 4 for v in range(5)]
+    return Chart(
+        name="pairs",
+        title="IoU of each image, before and after",
+        summary=f"IoU of {len(before):,} images in both runs: {better:,} lie above the diagonal, "
+        f"which is better after, and {worse:,} below it.",
+        x_label="IoU before",
+        y_label="IoU after",
+        x_ticks=tuple(Tick(at=x(v), label=f"{v:g}") for v in ticks),
+        y_ticks=tuple(Tick(at=y(v), label=f"{v:g}") for v in ticks),
+        dots="".join(f"M{x(float(before[i]))} {y(float(after[i]))}h0" for i in shown),
+        line=polyline([(x(0), y(0)), (x(1), y(1))]),
+    )
+
+
+def iou_differences(before: Floats, after: Floats, bins: int = 40) -> Chart:
+    """Draw how many images gained or lost how much; those that stayed are told, not drawn."""
+    changed = (after - before)[np.abs(after - before) > 1e-9]
+    reach = max(0.05, min(1.0, float(np.abs(changed).max(initial=0.0))))
+    counts, edges = np.histogram(changed, bins=bins, range=(-reach, reach))
+    top = max(int(counts.max(initial=0)), 1) * 1.06
+    values = [sign * v for v in steps(reach * 0.95, count=2) for sign in ((-1, 1) if v else (1,))]
+    x = Scale(low=-reach, high=reach, start=LEFT, stop=RIGHT)
+    y = Scale(low=0, high=top, start=BOTTOM, stop=TOP)
+    return Chart(
+        name="differences",
+        title="Change of IoU",
+        summary=f"Histogram of the change of IoU of {changed.size:,} images that changed; "
+        f"{before.size - changed.size:,} stayed as they were.",
+        x_label="IoU after minus IoU before",
+        y_label="images that changed",
+        x_ticks=tuple(Tick(at=x(v), label=f"{v:+g}" if v else "0") for v in values),
+        y_ticks=tuple(Tick(at=y(v), label=f"{v:,.0f}") for v in steps(top, whole=True)),
+        bars=_bars(counts, edges, x, y, "change"),
+        marks=(Tick(at=x(0), label="no change"),),
+    )
+
+
+def _bars(
+    counts: NDArray[np.integer], edges: Floats, x: Scale, y: Scale, of: str
+) -> tuple[Bar, ...]:
+    return tuple(
+        Bar(
+            x=round(x(low) + 0.6, 1),
+            y=y(int(count)),
+            width=round(x(high) - x(low) - 1.2, 1),
+            height=round(BOTTOM - y(int(count)), 1),
+            label=f"{of} {low:.2f} to {high:.2f}: {int(count):,}",
+        )
+        for count, low, high in zip(counts, edges, edges[1:], strict=False)
+        if count
+    )
+
+
 def _medians(sizes: Floats, ious: Floats) -> list[tuple[float, float]]:
     """Split images into groups of like size, and give each group's median size and IoU."""
     groups = min(12, len(sizes) // 6)
@@ -176,85 +227,6 @@ def _medians(sizes: Floats, ious: Floats) -> list[tuple[float, float]]:
         (float(np.median(sizes[part])), float(np.median(ious[part])))
         for part in np.array_split(order, groups)
     ]
-
-
-def memory_over_time(samples: Sequence[Sample], *, limit: float | None) -> Chart | None:
-    """Draw memory over time; None where there are too few samples."""
-    points = [(s.elapsed_s, float(s.memory_bytes)) for s in samples]
-    peak = max((value for _, value in points), default=0.0)
-    return _over_time(
-        points,
-        name="memory",
-        title="Memory over time",
-        summary=f"Memory over time; the highest sample is {human_bytes(peak)}.",
-        y_label="memory",
-        limit=limit,
-        binary=True,
-    )
-
-
-def cpu_over_time(samples: Sequence[Sample], *, limit: float | None) -> Chart | None:
-    """Draw busy processor cores over time; None where there are too few samples."""
-    points = [
-        (b.elapsed_s, max(0.0, (b.cpu_s - a.cpu_s) / (b.elapsed_s - a.elapsed_s)))
-        for a, b in itertools.pairwise(samples)
-        if b.elapsed_s > a.elapsed_s
-    ]
-    peak = max((value for _, value in points), default=0.0)
-    return _over_time(
-        points,
-        name="cpu",
-        title="CPU over time",
-        summary=f"Busy processor cores over time; at most {peak:.1f}.",
-        y_label="busy cores",
-        limit=limit,
-        binary=False,
-    )
-
-
-def _over_time(
-    points: Sequence[tuple[float, float]],
-    *,
-    name: str,
-    title: str,
-    summary: str,
-    y_label: str,
-    limit: float | None,
-    binary: bool,
-) -> Chart | None:
-    points = thin([(t, v) for t, v in points if math.isfinite(t) and math.isfinite(v)])
-    if len(points) < 2:
-        return None
-    peak = max(value for _, value in points)
-    # A limit far above what was used would press the curve flat: it is told, not drawn.
-    near = limit is not None and 0 < limit <= 2.5 * peak
-    top = max(peak, limit or 0.0) * 1.05 if near else peak * 1.15
-    top = top or 1.0
-    x = Scale(low=0, high=points[-1][0], start=LEFT, stop=RIGHT)
-    y = Scale(low=0, high=top, start=BOTTOM, stop=TOP)
-    line = polyline([(x(time), y(value)) for time, value in points])
-    values = binary_steps(top) if binary else steps(top)
-    return Chart(
-        name=name,
-        title=title,
-        summary=f"{summary} The run took {duration(points[-1][0])}.",
-        x_label="time since main.sh started",
-        y_label=y_label,
-        x_ticks=tuple(Tick(at=x(v), label=_short_time(v)) for v in spans(points[-1][0])),
-        y_ticks=tuple(Tick(at=y(v), label=_short_bytes(v) if binary else f"{v:g}") for v in values),
-        line=line,
-        area=f"{line}V{BOTTOM}H{x(points[0][0])}Z",
-        levels=(Tick(at=y(limit), label="limit"),) if near and limit is not None else (),
-    )
-
-
-def thin(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Keep the highest point of each of at most 300 stretches, so that peaks stay."""
-    if len(points) <= _MOST_SAMPLES:
-        return list(points)
-    size = math.ceil(len(points) / _MOST_SAMPLES)
-    chunks = (points[i : i + size] for i in range(0, len(points), size))
-    return [max(chunk, key=lambda point: point[1]) for chunk in chunks]
 
 
 def polyline(points: Iterable[tuple[float, float]]) -> str:
@@ -269,25 +241,3 @@ def steps(top: float, *, whole: bool = False, count: int = 4) -> list[float]:
     step = next(s * power for s in (1, 2, 5, 10) if s * power >= raw * 0.999)
     step = max(step, 1.0) if whole else step
     return [round(i * step, 10) for i in range(int(top / step + 1e-9) + 1)]
-
-
-def binary_steps(top: float, count: int = 4) -> list[float]:
-    """Choose round numbers of bytes 0..top: powers of two."""
-    step = 2.0 ** math.ceil(math.log2(max(top / count, 1.0)))
-    return [i * step for i in range(int(top / step) + 1)]
-
-
-def spans(end: float, count: int = 5) -> list[float]:
-    """Choose round times 0..end, in seconds."""
-    step = next((s for s in _SPANS if s * count >= end), end / count)
-    return [round(i * step, 3) for i in range(int(end / step + 1e-9) + 1)] if step else [0.0]
-
-
-def _short_bytes(count: float) -> str:
-    """Label an axis: human_bytes without a needless `.0`."""
-    return human_bytes(count).replace(".0 ", " ") if count else "0"
-
-
-def _short_time(seconds: float) -> str:
-    """Label an axis: a duration without a needless `.0`."""
-    return duration(seconds).replace(".0 ", " ") if seconds else "0"

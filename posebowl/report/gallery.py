@@ -36,13 +36,19 @@ class Item:
     truth: Box | None
     iou: float | None
     chips: tuple[str, ...] = ()
+    before: Box | None = None
+    """What another run predicted, where two are compared."""
+    iou_before: float | None = None
 
     @property
     def label(self) -> str:
         """Say in words what the picture shows."""
         parts = [f"Image {shorten(self.image_id, 60)}"]
         if self.iou is not None:
-            parts.append(f"IoU {self.iou:.2f}")
+            before = f"{self.iou_before:.2f} before, " if self.iou_before is not None else ""
+            parts.append(f"IoU {before}{self.iou:.2f}")
+        if self.before is not None:
+            parts.append(f"box predicted before {_words(self.before)}")
         parts.append(f"predicted box {_words(self.pred)}")
         if self.truth is not None:
             parts.append(f"true box {_words(self.truth)}")

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from posebowl.files import write_text
 from posebowl.report import gallery, pictures, sections
+from posebowl.report.speed import speed_view
 from posebowl.report.text import clean, get, read_log, shorten
 from posebowl.result import Result
 from posebowl.score import Score
@@ -70,7 +71,7 @@ def render(
         score=sections.score_view(score),
         gallery=chosen,
         groups=groups,
-        speed=sections.speed_view(result),
+        speed=speed_view(result),
         warnings=[shorten(text, 600) for text in result.warnings[:_MOST_WARNINGS]],
         more_warnings=max(0, len(result.warnings) - _MOST_WARNINGS),
         environment=sections.environment_rows(result),

@@ -103,7 +103,7 @@ def close_up_region(item: Item, width: int, height: int) -> Box | None:
 
     Both boxes are in it where they are near each other, else the true one.
     """
-    boxes = [box for box in (item.truth, item.pred) if box is not None]
+    boxes = [box for box in (item.truth, item.pred, item.before) if box is not None]
     around = (
         min(box[0] for box in boxes),
         min(box[1] for box in boxes),

@@ -11,15 +11,8 @@ import numpy as np
 from posebowl.challenge import LIMITS, Variant
 from posebowl.engines.base import Limit
 from posebowl.errors import Verdict
-from posebowl.report.charts import (
-    Chart,
-    Floats,
-    cpu_over_time,
-    iou_by_size,
-    iou_histogram,
-    memory_over_time,
-)
-from posebowl.report.text import duration, get, quantity, shorten, signal_name
+from posebowl.report.charts import Chart, Floats, iou_by_size, iou_histogram
+from posebowl.report.text import get, quantity, shorten, signal_name
 from posebowl.result import Meter, Result
 from posebowl.score import TRUE_COLUMNS, Score
 from posebowl.wording import counted
@@ -126,16 +119,6 @@ class ScoreView:
     facts: tuple[tuple[str, str], ...]
     charts: tuple[Chart, ...]
     sizes: tuple[SizeRow, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Speed:
-    """How fast it is."""
-
-    rate: float | None
-    forecast: str
-    facts: tuple[tuple[str, str], ...]
-    charts: tuple[Chart, ...]
 
 
 def headline(result: Result) -> Headline:
@@ -326,39 +309,6 @@ def _size_rows(sizes: Floats, ious: Floats) -> tuple[SizeRow, ...]:
                 )
             )
     return tuple(rows)
-
-
-def speed_view(result: Result) -> Speed | None:
-    """Say how fast a run was, and how many images fit into the platform's time."""
-    timing = result.timing
-    if timing is None:
-        return None
-    rate = timing.images_per_second
-    forecast = ""
-    if result.verdict is Verdict.OK and rate is not None and math.isfinite(rate) and rate > 0:
-        fit = rate * PLATFORM.wall_time_s
-        fit = math.floor(fit / 10 ** max(0, math.floor(math.log10(max(fit, 1))) - 2))
-        fit *= 10 ** max(0, math.floor(math.log10(max(rate * PLATFORM.wall_time_s, 1))) - 2)
-        forecast = (
-            f"In {PLATFORM.wall_time_s / 60:.0f} minutes this solution can do about {fit:,} "
-            "images on this machine."
-        )
-    facts = [("main.sh took", duration(timing.wall_s)), ("engine start", duration(timing.start_s))]
-    memory, cpu = result.meters.get("memory"), result.meters.get("cpu")
-    if memory:
-        facts.append(("peak memory", quantity(memory.used, memory.unit)))
-    if cpu:
-        facts.append(("mean CPU", quantity(cpu.used, cpu.unit)))
-    charts = (
-        memory_over_time(result.samples, limit=memory.limit if memory else None),
-        cpu_over_time(result.samples, limit=cpu.limit if cpu else None),
-    )
-    return Speed(
-        rate=rate if forecast else None,
-        forecast=forecast,
-        facts=tuple(facts),
-        charts=tuple(chart for chart in charts if chart is not None),
-    )
 
 
 def environment_rows(result: Result) -> tuple[tuple[str, str], ...]:

@@ -14,13 +14,20 @@ from posebowl.report.charts import (
     RIGHT,
     TOP,
     Scale,
-    binary_steps,
-    cpu_over_time,
     iou_by_size,
+    iou_differences,
     iou_histogram,
+    iou_pairs,
+    steps,
+)
+from posebowl.report.timelines import (
+    binary_steps,
+    bytes_over_time,
+    cpu_over_time,
+    images_over_time,
     memory_over_time,
     spans,
-    steps,
+    steady_pace,
     thin,
 )
 
@@ -134,3 +141,69 @@ def test_thinning_keeps_peaks() -> None:
     few = thin(many)
     assert len(few) == 300
     assert (1234.0, 99.0) in few
+
+
+def working(count: int = 21, *, per_second: float = 10) -> list[Sample]:
+    """Return samples of a run that reads images at an even pace after two seconds."""
+    return [
+        Sample(
+            elapsed_s=0.5 * i,
+            memory_bytes=1,
+            cpu_s=i,
+            read_bytes=i << 20,
+            write_bytes=i << 10,
+            images=max(0, int((0.5 * i - 2) * per_second)),
+        )
+        for i in range(1, count + 1)
+    ]
+
+
+def test_images_over_time_are_a_rate() -> None:
+    chart = images_over_time(working())
+    assert chart is not None
+    assert "at most 10.0" in chart.summary
+    assert all(LEFT <= x <= RIGHT and TOP <= y <= BOTTOM for x, y in points(chart.line))
+
+
+def test_without_a_count_there_is_no_pace() -> None:
+    assert images_over_time(samples(9)) is None
+    assert steady_pace(samples(9)) is None
+
+
+def test_the_steady_pace_leaves_out_start_and_end() -> None:
+    ended = [
+        *working(),
+        *(Sample(elapsed_s=20 + i, memory_bytes=1, cpu_s=9, images=85) for i in range(5)),
+    ]
+    assert steady_pace(ended) == (2.5, pytest.approx(10))
+
+
+def test_a_burst_tells_no_steady_pace() -> None:
+    assert steady_pace(working(7)) is None
+
+
+def test_bytes_over_time_are_two_named_lines() -> None:
+    chart = bytes_over_time(working())
+    assert chart is not None
+    assert chart.names == ("read", "written")
+    assert min(y for _, y in points(chart.line)) < min(y for _, y in points(chart.line2))
+    assert "21.0 MiB read, 21.0 KiB written" in chart.summary
+    assert bytes_over_time(samples(9)) is None
+
+
+def test_pairs_of_ious_count_both_sides_of_the_diagonal() -> None:
+    before, after = np.array([0.1, 0.5, 0.9, 0.3]), np.array([0.2, 0.5, 0.1, 0.3])
+    chart = iou_pairs(before, after)
+    assert "1 lie above" in chart.summary
+    assert "1 below" in chart.summary
+    assert chart.dots.count("M") == 4
+    changes = iou_differences(before, after)
+    assert "2 images that changed; 2 stayed" in changes.summary
+    assert sum(int(bar.label.rpartition(" ")[2]) for bar in changes.bars) == 2
+
+
+@pytest.mark.parametrize("count", [1, 100_000])
+def test_charts_of_pairs_stay_small(count: int) -> None:
+    before, after = np.random.default_rng(0).random((2, count))
+    assert len(iou_pairs(before, after).dots) < 40_000
+    assert len(iou_differences(before, after).bars) <= 40

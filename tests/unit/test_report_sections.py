@@ -11,7 +11,6 @@ from posebowl.report.sections import (
     headline,
     platform_view,
     score_view,
-    speed_view,
 )
 from posebowl.result import Meter, Result
 from posebowl.score import score
@@ -132,7 +131,6 @@ def test_odd_meters_are_shown_as_they_are() -> None:
 def test_a_run_that_never_started_has_little_to_say() -> None:
     view = platform_view(NEVER_STARTED)
     assert (view.answer, view.gauges, view.differences) == ("No", (), ())
-    assert speed_view(NEVER_STARTED) is None
     assert environment_rows(NEVER_STARTED) == (("Run", "r"), ("Variant", "cpu"))
 
 
@@ -146,34 +144,6 @@ def test_score_view() -> None:
     assert dict(view.facts)["labels without prediction"] == "1"
     assert [chart.name for chart in view.charts] == ["histogram", "size"]
     assert score_view(None) is None
-
-
-@pytest.mark.parametrize(
-    ("rate", "count"), [(3.0, "18,900"), (0.01, "63"), (1000.0, "6,300,000"), (7.777, "48,900")]
-)
-def test_forecast_for_the_platforms_time(rate: float, count: str) -> None:
-    result = passed()
-    assert result.timing
-    view = speed_view(replace(result, timing=replace(result.timing, images_per_second=rate)))
-    assert view is not None
-    assert f"In 105 minutes this solution can do about {count} images" in view.forecast
-
-
-@pytest.mark.parametrize("rate", [None, 0.0, float("nan"), float("inf")])
-def test_no_forecast_without_a_rate(rate: float | None) -> None:
-    result = passed()
-    assert result.timing
-    view = speed_view(replace(result, timing=replace(result.timing, images_per_second=rate)))
-    assert view is not None
-    assert (view.rate, view.forecast) == (None, "")
-
-
-def test_a_failed_run_has_no_rate() -> None:
-    view = speed_view(replace(passed(), verdict=Verdict.BAD_OUTPUT, samples=()))
-    assert view is not None
-    assert view.rate is None
-    assert view.charts == ()
-    assert ("main.sh took", "6.0 s") in view.facts
 
 
 def test_environment() -> None:
