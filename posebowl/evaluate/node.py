@@ -98,6 +98,7 @@ def _run(job: Job, zipped: Path, data: Path) -> Produced:
                 archive=zipped,
                 out=out,
                 data=data,
+                keep_runs=0,
                 **{
                     item.name: getattr(job.terms, item.name)
                     for item in dataclasses.fields(job.terms)
