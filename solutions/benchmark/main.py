@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import cpus
 import network
-from looks import find
+from looks import Looks, find, half
 from photos import BrokenPhotoError, Photo, read
 from table import Pixels, Predictions, read_ids
 
@@ -123,26 +123,39 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("../submission/submission.csv"))
     parser.add_argument("--weights", type=Path, default=HERE / "model.onnx")
     parser.add_argument("--backend", choices=("onnxruntime", "openvino"), default="onnxruntime")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="of openvino")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--threads", type=int, help="default: the processors of this container")
     parser.add_argument("--batch", type=int, help="default: 1 on a CPU, 32 on a GPU")
     parser.add_argument("--first", type=int, nargs=2, metavar=("H", "W"), help="first look's size")
     parser.add_argument("--second", type=int, nargs=2, metavar=("H", "W"), help="second look's")
     parser.add_argument("--one-look", action="store_true", help="leave out the second look")
+    parser.add_argument("--no-glance", action="store_true", help="no smaller look before the first")
     return parser.parse_args(argv)
+
+
+def choose(looks: Looks, args: argparse.Namespace) -> Looks:
+    """Look at photos as the weights want, but for what the command line says."""
+    if args.first:
+        looks = replace(looks, first=tuple(args.first), glance=half(tuple(args.first)))
+    if args.second or args.one_look:
+        looks = replace(looks, second=None if args.one_look else tuple(args.second))
+    return replace(looks, glance=None) if args.no_glance else looks
 
 
 def main(argv: list[str]) -> None:
     """Read the list of photos, find the spacecraft on each, write the table."""
     args = parse(argv)
     threads = args.threads or cpus.usable()
-    net = network.load(args.weights, backend=args.backend, device=args.device, threads=threads)
-    looks = net.looks
-    if args.first:
-        looks = replace(looks, first=tuple(args.first))
-    if args.second or args.one_look:
-        looks = replace(looks, second=None if args.one_look else tuple(args.second))
-    net = replace(net, looks=looks)
+    net = network.load(
+        args.weights,
+        backend=args.backend,
+        device=args.device,
+        threads=threads,
+        precision=args.precision,
+        batch=args.batch or GPU_BATCH,
+    )
+    net = replace(net, looks=choose(net.looks, args))
     batch = args.batch or (GPU_BATCH if net.on_gpu else 1)
     log.info("%s, %d threads, batches of %d", net.description, threads, batch)
 

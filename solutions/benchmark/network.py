@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import importlib
 import json
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from looks import Looks, Network
+from looks import Looks, Network, half
 
 INPUT, OUTPUT = "photos", "boxes"
+Inputs = npt.NDArray[np.uint8]
+Boxes = npt.NDArray[np.float32]
 
 
 class NetworkError(Exception):
@@ -30,7 +31,15 @@ class Loaded:
     description: str
 
 
-def load(weights: Path, *, backend: str, device: str, threads: int) -> Loaded:
+def load(
+    weights: Path,
+    *,
+    backend: str,
+    device: str,
+    threads: int,
+    precision: str = "fp32",
+    batch: int = 1,
+) -> Loaded:
     """Load the network.
 
     Args:
@@ -38,30 +47,73 @@ def load(weights: Path, *, backend: str, device: str, threads: int) -> Loaded:
         backend: onnxruntime or openvino.
         device: auto takes a GPU where onnxruntime has one; or cpu, cuda.
         threads: How many threads of the caller will run the network at the same time.
+        precision: In what OpenVINO computes: fp32 or bf16. onnxruntime computes as the file says.
+        batch: The most photos at once, on a GPU.
 
     Raises:
         NetworkError: It cannot be loaded; the message says why.
     """
     if not weights.is_file():
         raise NetworkError(f"{weights} does not exist; make it with `invoke benchmark.export`")
-    runtime = _library("onnxruntime")
-    session, on_gpu, note = _session(runtime, weights, device)
-    looks = _looks(session, weights)
     if backend == "openvino":
-        del session
-        run = OpenVino(weights, threads).run
-        return Loaded(run=run, looks=looks, on_gpu=False, description="OpenVINO on the CPU")
-
-    def run_session(inputs: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        return np.asarray(session.run([OUTPUT], {INPUT: inputs})[0], np.float32)
-
-    where = f"onnxruntime {runtime.__version__} on the {'GPU' if on_gpu else 'CPU'}{note}"
-    return Loaded(run=run_session, looks=looks, on_gpu=on_gpu, description=where)
+        if device == "cuda":
+            raise NetworkError("--device cuda: OpenVINO runs on the CPU; leave out --backend")
+        return _openvino(weights, threads, precision)
+    if precision != "fp32":
+        raise NetworkError(f"--precision {precision} needs --backend openvino")
+    return _onnxruntime(weights, device, batch)
 
 
-def _session(runtime: Any, weights: Path, device: str) -> tuple[Any, bool, str]:
+def looks_of(names: list[str], notes: dict[str, str], weights: Path) -> Looks:
+    """Read how the file wants to look at photos.
+
+    Args:
+        names: The network's inputs and outputs.
+        notes: The file's metadata.
+        weights: The file, for the message.
+
+    Raises:
+        NetworkError: It is not one of `invoke benchmark.export`.
+    """
+    if names != [INPUT, OUTPUT] or "first_look" not in notes:
+        has = ", ".join(names)
+        raise NetworkError(f"{weights} was not made by `invoke benchmark.export` (it has {has})")
+    first, second = json.loads(notes["first_look"]), json.loads(notes["second_look"])
+    return Looks(
+        first=tuple(first), second=tuple(second) if second else None, glance=half(tuple(first))
+    )
+
+
+def _openvino(weights: Path, threads: int, precision: str) -> Loaded:
+    backend = importlib.import_module("backend_openvino")
+    network = backend.OpenVino(library("openvino"), weights, threads, precision)
+    looks = looks_of(network.names, network.notes, weights)
+    where = f"OpenVINO on the CPU in {precision}"
+    return Loaded(run=network.run, looks=looks, on_gpu=False, description=where)
+
+
+def _onnxruntime(weights: Path, device: str, batch: int) -> Loaded:
+    runtime = library("onnxruntime")
+    session, provider, note = _session(runtime, weights, device)
+    names = [one.name for one in (*session.get_inputs(), *session.get_outputs())]
+    looks = looks_of(names, session.get_modelmeta().custom_metadata_map, weights)
+    if provider == "CPU":
+
+        def run(inputs: Inputs) -> Boxes:
+            found: Boxes = session.run([OUTPUT], {INPUT: inputs})[0]
+            return found
+
+    else:
+        backend = importlib.import_module("backend_gpu")
+        bound = backend.Bound(runtime, session, input_name=INPUT, output_name=OUTPUT, batch=batch)
+        run = bound.run
+    where = f"onnxruntime {runtime.__version__} on {provider}{note}"
+    return Loaded(run=run, looks=looks, on_gpu=provider != "CPU", description=where)
+
+
+def _session(runtime: Any, weights: Path, device: str) -> tuple[Any, str, str]:
     """Open a session on the GPU if there is one and it works, else on the CPU; say which."""
-    runtime.set_default_logger_severity(3)
+    runtime.set_default_logger_severity(4)
     options = runtime.SessionOptions()
     # Every worker thread runs the network on its own photo: that scales better than several
     # threads on one photo, and idle threads that spin would take time from the others.
@@ -69,77 +121,30 @@ def _session(runtime: Any, weights: Path, device: str) -> tuple[Any, bool, str]:
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     note = ""
-    if device != "cpu" and "CUDAExecutionProvider" in runtime.get_available_providers():
-        if hasattr(runtime, "preload_dlls"):  # the CUDA libraries that pip installed
-            runtime.preload_dlls()
-        try:
-            wanted = ["CUDAExecutionProvider", "CPUExecutionProvider"]
-            session = runtime.InferenceSession(str(weights), options, providers=wanted)
-            if session.get_providers()[0] == wanted[0]:
-                return session, True, ""
-            note = " (the CUDA provider did not load)"
-        except Exception as error:  # noqa: BLE001  (whatever the driver says)
-            note = f" (the CUDA provider failed: {str(error).splitlines()[0]})"
+    if device != "cpu":
+        backend = importlib.import_module("backend_gpu")
+        session, provider, note = backend.session(runtime, weights, options)
+        if session is not None:
+            return session, provider, ""
     if device == "cuda":
         raise NetworkError(f"--device cuda: no CUDA provider works here{note}")
     try:
-        session = runtime.InferenceSession(
-            str(weights), options, providers=["CPUExecutionProvider"]
-        )
+        cpu = ["CPUExecutionProvider"]
+        session = runtime.InferenceSession(str(weights), options, providers=cpu)
     except Exception as error:  # noqa: BLE001  (a broken file can raise anything)
         raise NetworkError(f"{weights} cannot be loaded: {error}") from None
-    return session, False, note
+    return session, "CPU", note
 
 
-def _looks(session: Any, weights: Path) -> Looks:
-    """Read from the file how it wants to look at photos."""
-    names = [one.name for one in (*session.get_inputs(), *session.get_outputs())]
-    notes = session.get_modelmeta().custom_metadata_map
-    if names != [INPUT, OUTPUT] or "first_look" not in notes:
-        raise NetworkError(
-            f"{weights} was not made by `invoke benchmark.export` (it has {', '.join(names)})"
-        )
-    first, second = json.loads(notes["first_look"]), json.loads(notes["second_look"])
-    return Looks(first=tuple(first), second=tuple(second) if second else None)
+def library(name: str) -> Any:
+    """Import a library that most runs do not need.
 
+    By name, since a plain import would make tools that read the imports of this solution install
+    it for every run.
 
-class OpenVino:
-    """The same file in OpenVINO: compiled once for each shape of the input."""
-
-    def __init__(self, weights: Path, threads: int) -> None:
-        self.openvino = _library("openvino")
-        self.core = self.openvino.Core()
-        self.weights = weights
-        self.settings = {
-            "PERFORMANCE_HINT": "THROUGHPUT",
-            "NUM_STREAMS": str(threads),
-            "INFERENCE_NUM_THREADS": str(threads),
-            "INFERENCE_PRECISION_HINT": "f32",
-        }
-        self.lock = threading.Lock()
-        self.compiled: dict[tuple[int, ...], Any] = {}
-        self.own = threading.local()
-
-    def run(self, inputs: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Run the network in the calling thread's own request."""
-        requests = self.own.__dict__.setdefault("requests", {})
-        request = requests.get(inputs.shape)
-        if request is None:
-            request = requests[inputs.shape] = self._compile(inputs.shape).create_infer_request()
-        return np.array(request.infer({INPUT: inputs}, share_inputs=True)[OUTPUT], np.float32)
-
-    def _compile(self, shape: tuple[int, ...]) -> Any:
-        with self.lock:
-            if shape not in self.compiled:
-                model = self.core.read_model(self.weights)
-                model.reshape(list(shape))
-                self.compiled[shape] = self.core.compile_model(model, "CPU", self.settings)
-            return self.compiled[shape]
-
-
-def _library(name: str) -> Any:
-    # By name, since a plain import would make tools that read the imports of this solution
-    # install a library that most runs do not need.
+    Raises:
+        NetworkError: It is not installed, or does not work here.
+    """
     try:
         return importlib.import_module(name)
     except ImportError as error:

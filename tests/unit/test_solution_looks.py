@@ -64,6 +64,48 @@ def test_many_photos_at_once_give_the_same_as_one_by_one():
     assert together[3].pixels(photos[3]) is None
 
 
+def test_a_glance_is_enough_where_the_network_is_sure():
+    seen = []
+
+    def network(inputs):
+        seen.append(inputs.shape[1:3])
+        return brightest(inputs)
+
+    how = looks.Looks(first=(384, 480), second=(256, 320), glance=(192, 256))
+    photo = photo_with((601, 403, 622, 418))
+    [found] = looks.find([photo], network, how)
+    assert found.pixels(photo) == (601, 403, 622, 418)
+    assert seen == [(192, 256), (256, 320)]
+
+
+def test_an_unsure_glance_is_followed_by_the_first_look():
+    """The more certain of the two counts; photos that need no first look get none."""
+    seen = []
+
+    def network(inputs):
+        seen.append((len(inputs), *inputs.shape[1:3]))
+        found = brightest(inputs)
+        if inputs.shape[1:3] == (192, 256):  # too small to be sure of the dim one
+            found[inputs.max(axis=(1, 2, 3)) < 255, :] = [0, 0, 5, 5, 0.1]
+        return found
+
+    how = looks.Looks(first=(384, 480), second=None, glance=(192, 256))
+    dim = photo_with((300, 200, 400, 300)) // 255 * 200
+    photos = [photo_with((601, 403, 700, 500)), dim, np.zeros((1024, 1280, 3), np.uint8)]
+    bright, second, none = looks.find(photos, network, how)
+    assert seen == [(3, 192, 256), (2, 384, 480)]
+    assert np.abs(bright.box - (601, 403, 700, 500)).max() <= 6
+    assert np.abs(second.box - (300, 200, 400, 300)).max() <= 3
+    assert none.score == pytest.approx(0.1)  # the first look was less certain still
+
+
+@pytest.mark.parametrize(
+    ("first", "glance"), [((384, 480), (192, 256)), ((512, 640), (256, 320)), ((32, 32), (32, 32))]
+)
+def test_half(first, glance):
+    assert looks.half(first) == glance
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (3, 2000), (2000, 3), (10, 10)])
 def test_photos_of_any_shape(shape):
     photo = np.full((*shape, 3), 255, np.uint8)
