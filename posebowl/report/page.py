@@ -80,8 +80,10 @@ def render(
 
 
 def load() -> None:
-    """Read and compile the template ahead of `write`, which then does not wait for it."""
-    _environment().get_template(_TEMPLATE)
+    """Read and compile the templates ahead of `write`, which then does not wait for them."""
+    parts = _environment().list_templates(filter_func=lambda name: name.startswith("_"))
+    for name in (_TEMPLATE, *parts):
+        _environment().get_template(name)
 
 
 def fill(template: str, **values: Any) -> str:
