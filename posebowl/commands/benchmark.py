@@ -26,8 +26,8 @@ from posebowl.command import JSON, command
 def train(
     _: Context,
     data: list[str],
-    cutouts: list[str],
-    backgrounds: list[str],
+    cutouts: list[str] | None = None,
+    backgrounds: list[str] | None = None,
     val: str = "",
     out: str = "",
     start: str = "",
@@ -52,7 +52,7 @@ def train(
         resume=resume,
     )
     for flag, folders in (("data", data), ("cutouts", cutouts), ("backgrounds", backgrounds)):
-        words += [word for folder in folders for word in (f"--{flag}", folder)]
+        words += [word for folder in folders or [] for word in (f"--{flag}", folder)]
     return cli.in_environment("cpu", "posebowl.benchmark.train", *words)
 
 
