@@ -10,17 +10,40 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
+from typing import Final, TextIO
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from posebowl.engines.logs import visible
 from posebowl.errors import PoseBowlError
 from posebowl.wording import typed
 
-out = Console(highlight=False, emoji=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
+_WIDE: Final = 1000
+
+
+def _width(stream: TextIO | None) -> int | None:
+    """Return a width at which no table wraps where nobody sees it: files are searched by line."""
+    seen = stream is not None and stream.isatty()
+    return None if seen or "COLUMNS" in os.environ else _WIDE
+
+
+out = Console(highlight=False, emoji=False, soft_wrap=True, width=_width(sys.stdout))
+err = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True, width=_width(sys.stderr))
+
+
+def print_table(table: Table, to: Console) -> None:
+    """Print a table, without the blanks at the ends of its lines where there is no terminal."""
+    if to.is_terminal:
+        to.print(table)
+        return
+    with to.capture() as caught:
+        to.print(table)
+    lines = "\n".join(line.rstrip() for line in caught.get().splitlines())
+    to.print(lines, markup=False)
 
 
 def tolerate_odd_names() -> None:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import sys
 from collections.abc import Callable
@@ -172,28 +173,52 @@ def _make(group: Group, target: Path) -> None:
     _remove(partial)
     env = {"UV_PROJECT_ENVIRONMENT": str(partial), "UV_NO_PROGRESS": "0", "VIRTUAL_ENV": ""}
     sync = ["uv", "sync", "--frozen", "--no-default-groups", "--group", group]
-    fix = "Check the network and the disk, then type the same command again."
     try:
-        process.run(
-            ["uv", "venv", "--quiet", "--relocatable", "--python", sys.executable, partial], fix=fix
-        )
+        process.run(["uv", "venv", "--quiet", "--relocatable", "--python", sys.executable, partial])
         # Compiled once here rather than in every run, whose changes to it are thrown away.
         process.run(
             [*sync, "--quiet", "--compile-bytecode", "--python", sys.executable],
             cwd=paths.ROOT,
             env=env,
-            fix=fix,
         )
     except process.ProcessError as error:
         _remove(partial)
-        raise EngineError(
-            f"The {group} environment could not be made from uv.lock.", why=error.why, fix=error.fix
-        ) from error
+        why, fix = uv_failure(error.why, target)
+        what = f"The {group} environment could not be made from uv.lock."
+        raise EngineError(what, why=why, fix=fix) from error
     if os.geteuid() == 0:
         _give_folders_to_nobody(partial)
     (partial / _MARKER).write_text(json.dumps({"group": group, "lock": lock_hash()}) + "\n")
     _remove(target)
     partial.rename(target)
+
+
+def uv_failure(said: str, place: Path) -> tuple[str, str]:
+    """Say in a sentence why uv failed, and what to do.
+
+    Args:
+        said: The last lines of what uv printed.
+        place: Where the environment was to be.
+    """
+    again = "then type the same command again."
+    if re.search(r"certificate|UnknownIssuer", said):
+        bundle = "/etc/ssl/certs/ca-certificates.crt"
+        fix = f"Type: export SSL_CERT_FILE={bundle} (or your proxy's own bundle), {again}"
+        return "uv does not trust the certificate of the package index, or of a proxy.", fix
+    if "connectivity is disabled" in said:
+        fix = f"Type: unset UV_OFFLINE, or fill uv's cache with: uv sync --group lean; {again}"
+        return "uv may not use the network, and its cache lacks a package.", fix
+    if re.search(r"No space left|os error 28|quota", said):
+        disk = shlex.quote(str(place.parent))
+        fix = f"Make room (type: df -h {disk}), or set POSEBOWL_CACHE elsewhere, {again}"
+        return "The disk is full.", fix
+    if re.search(r"Permission denied|os error 13|Read-only file system", said):
+        fix = f"Set POSEBOWL_CACHE to a folder of yours, {again}"
+        return f"{place.parent}, or uv's own cache, may not be written.", fix
+    if re.search(r"dns error|error sending request|timed out|Connect", said):
+        fix = f"Connect, or see docs/how-to/air-gapped.md, {again}"
+        return "uv does not reach the package index, and its cache lacks a package.", fix
+    return said, f"Check the network and the disk, {again}"
 
 
 def _give_folders_to_nobody(environment: Path) -> None:

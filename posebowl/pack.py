@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import shlex
 import shutil
 import stat
 import time
@@ -227,7 +228,8 @@ def _check_total(selection: Selection, source: Path, target: Path, limits: Archi
     if total > free:
         raise PoseBowlError(
             f"{place} has {human_bytes(free)} free; the zip needs {human_bytes(total)}.",
-            fix="Free some space.",
+            why="Nothing was packed: half a zip helps nobody.",
+            fix=f"Make room (type: df -h {shlex.quote(str(place))}), or name another --out.",
         )
 
 

@@ -12,7 +12,7 @@ from posebowl import cli
 from posebowl.archive import Archive
 from posebowl.clean import Cleaned
 from posebowl.config import Found, Origin
-from posebowl.console import out, plain, warn
+from posebowl.console import out, plain, print_table, warn
 from posebowl.data import DataReport
 from posebowl.doctor import Diagnosis, State
 from posebowl.files import human_bytes
@@ -56,7 +56,7 @@ def configuration(found: Iterable[Found]) -> None:
         is_set = item.origin is not Origin.DEFAULT
         value = plain(item.text or item.setting.declared.unset, "bold" if is_set else "dim")
         table.add_row(item.setting.name, value, plain(item.place or str(item.origin)))
-    out.print(table)
+    print_table(table, out)
 
 
 def checked(found: Archive) -> None:
@@ -103,7 +103,7 @@ def diagnosis(found: Diagnosis) -> None:
         if finding.fix:
             text.append_text(plain(f"\n{typed(finding.fix)}", "cyan"))
         table.add_row(state, plain(finding.name), text)
-    out.print(table)
+    print_table(table, out)
     out.print(plain(typed(found.next_step), "bold"))
 
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from posebowl.console import plain
+from posebowl.console import plain, print_table
 from posebowl.errors import Verdict
 from posebowl.files import human_bytes
 from posebowl.quantities import clock
@@ -27,7 +27,7 @@ def show(result: Result, out: Path, console: Console) -> None:
     for name, value in rows(result, out):
         table.add_row(name, value)
     console.print()
-    console.print(table)
+    print_table(table, console)
 
 
 def rows(result: Result, out: Path) -> list[tuple[str, Text]]:

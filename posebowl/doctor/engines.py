@@ -88,11 +88,18 @@ def embedded() -> Iterator[Finding]:
     if problem := namespaces.problem():
         yield Finding(name="embedded", state=State.MISSING, text=problem)
         return
+    yield Finding(name="embedded", state=State.GOOD, text=f"works; {_memory()}")
     try:
         made = [group for group in ("lean", "cpu") if environments.ready(group)]
     except UsageError:
         return  # The settings are wrong, which is a finding of its own.
-    yield Finding(name="embedded", state=State.GOOD, text=f"works; {_memory()}")
+    except OSError as error:
+        text, fix = (
+            f"{error.filename}: {error.strerror}",
+            "Set POSEBOWL_CACHE to a folder of yours.",
+        )
+        yield Finding(name="environments", state=State.BAD, text=text, fix=fix)
+        return
     if made:
         text = f"made from this lock: {', '.join(made)}"
         yield Finding(name="environments", state=State.GOOD, text=text)

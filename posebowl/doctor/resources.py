@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shutil
@@ -90,11 +91,18 @@ def _storage() -> Iterator[tuple[str, Path]]:
             client = oci_client.connect(name)
         except EngineError:
             continue
-        if client.storage and Path(client.storage).is_dir():
+        if client.storage and _is_dir(Path(client.storage)):
             yield name, Path(client.storage)
 
 
 def _existing(path: Path) -> Path:
     """Return a folder, or the nearest above it that is there."""
     path = path.absolute()
-    return next((place for place in (path, *path.parents) if place.is_dir()), Path("/"))
+    return next((place for place in (path, *path.parents) if _is_dir(place)), Path("/"))
+
+
+def _is_dir(path: Path) -> bool:
+    """Tell whether a folder is there, for all that this user may see."""
+    with contextlib.suppress(OSError):
+        return path.is_dir()
+    return False

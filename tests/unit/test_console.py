@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
+from rich.table import Table
 
 from posebowl import console, paths
 from posebowl.errors import PoseBowlError
@@ -114,3 +115,16 @@ def test_results_and_the_rest_go_separate_ways(encoding: str) -> None:
     )
     assert done.stdout == "result \\udcff :smile: [red]x[/]\n"
     assert done.stderr == "note \\udcff\nerror: broken\n"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_lines_of_tables_end_where_their_text_does(*, terminal: bool) -> None:
+    caught = io.StringIO()
+    made = Console(file=caught, width=40, force_terminal=terminal, color_system=None)
+    table = Table(box=None, show_header=False)
+    table.add_row("a", "b")
+    table.add_row("c", console.plain("[d] and some more"))
+    console.print_table(table, made)
+    lines = caught.getvalue().splitlines()
+    assert [line.rstrip() for line in lines] == [" a  b", " c  [d] and some more"]
+    assert (lines[0] != lines[0].rstrip()) is terminal

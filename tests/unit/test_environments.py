@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from posebowl import environments, process
+from posebowl import environments, paths, process
 from posebowl.environments import Group, choose
 from posebowl.errors import EngineError
 from posebowl.process import Completed, ProcessError
@@ -203,7 +203,8 @@ def test_one_that_could_not_be_made_is_not_there(
     install(monkeypatch, Uv(step))
     with pytest.raises(EngineError, match=r"could not be made from uv\.lock") as caught:
         environments.ensure("cpu")
-    assert (caught.value.why, caught.value.fix) == ("no network", "try again")
+    assert caught.value.why == "no network"
+    assert caught.value.fix.endswith("type the same command again.")
     assert not environments.ready("cpu")
     assert [path.name for path in cache.iterdir() if path.is_dir()] == []
     install(monkeypatch, Uv())
@@ -230,3 +231,22 @@ def test_without_uv(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environments.shutil, "which", lambda _: None)
     with pytest.raises(EngineError, match="uv is not installed"):
         environments.ensure("lean")
+
+
+@pytest.mark.parametrize(
+    ("said", "why", "fix"),
+    [
+        ("cause: invalid peer certificate: UnknownIssuer", "certificate", "SSL_CERT_FILE"),
+        ("cause: Network connectivity is disabled, but", "may not use", "unset UV_OFFLINE"),
+        ("failed to copy: No space left on device (os error 28)", "disk is full", "df -h '/a b'"),
+        ("error: Permission denied (os error 13)", "may not be written", "POSEBOWL_CACHE"),
+        ("cause: dns error\ncause: error resolving DNS", "does not reach", "air-gapped.md"),
+        ("error: what uv says tomorrow", "what uv says tomorrow", "the network and the disk"),
+    ],
+)
+def test_what_uv_says_in_a_sentence(said: str, why: str, fix: str) -> None:
+    told = environments.uv_failure(said, Path("/a b/lean"))
+    assert why in told[0]
+    assert fix in told[1]
+    assert "\n" not in told[0]
+    assert (paths.ROOT / "docs" / "how-to" / "air-gapped.md").is_file()
