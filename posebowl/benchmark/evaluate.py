@@ -23,7 +23,7 @@ from posebowl.benchmark import cli, solution
 from posebowl.benchmark.dataset import Sample, read_labels
 from posebowl.benchmark.quality import MISSED, ious
 from posebowl.console import note, plain
-from posebowl.errors import UsageError
+from posebowl.errors import BadDataError, UsageError
 
 WIDTHS: Final = (0, 30, 60, 120, 300, challenge.IMAGE_WIDTH + 1)
 """Limits of the size bins: true width of the box, in photo pixels."""
@@ -113,11 +113,23 @@ def part(name: str, scores: npt.NDArray[np.float64]) -> Part:
 
 
 def read_families(data: Path, samples: Sequence[Sample]) -> list[str]:
-    """Give the family of each photo, an empty list where the folder does not tell."""
+    """Give the family of each photo, an empty list where the folder does not tell.
+
+    Raises:
+        BadDataError: There is a table of families, but it cannot be read.
+    """
     if not (data / RENDERED).is_file():
         return []
     columns = [challenge.ID_COLUMN, "family"]
-    table = pl.read_csv(data / RENDERED, columns=columns, schema_overrides=[pl.String, pl.String])
+    types = dict.fromkeys(columns, pl.String)
+    try:
+        table = pl.read_csv(data / RENDERED, columns=columns, schema_overrides=types)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise BadDataError(
+            f"{data / RENDERED} cannot be read.",
+            why=str(error),
+            fix="Make the photos anew with `invoke data.render`, or take the file away.",
+        ) from None
     known = dict(table.select(columns).iter_rows())
     return [known.get(sample.path.stem, "unknown") for sample in samples]
 
@@ -130,8 +142,8 @@ def table(found: Evaluation) -> Table:
         shown.add_column(heading, justify="right")
     for heading, parts in (
         ("", (found.total,)),
-        ("width, pixels: ", found.by_width),
-        ("family: ", found.by_family),
+        ("width ", found.by_width),
+        ("", found.by_family),
     ):
         for one in parts:
             figures = (f"{one.mean_iou:.3f}", f"{one.median_iou:.3f}")

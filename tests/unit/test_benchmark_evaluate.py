@@ -10,7 +10,7 @@ pytest.importorskip("onnxruntime", reason="needs the lean group")
 from posebowl import paths
 from posebowl.benchmark import evaluate, quality
 from posebowl.benchmark.dataset import read_labels
-from posebowl.errors import UsageError
+from posebowl.errors import BadDataError, UsageError
 
 SHIPPED = paths.SOLUTIONS / "benchmark" / "model.onnx"
 
@@ -23,8 +23,11 @@ def folder(tmp_path_factory):
     lines = (paths.DEMO_DATA / "train_labels.csv").read_text().splitlines()[:7]
     (place / "train_labels.csv").write_text("\n".join(lines) + "\n")
     names = [line.split(",")[0] for line in lines[1:]]
-    rows = [f"{name},{'tug' if i < 2 else 'probe'}" for i, name in enumerate(names)]
-    (place / "render.csv").write_text("\n".join(["image_id,family", *rows]) + "\n")
+    rows = [
+        f"{i},{name},0,0,9,9,{'tug' if i < 2 else 'probe'},moon" for i, name in enumerate(names)
+    ]
+    header = "index,image_id,xmin,ymin,xmax,ymax,family,background"
+    (place / "render.csv").write_text("\n".join([header, *rows]) + "\n")
     return place
 
 
@@ -38,6 +41,12 @@ def test_every_photo_counts_once_in_each_table(folder):
         assert mean == pytest.approx(found.total.mean_iou)
     assert {one.name: one.photos for one in found.by_family} == {"tug": 2, "probe": 4}
     assert found.by_family[0].mean_iou <= found.by_family[1].mean_iou
+
+
+def test_a_broken_table_of_families_is_named(folder, tmp_path):
+    (tmp_path / "render.csv").write_text("nothing\n1\n")
+    with pytest.raises(BadDataError, match=r"render\.csv cannot be read"):
+        evaluate.read_families(tmp_path, read_labels(folder))
 
 
 def test_part_sums_up():
@@ -59,7 +68,7 @@ def test_json_and_table(folder, monkeypatch, capsys):
     evaluate.main()
     shown = capsys.readouterr().out
     assert f"{found['total']['mean_iou']:.3f}" in shown
-    assert "family: tug" in shown
+    assert "tug" in shown
 
 
 def test_weights_that_are_none_are_named(folder, tmp_path):
