@@ -42,7 +42,7 @@ class Part:
     missed: float
     """Share with an IoU under 0.1."""
     first_look: float
-    """Mean IoU of what the first look alone found."""
+    """Mean IoU of what was found before the second look."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +76,7 @@ def evaluate(weights: Path, data: Path) -> Evaluation:
         raise UsageError(
             f"{weights} cannot be used.", why=str(error), fix="Make it with benchmark.export."
         ) from None
-    scores = ious(loaded.run, samples, loaded.looks.first, loaded.looks.second)
+    scores = ious(loaded.run, samples, loaded.looks)
     widths = np.array([sample.box[2] - sample.box[0] for sample in samples])
     limits = list(itertools.pairwise(WIDTHS))
     bins = [(widths >= low) & (widths < high) for low, high in limits]
@@ -101,7 +101,7 @@ def evaluate(weights: Path, data: Path) -> Evaluation:
 
 
 def part(name: str, scores: npt.NDArray[np.float64]) -> Part:
-    """Sum up photos; scores are IoU after the first look and after all, shape (photos, 2)."""
+    """Sum up photos; scores are IoU before the second look and after it, shape (photos, 2)."""
     return Part(
         name=name,
         photos=len(scores),

@@ -26,6 +26,7 @@ from posebowl import paths
 from posebowl.benchmark import cli, quantize, solution
 from posebowl.benchmark.dataset import read_labels
 from posebowl.benchmark.model import BestBox, load, quiet
+from posebowl.benchmark.quality import looks_of
 from posebowl.console import note, warn
 from posebowl.errors import PoseBowlError, UsageError
 from posebowl.files import atomic_write, human_bytes
@@ -165,16 +166,16 @@ def to_int8(content: bytes, args: argparse.Namespace) -> bytes:
     Raises:
         AccuracyError: It lost too much to replace the solution's own file.
     """
-    looks = {entry.key: entry.value for entry in onnx.load_from_string(content).metadata_props}
-    first, second = (json.loads(looks[f"{name}_look"]) for name in ("first", "second"))
-    second = tuple(second) if second else None
+    notes = {entry.key: entry.value for entry in onnx.load_from_string(content).metadata_props}
+    first, second = (json.loads(notes[f"{name}_look"]) for name in ("first", "second"))
+    looks = looks_of(tuple(first), tuple(second) if second else None)
     images = find_images(args.calibrate)[: quantize.CALIBRATED]
     note(f"Calibrating on {len(images)} photos of {args.calibrate}.")
-    shown = quantize.seen(content, images, tuple(first), second)
+    shown = quantize.seen(content, images, looks)
     smaller = quantize.quantize(content, shown)
     samples = read_labels(args.judge)
     note(f"Comparing on {len(samples)} photos of {args.judge}.")
-    loss = quantize.weigh(content, smaller, samples, tuple(first), second)
+    loss = quantize.weigh(content, smaller, samples, looks)
     note(f"Mean IoU: fp32 {loss.fp32.both_looks:.4f}, int8 {loss.int8.both_looks:.4f}.")
     quantize.refuse(loss, args.out, OWN)
     if loss.lost > quantize.MOST_LOST:

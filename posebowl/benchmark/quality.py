@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -30,18 +31,21 @@ class Quality:
     """Share of photos with an IoU under 0.1 after both looks."""
 
 
-def measure(
-    network: Network, samples: Sequence[Sample], size: Size, second: Size | None
-) -> Quality:
+def looks_of(first: Size, second: Size | None) -> Any:
+    """Give the solution's way of looking with inputs of these sizes (height, width)."""
+    looks: Any = solution.module("looks")
+    return looks.Looks(first=first, second=second, glance=looks.half(first))
+
+
+def measure(network: Network, samples: Sequence[Sample], looks: Any) -> Quality:
     """Give the mean IoU on labelled photos.
 
     Args:
-        network: As `ious` takes it.
+        network: Finds the best box on each input.
         samples: Labelled photos.
-        size: Height and width of the first look's input.
-        second: The same of the second look's.
+        looks: How to look; see `looks_of`.
     """
-    table = ious(network, samples, size, second)
+    table = ious(network, samples, looks)
     return Quality(
         first_look=float(table[:, 0].mean()),
         both_looks=float(table[:, 1].mean()),
@@ -49,43 +53,41 @@ def measure(
     )
 
 
-def ious(
-    network: Network, samples: Sequence[Sample], size: Size, second: Size | None
-) -> npt.NDArray[np.float64]:
+def ious(network: Network, samples: Sequence[Sample], looks: Any) -> npt.NDArray[np.float64]:
     """Find the spacecraft on every photo as the solution does, and compare with the labels.
 
     Args:
         network: Finds the best box on each input.
         samples: Labelled photos.
-        size: Height and width of the first look's input.
-        second: The same of the second look's; None where there is no second look.
+        looks: How to look; see `looks_of`.
 
     Returns:
-        IoU after the first look and after all looks, shape (photos, 2).
+        IoU before the second look and after it, shape (photos, 2).
     """
-    looks: Any = solution.module("looks")
-    boxes: Any = solution.module("boxes")
-    network = _remembering(network)
-    once = looks.Looks(first=size, second=None)
-    every = looks.Looks(first=size, second=second)
+    find: Any = solution.module("looks").find
+    iou: Any = solution.module("boxes").iou
+    once = dataclasses.replace(looks, second=None)
     scores = []
     for sample, photo in zip(samples, photos(samples), strict=True):
         truth = np.array(sample.box, np.float64)
+        remembering = _remembering(network)
         pair = []
-        for how in (once, every):
-            pixels = looks.find([photo], network, how)[0].pixels(photo)
-            pair.append(boxes.iou(truth, np.array(pixels, np.float64)) if pixels else 0.0)
+        for how in (once, looks):
+            pixels = find([photo], remembering, how)[0].pixels(photo)
+            pair.append(iou(truth, np.array(pixels, np.float64)) if pixels else 0.0)
         scores.append(pair)
     return np.array(scores, np.float64).reshape(-1, 2)
 
 
 def _remembering(network: Network) -> Network:
     """Answer at once when asked for the same again: both ways of looking begin alike."""
-    last: list[npt.NDArray[Any]] = []
+    known: list[tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]] = []
 
     def answer(inputs: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        if not (last and np.array_equal(last[0], inputs)):
-            last[:] = inputs, network(inputs)
-        return np.asarray(last[1], np.float32)
+        for before, found in known:
+            if np.array_equal(before, inputs):
+                return found
+        known.append((inputs, network(inputs)))
+        return known[-1][1]
 
     return answer

@@ -29,7 +29,7 @@ from onnxruntime.quantization import (
 
 from posebowl.benchmark import solution
 from posebowl.benchmark.dataset import Sample
-from posebowl.benchmark.quality import Network, Quality, Size, measure
+from posebowl.benchmark.quality import Network, Quality, measure
 from posebowl.errors import PoseBowlError
 
 MOST_LOST: Final = 0.01
@@ -97,9 +97,9 @@ def network(content: bytes) -> Network:
     return run
 
 
-def seen(content: bytes, images: Sequence[Path], first: Size, second: Size | None) -> list[Inputs]:
+def seen(content: bytes, images: Sequence[Path], looks: Any) -> list[Inputs]:
     """Give the inputs that the network is shown when the solution looks at photos."""
-    looks: Any = solution.module("looks")
+    find: Any = solution.module("looks").find
     read: Any = solution.module("photos").read
     shown: list[Inputs] = []
     inner = network(content)
@@ -109,15 +109,13 @@ def seen(content: bytes, images: Sequence[Path], first: Size, second: Size | Non
         return inner(inputs)
 
     for path in images:
-        looks.find([read(path)], watched, looks.Looks(first=first, second=second))
+        find([read(path)], watched, looks)
     return shown
 
 
-def weigh(
-    fp32: bytes, int8: bytes, samples: Sequence[Sample], first: Size, second: Size | None
-) -> Loss:
+def weigh(fp32: bytes, int8: bytes, samples: Sequence[Sample], looks: Any) -> Loss:
     """Measure both networks on the same labelled photos."""
-    before, after = (measure(network(content), samples, first, second) for content in (fp32, int8))
+    before, after = (measure(network(content), samples, looks) for content in (fp32, int8))
     return Loss(fp32=before, int8=after)
 
 

@@ -27,7 +27,7 @@ from posebowl.benchmark.dataset import Sample, default_threads, fill_cache, read
 from posebowl.benchmark.feed import Corpus, batches
 from posebowl.benchmark.model import BestBox, build
 from posebowl.benchmark.pieces import read_pieces
-from posebowl.benchmark.quality import Quality, measure
+from posebowl.benchmark.quality import Quality, looks_of, measure
 from posebowl.benchmark.start import start_from
 from posebowl.benchmark.views import Mix
 from posebowl.console import note
@@ -252,7 +252,7 @@ def judge(average: Any, val: list[Sample], recipe: Recipe) -> Quality:
             found = best_box(torch.from_numpy(inputs).to(device))
         return np.asarray(found.cpu().numpy(), np.float32)
 
-    return measure(network, val, recipe.first, recipe.size)
+    return measure(network, val, looks_of(recipe.first, recipe.size))
 
 
 def save(state: State, recipe: Recipe, path: Path, *, slim: bool = False) -> None:

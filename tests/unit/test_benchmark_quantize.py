@@ -10,11 +10,12 @@ pytest.importorskip("ultralytics", reason="needs the cpu group")
 from posebowl import paths
 from posebowl.benchmark import export, quantize
 from posebowl.benchmark.dataset import read_labels
-from posebowl.benchmark.quality import Quality
+from posebowl.benchmark.quality import Quality, looks_of
 from posebowl.errors import UsageError
 
 SHIPPED = paths.SOLUTIONS / "benchmark" / "model.onnx"
 FIRST, SECOND = (192, 256), (128, 160)
+LOOKS = looks_of(FIRST, SECOND)
 GOOD = Quality(first_look=0.7, both_looks=0.8, missed=0)
 
 
@@ -23,20 +24,20 @@ def int8():
     """Quantize the solution's network, on small inputs of few photos."""
     content = SHIPPED.read_bytes()
     images = export.find_images(paths.DEMO_DATA)[:4]
-    return quantize.quantize(content, quantize.seen(content, images, FIRST, SECOND))
+    return quantize.quantize(content, quantize.seen(content, images, LOOKS))
 
 
 def test_seen_gives_both_looks():
     images = export.find_images(paths.DEMO_DATA)[:2]
-    shown = quantize.seen(SHIPPED.read_bytes(), images, FIRST, SECOND)
-    assert shown[0].shape == (1, *FIRST, 3)
-    assert {one.shape for one in shown} == {(1, *FIRST, 3), (1, *SECOND, 3)}
+    shown = quantize.seen(SHIPPED.read_bytes(), images, dataclasses.replace(LOOKS, glance=None))
+    assert [one.shape for one in shown[::2]] == [(1, *FIRST, 3)] * 2
+    assert [one.shape for one in shown[1::2]] == [(1, *SECOND, 3)] * 2
 
 
 def test_int8_is_small_and_finds_the_same(int8):
     assert len(int8) < len(SHIPPED.read_bytes()) / 2.5
     samples = read_labels(paths.DEMO_DATA)[:6]
-    loss = quantize.weigh(SHIPPED.read_bytes(), int8, samples, FIRST, SECOND)
+    loss = quantize.weigh(SHIPPED.read_bytes(), int8, samples, LOOKS)
     assert loss.fp32.both_looks > 0.5
     assert abs(loss.lost) < 0.1
 
@@ -67,8 +68,8 @@ def test_export_refuses_a_network_that_int8_ruins(tmp_path, monkeypatch):
     monkeypatch.setattr(export, "OWN", own)
     good = export.quantize.weigh
 
-    def ruined(fp32, int8, samples, first, second):
-        return dataclasses.replace(good(fp32, int8, samples, first, second), fp32=GOOD, int8=BAD)
+    def ruined(fp32, int8, samples, looks):
+        return dataclasses.replace(good(fp32, int8, samples, looks), fp32=GOOD, int8=BAD)
 
     monkeypatch.setattr(export.quantize, "weigh", ruined)
     monkeypatch.setattr(export.quantize, "CALIBRATED", 2)
