@@ -7,7 +7,7 @@ may have version 1, version 2, or version 1 with an empty tree of version 2 besi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
@@ -155,10 +155,15 @@ class Probe:
 
     Args:
         read: Returns a group's files; nothing once the container has ended.
+        traffic: Returns what its processes have read and written, where that can be seen: a
+            group counts only what reached a disk.
     """
 
-    def __init__(self, read: Callable[[], Files]) -> None:
+    def __init__(
+        self, read: Callable[[], Files], traffic: Callable[[], tuple[int, int]] | None = None
+    ) -> None:
         self._read = read
+        self._traffic = traffic
         self._last = Usage(memory_bytes=0, cpu_s=0.0)
 
     def usage(self) -> Usage:
@@ -166,6 +171,9 @@ class Probe:
         files = self._read()
         if files.get("memory.stat"):
             self._last = usage(files)
+        if self._traffic is not None:
+            read, written = self._traffic()
+            self._last = replace(self._last, read_bytes=read, write_bytes=written)
         return self._last
 
 

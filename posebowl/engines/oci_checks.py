@@ -14,6 +14,7 @@ from posebowl.challenge import Limits
 from posebowl.engines.base import Limit
 from posebowl.engines.monitor import Probe
 from posebowl.engines.oci_client import Client
+from posebowl.engines.traffic import Traffic
 from posebowl.engines.tree import ProcessTree
 
 _PAGE: Final = 64 << 10
@@ -77,7 +78,7 @@ class Eyes:
         mine = cgroups.of_process(os.getpid())
         if self._cgroup is not None and mine is not None and mine.place == self._cgroup.place:
             return ProcessTree(self._pid, limits, None)
-        return cgroups.Probe(self.files)
+        return cgroups.Probe(self.files, Traffic(self._pid).bytes if self.local else None)
 
     def files(self) -> cgroups.Files:
         """Return the files of the container's control groups."""

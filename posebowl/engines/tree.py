@@ -12,13 +12,14 @@ import psutil
 from posebowl.challenge import Limits
 from posebowl.engines.monitor import SAMPLE_INTERVAL_S, Usage
 from posebowl.engines.own_cgroup import OwnCgroup
+from posebowl.engines.traffic import Traffic
 
 
 class ProcessTree:
     """All that came from one process, and a probe of what it uses.
 
-    Counters of processes that have ended are gone with them, so processor time and I/O are
-    kept as the highest sums seen; where a control group counts, its figures are used.
+    Counters of processes that have ended are gone with them, so processor time is kept as the
+    highest sum seen; where a control group counts, its figures are used.
     """
 
     def __init__(self, pid: int, limits: Limits, cgroup: OwnCgroup | None) -> None:
@@ -26,7 +27,7 @@ class ProcessTree:
         self._limits = limits
         self._cgroup = cgroup
         self._cpu: dict[tuple[int, float], float] = {}
-        self._io: dict[tuple[int, float], tuple[int, int]] = {}
+        self._traffic = Traffic(pid)
         self._last = Usage(memory_bytes=0, cpu_s=0.0)
         self._next_walk_at = 0.0
 
@@ -56,8 +57,6 @@ class ProcessTree:
                 times = process.cpu_times()
                 self._cpu[key] = times.user + times.system
                 resident += process.memory_info().rss
-                counters = process.io_counters()
-                self._io[key] = (counters.read_chars, counters.write_chars)
         if not alive:
             return self._merged(self._last.memory_bytes)
         if self._cgroup is None and resident > self._limits.memory_bytes:
@@ -66,11 +65,12 @@ class ProcessTree:
 
     def _merged(self, memory_bytes: int) -> Usage:
         group = self._cgroup.usage() if self._cgroup else None
+        read, written = self._traffic.bytes()
         self._last = Usage(
             memory_bytes=group.memory_bytes if group else memory_bytes,
             cpu_s=max(group.cpu_s if group else 0.0, sum(self._cpu.values())),
-            read_bytes=sum(read for read, _ in self._io.values()),
-            write_bytes=sum(written for _, written in self._io.values()),
+            read_bytes=read,
+            write_bytes=written,
             oom_kills=group.oom_kills if group else 0,
         )
         return self._last

@@ -52,7 +52,6 @@ def test_all_generations_below_the_root_count(family: subprocess.Popen[bytes]) -
     usage = seen.usage()
     assert 50 * MIB < usage.memory_bytes < 500 * MIB
     assert usage.cpu_s > 0
-    assert usage.read_bytes > 0
     assert usage.oom_kills == 0
 
 
@@ -104,5 +103,4 @@ def test_a_control_group_knows_better_and_is_asked_each_time(
     for _ in range(3):
         usage = seen.usage()
         assert (usage.memory_bytes, usage.cpu_s, usage.oom_kills) == (7, 1e6, 2)
-        assert usage.read_bytes > 0
     assert (len(asked), len(walks)) == (3, 1)
