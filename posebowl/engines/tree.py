@@ -12,7 +12,7 @@ import psutil
 from posebowl.challenge import Limits
 from posebowl.engines.monitor import SAMPLE_INTERVAL_S, Usage
 from posebowl.engines.own_cgroup import OwnCgroup
-from posebowl.engines.traffic import Traffic
+from posebowl.engines.traffic import Traffic, family
 
 
 class ProcessTree:
@@ -37,6 +37,14 @@ class ProcessTree:
             return self._root.children(recursive=True)
         return []
 
+    def _alive(self) -> list[psutil.Process]:
+        """List them as the kernel does, in a tenth of the time; all are asked where it cannot."""
+        found = []
+        for pid in family(self._root.pid)[1:]:
+            with contextlib.suppress(psutil.Error):
+                found.append(psutil.Process(pid))
+        return found or self.processes()
+
     def usage(self) -> Usage:
         """Return what the tree uses now; memory is proportional where it comes near the limit.
 
@@ -50,7 +58,7 @@ class ProcessTree:
             return self._merged(0)
         self._next_walk_at = now + SAMPLE_INTERVAL_S * 0.9
         resident = 0
-        alive = self.processes()
+        alive = self._alive()
         for process in alive:
             with contextlib.suppress(psutil.Error), process.oneshot():
                 key = (process.pid, process.create_time())

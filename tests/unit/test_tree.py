@@ -98,8 +98,8 @@ def test_a_control_group_knows_better_and_is_asked_each_time(
     monkeypatch.setattr(tree, "time", SimpleNamespace(monotonic=lambda: 50.0))
     seen = ProcessTree(family.pid, Limits(), Group(folders={}))
     walks: list[int] = []
-    walk = seen.processes
-    monkeypatch.setattr(seen, "processes", lambda: [walks.append(1), *walk()][1:])
+    walk = seen._alive
+    monkeypatch.setattr(seen, "_alive", lambda: [walks.append(1), *walk()][1:])
     for _ in range(3):
         usage = seen.usage()
         assert (usage.memory_bytes, usage.cpu_s, usage.oom_kills) == (7, 1e6, 2)
