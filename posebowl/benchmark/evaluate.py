@@ -24,6 +24,7 @@ from posebowl.benchmark.dataset import Sample, read_labels
 from posebowl.benchmark.quality import MISSED, ious
 from posebowl.console import note, plain
 from posebowl.errors import BadDataError, UsageError
+from posebowl.files import write_text
 
 WIDTHS: Final = (0, 30, 60, 120, 300, challenge.IMAGE_WIDTH + 1)
 """Limits of the size bins: true width of the box, in photo pixels."""
@@ -160,7 +161,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, prog="posebowl.benchmark.evaluate")
     parser.add_argument("--data", type=Path, action="append", required=True, help="labelled photos")
     parser.add_argument("--weights", type=Path, default=paths.SOLUTIONS / "benchmark/model.onnx")
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--out", type=Path, help="write JSON there instead of printing tables")
     return parser.parse_args(argv)
 
 
@@ -171,9 +172,8 @@ def main() -> None:
     for folder in args.data:
         note(f"Looking at the photos of {folder}.")
         found.append(evaluate(args.weights, folder))
-    if args.json:
-        text = json.dumps([asdict(one) for one in found], indent=2)
-        console.out.print(text, markup=False)
+    if args.out:
+        write_text(args.out, json.dumps([asdict(one) for one in found], indent=2) + "\n")
     else:
         for one in found:
             console.out.print(table(one))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from invoke import Context
 
 from posebowl.command import JSON, command
@@ -66,12 +68,23 @@ def train(
 )
 def evaluate(_: Context, data: list[str], weights: str = "", json: bool = False) -> int:
     """Measure a network on labelled photos: mean IoU in all, by size and by family."""
+    import tempfile
+    from json import loads
+
     from posebowl import cli
 
     cli.required("benchmark.evaluate", data=data)
     words = [word for folder in data for word in ("--data", folder)]
-    words += cli.flags(weights=weights, json=json)
-    return cli.in_environment("cpu", "posebowl.benchmark.evaluate", *words)
+    words += cli.flags(weights=weights)
+    module = "posebowl.benchmark.evaluate"
+    if not json:
+        return cli.in_environment("cpu", module, *words)
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "evaluation.json"
+        code = cli.in_environment("cpu", module, *words, "--out", str(out), as_json=True)
+        if not code:
+            cli.print_json(loads(out.read_text()))
+    return code
 
 
 @command(

@@ -58,11 +58,11 @@ def test_part_sums_up():
     assert one.first_look == pytest.approx(0.275)
 
 
-def test_json_and_table(folder, monkeypatch, capsys):
+def test_json_and_table(folder, tmp_path, monkeypatch, capsys):
     words = ["prog", "--data", str(folder), "--weights", str(SHIPPED)]
-    monkeypatch.setattr("sys.argv", [*words, "--json"])
+    monkeypatch.setattr("sys.argv", [*words, "--out", str(tmp_path / "found.json")])
     evaluate.main()
-    (found,) = json.loads(capsys.readouterr().out)
+    (found,) = json.loads((tmp_path / "found.json").read_text())
     assert found["total"]["photos"] == 6
     monkeypatch.setattr("sys.argv", words)
     evaluate.main()
