@@ -131,11 +131,13 @@ def connect(
             runtime_env={"working_dir": str(paths.ROOT), "excludes": list(_LEFT_OUT)},
             **({"include_dashboard": False} if address == "local" else {}),
         )
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+    except Exception as error:  # noqa: BLE001  # Ray raises just that where it starts too slowly
         raise UsageError(
-            f"No Ray cluster answers at {address}.",
-            why=_first_line(error),
-            fix="Start one (ray start --head), or use --address local, or leave --address out.",
+            f"Ray could not be started on this machine: {_first_line(error)}"
+            if address == "local"
+            else f"No Ray cluster answers at {address}.",
+            why="" if address == "local" else _first_line(error),
+            fix="Start a cluster (ray start --head) and name its address, or leave --address out.",
         ) from None
     if not await_nodes:
         try:

@@ -1,0 +1,96 @@
+"""A Ray cluster of two machines, each a raylet with its own resources, on this one."""
+
+from __future__ import annotations
+
+import os
+import sys
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from posebowl import paths
+from posebowl.challenge import LIMITS, Variant
+from posebowl.engines import select
+from posebowl.engines.base import EngineName
+from posebowl.evaluate.evaluation import Ask, Evaluation, evaluate
+from posebowl.evaluate.plan import Terms
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class TwoMachines:
+    """The cluster; its head has a core, and machines of one core may be added."""
+
+    cluster: Any
+    address: str
+
+    def add(self) -> Any:
+        return self.cluster.add_node(num_cpus=1, memory=1 << 30, object_store_memory=80 * MIB)
+
+    def kill(self, machine: Any) -> None:
+        self.cluster.remove_node(machine, allow_graceful=False)
+
+
+@pytest.fixture(scope="session")
+def embedded() -> None:
+    """Skip, with the reason, where the embedded engine cannot be used."""
+    if problem := select.make(EngineName.EMBEDDED).unavailable():
+        pytest.skip(f"embedded: {problem}")
+
+
+@pytest.fixture
+def machines(embedded: None) -> Iterator[TwoMachines]:  # noqa: ARG001  # skips
+    ray = pytest.importorskip("ray.cluster_utils", reason="needs uv sync --group cluster-test")
+    # Kept apart from whatever Ray a developer runs here.
+    resources = {"num_cpus": 1, "memory": 1 << 30, "object_store_memory": 80 * MIB}
+    cluster = ray.Cluster(initialize_head=True, head_node_args=resources)
+    try:
+        two = TwoMachines(cluster, cluster.address)
+        two.add()
+        cluster.wait_for_nodes()
+        yield two
+    finally:
+        cluster.shutdown()
+
+
+@pytest.fixture
+def evaluated(tmp_path: Path, data_folder: Path) -> Callable[..., Evaluation]:
+    """Evaluate the zips of a folder, with limits that two small machines can give."""
+
+    def run(zips: Path, **changes: Any) -> Evaluation:
+        given = {"out": tmp_path / "out", "data": str(data_folder), "limits": {}, **changes}
+        limits = {"cpus": 1, "memory_bytes": 512 * MIB, **given.pop("limits")}
+        terms = Terms(
+            variant=Variant.CPU,
+            engine=EngineName.EMBEDDED,
+            limits=LIMITS[Variant.CPU].__class__(**limits),
+        )
+        return evaluate(Ask(places=(zips,), terms=terms, **given))
+
+    return run
+
+
+@pytest.fixture
+def command(data_folder: Path) -> Callable[..., tuple[list[str], dict[str, str]]]:
+    """Give the argv and variables of an evaluation in a process of its own."""
+
+    def make(zips: Path, out: Path, *words: str) -> tuple[list[str], dict[str, str]]:
+        argv = [sys.executable, "-m", "posebowl.evaluate", str(zips), "--out", str(out)]
+        argv += ["--data", str(data_folder), "--engine", "embedded", "--cpus", "1"]
+        argv += ["--memory", "512m", "--time-limit", "2m", *words]
+        return argv, {**os.environ, "PYTHONPATH": str(paths.ROOT), "COLUMNS": "200"}
+
+    return make
+
+
+def pack(path: Path, main: str, files: Mapping[str, str | bytes] | None = None) -> None:
+    """Write a submission; the same one has the same bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in {"main.sh": main, **(files or {})}.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
