@@ -27,7 +27,10 @@ class TwoMachines:
     """The cluster; its head has a core, and machines of one core may be added."""
 
     cluster: Any
-    address: str
+
+    @property
+    def address(self) -> str:
+        return str(self.cluster.address)
 
     def add(self) -> Any:
         return self.cluster.add_node(num_cpus=1, memory=1 << 30, object_store_memory=80 * MIB)
@@ -43,19 +46,25 @@ def embedded() -> None:
         pytest.skip(f"embedded: {problem}")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def machines(embedded: None) -> Iterator[TwoMachines]:  # noqa: ARG001  # skips
-    ray = pytest.importorskip("ray.cluster_utils", reason="needs uv sync --group cluster-test")
-    # Kept apart from whatever Ray a developer runs here.
-    resources = {"num_cpus": 1, "memory": 1 << 30, "object_store_memory": 80 * MIB}
-    cluster = ray.Cluster(initialize_head=True, head_node_args=resources)
+    """Start a cluster of two machines of one core each."""
+    pytest.importorskip("ray", reason="needs uv sync --group cluster-test")
+    two = _start()
     try:
-        two = TwoMachines(cluster, cluster.address)
-        two.add()
-        cluster.wait_for_nodes()
         yield two
     finally:
-        cluster.shutdown()
+        two.cluster.shutdown()
+
+
+def _start() -> TwoMachines:
+    from ray.cluster_utils import Cluster  # noqa: PLC0415  # where it is installed
+
+    resources = {"num_cpus": 1, "memory": 1 << 30, "object_store_memory": 80 * MIB}
+    two = TwoMachines(cluster := Cluster(initialize_head=True, head_node_args=resources))
+    two.add()
+    cluster.wait_for_nodes()
+    return two
 
 
 @pytest.fixture

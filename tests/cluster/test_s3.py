@@ -1,0 +1,157 @@
+"""Data in object storage, from a real S3 protocol server on loopback."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from posebowl import environments
+from posebowl.errors import BadDataError, EngineError, Verdict
+from posebowl.evaluate import cache, dataset, manifest
+from posebowl.evaluate.dataset import Slice
+from posebowl.evaluate.evaluation import Evaluation
+from tests.cluster.conftest import TwoMachines, pack
+from tests.conftest import IDS
+from tests.hostile.programs import OK
+
+pytestmark = pytest.mark.cluster
+
+URI = "s3://photos/test-set"
+
+
+class Bucket:
+    """The bucket behind `URI`, and what was asked of its server."""
+
+    def __init__(self, client: Any, log: pytest.LogCaptureFixture) -> None:
+        self._client = client
+        self._log = log
+
+    def upload(self, folder: Path) -> None:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            name = path.relative_to(folder).as_posix()
+            self._client.put_object(Bucket="photos", Key=f"test-set/{name}", Body=path.read_bytes())
+
+    def downloads(self) -> list[str]:
+        """Return the photos that were sent, in their order."""
+        lines = [record.getMessage() for record in self._log.records]
+        found = (re.search(r'"GET /photos/test-set/(images/\S+)', line) for line in lines)
+        return [match[1] for match in found if match]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Start a server, one for all tests, as cloudpathlib keeps its client; caches are empty."""
+    moto = pytest.importorskip("moto.server", reason="needs uv sync --group cluster-test")
+    cache = tmp_path_factory.mktemp("cache")
+    # The embedded engine's environment stays where it is.
+    (cache / "environments").symlink_to(environments.cache_root())
+    running = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=True)
+    running.start()
+    host, port = running.get_host_and_port()
+    variables = {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "POSEBOWL_CACHE": str(cache),
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        yield
+    running.stop()
+
+
+@pytest.fixture
+def bucket(caplog: pytest.LogCaptureFixture) -> Iterator[Bucket]:
+    client = pytest.importorskip("boto3").client("s3")
+    caplog.set_level(logging.INFO, logger="werkzeug")
+    client.create_bucket(Bucket="photos")
+    yield Bucket(client, caplog)
+    for item in client.list_objects_v2(Bucket="photos").get("Contents", []):
+        client.delete_object(Bucket="photos", Key=item["Key"])
+    client.delete_bucket(Bucket="photos")
+    shutil.rmtree(manifest.cache_root() / "slices", ignore_errors=True)
+
+
+@pytest.fixture
+def listed(data_folder: Path, tmp_path: Path) -> Path:
+    """Copy the data, with its manifest."""
+    folder = tmp_path / "listed"
+    shutil.copytree(data_folder, folder)
+    manifest.write(folder, IDS)
+    return folder
+
+
+def fill(piece: Slice) -> str:
+    return str(cache.data_folder(piece))
+
+
+def test_the_cache_is_filled_once_however_many_ask(bucket: Bucket, listed: Path) -> None:
+    bucket.upload(listed)
+    whole = dataset.load(URI)
+    assert not bucket.downloads()
+
+    with multiprocessing.get_context("spawn").Pool(4) as pool:
+        folders = set(pool.map(fill, [whole] * 8))
+
+    assert sorted(bucket.downloads()) == sorted(f"images/{name}.png" for name in IDS)
+    (folder,) = (Path(name) for name in folders)
+    for path in (listed / "images").iterdir():
+        assert (folder / "images" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_a_photo_that_is_not_the_listed_one_is_refused(bucket: Bucket, listed: Path) -> None:
+    bucket.upload(listed)
+    whole = dataset.load(URI)
+    (listed / f"images/{IDS[2]}.png").write_bytes(b"x" * whole.entries[2].bytes)
+    bucket.upload(listed)
+
+    with pytest.raises(EngineError, match=IDS[2]):
+        cache.data_folder(whole)
+
+    assert not (manifest.cache_root() / "slices" / whole.digest).exists()
+
+
+def test_a_bucket_is_the_same_data_as_its_folder(bucket: Bucket, listed: Path) -> None:
+    bucket.upload(listed)
+
+    assert dataset.load(URI).digest == dataset.load(str(listed)).digest
+
+
+def test_a_bucket_without_a_manifest_says_how_to_make_one(
+    bucket: Bucket, data_folder: Path
+) -> None:
+    bucket.upload(data_folder)
+
+    with pytest.raises(BadDataError, match=r"manifest\.csv") as error:
+        dataset.load(URI)
+
+    assert "invoke data.manifest" in error.value.fix
+
+
+@pytest.mark.container
+def test_shards_on_two_machines_take_what_they_need(
+    bucket: Bucket,
+    listed: Path,
+    machines: TwoMachines,
+    evaluated: Callable[..., Evaluation],
+    tmp_path: Path,
+) -> None:
+    bucket.upload(listed)
+    pack(tmp_path / "zips/a.zip", f"ls ../data/images | wc -l\n{OK}")
+    pack(tmp_path / "zips/b.zip", f"{OK}echo b")
+
+    done = evaluated(tmp_path / "zips", data=URI, shards=3, address=machines.address)
+
+    assert [row.verdict for row in done.rows] == [Verdict.OK] * 2
+    assert sorted(bucket.downloads()) == sorted(f"images/{name}.png" for name in IDS)
+    logs = {row.submission: (done.out / row.log).read_text() for row in done.rows}
+    assert logs["a"].count("\n2\n") == 3
