@@ -34,6 +34,13 @@ OTHERS: Final = frozenset(
 )
 """Programs that are not this project's: what they take is not looked into."""
 
+RUN: Final = (
+    r"(cat|cp -r|python3 -c|tail) .*",
+    r"uv run invoke (check|compare|doctor|history|pack|run|score|data\.(check|render|unpack))\b.*",
+    r"(pip install uv && )?uv run nox -s test_submission-cpu( .*)?",
+)
+"""What tests/container types for real, as patterns; what is in NOT_RUN is left out."""
+
 NOT_RUN: Final = {
     r"pip install uv|pipx install uv": "the tests already run with uv",
     r"sudo .*": "changes the machine",
@@ -44,6 +51,9 @@ NOT_RUN: Final = {
         "takes that engine and its image; tests/hostile runs programs on each engine"
     ),
     r"uv run invoke run --variant gpu .*": "takes the gpu image",
+    r"uv sync": "takes packages out of the environment of the tests",
+    r"(RUNS_IN_A_ROW=\d+ )?uv run pytest .*": "these are the tests",
+    r"uv run python -m tests\..*": "takes hours; the tests do the same for less long",
     r"uv run nox -s (tests|lint|docs)": "CI calls it; `tests` is what runs this test",
     r"uv run invoke (shell|push|pull) .*": (
         "takes an image, and a terminal or a registry: tests/container/test_images.py"
@@ -101,9 +111,15 @@ def commands() -> tuple[Command, ...]:
     )
 
 
-def reason_not_run(command: Command) -> str:
-    """Say why no test executes a command; nothing for one that is to be executed."""
-    return next((why for how, why in NOT_RUN.items() if re.fullmatch(how, command.text)), "")
+def excused(command: Command) -> bool:
+    """Tell whether there is a reason why no test executes a command."""
+    return any(re.fullmatch(pattern, command.text) for pattern in NOT_RUN)
+
+
+def executed(command: Command) -> bool:
+    """Tell whether a test executes a command."""
+    known = any(re.fullmatch(pattern, command.text) for pattern in RUN)
+    return command.typed and known and not excused(command)
 
 
 def find(page: str, text: str) -> Iterator[Command]:

@@ -12,6 +12,8 @@ from tests.doc_commands import (
     Command,
     WrongCommandError,
     commands,
+    excused,
+    executed,
     find,
     read,
     simple,
@@ -69,6 +71,11 @@ def test_the_pages_are_all_there() -> None:
 @pytest.mark.parametrize("command", commands(), ids=str)
 def test_the_program_takes_it(command: Command) -> None:
     read(command.text, typed=command.typed)
+
+
+def test_what_is_to_be_typed_is_executed_or_excused() -> None:
+    typed = [command for command in commands() if command.typed]
+    assert [str(one) for one in typed if not executed(one) and not excused(one)] == []
 
 
 @pytest.mark.parametrize("pattern", NOT_RUN)
