@@ -31,5 +31,5 @@ ns = Collection(
         data.format_data,
         evaluation.manifest_data,
     ),
-    Collection("benchmark", benchmark.train, benchmark.export),
+    Collection("benchmark", benchmark.train, benchmark.evaluate, benchmark.export),
 )
