@@ -159,6 +159,7 @@ class _Execution:
             if not gate.wait_ready():
                 raise _start_failure(gate, child.wait())
             started_after_s = time.monotonic() - self.asked_at
+            tree.begin()
             gate.open(child.stdin)
             watched = self._watch(child, tree, group)
             if watched.stopped_by is not None and child.poll() is None:

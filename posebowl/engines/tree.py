@@ -37,6 +37,10 @@ class ProcessTree:
             return self._root.children(recursive=True)
         return []
 
+    def begin(self) -> None:
+        """Count bytes from now on: those that made the run ready are not its own."""
+        self._traffic = Traffic(self._root.pid)
+
     def _alive(self) -> list[psutil.Process]:
         """List them as the kernel does, in a tenth of the time; all are asked where it cannot."""
         found = []

@@ -88,6 +88,9 @@ class Chart:
     """Vertical lines with a label."""
     levels: tuple[Tick, ...] = ()
     """Horizontal lines with a label."""
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    """The same as a table, for readers who do not see the chart; its columns are `columns`."""
 
 
 def iou_histogram(ious: Floats, *, mean: float, median: float, bins: int = 20) -> Chart:
@@ -103,6 +106,7 @@ def iou_histogram(ious: Floats, *, mean: float, median: float, bins: int = 20) -
     top = max(int(counts.max(initial=0)), 1) * 1.06
     x = Scale(low=0, high=1, start=LEFT, stop=RIGHT)
     y = Scale(low=0, high=top, start=BOTTOM, stop=TOP)
+    bars = _bars(counts, edges, x, y, "IoU")
     low_share = float((ious < 0.5).mean()) if ious.size else 0.0
     return Chart(
         name="histogram",
@@ -113,7 +117,9 @@ def iou_histogram(ious: Floats, *, mean: float, median: float, bins: int = 20) -
         y_label="images",
         x_ticks=tuple(Tick(at=x(v / 4), label=f"{v / 4:g}") for v in range(5)),
         y_ticks=tuple(Tick(at=y(v), label=f"{v:,.0f}") for v in steps(top, whole=True)),
-        bars=_bars(counts, edges, x, y, "IoU"),
+        bars=bars,
+        columns=("IoU", "Images"),
+        rows=_bar_rows(bars),
         marks=(
             Tick(at=x(mean), label=f"mean {mean:.2f}"),
             Tick(at=x(median), label=f"median {median:.2f}"),
@@ -187,6 +193,7 @@ def iou_differences(before: Floats, after: Floats, bins: int = 40) -> Chart:
     values = [sign * v for v in steps(reach * 0.95, count=2) for sign in ((-1, 1) if v else (1,))]
     x = Scale(low=-reach, high=reach, start=LEFT, stop=RIGHT)
     y = Scale(low=0, high=top, start=BOTTOM, stop=TOP)
+    bars = _bars(counts, edges, x, y, "change")
     return Chart(
         name="differences",
         title="Change of IoU",
@@ -196,7 +203,9 @@ def iou_differences(before: Floats, after: Floats, bins: int = 40) -> Chart:
         y_label="images that changed",
         x_ticks=tuple(Tick(at=x(v), label=f"{v:+g}" if v else "0") for v in values),
         y_ticks=tuple(Tick(at=y(v), label=f"{v:,.0f}") for v in steps(top, whole=True)),
-        bars=_bars(counts, edges, x, y, "change"),
+        bars=bars,
+        columns=("Change of IoU", "Images"),
+        rows=_bar_rows(bars),
         marks=(Tick(at=x(0), label="no change"),),
     )
 
@@ -215,6 +224,11 @@ def _bars(
         for count, low, high in zip(counts, edges, edges[1:], strict=False)
         if count
     )
+
+
+def _bar_rows(bars: tuple[Bar, ...]) -> tuple[tuple[str, ...], ...]:
+    words = (bar.label.rpartition(": ") for bar in bars)
+    return tuple((of.partition(" ")[2], count) for of, _, count in words)
 
 
 def _medians(sizes: Floats, ious: Floats) -> list[tuple[float, float]]:

@@ -14,12 +14,16 @@ from posebowl.report.text import duration
 
 _MOST_SAMPLES: Final = 300
 _SPANS: Final = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
+_ROWS: Final = 10
+"""Steps of the table that stands behind a chart."""
 _STRETCHES: Final = 40
-"""Into which a run is cut to tell how many images it did in each."""
+"""At most, into which a run is cut to tell how many images it did in each."""
 
 
 def memory_over_time(samples: Sequence[Sample], *, limit: float | None) -> Chart | None:
     """Draw memory over time; None where there are too few samples."""
+    if samples and not samples[-1].memory_bytes:
+        samples = samples[:-1]  # taken when all had ended
     points = [(s.elapsed_s, float(s.memory_bytes)) for s in samples]
     peak = max((value for _, value in points), default=0.0)
     return _over_time(
@@ -35,11 +39,7 @@ def memory_over_time(samples: Sequence[Sample], *, limit: float | None) -> Chart
 
 def cpu_over_time(samples: Sequence[Sample], *, limit: float | None) -> Chart | None:
     """Draw busy processor cores over time; None where there are too few samples."""
-    points = [
-        (b.elapsed_s, max(0.0, (b.cpu_s - a.cpu_s) / (b.elapsed_s - a.elapsed_s)))
-        for a, b in itertools.pairwise(samples)
-        if b.elapsed_s > a.elapsed_s
-    ]
+    points = _rates([(sample.elapsed_s, sample.cpu_s) for sample in samples])
     peak = max((value for _, value in points), default=0.0)
     return _over_time(
         points,
@@ -56,13 +56,11 @@ def images_over_time(samples: Sequence[Sample]) -> Chart | None:
     """Draw images a second over time; None where nothing told how many were done."""
     if not any(sample.images for sample in samples):
         return None
-    stretch = max(1, math.ceil(len(samples) / _STRETCHES))
+    # Where few images are done in a stretch, the curve would show only when each was counted.
+    stretches = min(_STRETCHES, max(4, samples[-1].images // 4))
+    stretch = max(1, math.ceil(len(samples) / stretches))
     ends = [*samples[:-1:stretch], samples[-1]]
-    points = [
-        (b.elapsed_s, max(0.0, (b.images - a.images) / (b.elapsed_s - a.elapsed_s)))
-        for a, b in itertools.pairwise(ends)
-        if b.elapsed_s > a.elapsed_s
-    ]
+    points = _rates([(sample.elapsed_s, float(sample.images)) for sample in ends])
     peak = max((value for _, value in points), default=0.0)
     return _over_time(
         points,
@@ -110,6 +108,23 @@ def steady_pace(samples: Sequence[Sample]) -> tuple[float, float] | None:
     return first.elapsed_s, (last.images - first.images) / (last.elapsed_s - first.elapsed_s)
 
 
+def _rates(totals: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return how fast a total grew between its points, each at the later one.
+
+    The last two points may be so near each other that a rate between them tells nothing: those
+    less than a quarter of the usual distance apart are left out.
+    """
+    if len(totals) > 3:
+        gaps = [b[0] - a[0] for a, b in itertools.pairwise(totals)]
+        if gaps[-1] < sorted(gaps)[len(gaps) // 2] / 4:
+            totals = [*totals[:-2], totals[-1]]
+    return [
+        (b[0], max(0.0, (b[1] - a[1]) / (b[0] - a[0])))
+        for a, b in itertools.pairwise(totals)
+        if b[0] > a[0]
+    ]
+
+
 def _over_time(
     points: Sequence[tuple[float, float]],
     *,
@@ -149,7 +164,27 @@ def _over_time(
         line2=polyline([(x(time), y(value)) for time, value in second]) if second else "",
         names=names,
         area=f"{line}V{BOTTOM}H{x(points[0][0])}Z",
+        columns=("Time", *(name.capitalize() for name in names or (y_label,))),
+        rows=_rows(points, second, binary=binary),
         levels=(Tick(at=y(limit), label="limit"),) if near and limit is not None else (),
+    )
+
+
+def _rows(
+    points: Sequence[tuple[float, float]],
+    second: Sequence[tuple[float, float]],
+    *,
+    binary: bool,
+) -> tuple[tuple[str, ...], ...]:
+    """Return a curve as a table of few rows, evenly spread, the last point among them."""
+    chosen = sorted({round(i * (len(points) - 1) / _ROWS) for i in range(_ROWS + 1)})
+
+    def word(value: float) -> str:
+        return human_bytes(value) if binary else f"{value:,.2f}"
+
+    return tuple(
+        (duration(points[i][0]), word(points[i][1]), *([word(second[i][1])] if second else []))
+        for i in chosen
     )
 
 

@@ -7,10 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+import polars as pl
 import pytest
 
-from posebowl import report
+from posebowl import history, report
+from posebowl.compare import compare
 from posebowl.errors import Verdict
+from posebowl.history import Run
+from posebowl.report import comparison
 from posebowl.score import score
 from tests.browser.webdriver import (
     ARROW_RIGHT,
@@ -108,7 +112,27 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
             predictions=frame,
             score=found,
         )
+    before, after = (
+        kept(folder, number, frame, images) for number, frame in ((1, strange), (2, predictions))
+    )
+    for name, one, two in (("compared", after, kept(folder, 3, table(ids, truth), images)),):
+        comparison.write(folder / f"{name}.html", compare(one, two), one, two)
+    comparison.write(folder / "strange.html", compare(before, before), before, before)
     return folder
+
+
+def kept(folder: Path, number: int, frame: pl.DataFrame, images: Path) -> Run:
+    """Keep a run of predictions, labelled with the true boxes, whose text is hostile."""
+    truth = table(frame["image_id"].to_list(), truths(frame.height))
+    result = replace(
+        passed(frame.height),
+        run_id=f"20240501-12000{number}-00000{number}",
+        message=ATTACK,
+        environment={"x": f"{ATTACK}{number}"},
+        data={"root": str(images.parent), "images": frame.height},
+    )
+    history.keep(folder, result, score(frame, truth).frame)
+    return history.find(result.run_id, folder)
 
 
 @pytest.fixture
@@ -128,7 +152,9 @@ def is_open(chromium: Browser) -> bool:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [PHONE, 1200])
-@pytest.mark.parametrize("name", ["passed", "unlabelled", "failed", "hostile"])
+@pytest.mark.parametrize(
+    "name", ["passed", "unlabelled", "failed", "hostile", "compared", "strange"]
+)
 def test_each_page_is_sound(
     chromium: Browser, pages: Path, name: str, width: int, scheme: str
 ) -> None:
@@ -240,3 +266,32 @@ def test_the_dialog_fits_a_phone(chromium: Browser, pages: Path) -> None:
     assert box[2] >= 0
     assert box[3] <= 740
     assert chromium.run("return document.documentElement.scrollWidth") == PHONE
+
+
+def test_a_comparison_is_clicked_through(chromium: Browser, pages: Path) -> None:
+    chromium.media(scheme="light", width=1200, height=900)
+    chromium.open(pages / "compared.html")
+    links = chromium.run("return [...document.querySelectorAll('nav a')].map((a) => a.hash)")
+    assert links == ["#figures", "#images", "#differences", "#runs"]
+    for link in links:
+        chromium.click(f"nav a[href='{link}']")
+        assert chromium.run("return location.hash") == link
+    chromium.click(".tile")
+    assert is_open(chromium)
+    drawn = "return document.querySelectorAll('#viewer-stage .frame .boxes :not(.halo)').length"
+    assert chromium.run(drawn) == 3
+    chromium.press(ARROW_RIGHT)
+    chromium.press(ESCAPE)
+    assert chromium.until("return !document.getElementById('viewer').open")
+    assert chromium.run("return document.title").startswith("The score is better")
+    assert chromium.console() == []
+
+
+def test_charts_have_tables_that_open_by_keyboard(passed_page: Browser) -> None:
+    assert passed_page.run("return document.querySelectorAll('.chart details').length") >= 3
+    passed_page.run("document.querySelector('.chart summary').focus()")
+    passed_page.press(ENTER)
+    assert passed_page.until("return document.querySelector('.chart details').open")
+    rows = "return document.querySelectorAll('.chart details[open] tbody tr').length"
+    assert passed_page.run(rows) > 3
+    assert passed_page.console() == []

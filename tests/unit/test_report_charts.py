@@ -207,3 +207,28 @@ def test_charts_of_pairs_stay_small(count: int) -> None:
     before, after = np.random.default_rng(0).random((2, count))
     assert len(iou_pairs(before, after).dots) < 40_000
     assert len(iou_differences(before, after).bars) <= 40
+
+
+def test_a_table_stands_behind_each_curve_and_histogram() -> None:
+    for chart in (
+        bytes_over_time(working(200)),
+        images_over_time(working(200)),
+        memory_over_time(working(200), limit=None),
+        iou_histogram(np.linspace(0, 1, 50), mean=0.5, median=0.5),
+    ):
+        assert chart is not None
+        assert 3 < len(chart.rows) <= 20
+        assert {len(row) for row in chart.rows} == {len(chart.columns)}
+    table = bytes_over_time(working(200))
+    assert table is not None
+    assert table.columns == ("Time", "Read", "Written")
+    assert table.rows[-1] == ("1 min 40 s", "200.0 MiB", "200.0 KiB")
+
+
+def test_the_sample_after_the_end_is_not_drawn() -> None:
+    going = [*working(20), Sample(elapsed_s=10.01, memory_bytes=0, cpu_s=20.0)]
+    memory, cpu = memory_over_time(going, limit=None), cpu_over_time(going, limit=None)
+    assert memory is not None
+    assert cpu is not None
+    assert memory.rows[-1][1] != "0 B"
+    assert cpu.rows[-1][1] != "0.00"
