@@ -75,7 +75,8 @@ def test_packages_gpu(session: nox.Session) -> None:
 @nox.session(tags=["check"])
 def tests(session: nox.Session) -> None:
     """Test this project, with every engine that is at hand; the rest is skipped and named."""
-    sync(session, "--group", "render", "--group", "lean", "--group", "docs")
+    groups = ("render", "lean", "docs", "cluster-test")
+    sync(session, *(word for name in groups for word in ("--group", name)))
     session.run("pytest", *session.posargs)
 
 

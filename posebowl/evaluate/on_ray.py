@@ -27,6 +27,8 @@ from posebowl.files import human_bytes
 _MOST: Final = 1000
 _CHUNK: Final = 64 << 20
 _WAIT_S: Final = 1.0
+_STARTS: Final = 3
+"""Ray gives its own agent 15 s to start, which a busy machine may not keep to."""
 _ENDING_S: Final = 30.0
 _LEFT_OUT: Final = (
     ".git", ".venv*", ".nox", "data", "docs", "site", "solutions", "submission", "tests", "runs",
@@ -123,22 +125,7 @@ def connect(
     Raises:
         UsageError: Nothing answers at the address, or no machine has what one run needs.
     """
-    try:
-        ray.init(
-            address=address,
-            log_to_driver=False,
-            logging_level="ERROR",
-            runtime_env={"working_dir": str(paths.ROOT), "excludes": list(_LEFT_OUT)},
-            **({"include_dashboard": False} if address == "local" else {}),
-        )
-    except Exception as error:  # noqa: BLE001  # Ray raises just that where it starts too slowly
-        raise UsageError(
-            f"Ray could not be started on this machine: {_first_line(error)}"
-            if address == "local"
-            else f"No Ray cluster answers at {address}.",
-            why="" if address == "local" else _first_line(error),
-            fix="Start a cluster (ray start --head) and name its address, or leave --address out.",
-        ) from None
+    _join(address)
     if not await_nodes:
         try:
             _check_fits(resources(terms))
@@ -146,6 +133,29 @@ def connect(
             ray.shutdown()
             raise
     return OnRay(slices, terms, registry_name=registry_name)
+
+
+def _join(address: str) -> None:
+    local = address == "local"
+    for left in reversed(range(_STARTS if local else 1)):
+        try:
+            ray.init(
+                address=address,
+                log_to_driver=False,
+                logging_level="ERROR",
+                runtime_env={"working_dir": str(paths.ROOT), "excludes": list(_LEFT_OUT)},
+                **({"include_dashboard": False} if local else {}),
+            )
+        except Exception as error:
+            ray.shutdown()
+            if left:
+                continue
+            raise UsageError(
+                "Ray could not be started here." if local else f"No cluster answers at {address}.",
+                why=_first_line(error),
+                fix="Start one (ray start --head) and name its address, or leave --address out.",
+            ) from None
+        return
 
 
 def resources(terms: Terms) -> dict[str, float]:
