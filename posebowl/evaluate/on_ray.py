@@ -146,7 +146,7 @@ def _join(address: str) -> None:
                 runtime_env={"working_dir": str(paths.ROOT), "excludes": list(_LEFT_OUT)},
                 **({"include_dashboard": False} if local else {}),
             )
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # Ray raises just that
             ray.shutdown()
             if left:
                 continue

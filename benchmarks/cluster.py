@@ -1,0 +1,254 @@
+"""Measure evaluations on Ray: efficiency, overhead of a task, and what 1,000 machines would do.
+
+    uv sync --group cluster-test --group lean
+    uv run --no-sync python -m benchmarks.cluster
+
+The same submissions, each a fixed amount of processor time, are evaluated one after the other, on
+a real cluster of one machine and on one of two: raylets of one core each, on this machine, by the
+embedded engine. Efficiency is the time that main.sh ran by the time that the cores were held,
+start of Ray not counted; overhead is what is left, for each run.
+
+Then SimPy plays 10,000 runs on 1,000 machines, their durations drawn from those that were just
+recorded (or that --recorded names) and stretched to different means. Each run costs its machine
+the measured overhead, and the driver, which takes one result at a time, the measured time to keep
+one. The ideal has no overhead: the sum of all durations by the machines, or the longest one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+import simpy
+from ray.cluster_utils import Cluster
+from rich.console import Console
+from rich.table import Table
+
+from posebowl import paths
+from posebowl.challenge import Limits, Variant
+from posebowl.engines.base import EngineName
+from posebowl.evaluate import dataset, plan, schedule, store
+from posebowl.evaluate.executors import Ended, Executor, Serial
+from posebowl.evaluate.node import Produced
+from posebowl.evaluate.on_ray import connect
+from posebowl.evaluate.plan import Plan, Terms
+from posebowl.evaluate.store import Store
+
+MIB = 1 << 20
+TERMS = Terms(
+    variant=Variant.CPU,
+    engine=EngineName.EMBEDDED,
+    limits=Limits(cpus=1, memory_bytes=512 * MIB, wall_time_s=600),
+)
+WORK = """cp ../data/submission_format.csv ../submission/submission.csv
+python - <<'END'
+import time
+end = time.process_time() + {seconds}
+while time.process_time() < end: pass
+END
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """How one way to run them went."""
+
+    name: str
+    workers: int
+    elapsed_s: float
+    """From the first job that is started to the last result that is kept."""
+    ran_s: tuple[float, ...]
+    """How long main.sh ran, each time."""
+
+    @property
+    def efficiency(self) -> float:
+        """Time that main.sh ran, of the time that cores were held."""
+        return sum(self.ran_s) / (self.workers * self.elapsed_s)
+
+    @property
+    def overhead_s(self) -> float:
+        """Time that cores were held and main.sh did not run, for each run."""
+        return (self.workers * self.elapsed_s - sum(self.ran_s)) / len(self.ran_s)
+
+
+class Quiet:
+    """Hears all and says nothing."""
+
+    def began(self, missing: frozenset[str], kept: int) -> None:
+        """Say nothing."""
+
+    def ended(self, ended: Ended, *, again: bool) -> None:
+        """Say nothing."""
+
+    def tick(self, crew: Any) -> None:
+        """Say nothing."""
+
+
+def submissions(folder: Path, count: int, seconds: float) -> Path:
+    """Write zips that take between half and one and a half times so much processor time."""
+    for number in range(count):
+        share = 0.5 + number / max(1, count - 1)
+        with zipfile.ZipFile(folder / f"{number:03}.zip", "w") as archive:
+            archive.writestr("main.sh", WORK.format(seconds=seconds * share))
+    return folder
+
+
+def measure(name: str, workers: int, made: Plan, executor: Executor, out: Path) -> Measured:
+    """Run all jobs of a plan."""
+    with store.opened(out, resume=False) as kept:
+        began = time.perf_counter()
+        schedule.execute(made, kept, executor, Quiet())
+        elapsed = time.perf_counter() - began
+        found = [kept.result(key) for key in made.distinct]
+    ran = [item.timing.wall_s for item in found if item is not None and item.timing is not None]
+    if len(ran) != len(made.distinct):
+        raise SystemExit(f"{name}: {len(made.distinct) - len(ran)} runs failed; see {out}")
+    return Measured(name=name, workers=workers, elapsed_s=elapsed, ran_s=tuple(ran))
+
+
+def all_ways(made: Plan, out: Path) -> Iterator[Measured]:
+    """Measure one after the other, and clusters of one and two machines."""
+    slices = {piece.digest: piece for piece in made.slices}
+    # Once unmeasured: the environment is in the page cache for all of them.
+    warm = plan.make(made.submissions[:1], made.whole, made.slices, TERMS)
+    measure("warm", 1, warm, Serial(slices), out / "warm")
+    yield measure("one after the other", 1, made, Serial(slices), out / "serial")
+    for workers in (1, 2):
+        cluster = Cluster()
+        for _ in range(workers):
+            cluster.add_node(num_cpus=1, memory=1 << 30, object_store_memory=80 * MIB)
+        executor = connect(cluster.address, slices, TERMS)
+        # Once unmeasured: Ray starts its workers and unpacks this project for them.
+        schedule.execute(
+            plan.make(made.submissions[:workers], made.whole, made.slices, TERMS),
+            Store(out / f"ray-warm-{workers}"),
+            Unclosed(executor),
+            Quiet(),
+        )
+        yield measure(f"Ray, {workers} of one core", workers, made, executor, out / f"ray{workers}")
+        cluster.shutdown()
+
+
+class Unclosed:
+    """An executor that goes on after its jobs."""
+
+    def __init__(self, executor: Executor) -> None:
+        self.most, self.start, self.wait = executor.most, executor.start, executor.wait
+        self.crew = executor.crew
+
+    def close(self) -> None:
+        """Leave it open."""
+
+
+def keeping_s(kept: Store, key: str, scratch: Path, repeats: int = 50) -> float:
+    """Measure how long it takes to keep the result of a run."""
+    folder = kept.folder(key)
+    found = kept.result(key)
+    assert found is not None  # noqa: S101
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    produced = Produced(node="", result=found, files=files)
+    target = Store(scratch)
+    began = time.perf_counter()
+    for number in range(repeats):
+        target.put(f"{number:064x}", produced, [])
+    return (time.perf_counter() - began) / repeats
+
+
+def simulate(
+    durations: Sequence[float], *, machines: int, overhead_s: float, keeping_s: float
+) -> float:
+    """Play runs on machines, in their order, and return when the last result is kept."""
+    world = simpy.Environment()
+    slots, driver = simpy.Resource(world, machines), simpy.Resource(world, 1)
+
+    def job(duration: float) -> Iterator[Any]:
+        with slots.request() as slot:
+            yield slot
+            yield world.timeout(overhead_s + duration)
+        with driver.request() as turn:
+            yield turn
+            yield world.timeout(keeping_s)
+
+    for duration in durations:
+        world.process(job(duration))
+    world.run()
+    return float(world.now)
+
+
+def show_simulation(
+    console: Console, recorded: Sequence[float], overhead_s: float, keeping: float, options: Any
+) -> None:
+    """Print the makespan for different means of the durations."""
+    chance = random.Random(7)  # noqa: S311
+    drawn = [chance.choice(recorded) for _ in range(options.runs)]
+    mean = sum(drawn) / len(drawn)
+    table = Table(
+        title=f"{options.runs:,} runs on {options.machines:,} machines (simulated; "
+        f"overhead {overhead_s:.2f} s, keeping a result {keeping * 1e3:.1f} ms)"
+    )
+    for name in ("mean run", "ideal", "makespan", "efficiency"):
+        table.add_column(name, justify="right")
+    for wanted in (2.0, 60.0, 600.0, 3600.0):
+        durations = [value * wanted / mean for value in drawn]
+        ideal = max(sum(durations) / options.machines, *durations)
+        took = simulate(
+            durations, machines=options.machines, overhead_s=overhead_s, keeping_s=keeping
+        )
+        table.add_row(
+            f"{wanted:,.0f} s", f"{ideal:,.1f} s", f"{took:,.1f} s", f"{ideal / took:.1%}"
+        )
+    console.print(table)
+
+
+def main() -> None:
+    """Measure, simulate, print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--count", type=int, default=12, help="submissions (12)")
+    parser.add_argument("--seconds", type=float, default=4.0, help="processor time of each (4)")
+    parser.add_argument("--machines", type=int, default=1000)
+    parser.add_argument("--runs", type=int, default=10_000)
+    parser.add_argument("--recorded", type=Path, help="a leaderboard.json to take durations from")
+    options = parser.parse_args()
+    console = Console()
+    with tempfile.TemporaryDirectory(dir=paths.SUBMISSION) as name:
+        folder = Path(name)
+        (folder / "zips").mkdir()
+        zips = submissions(folder / "zips", options.count, options.seconds)
+        whole = dataset.load(str(paths.DEMO_DATA))
+        made = plan.make(plan.collect([zips]), whole, (whole,), TERMS)
+        found = list(all_ways(made, folder))
+        kept = Store(folder / "serial")
+        keeping = keeping_s(kept, next(iter(made.distinct)), folder / "keeping")
+    ray.shutdown()
+    table = Table(title=f"{options.count} submissions of about {options.seconds:g} s")
+    for heading in ("", "elapsed", "main.sh ran", "efficiency", "overhead a run"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for item in found:
+        table.add_row(
+            item.name,
+            f"{item.elapsed_s:.1f} s",
+            f"{sum(item.ran_s):.1f} s",
+            f"{item.efficiency:.1%}",
+            f"{item.overhead_s:.2f} s",
+        )
+    console.print(table)
+    recorded = list(found[-1].ran_s)
+    if options.recorded:
+        rows = json.loads(options.recorded.read_text())["rows"]
+        recorded = [row["wall_s"] for row in rows if row["wall_s"]]
+    show_simulation(console, recorded, found[-1].overhead_s, keeping, options)
+
+
+if __name__ == "__main__":
+    main()
