@@ -1,215 +1,316 @@
 """Measure the benchmark solution against the loop that the competition's own benchmark used.
 
-    python -m benchmarks.inference --data runs/val --count 200 --cpus 2 --checkpoint best.pt
+    python -m benchmarks.inference --data runs/speed [--count 500] [--int8 FILE] [--engine docker]
 
-Run it with the Python of the cpu environment (it needs torch and ultralytics for the reference).
+Run it with the Python of the cpu environment (the reference needs torch and ultralytics), or with
+--engine docker, which runs every part in the cpu image with 3 processors, 4 GiB and no network.
 Every way of predicting runs in a process of its own, on the same processors and photos:
 
-reference   ultralytics.YOLO(checkpoint)(photo), one photo at a time, written row by row
-onnxruntime the solution's main.py as it is
-openvino    the same with --backend openvino
-network     only the network's two runs a photo, inputs in memory: a ceiling
-decode      only reading and decoding the photos: another
+reference       ultralytics.YOLO(checkpoint)(photo), one photo at a time, written row by row
+onnxruntime     the solution's main.py as it is
+onnxruntime int8, openvino, openvino bf16
+                the same with other weights, or with another backend
+network         only the network, on the inputs that it gets in the solution: a ceiling
+decode          only reading and decoding the photos: another
 
-Times are of the whole process, imports and loading included, except for the two ceilings.
+Times are of whole processes, imports and loading included, except for the two ceilings. "first"
+is the time of a whole run on one photo; "inside" is the pace without that start. Without
+--checkpoint the reference gets the weights of the ONNX file, put back into the network that they
+came from.
+
+With --scale 100 1000 10000 the solution also runs on so many photos: links to those that there are.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import polars as pl
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.inference_parts import Used
 from posebowl import paths
-from posebowl.benchmark import solution
-from posebowl.challenge import COLUMNS, FORMAT_FILE, ID_COLUMN, LABELS_FILE
+from posebowl.challenge import COLUMNS, FORMAT_FILE, ID_COLUMN, LABELS_FILE, Variant
+from posebowl.engines import oci_client
+from posebowl.engines.base import EngineName
+from posebowl.engines.oci_argv import image_name
 from posebowl.score import score_files
 
-SOLUTION = paths.SOLUTIONS / "benchmark"
-PARTS = ("reference", "onnxruntime", "openvino", "network", "decode")
+WEIGHTS = paths.SOLUTIONS / "benchmark" / "model.onnx"
+MEMORY = "4g"
+GPU_BATCH = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """One way of predicting, or a ceiling."""
+
+    name: str
+    part: str
+    weights: Path
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What one way of predicting took."""
+    """What one way took, and how good it was."""
 
-    part: str
+    name: str
+    images: int
     images_per_s: float
+    inside_per_s: float
+    """Without what one photo alone takes."""
     cpu_ms_per_image: float
+    first_s: float | None
     peak_mib: float
     mean_iou: float | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Where the parts run: the command line before them, and the processors they get."""
+
+    cpus: int
+    engine: str
+
+    def argv(self, folder: Path, weights: Path) -> list[str]:
+        """Start Python within the limits; what is read there lies where it lies here."""
+        if self.engine == "none":
+            return [sys.executable]
+        client = oci_client.connect(EngineName(self.engine))
+        mounts = {folder: "rw", paths.ROOT: "ro", weights.parent: "ro"}
+        binds = [word for path, how in mounts.items() for word in ("-v", f"{path}:{path}:{how}")]
+        argv = [*client.argv, "run", "--rm", "--network", "none", "--workdir", str(paths.ROOT)]
+        argv += ["--cpus", str(self.cpus), "--memory", MEMORY, "--memory-swap", MEMORY]
+        argv += ["--user", f"{os.getuid()}:{os.getgid()}", "--env", f"PYTHONPATH={paths.ROOT}"]
+        argv += ["--env", "HOME=/tmp", "--entrypoint", "python"]
+        return [*argv, *binds, image_name(Variant.CPU)]
+
+
+def main() -> None:
+    """Measure every way, and print the tables."""
+    args = parse()
+    if args.engine == "none":
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: args.cpus])
+    cpus = min(args.cpus, len(os.sched_getaffinity(0)))
+    limits = Limits(cpus=cpus, engine=args.engine)
+    console = Console(width=110)
+    with tempfile.TemporaryDirectory(prefix="posebowl-inference-") as name:
+        folder = Path(name)
+        ways = choose(args, folder)
+        many, one = folder / "many", folder / "one"
+        count = stage(args.data, args.count, many)
+        stage(args.data, 1, one)
+        results = []
+        for way in ways:
+            results.append(measure(way, many, one, limits, args))
+            console.print(f"[dim]{way.name}: {results[-1].images_per_s:.1f} photos/s", style="dim")
+        scaled = list(scale(args, folder, limits))
+    if args.json:
+        print(json.dumps({"ways": [asdict(r) for r in results], "scale": scaled}, indent=2))
+        return
+    console.print(table(results, f"{count} photos, {cpus} processors, {args.device}"))
+    for line in judge(results):
+        console.print(line)
+    if scaled:
+        console.print(scale_table(scaled))
+
+
+def choose(args: argparse.Namespace, folder: Path) -> list[Way]:
+    """List what to measure."""
+    fp32 = args.weights.resolve()
+    ours = [Way(name="onnxruntime", part="solution", weights=fp32)]
+    if args.int8:
+        int8 = args.int8.resolve()
+        ours.append(Way(name="onnxruntime int8", part="solution", weights=int8))
+    if args.device == "cpu":
+        openvino = Way(
+            name="openvino", part="solution", weights=fp32, words=("--backend", "openvino")
+        )
+        bf16 = (*openvino.words, "--precision", "bf16")
+        ours += [openvino, replace(openvino, name="openvino bf16", words=bf16)]
+        if args.int8:
+            ours.append(replace(openvino, name="openvino int8", weights=int8))
+    checkpoint = args.checkpoint.resolve() if args.checkpoint else rebuild(fp32, folder)
+    ways = [
+        Way(name="reference", part="reference", weights=checkpoint),
+        *ours,
+        Way(name="network", part="network", weights=fp32),
+        Way(name="decode", part="decode", weights=fp32),
+    ]
+    return [way for way in ways if not args.only or way.name in args.only]
+
+
+def rebuild(weights: Path, folder: Path) -> Path:
+    """Put the weights of an exported file back into an ultralytics checkpoint, in a process."""
+    checkpoint = folder / "reference.pt"
+    code = (
+        "import sys, torch; from pathlib import Path; from posebowl.benchmark import model, start;"
+        "net = model.build(sys.argv[1]); weights = Path(sys.argv[2]);"
+        "start.fill(net, start.read_onnx(weights), weights);"
+        "args = {'model': sys.argv[1], 'task': 'detect', 'imgsz': 640};"
+        "torch.save({'model': net, 'ema': None, 'train_args': args}, sys.argv[3])"
+    )
+    argv = [sys.executable, "-c", code, "yolo26n.yaml", str(weights), str(checkpoint)]
+    subprocess.run(argv, check=True, cwd=paths.ROOT)
+    return checkpoint
+
+
 def stage(data: Path, count: int, place: Path) -> int:
-    """Lay out a data folder of the first `count` labelled photos; return how many there are."""
-    labels = pl.read_csv(data / LABELS_FILE, columns=list(COLUMNS)).head(count)
-    (place / "images").symlink_to((data / "images").resolve())
-    labels.write_csv(place / LABELS_FILE)
+    """Lay out a data folder of `count` labelled photos, by hard links; return how many it has.
+
+    Where there are fewer, the same photos come again under other names.
+    """
+    labels = pl.read_csv(data / LABELS_FILE, columns=list(COLUMNS))
+    (place / "images").mkdir(parents=True)
+    rows = []
+    for at, row in enumerate(take(labels, count)):
+        name = row[ID_COLUMN] if at < len(labels) else f"{row[ID_COLUMN]}_{at}"
+        link(data / "images" / f"{row[ID_COLUMN]}.png", place / "images" / f"{name}.png")
+        rows.append({**row, ID_COLUMN: name})
+    frame = pl.DataFrame(rows, schema=labels.schema)
+    frame.write_csv(place / LABELS_FILE)
     boxes = [pl.lit(edge).alias(name) for name, edge in zip(COLUMNS[1:], (0, 0, 1, 1), strict=True)]
-    labels.select(ID_COLUMN, *boxes).write_csv(place / FORMAT_FILE)
-    return len(labels)
+    frame.select(ID_COLUMN, *boxes).write_csv(place / FORMAT_FILE)
+    return len(frame)
 
 
-def measure(part: str, place: Path, count: int, args: argparse.Namespace) -> Measured:
-    """Run one part in a process of its own and read what it used."""
-    out = place / f"{part}.csv"
-    if part in {"onnxruntime", "openvino"}:
-        argv = [str(SOLUTION / "main.py"), "--data", str(place), "--out", str(out)]
-        argv += ["--weights", str(args.weights), "--backend", part, "--device", "cpu"]
-    else:
-        argv = [
-            "-m",
-            "benchmarks.inference",
-            "--part",
-            part,
-            "--data",
-            str(place),
-            "--out",
-            str(out),
-        ]
-        argv += ["--weights", str(args.weights), "--checkpoint", str(args.checkpoint)]
-    started = time.perf_counter()
-    with subprocess.Popen(
-        [sys.executable, *argv], stdout=subprocess.PIPE, cwd=paths.ROOT
-    ) as process:
-        said = process.stdout.read() if process.stdout else b""
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    wall = time.perf_counter() - started
-    if process.returncode != 0:
-        sys.exit(f"{part} failed with exit code {process.returncode}")
-    cpu = used.ru_utime + used.ru_stime
-    if part in {"network", "decode"}:
-        inner = json.loads(said.splitlines()[-1])
-        wall, cpu = inner["wall"], inner["cpu"]
-    iou = score_files(out, place / LABELS_FILE).mean_iou if out.exists() else None
+def take(labels: pl.DataFrame, count: int) -> Iterator[dict[str, object]]:
+    """Repeat the rows until there are enough."""
+    for at in range(count):
+        yield labels.row(at % len(labels), named=True)
+
+
+def link(source: Path, target: Path) -> None:
+    """Give a photo one more name, or copy it to another file system."""
+    with contextlib.suppress(OSError):
+        target.hardlink_to(source.resolve())
+        return
+    target.write_bytes(source.read_bytes())
+
+
+def measure(way: Way, many: Path, one: Path, limits: Limits, args: argparse.Namespace) -> Measured:
+    """Run one way on all photos, and on one; of several repeats the fastest counts."""
+    out = many.parent / f"{way.name.replace(' ', '-')}.csv"
+    whole = way.part in {"solution", "reference"}
+    runs = [run(way, many, out, limits, args) for _ in range(args.repeats)]
+    used = min(runs, key=lambda one_run: one_run.wall_s)
+    alone = [run(way, one, one.parent / "one.csv", limits, args) for _ in range(args.repeats)]
+    first = min(one_run.wall_s for one_run in alone) if whole else None
+    inside = (used.images - 1) / (used.wall_s - first) if first and used.images > 1 else None
     return Measured(
-        part=part,
-        images_per_s=count / wall,
-        cpu_ms_per_image=1000 * cpu / count,
-        peak_mib=used.ru_maxrss / 1024,
-        mean_iou=iou,
+        name=way.name,
+        images=used.images,
+        images_per_s=used.images / used.wall_s,
+        inside_per_s=inside or used.images / used.wall_s,
+        cpu_ms_per_image=1000 * used.cpu_s / used.images,
+        first_s=first,
+        peak_mib=used.peak_mib,
+        mean_iou=score_files(out, many / LABELS_FILE).mean_iou if whole else None,
     )
 
 
-def reference(place: Path, out: Path, checkpoint: Path) -> None:
-    """Predict as the competition's benchmark did: PyTorch, one photo at a time."""
-    import cv2  # noqa: PLC0415
-    import pandas as pd  # noqa: PLC0415
-    from ultralytics import YOLO  # noqa: PLC0415
-
-    model = YOLO(checkpoint)
-    frame = pd.read_csv(place / FORMAT_FILE, index_col=ID_COLUMN)
-    for name in frame.index:
-        photo = cv2.imread(str(place / "images" / f"{name}.png"))
-        found = model(photo, verbose=False, conf=0.001)[0].boxes
-        edges = found.xyxy[0].round().int().tolist() if len(found) else [480, 384, 800, 640]
-        frame.loc[name] = edges
-    frame.astype(int).to_csv(out)
-
-
-def ceiling(part: str, place: Path, weights: Path) -> None:
-    """Run only the network, or only the decoder, in as many threads as there are processors."""
-    photos, boxes = solution.module("photos"), solution.module("boxes")
-    threads = solution.module("cpus").usable()
-    names = pl.read_csv(place / FORMAT_FILE)[ID_COLUMN].to_list()
-    files = [place / "images" / f"{name}.png" for name in names]
-    work = photos.read
-    items: list[object] = list(files)
-    if part == "network":
-        net = solution.module("network").load(
-            weights, backend="onnxruntime", device="cpu", threads=threads
-        )
-        sizes = [size for size in (net.looks.first, net.looks.second) if size]
-        shown = []
-        for file in files[:16]:
-            photo = photos.read(file)
-            window = {size: boxes.letterbox(photo.shape[:2], size) for size in sizes}
-            shown.append([photos.show(photo, window[size], size)[None] for size in sizes])
-        items = [shown[index % len(shown)] for index in range(len(files))]
-
-        def work(inputs: list[object]) -> None:
-            for one in inputs:
-                net.run(one)
-
-        list(map(work, items[:4]))
-    with ThreadPoolExecutor(threads) as pool:
-        started, before = time.perf_counter(), time.process_time()
-        for _ in pool.map(lambda item: work(item) is None, items):
-            pass
-        used = {"wall": time.perf_counter() - started, "cpu": time.process_time() - before}
-    print(json.dumps(used))
+def run(way: Way, place: Path, out: Path, limits: Limits, args: argparse.Namespace) -> Used:
+    """Run one way within the limits, and read what it used."""
+    argv = limits.argv(place.parent, way.weights)
+    argv += ["-m", "benchmarks.inference_parts", way.part, str(place), str(out)]
+    argv += ["--weights", str(way.weights), "--device", args.device]
+    if args.device != "cpu":
+        argv += ["--batch", str(GPU_BATCH)]
+    if way.words:
+        argv += ["--words", *way.words]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, cwd=paths.ROOT, check=False)
+    if done.returncode != 0:
+        sys.exit(f"{way.name} failed with exit code {done.returncode}")
+    return Used(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def show(results: list[Measured], cpus: int, count: int) -> None:
-    """Print the table, each line against the reference where that was measured."""
-    table = Table(title=f"{count} photos, {cpus} processors")
-    columns = ("", "photos/s", "against reference", "CPU ms/photo", "peak MiB", "mean IoU")
+def scale(args: argparse.Namespace, folder: Path, limits: Limits) -> Iterator[dict[str, float]]:
+    """Run the solution on more and more photos."""
+    way = Way(name="scale", part="solution", weights=args.weights.resolve())
+    for count in args.scale or ():
+        place = folder / f"scale-{count}"
+        stage(args.data, count, place)
+        yield asdict(run(way, place, folder / "scale.csv", limits, args))
+
+
+def judge(results: list[Measured]) -> Iterator[str]:
+    """Compare with the goals."""
+    found = {one.name: one for one in results}
+    ours = found.get("onnxruntime")
+    if ours and "reference" in found:
+        times = ours.images_per_s / found["reference"].images_per_s
+        yield f"against the reference: {times:.1f} times (goal 6)"
+    if ours and {"network", "decode"} <= found.keys():
+        ceiling = 1 / sum(1 / found[name].images_per_s for name in ("network", "decode"))
+        share = ours.inside_per_s / ceiling
+        yield f"ceiling of network and decoder together: {ceiling:.1f} photos/s"
+        yield f"share of it inside the loop: {share:.2f} (goal 0.9)"
+    if ours and ours.first_s is not None:
+        yield f"start to the end of a run on one photo: {ours.first_s:.2f} s (goal 1)"
+        yield f"peak memory: {ours.peak_mib:.0f} MiB (goal 1024)"
+
+
+def table(results: list[Measured], title: str) -> Table:
+    """Lay out the results, each against the reference where that was measured."""
+    shown = Table(title=title)
+    columns = ("", "photos/s", "times", "inside", "CPU ms/photo", "first s", "peak MiB", "mean IoU")
     for column in columns:
-        table.add_column(column, justify="right" if column else "left")
-    first = results[0].images_per_s if results[0].part == "reference" else None
+        shown.add_column(column, justify="right" if column else "left")
+    base = next((one.images_per_s for one in results if one.name == "reference"), None)
     for one in results:
-        table.add_row(
-            one.part,
+        shown.add_row(
+            one.name,
             f"{one.images_per_s:.1f}",
-            f"{one.images_per_s / first:.1f}x" if first else "",
+            f"{one.images_per_s / base:.1f}" if base else "",
+            f"{one.inside_per_s:.1f}",
             f"{one.cpu_ms_per_image:.1f}",
+            "" if one.first_s is None else f"{one.first_s:.2f}",
             f"{one.peak_mib:.0f}",
             "" if one.mean_iou is None else f"{one.mean_iou:.3f}",
         )
-    Console().print(table)
+    return shown
+
+
+def scale_table(scaled: list[dict[str, float]]) -> Table:
+    """Lay out what more and more photos took."""
+    shown = Table(title="the solution on more photos")
+    for column in ("photos", "seconds", "photos/s", "CPU ms/photo", "peak MiB"):
+        shown.add_column(column, justify="right")
+    for one in scaled:
+        images, wall = one["images"], one["wall_s"]
+        cpu = 1000 * one["cpu_s"] / images
+        words = (f"{wall:.1f}", f"{images / wall:.1f}", f"{cpu:.1f}", f"{one['peak_mib']:.0f}")
+        shown.add_row(f"{images:,}", *words)
+    return shown
 
 
 def parse() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, default=paths.DEMO_DATA, help="labelled photos")
-    parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--count", type=int, default=500, help="photos; they repeat if too few")
     parser.add_argument("--cpus", type=int, default=3)
-    parser.add_argument("--weights", type=Path, default=SOLUTION / "model.onnx")
-    parser.add_argument("--checkpoint", type=Path, help="weights of the reference")
+    parser.add_argument("--engine", choices=("none", "docker", "podman"), default="none")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--weights", type=Path, default=WEIGHTS, help="fp32")
+    parser.add_argument("--int8", type=Path, help="the same in int8")
+    parser.add_argument("--checkpoint", type=Path, help="of the reference; else from --weights")
+    parser.add_argument("--repeats", type=int, default=1, help="the fastest counts")
+    parser.add_argument("--only", nargs="+", help="names of ways")
+    parser.add_argument("--scale", type=int, nargs="+", help="numbers of photos")
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
-    parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()
-
-
-def main() -> None:
-    """Measure every part, or be one of them."""
-    args = parse()
-    if args.part == "reference":
-        reference(args.data, args.out, args.checkpoint)
-        return
-    if args.part:
-        ceiling(args.part, args.data, args.weights)
-        return
-    args.weights = args.weights.resolve()
-    args.checkpoint = args.checkpoint and args.checkpoint.resolve()
-    mine = sorted(os.sched_getaffinity(0))[: args.cpus]
-    os.sched_setaffinity(0, mine)
-    place = Path(tempfile.mkdtemp(prefix="posebowl-inference-"))
-    try:
-        count = stage(args.data, args.count, place)
-        parts = PARTS if args.checkpoint else PARTS[1:]
-        results = [measure(part, place, count, args) for part in parts]
-    finally:
-        shutil.rmtree(place)
-    if args.json:
-        print(json.dumps([asdict(one) for one in results], indent=2))
-    else:
-        show(results, len(mine), count)
 
 
 if __name__ == "__main__":
