@@ -31,6 +31,12 @@ def _submission() -> str:
     return str(paths.SUBMISSION)
 
 
+def _history() -> str:
+    from posebowl.folder import MOST_RUNS
+
+    return str(MOST_RUNS)
+
+
 def _cache() -> str:
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return str(Path(base, "posebowl"))
@@ -93,6 +99,9 @@ class Settings:
         bool, _truth("embedded engine: the whole cpu group, whatever the submission imports")
     ]
     allow_cpu: Annotated[bool, _truth("variant gpu: run without a GPU where there is none")]
+    history: Annotated[
+        int, Declared(kind=kinds.COUNT, help="runs that are kept", unset="50", default=_history)
+    ]
     cache: Annotated[
         Path,
         _folder(

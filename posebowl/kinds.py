@@ -79,6 +79,10 @@ def _whole(text: str) -> int:
     return number
 
 
+def _count(text: str) -> int:
+    return 0 if text.strip() == "0" else _whole(text)
+
+
 def _truth(text: str) -> bool:
     word = text.strip().lower()
     if word not in _TRUE + _FALSE:
@@ -124,6 +128,7 @@ LIMITS: Final = Kind(
     choices=tuple(Limit),
 )
 WHOLE: Final = Kind(expects="a whole number of 1 or more", example="3", read=_whole, toml=int)
+COUNT: Final = Kind(expects="a whole number, or 0 for none", example="20", read=_count, toml=int)
 TRUTH: Final = Kind(expects="true or false", example="true", read=_truth, toml=bool)
 DURATION: Final = Kind(
     expects="a duration, such as 90s, 10m or 1h",

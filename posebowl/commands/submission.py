@@ -101,6 +101,7 @@ def run(
         waived=settings.waive,
         full=settings.full,
         allow_cpu=settings.allow_cpu,
+        keep_runs=settings.history,
     )
     result = running.run(request, Display())
     if json:

@@ -14,6 +14,7 @@ from posebowl.challenge import LIMITS, Variant
 from posebowl.config import SETTINGS, Origin, Settings
 from posebowl.engines.base import EngineName, Limit
 from posebowl.errors import UsageError
+from posebowl.folder import MOST_RUNS
 
 DOCS = paths.ROOT / "docs" / "configuration.md"
 
@@ -208,6 +209,15 @@ def test_files_that_hold_no_table(text: str, file: Path) -> None:
     assert str(file) in error.what
     assert error.why
     assert error.fix
+
+
+def test_as_many_runs_are_kept_as_the_history_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert config.load().history == MOST_RUNS
+    assert SETTINGS["history"].declared.unset == str(MOST_RUNS)
+    monkeypatch.setenv("POSEBOWL_HISTORY", "0")
+    assert config.load().history == 0
+    monkeypatch.setenv("POSEBOWL_HISTORY", "-1")
+    assert "0 for none" in refusal().why
 
 
 def test_lists_of_the_environment_are_words(monkeypatch: pytest.MonkeyPatch) -> None:

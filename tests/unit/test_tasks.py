@@ -153,6 +153,46 @@ def test_a_traceback_shows_only_with_debug(tmp_path: Path) -> None:
     assert "UsageError" in done.stderr
 
 
+PURE = [
+    "config",
+    "doctor",
+    "data.check",
+    "check",
+    "clean --folder .",
+    "history --folder .",
+    "score table.csv table.csv",
+    "pack --source . --out other.zip",
+    "pack --source . --out here.zip --keep",
+    "data.format",
+    "data.unpack photos.tar",
+    "data.render",
+    "benchmark.export",
+    "compare last previous --folder .",
+    "push --registry https://nowhere",
+    "build --engine embedded --ca-bundle none.pem",
+    "run --engine lxc",
+]
+
+
+@pytest.mark.parametrize("line", PURE)
+def test_programs_read_one_json_document(line: str, tmp_path: Path) -> None:
+    (tmp_path / "main.sh").write_text("true\n")
+    (tmp_path / "table.csv").write_text("image_id,xmin,ymin,xmax,ymax\na,1,2,3,4\n")
+    with zipfile.ZipFile(tmp_path / "here.zip", "w") as file:
+        file.writestr("main.sh", "true\n")
+    (tmp_path / "submission.zip").write_bytes((tmp_path / "here.zip").read_bytes())
+    variables = {"POSEBOWL_SUBMISSION": str(tmp_path), "POSEBOWL_DATA": str(paths.DEMO_DATA)}
+    done = invoke(*line.split(), "--json", cwd=tmp_path, **variables)
+    document = json.loads(done.stdout)
+    if "error" in document:
+        assert set(document["error"]) == {"what", "why", "fix", "exit_code"}
+        assert document["error"]["exit_code"] == done.returncode
+        assert f"error: {document['error']['what']}" in done.stderr
+    else:
+        assert done.returncode in {0, 1}
+        assert "error:" not in done.stderr
+
+
 def test_a_bad_archive_ends_with_its_verdict(tmp_path: Path) -> None:
     name = "[red]x[/red].zip".replace("/", "")
     with zipfile.ZipFile(tmp_path / name, "w") as file:
