@@ -49,8 +49,8 @@ class Traffic:
             except OSError:
                 continue
             counts = dict(line.split(": ") for line in lines)
-            read += int(counts["rchar"])
-            written += int(counts["wchar"])
+            read += int(counts.get("rchar", 0))
+            written += int(counts.get("wchar", 0))
         return read, written
 
 
