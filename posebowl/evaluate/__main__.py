@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from posebowl import config, console
-from posebowl.errors import PoseBowlError, StoppedError, Verdict
+from posebowl.errors import PoseBowlError, StoppedError
 from posebowl.evaluate import shown
 from posebowl.evaluate.evaluation import JSON_FILE, Ask, evaluate
+from posebowl.evaluate.node import OF_THE_MACHINE
 from posebowl.evaluate.plan import Terms
 from posebowl.evaluate.sources import is_uri
 
@@ -52,8 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print((done.out / JSON_FILE).read_text(), end="")
     else:
         shown.leaderboard(done)
-    faults = any(row.verdict is Verdict.ENGINE_ERROR for row in done.rows)
-    return Verdict.ENGINE_ERROR.exit_code if faults else 0
+    faults = {row.verdict for row in done.rows}.intersection(OF_THE_MACHINE)
+    return min(verdict.exit_code for verdict in faults) if faults else 0
 
 
 def _asked(options: argparse.Namespace) -> Ask:

@@ -18,7 +18,7 @@ from posebowl.challenge import (
 )
 from posebowl.errors import Verdict
 from posebowl.evaluate.dataset import Slice
-from posebowl.evaluate.node import machine_failed
+from posebowl.evaluate.node import OF_THE_MACHINE, machine_failed
 from posebowl.evaluate.plan import Job, Plan, Submission, merged_key
 from posebowl.evaluate.store import Store
 from posebowl.files import write_text
@@ -33,11 +33,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 _SUMS: Final = {"time", "log"}
 """Meters that shards add up in; of the others the largest counts, as each had the limit."""
 _PRECEDENCE: Final = (
-    Verdict.ENGINE_ERROR,
-    Verdict.BUSY,
-    Verdict.LIMIT_UNENFORCED,
-    Verdict.BAD_DATA,
-    Verdict.INTERRUPTED,
+    *OF_THE_MACHINE,
     Verdict.BAD_ARCHIVE,
     Verdict.TIME_LIMIT,
     Verdict.OUTPUT_LIMIT,

@@ -27,6 +27,14 @@ from posebowl.folder import LOG_FILE, REPORT_FILE, RESULT_FILE
 from posebowl.images import identity, registry
 from posebowl.result import Result
 
+OF_THE_MACHINE: Final = (
+    Verdict.ENGINE_ERROR,
+    Verdict.BUSY,
+    Verdict.LIMIT_UNENFORCED,
+    Verdict.BAD_DATA,
+    Verdict.INTERRUPTED,
+)
+"""Verdicts that say nothing of a submission, in their order of precedence."""
 FILES: Final = (PREDICTIONS_FILE, LOG_FILE, RESULT_FILE, REPORT_FILE)
 
 
@@ -143,10 +151,4 @@ def _pull(client: oci_client.Client, variant: Variant, registry_name: str) -> No
 
 def machine_failed(result: Result) -> bool:
     """Tell whether a result says nothing of the submission: it is not kept as its result."""
-    return result.verdict in {
-        Verdict.ENGINE_ERROR,
-        Verdict.BUSY,
-        Verdict.LIMIT_UNENFORCED,
-        Verdict.BAD_DATA,
-        Verdict.INTERRUPTED,
-    }
+    return result.verdict in OF_THE_MACHINE

@@ -17,7 +17,7 @@ from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
 from posebowl import paths
 from posebowl.challenge import Variant
-from posebowl.errors import UsageError
+from posebowl.errors import UsageError, Verdict
 from posebowl.evaluate import cores, node
 from posebowl.evaluate.dataset import Slice
 from posebowl.evaluate.executors import Crew, Ended
@@ -31,8 +31,8 @@ _STARTS: Final = 3
 """Ray gives its own agent 15 s to start, which a busy machine may not keep to."""
 _ENDING_S: Final = 30.0
 _LEFT_OUT: Final = (
-    ".git", ".venv*", ".nox", "data", "docs", "site", "solutions", "submission", "tests", "runs",
-    "benchmarks", "*_cache",
+    ".git", "/.*", "/benchmarks", "/data", "/docs", "/runs", "/site", "/solutions", "/submission",
+    "/tests",
 )  # fmt: skip
 
 
@@ -75,9 +75,11 @@ class OnRay:
             return Ended(job=job, produced=None, lost=f"The task failed: {error.cause!r}")
         except RayError as error:
             return Ended(job=job, produced=None, lost=_first_line(error))
-        if produced is not None:
-            return Ended(job=job, produced=produced, node=where)
-        return self._send(job)
+        if produced is None:
+            return self._send(job)
+        if produced.result.verdict is Verdict.INTERRUPTED:
+            return Ended(job=job, produced=None, lost="It was interrupted there.", node=where)
+        return Ended(job=job, produced=produced, node=where)
 
     def _send(self, job: Job) -> Ended | None:
         """Start a job again, with its zip, which the machine that took it does not have."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from posebowl.errors import Verdict
 from posebowl.evaluate.leaderboard import Row
+from posebowl.evaluate.node import OF_THE_MACHINE
 from posebowl.evaluate.plan import Plan
 from posebowl.files import human_bytes
 from posebowl.images import identity
@@ -20,7 +21,7 @@ _NONE: Final = "-"
 def render(plan: Plan, lines: Sequence[Row]) -> str:
     """Return leaderboard.html."""
     passed = sum(line.verdict is Verdict.OK for line in lines)
-    faults = sum(line.verdict is Verdict.ENGINE_ERROR for line in lines)
+    faults = sum(line.verdict in OF_THE_MACHINE for line in lines)
     best = next((line.mean_iou for line in lines if line.mean_iou is not None), None)
     times = [line.wall_s for line in lines if line.wall_s is not None]
     return fill(
