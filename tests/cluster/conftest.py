@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +22,19 @@ from posebowl.evaluate.evaluation import Ask, Evaluation, evaluate
 from posebowl.evaluate.plan import Terms
 
 MIB = 1 << 20
+PORTS = (
+    "metrics_agent_port",
+    "metrics_export_port",
+    "dashboard_agent_listen_port",
+    "runtime_env_agent_port",
+)
+
+
+def free_ports(count: int) -> list[int]:
+    """Find ports that nobody listens on."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("", 0))) for _ in range(count)]
+        return [int(one.getsockname()[1]) for one in sockets]
 
 
 @dataclass(frozen=True)
@@ -33,7 +48,12 @@ class TwoMachines:
         return str(self.cluster.address)
 
     def add(self) -> Any:
-        return self.cluster.add_node(num_cpus=1, memory=1 << 30, object_store_memory=80 * MIB)
+        # With ports that are told, Ray does not wait for those that its agents choose: on a busy
+        # machine it would give up.
+        ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+        return self.cluster.add_node(
+            num_cpus=1, memory=1 << 30, object_store_memory=80 * MIB, **ports
+        )
 
     def kill(self, machine: Any) -> None:
         self.cluster.remove_node(machine, allow_graceful=False)
