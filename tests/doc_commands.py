@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 from unittest import mock
 
@@ -29,7 +28,20 @@ PAGES: Final = tuple(
 )
 
 OTHERS: Final = frozenset(
-    {"apt-get", "cat", "command", "cp", "docker", "export", "git", "gzip", "mkdir", "nvidia-ctk"}
+    {
+        "apt-get",
+        "aws",
+        "cat",
+        "cd",
+        "command",
+        "cp",
+        "docker",
+        "export",
+        "git",
+        "gzip",
+        "mkdir",
+        "nvidia-ctk",
+    }
     | {"pip", "pipx", "podman", "python3", "source", "tail", "tar", "uvx"}
 )
 """Programs that are not this project's: what they take is not looked into."""
@@ -51,13 +63,20 @@ NOT_RUN: Final = {
         "takes that engine and its image; tests/hostile runs programs on each engine"
     ),
     r"uv run invoke run --variant gpu .*": "takes the gpu image",
-    r"uv sync": "takes packages out of the environment of the tests",
+    r"uv sync.*": "takes packages out of the environment of the tests",
     r"(RUNS_IN_A_ROW=\d+ )?uv run pytest .*": "these are the tests",
-    r"uv run python -m tests\..*": "takes hours; the tests do the same for less long",
+    r"uv run (--no-sync )?python -m (tests|benchmarks)\..*": (
+        "takes minutes to hours; the tests do the same for less long"
+    ),
     r"uv run nox -s (tests|lint|docs)": "CI calls it; `tests` is what runs this test",
     r"uv run invoke (shell|push|pull) .*": (
         "takes an image, and a terminal or a registry: tests/container/test_images.py"
     ),
+    r"uv run (--no-sync )?invoke evaluate .*|python -m posebowl\.evaluate .*": (
+        "takes Ray, an engine's image or a bucket: tests/cluster"
+    ),
+    r"uv run invoke data\.manifest .*|aws s3 .*": "prepares a bucket: tests/cluster",
+    r"uv run --no-sync ray .*|cd /srv/posebowl|kubectl .*|ray up .*": "belongs to a cluster",
     r"docker (save|load) .*": "takes the image",
     r"uv add .*": "takes a package index: tests/container/test_add_package.py",
     r"uvx pip download .*": "takes a package index",
@@ -191,6 +210,8 @@ def _read(words: Sequence[str], whole: str) -> None:
             _read_invoke(rest, whole)
         case ["nox", *rest]:
             _read_nox(rest, whole)
+        case ["python", "-m", module, *rest]:
+            _read_module(module, rest, whole)
         case ["uv", "add" | "cache" | "lock" | "sync" | "self", *_] | []:
             pass
         case [program, *_] if program in OTHERS:
@@ -209,7 +230,7 @@ def _read_run(words: Sequence[str], whole: str) -> None:
             for word in rest:
                 if word.startswith("tests") and not (paths.ROOT / word).exists():
                     raise WrongCommandError(f"no such test: {whole}")
-        case ["mypy" | "ruff", *_]:
+        case ["mypy" | "ruff" | "ray", *_]:
             pass
         case _:
             raise WrongCommandError(f"what does uv run here? {whole}")
@@ -273,12 +294,12 @@ def _task_of(session: str) -> str:
 
 
 def _read_module(module: str, words: Sequence[str], whole: str) -> None:
-    name = module if module.rpartition(".")[2] != "render" else f"{module}.__main__"
-    if not (paths.ROOT / Path(*name.split("."))).with_suffix(".py").is_file():
+    folder = paths.ROOT.joinpath(*module.split("."))
+    if not (folder.with_suffix(".py").is_file() or (folder / "__main__.py").is_file()):
         raise WrongCommandError(f"no such module: {whole}")
-    if name.endswith("__main__"):
+    if module == "posebowl.render":
         with _refused(whole):
-            importlib.import_module(name).parser().parse_args(words)
+            importlib.import_module(f"{module}.__main__").parser().parse_args(words)
 
 
 @contextlib.contextmanager
