@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
-import threading
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 # OpenCV's own messages about broken files would flood the log; main.py says it in one line.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
@@ -18,10 +15,9 @@ import numpy.typing as npt
 from boxes import Window
 
 try:
-    import pywuffs
-    from pywuffs import aux as wuffs
+    from kornia_rs import io as rust
 except ImportError:  # an image without it: OpenCV takes twice as long for the same pixels
-    pywuffs = wuffs = None
+    rust = None
 
 Photo = npt.NDArray[np.uint8]
 """Shape (height, width, 3), in OpenCV's order blue, green, red."""
@@ -36,8 +32,6 @@ LARGEST = 2**26
 
 SILENT = {b"gAMA", b"cHRM", b"sRGB", b"pHYs", b"tEXt", b"tIME", b"IDAT", b"IEND"}
 """Chunks that leave the pixels of an 8-bit colour file as they are."""
-
-_own = threading.local()
 
 # Each worker thread decodes and resizes its own photo: OpenCV's threads would only compete.
 cv2.setNumThreads(1)
@@ -59,7 +53,7 @@ def read(path: Path) -> Photo:
         raise BrokenPhotoError(error.strerror or str(error)) from None
     if not data:
         raise BrokenPhotoError("the file is empty")
-    photo = quick(data) if pywuffs and usual(data) else None
+    photo = quick(data) if rust and usual(data) else None
     return slow(data) if photo is None else photo
 
 
@@ -83,22 +77,13 @@ def usual(data: bytes) -> bool:
 
 
 def quick(data: bytes) -> Photo | None:
-    """Decode a usual PNG file with Wuffs; None where OpenCV should say what it thinks of it."""
-    decode = getattr(_own, "decode", None)
-    if decode is None:
-        decode = _own.decode = _decoder()
-    done = decode(data)
-    return None if done.error_message else done.pixbuf
-
-
-def _decoder() -> Callable[[bytes], Any]:
-    """Set up a decoder of this thread's own."""
-    config = wuffs.ImageDecoderConfig()
-    config.enabled_decoders = [pywuffs.ImageDecoderType.PNG]
-    config.pixel_format = pywuffs.PixelFormat.BGR
-    config.quirks = {pywuffs.ImageDecoderQuirks.IGNORE_CHECKSUM: 0}
-    decode: Callable[[bytes], Any] = wuffs.ImageDecoder(config).decode
-    return decode
+    """Decode a usual PNG file in Rust; None where OpenCV should say what it thinks of it."""
+    _, _, width, height, *_ = HEADER.unpack_from(data)
+    try:
+        photo = rust.decode_image_png_u8(data, (height, width), "rgb")
+    except Exception:  # noqa: BLE001  (the library has no error of its own)
+        return None
+    return np.asarray(cv2.cvtColor(photo, cv2.COLOR_RGB2BGR, dst=photo), np.uint8)
 
 
 def slow(data: bytes) -> Photo:

@@ -43,13 +43,13 @@ def interlaced(pixels):
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*one) for one in chunks)
 
 
-@pytest.fixture(params=["wuffs", "opencv"])
+@pytest.fixture(params=["quick", "opencv"])
 def decoder(request, monkeypatch):
     """Read with the quick decoder, and as where it is missing."""
     if request.param == "opencv":
-        monkeypatch.setattr(photos, "pywuffs", None)
+        monkeypatch.setattr(photos, "rust", None)
     else:
-        pytest.importorskip("pywuffs", reason="needs the lean group: uv run --group lean pytest")
+        pytest.importorskip("kornia_rs", reason="needs the lean group: uv run --group lean pytest")
 
 
 @pytest.mark.usefixtures("decoder")
@@ -129,7 +129,7 @@ def filtered(pixels, filters):
 
 @given(filters=st.lists(st.integers(0, 4), min_size=12, max_size=12))
 def test_quick_undoes_every_filter(filters):
-    pytest.importorskip("pywuffs", reason="needs the lean group: uv run --group lean pytest")
+    pytest.importorskip("kornia_rs", reason="needs the lean group: uv run --group lean pytest")
     data = filtered(NOISE, filters)
     assert photos.usual(data)
     np.testing.assert_array_equal(photos.quick(data), NOISE[..., ::-1])
@@ -138,7 +138,7 @@ def test_quick_undoes_every_filter(filters):
 @given(file=st.sampled_from(FILES), data=st.data())
 def test_quick_believes_nothing_that_opencv_does_not(file, data):
     """Damage a file: the same pixels, or none from the quick decoder."""
-    pytest.importorskip("pywuffs", reason="needs the lean group: uv run --group lean pytest")
+    pytest.importorskip("kornia_rs", reason="needs the lean group: uv run --group lean pytest")
     place = data.draw(st.integers(0, len(file) - 1))
     end = data.draw(st.integers(place, min(len(file), place + 8)))
     damaged = file[:place] + data.draw(st.binary(max_size=8)) + file[end:]
