@@ -27,7 +27,7 @@ class Looks:
     """None: one look must do."""
     glance: tuple[int, int] | None = None
     """A smaller first look, which is enough where the network is sure of it. None: no glance."""
-    sure: float = 0.2
+    sure: float = 0.3
     """The score that makes a glance enough."""
     fill: float = 0.45
     """Share of the second look's window that the box found by the first should take."""
