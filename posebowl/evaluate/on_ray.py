@@ -31,8 +31,8 @@ _STARTS: Final = 3
 """Ray gives its own agent 15 s to start, which a busy machine may not keep to."""
 _ENDING_S: Final = 30.0
 _LEFT_OUT: Final = (
-    ".git", "/.*", "/benchmarks", "/data", "/docs", "/runs", "/site", "/solutions", "/submission",
-    "/tests",
+    "/.git", "/.venv*", "/.nox", "/.*_cache", "/benchmarks", "/data", "/docs", "/runs", "/site",
+    "/solutions", "/submission", "/tests",
 )  # fmt: skip
 
 

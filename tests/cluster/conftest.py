@@ -77,7 +77,7 @@ def machines(embedded: None) -> Iterator[TwoMachines]:  # noqa: ARG001  # skips
         two.cluster.shutdown()
 
 
-def _start(tries: int = 3) -> TwoMachines:
+def _start(tries: int = 5) -> TwoMachines:
     """Start the cluster; Ray gives its agents 15 s, which a busy machine may not keep to."""
     from ray.cluster_utils import Cluster  # noqa: PLC0415  # where it is installed
 
