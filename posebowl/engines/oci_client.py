@@ -97,19 +97,24 @@ def connect(engine: EngineName) -> Client:
     Raises:
         EngineError: It is not installed, does not answer, or lacks what a run needs.
     """
-    match engine:
-        case EngineName.DOCKER:
-            return _docker()
-        case EngineName.PODMAN:
-            return _podman()
-        case EngineName.EMBEDDED:
-            raise EngineError(
-                "The embedded engine keeps no images.",
-                why="It runs in an environment on this machine, which it makes by itself.",
-                fix="Take --engine docker or --engine podman.",
-            )
-        case _:
-            assert_never(engine)
+    try:
+        match engine:
+            case EngineName.DOCKER:
+                return _docker()
+            case EngineName.PODMAN:
+                return _podman()
+            case EngineName.EMBEDDED:
+                raise EngineError(
+                    "The embedded engine keeps no images.",
+                    why="It runs in an environment on this machine, which it makes by itself.",
+                    fix="Take --engine docker or --engine podman.",
+                )
+            case _:
+                assert_never(engine)
+    except process.ProcessError as error:
+        raise EngineError(
+            f"{engine.capitalize()} does not answer.", why=error.what, fix=f"Type: {engine} info"
+        ) from error
 
 
 def builder(client: Client) -> tuple[tuple[str, ...], dict[str, str]]:

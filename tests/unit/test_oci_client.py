@@ -72,6 +72,18 @@ def test_docker(programs: Programs) -> None:
     assert not client.mapped_to_me
 
 
+@pytest.mark.parametrize("engine", [EngineName.DOCKER, EngineName.PODMAN])
+def test_an_engine_that_hangs_is_passed_over(
+    engine: EngineName, programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oci_client, "_PROBE_TIMEOUT_S", 0.1)
+    programs(engine, "kill -STOP $$")
+    with pytest.raises(EngineError, match="does not answer") as caught:
+        oci_client.connect(engine)
+    assert caught.value.fix == f"Type: {engine} info"
+    assert oci_client.problem(engine)
+
+
 def test_docker_without_root(programs: Programs) -> None:
     options = ["name=seccomp,profile=builtin", "name=rootless"]
     programs("docker", _docker({**DOCKER_INFO, "SecurityOptions": options}))
