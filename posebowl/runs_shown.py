@@ -25,7 +25,7 @@ _ROWS: Final = 5
 def history(runs: Sequence[Run], more: int) -> None:
     """Show a table of runs, the newest first, and say how many more there are."""
     if not runs:
-        out.print("No run is kept yet. Next: invoke run")
+        out.print("No run is kept yet. Next: uv run invoke run")
         return
     table = _table()
     for name in ("Run", "When (UTC)"):
@@ -40,7 +40,7 @@ def history(runs: Sequence[Run], more: int) -> None:
     out.print(table)
     if more:
         out.print(f"{more:,} older; --limit 0 shows all.", style="dim")
-    out.print("Next: invoke compare previous last", style="dim")
+    out.print("Next: uv run invoke compare previous last", style="dim")
 
 
 def _row(run: Run) -> list[Text]:

@@ -24,12 +24,12 @@ def test_history_has_a_row_for_each_run(tmp_path: Path, capsys: pytest.CaptureFi
     assert lines[1].split() == [*words, "-", "-", "-", "-"]
     words = ["000001", "2024-05-01", "12:00", "submission.zip", "OK", "1.0000", "5.0"]
     assert lines[3].split()[:7] == words
-    assert lines[-2:] == ["3 older; --limit 0 shows all.", "Next: invoke compare previous last"]
+    assert lines[-2:] == ["3 older; --limit 0 shows all.", "Next: uv run invoke compare previous last"]
 
 
 def test_an_empty_history_says_what_to_type(capsys: pytest.CaptureFixture[str]) -> None:
     runs_shown.history([], more=0)
-    assert capsys.readouterr().out == "No run is kept yet. Next: invoke run\n"
+    assert capsys.readouterr().out == "No run is kept yet. Next: uv run invoke run\n"
 
 
 def test_rows_for_programs_are_json(tmp_path: Path) -> None:
