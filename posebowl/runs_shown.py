@@ -10,7 +10,7 @@ from rich.text import Text
 
 from posebowl import cli
 from posebowl.compare import Change, Comparison, Difference, Images
-from posebowl.console import out, plain
+from posebowl.console import out, plain, print_table
 from posebowl.errors import Verdict
 from posebowl.files import human_bytes
 from posebowl.history import Run
@@ -37,7 +37,7 @@ def history(runs: Sequence[Run], more: int) -> None:
     table.add_column("Engine", no_wrap=True)
     for run in runs:
         table.add_row(*_row(run))
-    out.print(table)
+    print_table(table, out)
     if more:
         out.print(f"{more:,} older; --limit 0 shows all.", style="dim")
     out.print("Next: uv run invoke compare previous last", style="dim")
@@ -114,7 +114,7 @@ def comparison(found: Comparison) -> None:
     for figure in found.figures:
         before, after = (amount(figure, value) for value in (figure.before, figure.after))
         table.add_row(figure.name, before, after, Text(change(figure), _COLOURS[figure.mood]))
-    out.print(table)
+    print_table(table, out)
     if found.images is not None:
         _images(found.images)
     _differences("Limits that differ", found.limits)
@@ -154,7 +154,7 @@ def _changes(title: str, changes: Sequence[Change]) -> None:
         before, after = item.iou_before, item.iou_after
         table.add_row(label, f"{before:.4f}", f"{after:.4f}", f"{after - before:+.4f}")
     out.print()
-    out.print(table)
+    print_table(table, out)
 
 
 def _differences(title: str, found: Sequence[Difference]) -> None:
@@ -164,7 +164,7 @@ def _differences(title: str, found: Sequence[Difference]) -> None:
     for item in found:
         table.add_row(*(plain(cell) for cell in (item.name, item.before or "-", item.after or "-")))
     out.print()
-    out.print(table)
+    print_table(table, out)
 
 
 def _table(*names: str) -> Table:

@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from posebowl import cli
-from posebowl.console import out, plain
+from posebowl.console import out, plain, print_table
 from posebowl.errors import Verdict
 from posebowl.evaluate.evaluation import PAGE_FILE, Evaluation
 from posebowl.evaluate.leaderboard import Row
@@ -24,7 +24,7 @@ def leaderboard(done: Evaluation) -> None:
     table.add_column("verdict", overflow="fold")
     for row in done.rows[:_MOST_ROWS]:
         table.add_row(*_cells(row))
-    out.print(table)
+    print_table(table, out)
     if len(done.rows) > _MOST_ROWS:
         out.print(f"and {len(done.rows) - _MOST_ROWS:,} more")
     out.print(plain(f"Leaderboard: {cli.local(done.out / PAGE_FILE)}"))

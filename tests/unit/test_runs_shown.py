@@ -14,17 +14,23 @@ from tests.report_samples import truths
 from tests.unit.test_compare import better_and_worse, run_of
 
 
-def test_history_has_a_row_for_each_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_history_has_a_row_for_each_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs_shown.out, "width", 200)
     truth = truths(5)
     good = run_of(tmp_path, 1, truth, labels=truth)
     bad = run_of(tmp_path, 2, None, verdict=Verdict.BAD_ARCHIVE, timing=None, meters={}, engine="")
     runs_shown.history([bad, good], more=3)
     lines = capsys.readouterr().out.splitlines()
-    words = ["000002", "2024-05-01", "12:00", "submission.zip", "BAD_ARCHIVE"]
+    words = ["000002", "2024-05-01", "12:00", "submission.zip", "0f0f0f0f", "BAD_ARCHIVE"]
     assert lines[1].split() == [*words, "-", "-", "-", "-"]
-    words = ["000001", "2024-05-01", "12:00", "submission.zip", "OK", "1.0000", "5.0"]
-    assert lines[3].split()[:7] == words
-    assert lines[-2:] == ["3 older; --limit 0 shows all.", "Next: uv run invoke compare previous last"]
+    words = ["000001", "2024-05-01", "12:00", "submission.zip", "0f0f0f0f", "OK", "1.0000", "5.0"]
+    assert lines[2].split()[:8] == words
+    assert lines[-2:] == [
+        "3 older; --limit 0 shows all.",
+        "Next: uv run invoke compare previous last",
+    ]
 
 
 def test_an_empty_history_says_what_to_type(capsys: pytest.CaptureFixture[str]) -> None:
