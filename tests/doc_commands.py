@@ -80,8 +80,8 @@ NOT_RUN: Final = {
     r"docker (save|load) .*": "takes the image",
     r"uv add .*": "takes a package index: tests/container/test_add_package.py",
     r"uvx pip download .*": "takes a package index",
-    r"uv run invoke benchmark\.(train|export) .*": (
-        "takes PyTorch and minutes to hours: the session test_training does both in small"
+    r"uv run invoke benchmark\.(train|evaluate|export) .*": (
+        "takes PyTorch and minutes to hours: the session test_training does them in small"
     ),
     r"UV_PROJECT_ENVIRONMENT=\.venv-gpu .*": "takes a GPU",
     r"uv run --group render .*": (
