@@ -141,7 +141,9 @@ def choose(args: argparse.Namespace, folder: Path) -> list[Way]:
         ours += [openvino, replace(openvino, name="openvino bf16", words=bf16)]
         if args.int8:
             ours.append(replace(openvino, name="openvino int8", weights=int8))
-    checkpoint = args.checkpoint.resolve() if args.checkpoint else rebuild(fp32, folder)
+    checkpoint = args.checkpoint.resolve() if args.checkpoint else folder / "reference.pt"
+    if not args.checkpoint and (not args.only or "reference" in args.only):
+        rebuild(fp32, checkpoint)
     ways = [
         Way(name="reference", part="reference", weights=checkpoint),
         *ours,
@@ -151,9 +153,8 @@ def choose(args: argparse.Namespace, folder: Path) -> list[Way]:
     return [way for way in ways if not args.only or way.name in args.only]
 
 
-def rebuild(weights: Path, folder: Path) -> Path:
+def rebuild(weights: Path, checkpoint: Path) -> None:
     """Put the weights of an exported file back into an ultralytics checkpoint, in a process."""
-    checkpoint = folder / "reference.pt"
     code = (
         "import sys, torch; from pathlib import Path; from posebowl.benchmark import model, start;"
         "net = model.build(sys.argv[1]); weights = Path(sys.argv[2]);"
@@ -163,7 +164,6 @@ def rebuild(weights: Path, folder: Path) -> Path:
     )
     argv = [sys.executable, "-c", code, "yolo26n.yaml", str(weights), str(checkpoint)]
     subprocess.run(argv, check=True, cwd=paths.ROOT)
-    return checkpoint
 
 
 def stage(data: Path, count: int, place: Path) -> int:
