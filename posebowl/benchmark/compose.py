@@ -7,7 +7,7 @@ less, and enlarged together: the spacecraft is never sharper than what is behind
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,7 +45,7 @@ class Paste:
     photos: float = 0.4
     """Share over the empty part of a labelled photo, where there is room."""
     whole: float = 0.85
-    """Share that is inside the view if it can be; the others are cut by its border."""
+    """Share that is inside the view along each axis, if it fits; a border cuts the others."""
     noise: float = 0.5
     """Share of spacecraft that get noise of their own."""
     blur: float = 0.5
@@ -198,7 +198,7 @@ def lay(
     piece: Piece,
     matrix: npt.NDArray[np.float64],
     outline: npt.NDArray[np.float64],
-    finish: object = None,
+    finish: Callable[[Piece], Piece] | None = None,
 ) -> tuple[Image, Box | None]:
     """Lay a cut-out over a picture.
 
@@ -225,7 +225,7 @@ def lay(
     local[:, 2] += matrix[:, :2] @ [0.5, 0.5] - [0.5, 0.5] - [x0, y0]
     warped = cv2.warpAffine(piece, local, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR)
     placed = np.asarray(warped, np.uint8)
-    if callable(finish):
+    if finish is not None:
         placed = finish(placed)
     behind[y0:y1, x0:x1] = over(placed, behind[y0:y1, x0:x1])
     if box[0] >= 0 and box[1] >= 0 and box[2] <= width and box[3] <= height:
