@@ -59,7 +59,11 @@ def read_onnx(weights: Path) -> dict[str, torch.Tensor]:
     try:
         graph = onnx.load(weights).graph
     except Exception as error:  # noqa: BLE001  (what protobuf raises differs by its version)
-        raise UsageError(f"{weights} cannot be read.", why=str(error)) from None
+        raise UsageError(
+            f"{weights} cannot be read.",
+            why=str(error),
+            fix="Give an ONNX file that `invoke benchmark.export` wrote.",
+        ) from None
     return {
         tensor.name.removeprefix(_PREFIX): torch.from_numpy(numpy_helper.to_array(tensor).copy())
         for tensor in graph.initializer
