@@ -30,6 +30,9 @@ from tests.hostile.programs import OK, PROGRAMS, Program, python
 
 pytestmark = pytest.mark.container
 
+PAUSE = f"9{os.getpid()}"
+"""Seconds that no other process of this machine sleeps, not even another run of this suite."""
+
 
 @pytest.fixture(scope="module", params=list(EngineName))
 def engine(request: pytest.FixtureRequest) -> EngineName:
@@ -227,19 +230,19 @@ def start_harness(engine: EngineName, bench: Bench, main: str) -> subprocess.Pop
 
 
 def test_a_killed_harness_leaves_nothing_alive_and_the_next_run_starts_clean(engine, bench: Bench):
-    harness = start_harness(engine, bench, "echo started\nexec sleep 987654")
+    harness = start_harness(engine, bench, f"echo started\nexec sleep {PAUSE}94")
     harness.send_signal(signal.SIGKILL)
     harness.communicate()
 
     ended = bench.run(engine, Program(name="good", main=OK))
 
     assert ended.verdict is Verdict.OK
-    assert not processes_with("987654")
+    assert not processes_with(f"{PAUSE}94")
 
 
 @pytest.mark.parametrize("tenth", range(1, 11))
 def test_a_harness_killed_at_any_moment_leaves_a_clean_start(engine, bench: Bench, tenth: int):
-    main = f"echo started\n{OK}exec sleep 98765{tenth}"
+    main = f"echo started\n{OK}exec sleep {PAUSE}{tenth:02}"
     argv = [sys.executable, "-m", "invoke", "run", "--zip", bench.zip(main, {}), "--engine", engine]
     harness = subprocess.Popen(
         [*argv, "--data", bench.data, "--out", bench.folder / "out"],
@@ -256,18 +259,18 @@ def test_a_harness_killed_at_any_moment_leaves_a_clean_start(engine, bench: Benc
     ended = bench.run(engine, Program(name="good", main=OK))
 
     assert ended.verdict is Verdict.OK, ended.message
-    assert not processes_with(f"98765{tenth}")
+    assert not processes_with(f"{PAUSE}{tenth:02}")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_everything_and_says_so(engine, bench: Bench, number: signal.Signals):
-    harness = start_harness(engine, bench, "echo started\nexec sleep 987655")
+    harness = start_harness(engine, bench, f"echo started\nexec sleep {PAUSE}95")
     harness.send_signal(number)
     rest, _ = harness.communicate()
 
     assert harness.returncode == 130
     assert "INTERRUPTED" in rest
-    assert not processes_with("987655")
+    assert not processes_with(f"{PAUSE}95")
     assert result.read(bench.folder / "out/result.json").verdict is Verdict.INTERRUPTED
 
 
