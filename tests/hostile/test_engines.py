@@ -82,7 +82,8 @@ def bench(tmp_path: Path, data_folder: Path) -> Iterator[Bench]:
     """Give a folder to run in, and see to it that nothing but results is left there."""
     yield Bench(tmp_path, data_folder)
     left = {path.name for path in (tmp_path / "out").glob("*")}
-    assert left <= {".lock", "submission.csv", "log.txt", "result.json", "report.html"}
+    kept = {".lock", "history", "submission.csv", "log.txt", "result.json", "report.html"}
+    assert left <= kept
 
 
 def kernel_limits_memory(engine: EngineName) -> bool:
