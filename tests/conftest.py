@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,11 @@ from posebowl.engines import embedded
 # that a change is never red for a find that is older than it.
 settings.register_profile("posebowl", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("posebowl")
+
+# A script's background jobs are deaf to Ctrl-C, and so would be all that they start: the tests that
+# send it would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 IDS = tuple(f"{number:04x}{'ab' * 14}" for number in range(6))
 BOXES = tuple((10 * number, 20, 300 + number, 400) for number in range(6))
