@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from posebowl import paths
@@ -54,6 +55,13 @@ class TwoMachines:
         return self.cluster.add_node(
             num_cpus=1, memory=1 << 30, object_store_memory=80 * MIB, **ports
         )
+
+    def runs(self, machine: Any) -> bool:
+        """Tell whether a main.sh that sleeps is under way on a machine."""
+        raylet = psutil.Process(machine.all_processes["raylet"][0].process.pid)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return any(one.name() == "sleep" for one in raylet.children(recursive=True))
+        return False
 
     def kill(self, machine: Any) -> None:
         self.cluster.remove_node(machine, allow_graceful=False)
