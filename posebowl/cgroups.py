@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from posebowl.engines.monitor import Usage
+from posebowl.engines.traffic import Traffic
 
 MOUNT: Final = Path("/sys/fs/cgroup")
 PROC: Final = Path("/proc")
@@ -155,24 +156,22 @@ class Probe:
 
     Args:
         read: Returns a group's files; nothing once the container has ended.
-        traffic: Returns what its processes have read and written, where that can be seen: a
-            group counts only what reached a disk.
+        traffic: What its processes have read and written, where that can be seen: a group
+            counts only what reached a disk.
     """
 
-    def __init__(
-        self, read: Callable[[], Files], traffic: Callable[[], tuple[int, int]] | None = None
-    ) -> None:
+    def __init__(self, read: Callable[[], Files], traffic: Traffic | None = None) -> None:
         self._read = read
         self._traffic = traffic
         self._last = Usage(memory_bytes=0, cpu_s=0.0)
 
-    def usage(self) -> Usage:
+    def usage(self, *, fresh: bool = False) -> Usage:
         """Return what the container uses now, or used when last seen."""
         files = self._read()
         if files.get("memory.stat"):
             self._last = usage(files)
         if self._traffic is not None:
-            read, written = self._traffic()
+            read, written = self._traffic.bytes(fresh=fresh)
             self._last = replace(self._last, read_bytes=read, write_bytes=written)
         return self._last
 

@@ -148,7 +148,7 @@ class _Execution:
 
     def _run(self, group: OwnCgroup | None, log: LogCapture) -> tuple[int, float, Watched]:
         """Start the sandbox, open its gate, watch it to its end; nothing is alive afterwards."""
-        gate = Gate()
+        gate = Gate(holds_end=True)
         child = self._start(gate, group)
         assert child.stdin is not None  # noqa: S101  # both are pipes: for the type checker
         assert child.stdout is not None  # noqa: S101
@@ -161,9 +161,14 @@ class _Execution:
             started_after_s = time.monotonic() - self.asked_at
             tree.begin()
             gate.open(child.stdin)
-            watched = self._watch(child, tree, group)
-            if watched.stopped_by is not None and child.poll() is None:
-                _terminate(child, self.spec.limits.grace_s)
+            watched = self._watch(gate, tree, group)
+            if watched.stopped_by is not None and not gate.wait_end(0):
+                _terminate(child)
+                gate.wait_end(self.spec.limits.grace_s)
+            if gate.wait_end(0):
+                gate.release(child.stdin)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    child.wait(self.spec.limits.grace_s)
         finally:
             tree.kill()
             child.wait()
@@ -234,13 +239,11 @@ class _Execution:
             "env": VARIABLES,
         }
 
-    def _watch(
-        self, child: subprocess.Popen[bytes], tree: ProcessTree, group: OwnCgroup | None
-    ) -> Watched:
+    def _watch(self, gate: Gate, tree: ProcessTree, group: OwnCgroup | None) -> Watched:
         enforced = group is not None and Limit.MEMORY in group.enforces
         written = tuple(self.spec.scratch / name for name in ("workdir", "tmp", "home", "layer"))
         return watch(
-            wait=lambda seconds: _ended(child, seconds),
+            wait=gate.wait_end,
             probe=tree,
             limits=self.spec.limits,
             folders=(*written, self.spec.output),
@@ -321,19 +324,11 @@ def _start_failure(gate: Gate, exit_code: int) -> Exception:
     return start_failure(EngineName.EMBEDDED, gate, exit_code)
 
 
-def _terminate(child: subprocess.Popen[bytes], grace_s: float) -> None:
-    """Ask all processes to end, through process 1, and leave them the grace to do so."""
-    for process_1 in psutil.Process(child.pid).children():
-        with contextlib.suppress(psutil.Error):
+def _terminate(child: subprocess.Popen[bytes]) -> None:
+    """Ask all processes to end, through process 1."""
+    with contextlib.suppress(psutil.Error):
+        for process_1 in psutil.Process(child.pid).children():
             process_1.terminate()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        child.wait(grace_s)
-
-
-def _ended(child: subprocess.Popen[bytes], seconds: float) -> bool:
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        child.wait(seconds)
-    return child.returncode is not None
 
 
 def _children_cpu_s() -> float:

@@ -32,8 +32,12 @@ class Usage:
 class Probe(Protocol):
     """Reads from outside what a run uses."""
 
-    def usage(self) -> Usage:
-        """Return what the run uses now; the last known values when it has ended."""
+    def usage(self, *, fresh: bool = False) -> Usage:
+        """Return what the run uses now; the last known values when it has ended.
+
+        Args:
+            fresh: Look at everything anew, also at what takes long and is looked at seldom.
+        """
         ...
 
 
@@ -83,7 +87,7 @@ def watch(
         left = start + limits.wall_time_s - time.monotonic()
         ended = wait(max(0.0, min(interval_s, left)))
         elapsed = time.monotonic() - start
-        record.add(elapsed, probe.usage(), output.bytes(fresh=ended))
+        record.add(elapsed, probe.usage(fresh=ended), output.bytes(fresh=ended))
         if record.output_bytes > limits.output_bytes:
             stopped = Stop.OUTPUT
         if ended:

@@ -78,7 +78,7 @@ class Eyes:
         mine = cgroups.of_process(os.getpid())
         if self._cgroup is not None and mine is not None and mine.place == self._cgroup.place:
             return ProcessTree(self._pid, limits, None)
-        return cgroups.Probe(self.files, Traffic(self._pid).bytes if self.local else None)
+        return cgroups.Probe(self.files, Traffic(self._pid) if self.local else None)
 
     def files(self) -> cgroups.Files:
         """Return the files of the container's control groups."""

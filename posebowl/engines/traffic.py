@@ -29,10 +29,10 @@ class Traffic:
         self._before = self._sum()
         self._last = (0, 0)
 
-    def bytes(self) -> tuple[int, int]:
+    def bytes(self, *, fresh: bool = False) -> tuple[int, int]:
         """Return how much was read and written since the start; never less than before."""
         now = time.monotonic()
-        if now >= self._next_at:
+        if fresh or now >= self._next_at:
             sums = self._sum()
             self._last = (
                 max(self._last[0], sums[0] - self._before[0]),

@@ -49,7 +49,7 @@ class ProcessTree:
                 found.append(psutil.Process(pid))
         return found or self.processes()
 
-    def usage(self) -> Usage:
+    def usage(self, *, fresh: bool = False) -> Usage:
         """Return what the tree uses now; memory is proportional where it comes near the limit.
 
         Where a control group counts, it is asked each time and the processes, which take longer
@@ -59,7 +59,7 @@ class ProcessTree:
         """
         now = time.monotonic()
         if self._cgroup is not None and now < self._next_walk_at:
-            return self._merged(0)
+            return self._merged(0, fresh=fresh)
         self._next_walk_at = now + SAMPLE_INTERVAL_S * 0.9
         resident = 0
         alive = self._alive()
@@ -70,14 +70,14 @@ class ProcessTree:
                 self._cpu[key] = times.user + times.system
                 resident += process.memory_info().rss
         if not alive:
-            return self._merged(self._last.memory_bytes)
+            return self._merged(self._last.memory_bytes, fresh=fresh)
         if self._cgroup is None and resident > self._limits.memory_bytes:
             resident = sum(_proportional(process) for process in alive)
-        return self._merged(resident)
+        return self._merged(resident, fresh=fresh)
 
-    def _merged(self, memory_bytes: int) -> Usage:
+    def _merged(self, memory_bytes: int, *, fresh: bool) -> Usage:
         group = self._cgroup.usage() if self._cgroup else None
-        read, written = self._traffic.bytes()
+        read, written = self._traffic.bytes(fresh=fresh)
         self._last = Usage(
             memory_bytes=group.memory_bytes if group else memory_bytes,
             cpu_s=max(group.cpu_s if group else 0.0, sum(self._cpu.values())),

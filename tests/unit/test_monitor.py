@@ -42,7 +42,7 @@ class Run:
         self.now = min(moved, max(self.now, self.ends_at))
         return self.elapsed >= self.ends_at
 
-    def usage(self) -> Usage:
+    def usage(self, *, fresh: bool = False) -> Usage:  # noqa: ARG002  # nothing is kept here
         return Usage(memory_bytes=self.memory(self.elapsed), cpu_s=2 * self.elapsed, oom_kills=1)
 
     def watch(self, monkeypatch: pytest.MonkeyPatch) -> Watched:

@@ -65,6 +65,15 @@ def test_it_begins_at_nothing_and_never_falls(shell: Shell, traffic: Traffic) ->
     assert traffic.bytes() == before
 
 
+def test_the_last_look_is_a_fresh_one(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("posebowl.engines.traffic._SHARE", 1e-12)
+    found = Traffic(shell.pid)
+    before = found.bytes()
+    shell.run("head -c 5M /dev/zero > /dev/null")
+    assert found.bytes() == before
+    assert found.bytes(fresh=True)[0] >= 5 * MIB
+
+
 def test_a_family_has_the_root_and_those_below() -> None:
     with subprocess.Popen(
         ["sh", "-c", "sleep 60 & sleep 60 & echo up; wait"], stdout=subprocess.PIPE, text=True
