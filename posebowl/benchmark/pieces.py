@@ -157,8 +157,8 @@ def add_antennas(rng: np.random.Generator, piece: Piece) -> Piece:
         end = (start[0] + length * math.cos(angle), start[1] + length * math.sin(angle))
         grey = int(rng.integers(40, 230))
         width = max(1, round(side / 150 * rng.uniform(0.7, 2)))
-        ends = ((round(x), round(y)) for x, y in (start, end))
-        cv2.line(padded, *ends, (grey, grey, grey, 255), width, cv2.LINE_AA)
+        first, last = ((round(x), round(y)) for x, y in (start, end))
+        cv2.line(padded, first, last, (grey, grey, grey, 255), width, cv2.LINE_AA)
     return np.asarray(padded, np.uint8)
 
 
