@@ -21,14 +21,6 @@ def existing(text: str, default: Path) -> Path:
     return Path(text).expanduser() if text else default
 
 
-def local(path: Path) -> Path:
-    """Show a path relative to where the user is, when it lies below."""
-    try:
-        return path.resolve().relative_to(Path.cwd())
-    except ValueError:
-        return path
-
-
 def print_json(value: Any) -> None:
     """Print a result for programs."""
     console.out.print(json.dumps(_jsonable(value), indent=2, default=str), markup=False)

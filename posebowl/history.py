@@ -11,6 +11,7 @@ from typing import Final
 
 import polars as pl
 
+from posebowl import config, paths
 from posebowl import result as results
 from posebowl.challenge import COLUMNS
 from posebowl.errors import PoseBowlError, UsageError
@@ -183,7 +184,7 @@ def find(word: str, out: Path) -> Run:
     raise UsageError(
         f"There is no run {show(word)} among {counted(len(names), 'kept run')}, and no "
         f"{RESULT_FILE} in a folder of that name.",
-        fix="Type: invoke history",
+        fix=f"Type: invoke history{_flag('folder', out)}",
     )
 
 
@@ -194,8 +195,12 @@ def _recent(word: str, out: Path) -> Run:
         return found[at]
     raise UsageError(
         f"There is no {word} run: {counted(len(found), 'run')} kept in {out}.",
-        fix="Type: invoke run",
+        fix=f"Type: invoke run{_flag('out', out)}",
     )
+
+
+def _flag(name: str, out: Path) -> str:
+    return paths.flag(name, out, config.load().submission)
 
 
 def _is_short_for(word: str, name: str) -> bool:

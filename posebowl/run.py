@@ -31,6 +31,7 @@ from posebowl.folder import (
     held,
     remove_tree,
 )
+from posebowl.paths import local
 from posebowl.result import Meter, Result, ScoreSummary, Timing
 from posebowl.verdicts import judge
 
@@ -64,6 +65,8 @@ class Request:
     """Run the gpu image without a GPU where there is none."""
     keep_runs: int = MOST_RUNS
     """How many runs the history of `out` keeps, this one among them."""
+    log_called: Path | None = None
+    """What advice calls the log; None: by its place in `out`, which is right while it stays."""
 
 
 def run(request: Request, display: Display) -> Result:
@@ -156,7 +159,8 @@ def _perform(work: _Work, display: Display) -> None:
         asked.result()
     spec = _stage(work, checked, work.folder)
     outcome = _execute(work, spec, display)
-    judgement = judge(outcome, spec.limits, _tail(work.log))
+    called = work.request.log_called or local(work.request.out / LOG_FILE)
+    judgement = judge(outcome, spec.limits, _tail(work.log), log=called)
     work.warnings.extend(judgement.warnings)
     work.learn(signal=judgement.signal)
     if judgement.verdict is not Verdict.OK:

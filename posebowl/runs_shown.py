@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from rich.table import Table
 from rich.text import Text
 
-from posebowl import cli
+from posebowl import config
 from posebowl.compare import Change, Comparison, Difference, Images
 from posebowl.console import out, plain, print_table
 from posebowl.errors import Verdict
 from posebowl.files import human_bytes
 from posebowl.history import Run
+from posebowl.paths import flag, local
 from posebowl.runs_text import amount, change, verdict_on
 from posebowl.wording import counted, show
 
@@ -22,10 +24,12 @@ _ROWS: Final = 5
 """Images named of the gains and of the losses; all are in the JSON and on the page."""
 
 
-def history(runs: Sequence[Run], more: int) -> None:
-    """Show a table of runs, the newest first, and say how many more there are."""
+def history(runs: Sequence[Run], more: int, folder: Path) -> None:
+    """Show a table of the runs of a folder, the newest first, and say how many more there are."""
+    usual = config.load().submission
     if not runs:
-        out.print("No run is kept yet. Next: uv run invoke run")
+        to = flag("out", folder, usual)
+        out.print(plain(f"No run is kept yet. Next: uv run invoke run{to}"))
         return
     table = _table()
     for name in ("Run", "When (UTC)"):
@@ -40,7 +44,8 @@ def history(runs: Sequence[Run], more: int) -> None:
     print_table(table, out)
     if more:
         out.print(f"{more:,} older; --limit 0 shows all.", style="dim")
-    out.print("Next: uv run invoke compare previous last", style="dim")
+    of = flag("folder", folder, usual)
+    out.print(plain(f"Next: uv run invoke compare previous last{of}", "dim"))
 
 
 def _row(run: Run) -> list[Text]:
@@ -176,4 +181,4 @@ def _table(*names: str) -> Table:
 
 def written(path: Any) -> None:
     """Tell where the page is."""
-    out.print(plain(f"Wrote {cli.local(path)}"))
+    out.print(plain(f"Wrote {local(path)}"))

@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from posebowl import cli
+from posebowl import config
 from posebowl.archive import Archive
 from posebowl.clean import Cleaned
 from posebowl.config import Found, Origin
@@ -17,6 +17,7 @@ from posebowl.data import DataReport
 from posebowl.doctor import Diagnosis, State
 from posebowl.files import human_bytes
 from posebowl.pack import Packed
+from posebowl.paths import DATA, flag, local
 from posebowl.quantities import clock
 from posebowl.score import Score
 from posebowl.unpack import Unpacked
@@ -33,18 +34,19 @@ _COLOURS = {
 def packed(made: Packed) -> None:
     """Tell of a zip that was made, and what to type next."""
     warnings(made.warnings)
-    place = cli.local(made.path)
+    place = local(made.path)
     size = f"{counted(made.files, 'file')}, {human_bytes(made.bytes)}, {clock(made.seconds)}"
     out.print(Text.assemble(("Packed", "green"), " ", plain(f"{place} ({size})")))
     if made.left_out:
         names = first_few(made.left_out, len(made.left_out))
         out.print(plain(f"Left out {len(made.left_out):,}: {names}"))
-    out.print("Next: uv run invoke run", style="dim")
+    zipped = flag("zip", made.path, config.load().archive)
+    out.print(plain(f"Next: uv run invoke run{zipped}", "dim"))
 
 
 def kept(found: Mapping[str, Any]) -> None:
     """Tell of a zip that was there already."""
-    out.print(plain(f"Kept {cli.local(found['path'])}"))
+    out.print(plain(f"Kept {local(found['path'])}"))
 
 
 def configuration(found: Iterable[Found]) -> None:
@@ -62,7 +64,7 @@ def configuration(found: Iterable[Found]) -> None:
 def checked(found: Archive) -> None:
     """Tell that a zip is acceptable."""
     warnings(found.warnings)
-    place = cli.local(found.path)
+    place = local(found.path)
     size = f"{human_bytes(found.packed_bytes)}, {human_bytes(found.unpacked_bytes)} unpacked"
     text = f"{place}: {counted(found.files, 'file')}, {size}"
     out.print(Text.assemble(("OK", "green"), " ", plain(text)))
@@ -87,7 +89,7 @@ def cleaned(done: Cleaned) -> None:
     """Tell what was removed and what was kept."""
     for name, paths in (("Removed", done.removed), ("Kept", done.kept)):
         for path in paths:
-            out.print(plain(f"{name} {cli.local(path)}"))
+            out.print(plain(f"{name} {local(path)}"))
     if not done.removed:
         out.print("Nothing to remove.")
 
@@ -121,4 +123,5 @@ def unpacked(done: Unpacked) -> None:
     if done.left_out:
         parts.append(f"{done.left_out:,} left out, being no photos")
     out.print("; ".join(parts) + ".")
-    out.print("Next: uv run invoke data.check", style="dim")
+    folder = flag("folder", done.folder, config.load().data or DATA)
+    out.print(plain(f"Next: uv run invoke data.check{folder}", "dim"))

@@ -58,6 +58,8 @@ _DAMAGE: Final = (
 class Unpacked:
     """What became of the members of the archives."""
 
+    folder: Path
+    """The data folder that they are in now."""
     written: int
     kept: int
     """Already there, with the same size."""
@@ -125,7 +127,7 @@ def unpack(archives: Sequence[Path], target: Path, *, force: bool = False) -> Un
             _unpack_one(archive, job, partial(_show_progress, progress, task, done))
             done += _size(archive)
             progress.update(task, completed=done)
-    return Unpacked(written=job.written, kept=job.kept, left_out=job.left_out)
+    return Unpacked(folder=target, written=job.written, kept=job.kept, left_out=job.left_out)
 
 
 def _show_progress(progress: Progress, task: TaskID, base: int, at: int) -> None:

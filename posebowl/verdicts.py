@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import signal
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from posebowl.challenge import Limits
 from posebowl.engines.base import Outcome, Stop
 from posebowl.errors import Verdict
 from posebowl.files import human_bytes
+from posebowl.folder import LOG_FILE
 from posebowl.quantities import clock
 
 _NO_MODULE: Final = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
@@ -29,7 +31,9 @@ class Judgement:
     warnings: tuple[str, ...] = ()
 
 
-def judge(outcome: Outcome, limits: Limits, log_tail: str = "") -> Judgement:
+def judge(
+    outcome: Outcome, limits: Limits, log_tail: str = "", *, log: Path = Path(LOG_FILE)
+) -> Judgement:
     """Judge an execution, before its predictions are looked at; OK means: go on.
 
     TIME_LIMIT goes before OUTPUT_LIMIT, MEMORY_LIMIT, and SIGNALED or RUNTIME_ERROR.
@@ -38,6 +42,7 @@ def judge(outcome: Outcome, limits: Limits, log_tail: str = "") -> Judgement:
         outcome: What the engine saw.
         limits: What the run was allowed.
         log_tail: The end of the log, for a hint about what to do; it decides nothing.
+        log: What the log is called, for people who are to read it.
     """
     killed_for_memory = outcome.stopped_by is Stop.MEMORY or (
         outcome.oom_kills > 0 and outcome.exit_code != 0
@@ -68,16 +73,16 @@ def judge(outcome: Outcome, limits: Limits, log_tail: str = "") -> Judgement:
             message="The engine lost the run: main.sh has no exit code.",
             fix="Run it again.",
         )
-    return _judge_exit_code(outcome.exit_code, log_tail)
+    return _judge_exit_code(outcome.exit_code, log_tail, log)
 
 
-def _judge_exit_code(code: int, log_tail: str) -> Judgement:
+def _judge_exit_code(code: int, log_tail: str, log: Path) -> Judgement:
     number = code - _SIGNAL_BASE
     if 0 < number <= _LAST_SIGNAL:
         return Judgement(
             verdict=Verdict.SIGNALED,
             message=f"main.sh died of signal {number} ({_signal_name(number)}).",
-            fix="The end of the log, submission/log.txt, says what it did last.",
+            fix=f"The end of the log, {log}, says what it did last.",
             signal=number,
         )
     missing = _NO_MODULE.findall(log_tail)
@@ -88,7 +93,7 @@ def _judge_exit_code(code: int, log_tail: str) -> Judgement:
             f"`uv add` with its package and `nox -s build`, and ask for it on the platform."
         )
     else:
-        fix = "The end of the log, submission/log.txt, says why."
+        fix = f"The end of the log, {log}, says why."
     return Judgement(
         verdict=Verdict.RUNTIME_ERROR, message=f"main.sh ended with exit code {code}.", fix=fix
     )

@@ -111,4 +111,4 @@ def format_data(_: Context, folder: str = "", force: bool = False, json: bool = 
 
     root = config.load(data=folder).data or paths.DATA
     made = data_folder.make_format(root, root / FORMAT_FILE, force=force)
-    cli.show({"path": made}, f"Wrote {cli.local(made)}", as_json=json)
+    cli.show({"path": made}, f"Wrote {paths.local(made)}", as_json=json)

@@ -64,7 +64,7 @@ def evaluate(
 )
 def manifest_data(_: Context, folder: str = "", force: bool = False) -> None:
     """List size and hash of each file, for data that goes to object storage."""
-    from posebowl import cli, console
+    from posebowl import console, paths
     from posebowl import data as data_folder
     from posebowl.evaluate import manifest
     from posebowl.predictions import read_format
@@ -72,4 +72,4 @@ def manifest_data(_: Context, folder: str = "", force: bool = False) -> None:
     found = data_folder.find(config.load(data=folder).data)
     ids = read_format(found.submission_format)
     made = manifest.write(found.root, ids.to_list(), force=force)
-    console.out.print(f"Wrote {cli.local(made)}", markup=False)
+    console.out.print(f"Wrote {paths.local(made)}", markup=False)

@@ -26,7 +26,8 @@ def history(_: Context, limit: int = 20, folder: str = "", json: bool = False) -
             why="It is a number of runs.",
             fix="Give 1 or more, or 0 for all.",
         )
-    runs, broken = kept.runs(cli.existing(folder, config.load().submission))
+    place = cli.existing(folder, config.load().submission)
+    runs, broken = kept.runs(place)
     shown = runs[:limit] if limit else runs
     if broken:
         console.warn(
@@ -35,7 +36,7 @@ def history(_: Context, limit: int = 20, folder: str = "", json: bool = False) -
     if json:
         cli.print_json(runs_shown.history_rows(shown))
     else:
-        runs_shown.history(shown, more=len(runs) - len(shown))
+        runs_shown.history(shown, more=len(runs) - len(shown), folder=place)
 
 
 @command(

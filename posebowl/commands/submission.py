@@ -75,7 +75,7 @@ def run(
     json: bool = False,
 ) -> int:
     """Run a submission as the platform would; score it."""
-    from posebowl import cli, console, summary
+    from posebowl import cli, console, paths, summary
     from posebowl import run as running
     from posebowl.display import Display
 
@@ -107,7 +107,7 @@ def run(
     if json:
         print(result.to_json(), end="")
     else:
-        summary.show(result, cli.local(request.out), console.out)
+        summary.show(result, paths.local(request.out), console.out)
     return result.verdict.exit_code
 
 

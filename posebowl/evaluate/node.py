@@ -107,6 +107,7 @@ def _run(job: Job, zipped: Path, data: Path) -> Produced:
                 out=out,
                 data=data,
                 keep_runs=0,
+                log_called=Path(LOG_FILE),
                 **{
                     item.name: getattr(job.terms, item.name)
                     for item in dataclasses.fields(job.terms)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from rich.table import Table
 from rich.text import Text
 
-from posebowl import cli
 from posebowl.console import out, plain, print_table
 from posebowl.errors import Verdict
 from posebowl.evaluate.evaluation import PAGE_FILE, Evaluation
 from posebowl.evaluate.leaderboard import Row
+from posebowl.paths import local
 from posebowl.quantities import clock
 
 _MOST_ROWS = 50
@@ -27,7 +27,7 @@ def leaderboard(done: Evaluation) -> None:
     print_table(table, out)
     if len(done.rows) > _MOST_ROWS:
         out.print(f"and {len(done.rows) - _MOST_ROWS:,} more")
-    out.print(plain(f"Leaderboard: {cli.local(done.out / PAGE_FILE)}"))
+    out.print(plain(f"Leaderboard: {local(done.out / PAGE_FILE)}"))
 
 
 def _cells(row: Row) -> tuple[Text | str, ...]:

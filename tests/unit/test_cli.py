@@ -34,17 +34,6 @@ def test_existing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert cli.existing("~/b", Path("default")) == tmp_path / "b"
 
 
-def test_local(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    here = tmp_path / "here"
-    here.mkdir()
-    monkeypatch.chdir(here)
-    assert cli.local(here / "a" / "b") == Path("a/b")
-    assert cli.local(Path("a")) == Path("a")
-    assert cli.local(here) == Path()
-    assert cli.local(tmp_path / "else") == tmp_path / "else"
-    assert cli.local(Path("../else")) == Path("../else")
-
-
 def test_json_is_for_programs(screen: io.StringIO) -> None:
     value = {"path": Path(":smile:/[red]x[/]"), "long": "word " * 100, "odd": "\x1b"}
     cli.print_json(value)

@@ -139,7 +139,7 @@ def test_what_names_no_run_or_many_is_an_error_with_a_way_on(three: Path, word: 
 def test_an_empty_history_says_what_to_type(tmp_path: Path, word: str) -> None:
     with pytest.raises(UsageError, match=f"no {word} run") as caught:
         history.find(word, tmp_path)
-    assert caught.value.fix == "Type: invoke run"
+    assert caught.value.fix == f"Type: invoke run --out {tmp_path}"
 
 
 def test_a_broken_run_is_named_and_passed_over(three: Path) -> None:

@@ -204,6 +204,14 @@ def test_the_exit_code_and_the_signal_are_kept(bench: Bench) -> None:
     assert (ended.exit_code, ended.signal) == (139, 11)
 
 
+def test_advice_names_the_log_where_it_lies(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    failing = FakeEngine(ends=replace(OUTCOME, exit_code=7))
+    assert f" {bench.out / 'log.txt'}, " in bench.run(failing).fix
+    assert " log.txt, " in bench.run(failing, log_called=Path("log.txt")).fix
+    monkeypatch.chdir(bench.folder)
+    assert " out/log.txt, " in bench.run(failing).fix
+
+
 def link_to_a_secret(spec: RunSpec) -> None:
     (spec.scratch / "secret").write_text("image_id,xmin,ymin,xmax,ymax\nsecret,0,0,1,1\n")
     (spec.output / "submission.csv").symlink_to(spec.scratch / "secret")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from posebowl import runs_shown
+from posebowl import config, runs_shown
 from posebowl.compare import compare
 from posebowl.errors import Verdict
 from tests.report_samples import truths
@@ -21,7 +21,7 @@ def test_history_has_a_row_for_each_run(
     truth = truths(5)
     good = run_of(tmp_path, 1, truth, labels=truth)
     bad = run_of(tmp_path, 2, None, verdict=Verdict.BAD_ARCHIVE, timing=None, meters={}, engine="")
-    runs_shown.history([bad, good], more=3)
+    runs_shown.history([bad, good], more=3, folder=tmp_path)
     lines = capsys.readouterr().out.splitlines()
     words = ["000002", "2024-05-01", "12:00", "submission.zip", "0f0f0f0f", "BAD_ARCHIVE"]
     assert lines[1].split() == [*words, "-", "-", "-", "-"]
@@ -29,13 +29,17 @@ def test_history_has_a_row_for_each_run(
     assert lines[2].split()[:8] == words
     assert lines[-2:] == [
         "3 older; --limit 0 shows all.",
-        "Next: uv run invoke compare previous last",
+        f"Next: uv run invoke compare previous last --folder {tmp_path}",
     ]
 
 
-def test_an_empty_history_says_what_to_type(capsys: pytest.CaptureFixture[str]) -> None:
-    runs_shown.history([], more=0)
-    assert capsys.readouterr().out == "No run is kept yet. Next: uv run invoke run\n"
+def test_an_empty_history_says_what_to_type(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs_shown.history([], more=0, folder=config.load().submission)
+    runs_shown.history([], more=0, folder=tmp_path)
+    next_step = "No run is kept yet. Next: uv run invoke run"
+    assert capsys.readouterr().out.splitlines() == [next_step, f"{next_step} --out {tmp_path}"]
 
 
 def test_rows_for_programs_are_json(tmp_path: Path) -> None:
@@ -64,7 +68,7 @@ def test_strangers_text_steers_no_terminal(
     after = run_of(
         tmp_path, 2, truths(3)[1:], ids=[evil, "b"], environment={"a": "2"}, archive={"path": evil}
     )
-    runs_shown.history([before, after], more=0)
+    runs_shown.history([before, after], more=0, folder=tmp_path)
     runs_shown.comparison(compare(before, after))
     text = capsys.readouterr().out
     assert "\x1b" not in text

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import shlex
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from posebowl import console, shown
+from posebowl import config, console, paths, shown
 from posebowl.archive import Archive
 from posebowl.clean import Cleaned
 from posebowl.data import DataFolder, DataReport
@@ -69,8 +70,13 @@ def test_packed(odd: str, screen: io.StringIO) -> None:
         f"warning: {odd}",
         f"Packed {name} (3 files, 2.0 KiB, 0.2 s)",
         f"Left out 2: {odd}, b",
-        "Next: uv run invoke run",
+        f"Next: uv run invoke run --zip {shlex.quote(name)}",
     ]
+
+
+def test_the_next_step_names_no_default(screen: io.StringIO) -> None:
+    shown.packed(made(config.load().archive, left_out=()))
+    assert lines(screen)[-1] == "Next: uv run invoke run"
 
 
 def test_packed_names_a_few_that_it_left_out(screen: io.StringIO) -> None:
@@ -135,7 +141,7 @@ def test_diagnosis(odd: str, screen: io.StringIO) -> None:
 
 
 def test_unpacked(screen: io.StringIO) -> None:
-    shown.unpacked(Unpacked(written=1, kept=2000, left_out=3))
+    shown.unpacked(Unpacked(folder=paths.DATA, written=1, kept=2000, left_out=3))
     assert lines(screen) == [
         "1 file written; 2,000 already there; 3 left out, being no photos.",
         "Next: uv run invoke data.check",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -82,6 +83,12 @@ def test_a_real_time_signal_has_a_number_only() -> None:
 def test_the_exit_code_is_named() -> None:
     assert "exit code 7." in judge(outcome(exit_code=7), LIMITS).message
     assert judge(outcome(exit_code=7), LIMITS).signal is None
+
+
+@pytest.mark.parametrize("code", [7, 139])
+def test_advice_names_the_log_that_was_given(code: int) -> None:
+    log = Path("mine", "log.txt")
+    assert str(log) in judge(outcome(exit_code=code), LIMITS, log=log).fix
 
 
 def test_a_killed_child_of_a_run_that_ended_well_is_a_warning() -> None:
