@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import inspect
 import itertools
 import signal
@@ -14,6 +15,10 @@ import invoke
 
 from posebowl import arguments, oserrors
 from posebowl.errors import PoseBowlError, StoppedError
+
+_LOOK_FOR_GARBAGE_AFTER: Final = 100_000
+"""New objects: loading libraries makes many and throws none away, and a tenth of its time would
+go into looking."""
 
 JSON: Final = "print the result as JSON on stdout"
 
@@ -37,6 +42,7 @@ def _guarded(function: Callable[..., int | None]) -> Callable[..., None]:
     @functools.wraps(function)
     def wrapper(*args: Any, **options: Any) -> None:
         _end_as_ctrl_c("SIGTERM", "SIGHUP")
+        gc.set_threshold(_LOOK_FOR_GARBAGE_AFTER)
         from posebowl import console
 
         console.tolerate_odd_names()
@@ -58,6 +64,9 @@ def _guarded(function: Callable[..., int | None]) -> Callable[..., None]:
             )
             console.show_error(stopped, as_json=bool(options.get("json")))
             code = stopped.exit_code
+        finally:
+            # All that is left goes with the process: nobody needs to look through it.
+            gc.freeze()
         if code:
             sys.exit(code)
 
