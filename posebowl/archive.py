@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import re
+import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
-from posebowl import advice
+from posebowl import advice, paths
 from posebowl.challenge import ARCHIVE_LIMITS, MAIN_SCRIPT, MIB, ArchiveLimits
 from posebowl.errors import BadArchiveError
 from posebowl.files import human_bytes, open_regular
 from posebowl.imports import find_imports
+from posebowl.names import PLAIN_NAME, WHY_NAMES, name_problem
 from posebowl.wording import counted, first_few
 from posebowl.zipformat import (
     REMAKE,
@@ -31,14 +32,10 @@ SOURCES_BYTES: Final = 4 * MIB
 """How much is read of all files that are looked into together."""
 SOURCES: Final = 2000
 """How many files are looked into; those near the root go first."""
+WHY_MAIN: Final = f"The platform runs `sh {MAIN_SCRIPT}`."
 COMMENT: Final = b"posebowl pack 1 "
 """What the comment of a zip that this tool packed begins with; `content_mark` follows."""
 
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_PLAIN_NAME: Final = re.compile(
-    r"(?:[a-z0-9_][a-z0-9_.+-]{0,99}/){0,9}[a-z0-9_][a-z0-9_.+-]{0,99}", re.IGNORECASE
-)
-"""What nearly all names are, told in one step: a hundred thousand must take no time."""
 _KINDS: Final = {0: "", 0o100000: "a file", 0o040000: "a folder", 0o120000: "a symbolic link"}
 
 
@@ -143,17 +140,25 @@ def open_archive(path: Path) -> IO[bytes]:
         near = difflib.get_close_matches(path.name, _zips_in(path.parent), n=1, cutoff=0.0)
         raise BadArchiveError(
             f"There is no {path}.",
-            fix=f"Did you mean {path.parent / near[0]}?" if near else "Make it with `invoke pack`.",
+            fix=f"Did you mean {path.parent / near[0]}?" if near else f"Type: {_to_make(path)}",
         ) from None
     except ValueError as error:
-        raise BadArchiveError(
-            f"{path} is {error}, not a zip.", fix="Give the path of a submission.zip."
-        ) from None
+        fix = "Give the path of a submission.zip."
+        if path.is_dir():
+            inside = _zips_in(path)
+            fix = f"Type: invoke pack --source {shlex.quote(str(path))}"
+            fix = f"Did you mean {path / min(inside)}?" if inside else fix
+        raise BadArchiveError(f"{path} is {error}, not a zip.", fix=fix) from None
     except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
         why = getattr(error, "strerror", None) or str(error)
         raise BadArchiveError(
             f"{path} cannot be read: {why}.", fix="Check its permissions, or make it again."
         ) from None
+
+
+def _to_make(path: Path) -> str:
+    out = paths.flag("out", path, paths.SUBMISSION / "submission.zip")
+    return f"invoke pack --solution NAME{out}"
 
 
 def _zips_in(folder: Path) -> list[str]:
@@ -187,29 +192,6 @@ def packed_by_us(path: Path) -> bool:
     return directory.comment == content_mark(listed)
 
 
-def name_problem(name: str) -> str:
-    """Say why a path may not be in an archive, or nothing if it may.
-
-    Args:
-        name: Parts between slashes; a folder ends with one.
-    """
-    if _PLAIN_NAME.fullmatch(name):
-        return ""
-    raw = name.encode("utf-8", "surrogateescape")
-    parts = raw.rstrip(b"/").split(b"/")
-    rules = (
-        (raw != name.encode("utf-8", "replace"), "is not UTF-8"),
-        (_CONTROL.search(name) is not None, "contains control characters"),
-        (name.startswith("/"), "is an absolute path"),
-        ("\\" in name, "contains a backslash, which some systems take for a folder's end"),
-        (name[1:2] == ":", "begins with a drive letter"),
-        (b".." in parts, "leads out of the archive"),
-        (not name.strip("/."), "is no name"),
-        (max(map(len, parts)) > 255 or len(raw) > 1024, "is too long for a file system"),
-    )
-    return next((problem for broken, problem in rules if broken), "")
-
-
 def _by_path(entries: list[Entry], path: Path, limits: ArchiveLimits) -> dict[str, Entry]:
     """Check all names; give the entries by their plain path, folders with a slash at the end."""
     tree: dict[str, Entry] = {}
@@ -219,11 +201,12 @@ def _by_path(entries: list[Entry], path: Path, limits: ArchiveLimits) -> dict[st
         if problem:
             raise BadArchiveError(
                 f"The name {quoted(entry.name)} in {path} {problem}.",
+                why=WHY_NAMES,
                 fix="Rename it, or make the archive with `invoke pack`.",
             )
         _check_kind(entry, path)
         plain = entry.name
-        if not _PLAIN_NAME.fullmatch(plain):
+        if not PLAIN_NAME.fullmatch(plain):
             plain = "/".join(part for part in plain.split("/") if part not in {"", "."})
         if plain in tree or f"{plain}/" in tree:
             raise BadArchiveError(
@@ -306,7 +289,9 @@ def _read_main(file: IO[bytes], entries: dict[str, Entry], path: Path) -> bytes:
     """
     if f"{MAIN_SCRIPT}/" in entries or any(n.startswith(f"{MAIN_SCRIPT}/") for n in entries):
         raise BadArchiveError(
-            f"{MAIN_SCRIPT} in {path} is a folder.", fix=f"Make {MAIN_SCRIPT} a shell script."
+            f"{MAIN_SCRIPT} in {path} is a folder.",
+            why=WHY_MAIN,
+            fix=f"Make {MAIN_SCRIPT} a shell script.",
         )
     if MAIN_SCRIPT not in entries:
         raise _no_main(entries, path)
@@ -323,7 +308,7 @@ def script_problem(content: bytes) -> tuple[str, str] | None:
     if not content.strip():
         return "is empty", "Write into it the commands that make submission.csv."
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "is UTF-16", "Save it as UTF-8 with LF line ends."
+        return "is UTF-16, which sh cannot read", "Save it as UTF-8 with LF line ends."
     if b"\0" in content.partition(b"\n")[0]:
         return "is a program, not a text", "Write a shell script that calls it."
     if b"\r\n" in content or b"\r" in content.partition(b"\n")[0]:
@@ -341,12 +326,13 @@ def _no_main(entries: dict[str, Entry], path: Path) -> BadArchiveError:
         folder = nested[0].rpartition("/")[0]
         return BadArchiveError(
             f"{MAIN_SCRIPT} is not at the root of {path} but in the folder {quoted(folder)}.",
+            why="It is looked for at the root only.",
             fix="Zip the contents, not the folder: `invoke pack --source FOLDER` does so.",
         )
     near = next((name for name in files if name.lower().strip() == MAIN_SCRIPT), "")
     return BadArchiveError(
         f"{path} has no {MAIN_SCRIPT} at its root.",
-        why=f"It has {quoted(near)}, but the case of letters counts." if near else "",
+        why=f"It has {quoted(near)}, but the case of letters counts." if near else WHY_MAIN,
         fix=f"Rename it to {MAIN_SCRIPT}." if near else f"Add the {MAIN_SCRIPT} that starts all.",
     )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from posebowl import history
+from posebowl import history, oserrors
 from posebowl.archive import packed_by_us
 from posebowl.challenge import PREDICTIONS_FILE
 from posebowl.errors import PoseBowlError
@@ -86,10 +86,9 @@ def _remove(path: Path) -> int:
         else:
             path.unlink()
     except OSError as error:
-        raise PoseBowlError(
-            f"{error.filename or path} could not be removed: {error.strerror}.",
-            fix="Remove it by hand.",
-        ) from None
+        why, fix = oserrors.explain(error, path)
+        what = f"{error.filename or path} could not be removed: {error.strerror}."
+        raise PoseBowlError(what, why=why, fix=fix) from None
     return size
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,20 +22,23 @@ from posebowl.challenge import (
 from posebowl.errors import BadDataError, UsageError
 from posebowl.files import atomic_write
 from posebowl.labels import read_labels
-from posebowl.paths import DATA
+from posebowl.paths import DATA, DEMO_DATA, flag, local
 from posebowl.photos import Flaw, look_at_photos
 from posebowl.predictions import read_format
 from posebowl.wording import counted, first_few
 
 _DEMO: Final = "demo"
 _PLAIN_ID: Final = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$"
-_FIX_UNPACK: Final = "Unpack all of the competition's archives: invoke data.unpack FILE.tar ..."
-_FIX_AGAIN: Final = "Unpack them again: invoke data.unpack --force FILE.tar ..."
+_WHY_FORMAT: Final = f"{FORMAT_FILE} names the images to predict, and their order."
+_FIX_UNPACK: Final = (
+    "Unpack all of the competition's archives: invoke data.unpack{out} FILE.tar ..."
+)
+_FIX_AGAIN: Final = "Unpack them again: invoke data.unpack{out} --force FILE.tar ..."
 _PHOTO_FIXES: Final = {
     Flaw.MISSING: _FIX_UNPACK,
     Flaw.LINK: "Put the files themselves there: cp -L.",
     Flaw.SPECIAL: _FIX_AGAIN,
-    Flaw.UNREADABLE: "Make them readable: chmod -R u+rX images.",
+    Flaw.UNREADABLE: "Make them readable: chmod -R u+rX {images}",
     Flaw.BROKEN: _FIX_AGAIN,
     Flaw.SIZE: "Use the photos as they were downloaded, neither scaled nor cropped.",
 }
@@ -109,9 +113,7 @@ def find(data: Path | None = None, *, home: Path = DATA, scratch: Path | None = 
         UsageError: The folder that the user named does not exist.
     """
     if data is not None and not data.is_dir():
-        raise UsageError(
-            f"{data} is no folder.", fix="Name a folder that holds images/ and a format file."
-        )
+        raise no_folder(data)
     root = data or (home if _is_filled(home) else home / _DEMO)
     is_demo = root.resolve() == (home / _DEMO).resolve()
     if is_demo and not _is_filled(root):
@@ -120,6 +122,15 @@ def find(data: Path | None = None, *, home: Path = DATA, scratch: Path | None = 
             fix=f"Restore the demo set: git checkout -- {home.name}/{_DEMO}; or fill {home.name}/.",
         )
     return _complete(root, is_demo=is_demo, scratch=scratch)
+
+
+def no_folder(data: Path) -> UsageError:
+    """Return the error for a data folder that a user named and that is none."""
+    return UsageError(
+        f"{data} is no folder.",
+        why="It is a file." if data.exists() else "There is nothing of that name.",
+        fix=f"Name a folder that holds {IMAGES_DIR}/ and {FORMAT_FILE}, such as data/demo.",
+    )
 
 
 def _is_filled(root: Path) -> bool:
@@ -137,21 +148,22 @@ def _complete(root: Path, *, is_demo: bool, scratch: Path | None) -> DataFolder:
     # A plain folder without a single photo is no better than none.
     has_images = images.is_dir() and any(images.glob("*.png"))
     if not has_images:
-        fix = f"{_FIX_UNPACK} Or move its tables away to use the demo set."
+        fix = f"{_fix(_FIX_UNPACK, root)} Or move its tables away to use the demo set."
         if any(root.glob("*.png")):
             fix = f"Move the photos into {images}."
         raise BadDataError(f"{root} is half filled: {images} holds no photos.", fix=fix)
     if not form.is_file() and not labels.is_file():
         raise BadDataError(
             f"{root} is half filled: it has images, but neither {FORMAT_FILE} nor {LABELS_FILE}.",
-            why=f"{FORMAT_FILE} names the images to predict, and their order.",
+            why=_WHY_FORMAT,
             fix=f"Download {FORMAT_FILE} or {LABELS_FILE} from the competition into {root}.",
         )
     if not form.is_file():
         if scratch is None:
             raise BadDataError(
                 f"{root} has no {FORMAT_FILE}.",
-                fix=f"Make it from {LABELS_FILE}: invoke data.format.",
+                why=_WHY_FORMAT,
+                fix=f"Make it from {LABELS_FILE}: invoke data.format{flag('folder', root, DATA)}",
             )
         form = make_format(root, scratch / FORMAT_FILE)
     return DataFolder(
@@ -176,13 +188,17 @@ def make_format(root: Path, target: Path, *, force: bool = False) -> Path:
         UsageError: The file is there already.
     """
     if target.exists() and not force:
-        raise UsageError(f"{target} is there already.", fix="Add --force to replace it.")
+        raise UsageError(
+            f"{target} is there already.",
+            why="Nothing of yours is replaced unasked.",
+            fix="Add --force to replace it.",
+        )
     here = pl.Series([path.stem for path in (root / IMAGES_DIR).glob("*.png")], dtype=pl.String)
     ids = read_labels(root / LABELS_FILE)[ID_COLUMN]
     kept = ids.filter(ids.is_in(here.implode()))
     if kept.is_empty():
         what = f"None of the {len(ids):,} images of {LABELS_FILE} is in {root / IMAGES_DIR}."
-        raise BadDataError(what, fix=_FIX_UNPACK)
+        raise BadDataError(what, fix=_fix(_FIX_UNPACK, root))
     zeros = [pl.lit(0).alias(column) for column in BOX_COLUMNS]
     with atomic_write(target) as file:
         kept.to_frame(ID_COLUMN).with_columns(zeros).write_csv(file)
@@ -209,7 +225,10 @@ def check(folder: DataFolder, *, deep: bool = False) -> DataReport:
     photos = look_at_photos(folder.images, ids.to_list(), deep=deep)
     faults = [
         _Fault(
-            kind=f"images {flaw}", names=photos.flawed[flaw], of=len(ids), fix=_PHOTO_FIXES[flaw]
+            kind=f"images {flaw}",
+            names=photos.flawed[flaw],
+            of=len(ids),
+            fix=_fix(_PHOTO_FIXES[flaw], folder.root),
         )
         for flaw in Flaw
         if flaw in photos.flawed
@@ -228,6 +247,12 @@ def check(folder: DataFolder, *, deep: bool = False) -> DataReport:
         deep=deep,
         warnings=_warnings(folder, photos.extra, home=folder.root.parent),
     )
+
+
+def _fix(text: str, root: Path) -> str:
+    """Put a data folder into what is to be typed; the demo set is not where archives belong."""
+    out = "" if root == DEMO_DATA else flag("out", root, DATA)
+    return text.format(out=out, images=shlex.quote(str(local(root / IMAGES_DIR))))
 
 
 def _label_faults(ids: pl.Series, labels: pl.DataFrame) -> list[_Fault]:

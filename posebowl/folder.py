@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -50,8 +51,10 @@ def clear(out: Path) -> None:
 def remove_tree(folder: Path) -> None:
     """Remove a folder that a stranger filled: any depth, any modes, links not followed."""
     process.run(["chmod", "-R", "u+rwX", folder], check=False)
-    process.run(["rm", "-rf", "--", folder], check=False)
+    done = process.run(["rm", "-rf", "--", folder], check=False)
     if os.path.lexists(folder):
         raise EngineError(
-            f"{folder} could not be removed.", fix=f"Remove it by hand: rm -rf {folder}"
+            f"{folder} could not be removed.",
+            why=done.stderr.strip().partition("\n")[0],
+            fix=f"Remove it by hand: rm -rf {shlex.quote(str(folder))}",
         )

@@ -27,6 +27,7 @@ from rich.progress import (
 from posebowl import oserrors
 from posebowl.archive import (
     SCRIPT_BYTES,
+    WHY_MAIN,
     Archive,
     content_mark,
     digest_file,
@@ -86,7 +87,9 @@ def _did_you_mean(name: str, there: list[str]) -> str:
     near = difflib.get_close_matches(name, there, n=1)
     if near:
         return f"Did you mean {near[0]}?"
-    return f"There are: {first_few(there, len(there), 12)}." if there else ""
+    if there:
+        return f"There are: {first_few(there, len(there), 12)}."
+    return f"Name the folder that holds {MAIN_SCRIPT}: --source FOLDER"
 
 
 def pack(
@@ -140,16 +143,23 @@ def pack(
 
 def _check_arguments(source: Path, target: Path, *, force: bool) -> None:
     if not source.is_dir():
-        what = f"{source} is not a folder." if source.exists() else f"There is no folder {source}."
+        if source.exists():
+            fix = f"Name the folder that it is in: --source {shlex.quote(str(source.parent))}"
+            raise UsageError(f"{source} is not a folder.", fix=fix)
         there = []
         if source.parent.is_dir():
             there = sorted(path.name for path in source.parent.iterdir() if path.is_dir())
-        raise UsageError(what, fix=_did_you_mean(source.name, there))
+        raise UsageError(f"There is no folder {source}.", fix=_did_you_mean(source.name, there))
     if target.is_dir():
-        raise UsageError(f"{target} is a folder.", fix=f"Pack into {target / 'submission.zip'}.")
+        inside = shlex.quote(str(target / "submission.zip"))
+        raise UsageError(f"{target} is a folder.", fix=f"Type: --out {inside}")
     if target.is_symlink() or target.exists():
         if target.is_symlink() or not target.is_file():
-            raise UsageError(f"{target} is there and not a regular file.", fix="Remove it first.")
+            raise UsageError(
+                f"{target} is there and not a regular file.",
+                why="Only a plain file is replaced.",
+                fix="Remove it, or give another --out.",
+            )
         if not force:
             raise UsageError(
                 f"{target} is there already.",
@@ -205,7 +215,7 @@ def _no_main(source: Path) -> BadArchiveError:
         fix = f"Pack the folder that holds it: `invoke pack --source {nested[0]}`."
     elif near:
         fix = f"Rename {near[0]} to {MAIN_SCRIPT}."
-    return BadArchiveError(f"There is no {MAIN_SCRIPT} in {source}.", fix=fix)
+    return BadArchiveError(f"There is no {MAIN_SCRIPT} in {source}.", why=WHY_MAIN, fix=fix)
 
 
 def _check_total(selection: Selection, source: Path, target: Path, limits: ArchiveLimits) -> None:

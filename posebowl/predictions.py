@@ -65,8 +65,13 @@ def read_predictions(
     return Predictions(frame=frame, warnings=find_warnings(frame, untouched=untouched))
 
 
-def read_bounded(path: Path, *, max_bytes: int) -> bytes:
+def read_bounded(path: Path, *, max_bytes: int, fix: str = _FIX_WHERE) -> bytes:
     """Read a whole file that a stranger may have made, if it is a file and not too large.
+
+    Args:
+        path: The file.
+        max_bytes: A larger one is not read.
+        fix: What to do where there is no such file.
 
     Raises:
         BadOutputError: It is missing, not a regular file, unreadable or too large.
@@ -77,13 +82,13 @@ def read_bounded(path: Path, *, max_bytes: int) -> bytes:
             # One byte more than it said it has: what still grows must not fill the memory.
             data = file.read(size + 1) if size <= max_bytes else b""
     except FileNotFoundError:
-        raise BadOutputError(f"{path.name} was not written.", fix=_FIX_WHERE) from None
+        raise BadOutputError(f"{path.name} was not written.", fix=fix) from None
     except ValueError as error:
         what = f"{path.name} is {error}, not a regular file; it was not opened."
-        raise BadOutputError(what, fix=_FIX_WHERE) from None
+        raise BadOutputError(what, fix=fix) from None
     except OSError as error:
         what = f"{path.name} cannot be read: {error.strerror or error}."
-        raise BadOutputError(what, fix=_FIX_WHERE) from None
+        raise BadOutputError(what, fix=fix) from None
     if max(size, len(data)) > max_bytes:
         what = f"{path.name} is larger than {human_bytes(max_bytes)}; it was not read."
         raise BadOutputError(what, fix="Write one short row for each image, and nothing else.")

@@ -124,6 +124,7 @@ def read(path: Path) -> Result:
         ) from error
     raise BadDataError(
         f"{path} has schema version {show(str(version))}, not {SCHEMA_VERSION}.",
+        why="Another version of this tool wrote it.",
         fix="Run the submission again.",
     )
 

@@ -19,7 +19,7 @@ from posebowl.challenge import LIMITS, PREDICTIONS_FILE, Limits, Variant
 from posebowl.display import Display
 from posebowl.engines import select
 from posebowl.engines.base import EngineName, Limit, Outcome, RunSpec
-from posebowl.errors import EngineError, UsageError, Verdict, VerdictError
+from posebowl.errors import EngineError, Verdict, VerdictError
 from posebowl.files import atomic_write
 from posebowl.folder import (
     LOG_FILE,
@@ -80,10 +80,9 @@ def run(request: Request, display: Display) -> Result:
         UsageError: The request names a data folder that does not exist; nothing was touched.
     """
     if request.data is not None and not request.data.is_dir():
-        raise UsageError(
-            f"{request.data} is no folder.",
-            fix="Name a folder that holds images/ and a format file.",
-        )
+        from posebowl.data import no_folder
+
+        raise no_folder(request.data)
     with held(request.out):
         clear(request.out)
         work = _Work.start(request)

@@ -18,6 +18,7 @@ from posebowl.predictions import MAX_BYTES, read_bounded
 from posebowl.strict_csv import first_duplicates, parse
 from posebowl.wording import counted, first_few
 
+_FIX: Final = "Type: invoke score PREDICTIONS LABELS"
 TRUE_COLUMNS: Final = tuple(f"true_{column}" for column in BOX_COLUMNS)
 
 
@@ -125,8 +126,9 @@ def score_files(predictions: Path, labels: Path, *, max_bytes: int = MAX_BYTES) 
     """
     for path in (predictions, labels):
         if not os.path.lexists(path):
-            raise UsageError(f"There is no {path}.", fix="Type: invoke score PREDICTIONS LABELS")
-    frame = parse(read_bounded(predictions, max_bytes=max_bytes), name=predictions.name)
+            raise UsageError(f"There is no {path}.", fix=_FIX)
+    content = read_bounded(predictions, max_bytes=max_bytes, fix=_FIX)
+    frame = parse(content, name=predictions.name)
     if duplicates := first_duplicates(frame[ID_COLUMN]):
         names = first_few(duplicates, len(duplicates))
         raise InvalidPredictionsError(

@@ -20,10 +20,10 @@ from typing import Final
 from pathspec import GitIgnoreSpec
 
 from posebowl.advice import WEIGHT_SUFFIXES
-from posebowl.archive import name_problem
 from posebowl.challenge import ArchiveLimits
 from posebowl.errors import BadArchiveError
 from posebowl.files import file_kind, human_bytes
+from posebowl.names import WHY_NAMES, name_problem
 from posebowl.zipformat import quoted
 
 IGNORE_FILE: Final = ".gitignore"
@@ -197,7 +197,8 @@ def _leave_out(walk: _Walk, path: Path, name: str, *, is_folder: bool) -> None:
 def _check_name(walk: _Walk, name: str) -> None:
     problem = name_problem(name)
     if problem:
-        raise BadArchiveError(f"The name {quoted(name)} {problem}.", fix="Rename it.")
+        what = f"The name {quoted(name)} {problem}."
+        raise BadArchiveError(what, why=WHY_NAMES, fix="Rename it.")
     if len(walk.files) + len(walk.empty_folders) >= walk.limits.entries:
         raise BadArchiveError(
             f"The solution has more than {walk.limits.entries:,} files.",

@@ -41,6 +41,7 @@ from posebowl.wording import counted, show
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}\.(png|csv)")
 _PART: Final = re.compile(r"\..+\.(png|csv)\.([0-9]+)\.part")
+_FIX_NAME: Final = "Name the archives as they were downloaded: invoke data.unpack FILE.tar ..."
 _FIX_DOWNLOAD: Final = "Download that archive again, and name no other one."
 _LARGEST: Final = {".png": 64 * MIB, ".csv": GIB}
 """An uncompressed photo takes 4 MiB: what is far larger is no photo but a trap for the disk."""
@@ -140,10 +141,10 @@ def _size(archive: Path) -> int:
         status = archive.stat()
     except OSError as error:
         what = f"{archive} cannot be read: {error.strerror or error}."
-        raise BadDataError(what, fix="Name the archives as they were downloaded.") from None
+        raise BadDataError(what, fix=_FIX_NAME) from None
     if not stat.S_ISREG(status.st_mode):
         what = f"{archive} is {file_kind(status.st_mode)}, not an archive."
-        raise BadDataError(what, fix="Name the archives as they were downloaded.")
+        raise BadDataError(what, fix=_FIX_NAME)
     return status.st_size
 
 

@@ -276,7 +276,9 @@ def _central_entry(file: IO[bytes], directory: bytes, at: int, path: Path) -> tu
 def _unreadable(name: str, flags: int, method: int, path: Path) -> BadArchiveError:
     if flags & _ENCRYPTED or method == _AES:
         return BadArchiveError(
-            f"{quoted(name)} in {path} is encrypted.", fix="Zip it again without a password."
+            f"{quoted(name)} in {path} is encrypted.",
+            why="Nobody is there to type the password.",
+            fix="Zip it again without one.",
         )
     return BadArchiveError(
         f"{quoted(name)} in {path} is packed by method {method}.",
@@ -317,7 +319,11 @@ def _decode(raw: bytes, blocks: dict[int, bytes] | None, path: Path) -> str:
         ) from None
     second = (blocks or {}).get(_UNICODE_PATH)
     if second is not None and second[5:] != raw:
-        raise BadArchiveError(f"{quoted(name)} in {path} has two different names.", fix=REMAKE)
+        raise BadArchiveError(
+            f"{quoted(name)} in {path} has two different names.",
+            why="Which of the two counts depends on the unpacker.",
+            fix=REMAKE,
+        )
     return name
 
 

@@ -273,8 +273,11 @@ def cache_backgrounds(folder: Path, cache: Path, *, threads: int) -> list[Path]:
     """
     found = sorted((folder / challenge.IMAGES_DIR).glob("*.[pj]*g"))
     if not found:
-        fix = "Make them with `python -m posebowl.render --only backgrounds --out DIR`."
-        raise BadDataError(f"{folder} holds no backgrounds.", fix=fix)
+        raise BadDataError(
+            f"{folder} holds no backgrounds.",
+            why=f"There is no PNG and no JPEG in {folder / challenge.IMAGES_DIR}.",
+            fix="Make some: invoke data.render --only backgrounds --out DIR",
+        )
     cache.mkdir(parents=True, exist_ok=True)
 
     def half(path: Path) -> Path:

@@ -59,7 +59,7 @@ def read_labels(folder: Path) -> list[Sample]:
         BadDataError: The labels or a photo they name are missing or broken.
     """
     labels = folder / challenge.LABELS_FILE
-    fix = "Make labelled photos with `invoke data.render --count 3000 --out DIR`."
+    fix = "Make labelled photos: invoke data.render --count 3000 --out DIR"
     try:
         table = pl.read_csv(labels, columns=list(challenge.COLUMNS), schema_overrides=SCHEMA)
     except (OSError, pl.exceptions.PolarsError) as error:
@@ -108,8 +108,11 @@ def _cached(sample: Sample, cache: Path) -> Path:
         photo = solution.module("photos").read(sample.path)
         if photo.shape[:2] != (challenge.IMAGE_HEIGHT, challenge.IMAGE_WIDTH):
             wide, high = challenge.IMAGE_WIDTH, challenge.IMAGE_HEIGHT
-            what = f"{sample.path} is not {wide} by {high} pixels."
-            raise BadDataError(what, fix="Use photos as they were rendered or downloaded.")
+            raise BadDataError(
+                f"{sample.path} is not {wide} by {high} pixels.",
+                why="All photos of the challenge are.",
+                fix="Use photos as they were rendered or downloaded.",
+            )
         x, y = _close_corner(sample.box)
         whole = cv2.resize(photo, (LEVEL_WIDTH, LEVEL_HEIGHT), interpolation=cv2.INTER_AREA)
         close = photo[y : y + LEVEL_HEIGHT, x : x + LEVEL_WIDTH]

@@ -154,8 +154,9 @@ def find_images(folder: Path) -> list[Path]:
     found = sorted(path for path in inner.glob("*.[pj]*g") if not path.name.startswith("."))
     if not found:
         raise UsageError(
-            f"{folder} holds no photos to check the export on.",
-            fix="Give a data folder with --images DIR.",
+            f"{folder} holds no photos to compare networks on.",
+            why=f"There is no PNG and no JPEG in {inner}.",
+            fix="Name a data folder, such as data/demo.",
         )
     return found
 
@@ -196,7 +197,8 @@ def read_exported(weights: Path) -> bytes:
         raise UsageError(f"{weights} cannot be read.", why=str(error), fix=fix) from None
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     if "first_look" not in metadata or metadata.get("precision") == "int8":
-        raise UsageError(f"{weights} is no fp32 file that benchmark.export made.", fix=fix)
+        why = "It is int8 already." if "first_look" in metadata else "It lacks what export notes."
+        raise UsageError(f"{weights} is no fp32 file that benchmark.export made.", why=why, fix=fix)
     return weights.read_bytes()
 
 
@@ -224,7 +226,7 @@ def main() -> None:
     """Export as the command line says."""
     args = parse()
     if not args.weights.is_file():
-        raise UsageError(f"There is no {args.weights}.", fix="Name a checkpoint of ultralytics.")
+        raise UsageError(f"There is no {args.weights}.", fix="Name a checkpoint: --weights best.pt")
     if args.out.exists() and not args.force:
         raise UsageError(
             f"{args.out} is there already.",
@@ -232,7 +234,11 @@ def main() -> None:
             fix="Add --force to replace it, or name another file with --out.",
         )
     if args.weights.suffix == ".onnx" and not args.int8:
-        raise UsageError(f"{args.weights} is exported already.", fix="Add --int8, or give a .pt.")
+        raise UsageError(
+            f"{args.weights} is exported already.",
+            why="Without --int8 there is nothing left to do.",
+            fix="Add --int8, or name a checkpoint: --weights best.pt",
+        )
     first, second = tuple(args.imgsz), None if args.one_look else tuple(args.second)
     if any(edge % 32 or edge <= 0 for edge in (*first, *(second or ()))):
         raise UsageError(

@@ -35,7 +35,7 @@ def build(yaml: str) -> Any:
         config = yaml_model_load(yaml)
     except FileNotFoundError:
         raise UsageError(
-            f"ultralytics has no model {yaml}.", fix="Try --model yolo26n.yaml."
+            f"ultralytics has no model {yaml}.", fix="Type: --model yolo26n.yaml"
         ) from None
     config["end2end"] = False
     model = DetectionModel(config, nc=1, verbose=False)
@@ -52,8 +52,7 @@ def load(weights: Path) -> Any:
     """
     if not weights.is_file():
         raise UsageError(
-            f"{weights} does not exist.",
-            fix="Give a checkpoint with --weights, for example best.pt.",
+            f"{weights} does not exist.", fix="Give the path of a checkpoint, such as best.pt."
         )
     try:
         checkpoint, _ = torch_safe_load(str(weights))

@@ -46,15 +46,17 @@ def read_pieces(folder: Path) -> list[tuple[Piece, ...]]:
     Raises:
         BadDataError: There is none, or one is no picture with transparency.
     """
-    fix = "Make them with `python -m posebowl.render --only cutouts --out DIR`."
+    fix = "Make some: invoke data.render --only cutouts --out DIR"
     found = sorted((folder / challenge.IMAGES_DIR).glob("*.png"))
     if not found:
-        raise BadDataError(f"{folder} holds no cut-outs.", fix=fix)
+        why = f"There is no PNG in {folder / challenge.IMAGES_DIR}."
+        raise BadDataError(f"{folder} holds no cut-outs.", why=why, fix=fix)
     pyramids = []
     for path in found:
         straight = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         if straight is None or straight.ndim != 3 or straight.shape[2] != 4:
-            raise BadDataError(f"{path} is no RGBA picture.", fix=fix)
+            why = "What is pasted needs to be transparent around the spacecraft."
+            raise BadDataError(f"{path} is no RGBA picture.", why=why, fix=fix)
         pyramids.append(pyramid(premultiply(np.asarray(straight, np.uint8))))
     return pyramids
 

@@ -360,7 +360,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # both keep what was learnt
     if not args.resume and (args.out / "last.pt").exists():
         raise UsageError(
-            f"{args.out} holds an earlier run.", fix="Add --resume, or choose another --out."
+            f"{args.out} holds an earlier run.",
+            why="Its checkpoints would be replaced.",
+            fix="Add --resume to go on with it, or give another --out.",
         )
     args.out.mkdir(parents=True, exist_ok=True)
     if args.threads:

@@ -16,6 +16,7 @@ from posebowl.evaluate import manifest
 from posebowl.evaluate.dataset import Slice
 from posebowl.evaluate.plan import Submission
 from posebowl.evaluate.sources import open_source
+from posebowl.wording import first_few
 
 _DOWNLOADS: Final = 16
 
@@ -96,7 +97,7 @@ def _compare(seen: Iterable[manifest.Entry], piece: Slice, where: str) -> None:
     wrong = [have.name for have, want in zip(seen, piece.entries, strict=True) if have != want]
     if wrong:
         raise EngineError(
-            f"{where} holds other photos than planned: {wrong[0]} and {len(wrong) - 1:,} more.",
+            f"{where} holds other photos than planned: {first_few(wrong, len(wrong), 1)}.",
             fix="Give all machines the same data, unchanged until the end.",
         )
 

@@ -21,6 +21,7 @@ from posebowl.evaluate.manifest import MANIFEST_FILE, Entry, image_name
 from posebowl.evaluate.sources import is_uri, open_source
 from posebowl.labels import read_labels
 from posebowl.predictions import read_format
+from posebowl.wording import first_few
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +80,7 @@ def _of_bucket(where: str) -> Slice:
             raise BadDataError(
                 f"{where} has no {name}.",
                 why="The manifest says how large each photo is, and what it hashes to.",
-                fix="Make it before you upload a folder: invoke data.manifest FOLDER",
+                fix="Make it before you upload a folder: invoke data.manifest --folder FOLDER",
             )
     assert listing is not None  # noqa: S101  # for the type checker
     assert form is not None  # noqa: S101
@@ -92,13 +93,14 @@ def _of_bucket(where: str) -> Slice:
         ):
             raise BadDataError(
                 f"{where}/{name} is not the file that its manifest lists.",
-                fix="Upload both of the same folder, after: invoke data.manifest FOLDER --force",
+                fix="Upload both of the same folder, after: "
+                "invoke data.manifest --folder FOLDER --force",
             )
     names = [image_name(image_id) for image_id in _ids(form)]
     if absent := [name for name in names if name not in known]:
         raise BadDataError(
-            f"{where}/{MANIFEST_FILE} does not list {absent[0]}, nor {len(absent) - 1:,} others.",
-            fix="Make it anew: invoke data.manifest FOLDER --force",
+            f"{where}/{MANIFEST_FILE} does not list {first_few(absent, len(absent), 1)}.",
+            fix="Make it anew: invoke data.manifest --folder FOLDER --force",
         )
     return Slice(
         source=source.where,
@@ -118,7 +120,11 @@ def cut(whole: Slice, shards: int) -> tuple[Slice, ...]:
     """
     count = len(whole.entries)
     if not 1 <= shards <= count:
-        raise UsageError(f"--shards is {shards}.", fix=f"Give a number from 1 to {count:,}.")
+        raise UsageError(
+            f"--shards is {shards}.",
+            why="Each shard is a run on one photo or more.",
+            fix=f"Give a number from 1 to {count:,}.",
+        )
     if shards == 1:
         return (whole,)
     header, *lines = whole.submission_format.splitlines(keepends=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from posebowl import config
+from posebowl import config, paths
 from posebowl.archive import digest_file
 from posebowl.challenge import FORMAT_FILE, IMAGES_DIR, LABELS_FILE
 from posebowl.errors import BadDataError, UsageError
@@ -82,7 +82,11 @@ def write(root: Path, ids: Iterable[str], *, force: bool = False) -> Path:
     """
     target = root / MANIFEST_FILE
     if target.exists() and not force:
-        raise UsageError(f"{target} is there already.", fix="Add --force to replace it.")
+        raise UsageError(
+            f"{target} is there already.",
+            why="Nothing of yours is replaced unasked.",
+            fix="Add --force to replace it.",
+        )
     tables = [name for name in (FORMAT_FILE, LABELS_FILE) if (root / name).is_file()]
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
@@ -111,7 +115,7 @@ def parse(text: str, where: str) -> dict[str, Entry]:
         raise BadDataError(
             f"{where} is no manifest.",
             why=f"Its columns are {', '.join(_COLUMNS)}.",
-            fix="Make it anew: invoke data.manifest FOLDER --force",
+            fix="Make it anew: invoke data.manifest --folder FOLDER --force",
         ) from None
 
 
@@ -120,7 +124,7 @@ def _state(root: Path, name: str) -> list[int]:
         found = (root / name).stat()
     except OSError as error:
         raise BadDataError(
-            f"{root / name} cannot be read: {error.strerror}.", fix="Type: invoke data.check"
+            f"{root / name} cannot be read: {error.strerror}.", fix=_to_check(root)
         ) from None
     return [found.st_size, found.st_mtime_ns]
 
@@ -130,9 +134,11 @@ def _read(root: Path, name: str) -> str:
         with open_regular(root / name) as file:
             return digest_file(file)
     except (OSError, ValueError) as error:
-        raise BadDataError(
-            f"{root / name} cannot be read: {error}.", fix="Type: invoke data.check"
-        ) from None
+        raise BadDataError(f"{root / name} cannot be read: {error}.", fix=_to_check(root)) from None
+
+
+def _to_check(root: Path) -> str:
+    return f"Type: invoke data.check{paths.flag('folder', root, paths.DATA)}"
 
 
 def _remembered(kept: Path) -> dict[str, list[int | str]]:

@@ -95,6 +95,7 @@ def opened(out: Path, *, resume: bool) -> Iterator[Store]:
         if (out / PLAN_FILE).exists() and not resume:
             raise UsageError(
                 f"{out} holds an evaluation already.",
+                why="The results of two would lie side by side.",
                 fix="Add --resume to go on with it, or give this one another folder with --out.",
             )
         (out / RESULTS).mkdir(exist_ok=True)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from posebowl import console
+from posebowl import console, oserrors
 from posebowl.errors import PoseBowlError
 from posebowl.render.dataset import render_dataset
 from posebowl.render.families import FAMILIES, HELD_OUT
@@ -72,7 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.show_error(error)
         return error.exit_code
     except OSError as error:
-        problem = PoseBowlError(f"{error.filename}: {error.strerror}.", fix="Is the disk full?")
+        why, fix = oserrors.explain(error)
+        problem = PoseBowlError(f"{error.filename}: {error.strerror}.", why=why, fix=fix)
         console.show_error(problem)
         return problem.exit_code
     except KeyboardInterrupt:

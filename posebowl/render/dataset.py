@@ -104,7 +104,9 @@ def render_dataset(
     recipe = _recipe(count, seed, families, only=only, jpeg=jpeg, compact=compact)
     processes = workers if workers is not None else _cores()
     if processes < 1:
-        raise UsageError(f"--workers is {processes}.", fix="Give 1 or more.")
+        raise UsageError(
+            f"--workers is {processes}.", why="It is a number of processes.", fix="Give 1 or more."
+        )
     continued = _check(out, recipe)
     require_renderer()
     if not continued:
@@ -128,11 +130,15 @@ def _recipe(
     count: int, seed: int, families: Sequence[str] | None, *, only: Only, jpeg: bool, compact: bool
 ) -> Recipe:
     if count < 1:
-        raise UsageError(f"--count is {count}.", fix="Give 1 or more.")
+        raise UsageError(
+            f"--count is {count}.", why="It is a number of images.", fix="Give 1 or more."
+        )
     if seed < 0:
-        raise UsageError(f"--seed is {seed}.", fix="Give 0 or more.")
+        raise UsageError(f"--seed is {seed}.", why="No seed is negative.", fix="Give 0 or more.")
     if jpeg and only is Only.CUTOUTS:
-        raise UsageError("JPEG holds no transparency.", fix="Leave out --jpeg for cut-outs.")
+        raise UsageError(
+            "Cut-outs cannot be JPEGs.", why="JPEG holds no transparency.", fix="Leave out --jpeg."
+        )
     names = tuple(families) if families else tuple(TRAINING)
     unknown = [name for name in names if name not in FAMILIES]
     if unknown:
@@ -203,7 +209,11 @@ def read_rows(out: Path, *, jpeg: bool) -> dict[int, Row]:
         with path.open(newline="", encoding="utf-8") as file:
             rows = [_row(line) for line in csv.DictReader(file)]
     except (KeyError, TypeError, ValueError):
-        raise UsageError(f"{path} is damaged.", fix="Give another --out.") from None
+        raise UsageError(
+            f"{path} is damaged.",
+            why="It does not read as the renderer wrote it.",
+            fix="Give another --out.",
+        ) from None
     there = {file.name for file in (out / IMAGES_DIR).iterdir()}
     return {row.index: row for row in rows if image_name(row.image_id, jpeg=jpeg) in there}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -64,7 +65,8 @@ def check_sheet(path: Path) -> str:
     """Give the format that a sheet's name stands for."""
     kind = FORMATS.get(path.suffix.lower())
     if kind is None:
-        raise UsageError(f"--sheet {path} is neither .png nor .jpg.", fix="Give such a name.")
+        raise UsageError(f"--sheet {path} is neither .png nor .jpg.", fix="Type: --sheet sheet.png")
     if not path.parent.is_dir():
-        raise UsageError(f"{path.parent} is not a folder.", fix="Make it first.")
+        folder = shlex.quote(str(path.parent))
+        raise UsageError(f"{path.parent} is not a folder.", fix=f"Make it first: mkdir -p {folder}")
     return kind

@@ -96,7 +96,7 @@ def move_photos(home: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "what", "fix"),
     [
-        (remove_photos, "images holds no photos", "data.unpack"),
+        (remove_photos, "images holds no photos", "data.unpack --out"),
         (remove_tables, "neither submission_format.csv nor train_labels.csv", "Download"),
         (move_photos, "images holds no photos", "Move the photos into"),
     ],
@@ -116,8 +116,11 @@ def test_a_half_filled_folder_says_what_is_missing(
 def test_nothing_at_all_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(BadDataError, match="There is no data"):
         find(home=tmp_path)
-    with pytest.raises(UsageError, match="is no folder"):
-        find(tmp_path / "nowhere")
+    (tmp_path / "file").touch()
+    for name, why in (("nowhere", "nothing of that name"), ("file", "is a file")):
+        with pytest.raises(UsageError, match="is no folder") as caught:
+            find(tmp_path / name)
+        assert why in caught.value.why
 
 
 def test_a_training_set_gets_its_format_from_the_labels(home: Path, tmp_path: Path) -> None:
@@ -127,7 +130,7 @@ def test_a_training_set_gets_its_format_from_the_labels(home: Path, tmp_path: Pa
         (home / "images" / f"{image_id}.png").unlink()
     with pytest.raises(BadDataError) as caught:
         find(home=home)
-    assert "invoke data.format" in caught.value.fix
+    assert f"invoke data.format --folder {home}" in caught.value.fix
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     found = find(home=home, scratch=scratch)

@@ -162,6 +162,12 @@ def test_a_missing_folder_suggests_another(tmp_path: Path):
     with pytest.raises(UsageError) as caught:
         find_solution("xyzzy", solutions=tmp_path)
     assert caught.value.fix == "There are: benchmark, quickstart."
+    with pytest.raises(UsageError) as caught:
+        find_solution("xyzzy", solutions=tmp_path / "benchmark")
+    assert "--source FOLDER" in caught.value.fix
+    with pytest.raises(UsageError, match="not a folder") as caught:
+        pack(tmp_path / "benchmark" / "main.sh", tmp_path / "a.zip")
+    assert caught.value.fix.endswith(f": --source {tmp_path / 'benchmark'}")
     for name in ("../x", "", ".", "a/b"):
         with pytest.raises(UsageError):
             find_solution(name, solutions=tmp_path)

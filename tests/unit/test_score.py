@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from posebowl.challenge import BOX_COLUMNS, IMAGE_HEIGHT, IMAGE_WIDTH
-from posebowl.errors import BadDataError, InvalidPredictionsError, UsageError
+from posebowl.errors import BadDataError, BadOutputError, InvalidPredictionsError, UsageError
 from posebowl.labels import read_labels
 from posebowl.score import TRUE_COLUMNS, iou, score, score_files
 from posebowl.strict_csv import SCHEMA
@@ -161,6 +161,9 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
         score_files(pred, tmp_path / "none.csv")
     with pytest.raises(UsageError, match=r"There is no .*none\.csv"):
         score_files(tmp_path / "none.csv", pred)
+    with pytest.raises(BadOutputError, match="a folder") as caught:
+        score_files(tmp_path, pred)
+    assert "invoke score" in caught.value.fix
 
 
 def test_an_image_predicted_twice_is_refused(tmp_path: Path) -> None:
