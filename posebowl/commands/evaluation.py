@@ -6,6 +6,7 @@ from invoke import Context
 
 from posebowl import config
 from posebowl.command import JSON, command
+from posebowl.settings import helps
 
 
 @command(
@@ -14,8 +15,8 @@ from posebowl.command import JSON, command
     help={
         "places": "zips, and folders of zips",
         "data": "data folder, or s3://, gs:// or az:// with a manifest.csv (data/)",
-        **config.helps("variant", "engine", "time_limit", "memory", "cpus", "waive"),
-        **config.helps("full", "allow_cpu", "registry"),
+        **helps("variant", "engine", "time_limit", "memory", "cpus", "waive"),
+        **helps("full", "allow_cpu", "registry"),
         "shards": "pieces that the data is cut into, each a run (1)",
         "address": "of Ray: local, auto or ray://host:port; without, one after the other here",
         "await_nodes": "machines that fit may yet join the cluster: wait for them",

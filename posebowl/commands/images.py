@@ -8,16 +8,17 @@ from invoke import Context
 
 from posebowl import config
 from posebowl.command import JSON, command
+from posebowl.settings import helps
 
-WHICH = config.helps("variant", "engine")
-TRANSFER = {**WHICH, **config.helps("registry"), "json": JSON}
+WHICH = helps("variant", "engine")
+TRANSFER = {**WHICH, **helps("registry"), "json": JSON}
 
 
 @command(
     help={
         **WHICH,
         "no_cache": "repeat every step",
-        **config.helps("base_image", "ca_bundle"),
+        **helps("base_image", "ca_bundle"),
         "json": JSON,
     },
 )
@@ -47,7 +48,7 @@ def build(
     cli.show(built, image_build.describe(built), as_json=json)
 
 
-@command(help={**config.helps("engine", "mirror"), "json": JSON})
+@command(help={**helps("engine", "mirror"), "json": JSON})
 def base(_: Context, engine: str = "", mirror: str = "", json: bool = False) -> None:
     """Make the base image here, where no registry is."""
     from posebowl import cli
@@ -96,7 +97,7 @@ def pull(
 
 @command(
     help={
-        **config.helps("variant", "engine", "data"),
+        **helps("variant", "engine", "data"),
         "zip": "a submission to unpack first",
         "command": "what to run instead of an interactive shell",
     }

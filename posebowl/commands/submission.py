@@ -8,6 +8,7 @@ from invoke import Context
 
 from posebowl import config
 from posebowl.command import JSON, command
+from posebowl.settings import helps
 
 
 @command(
@@ -53,9 +54,9 @@ def check(_: Context, zip: str = "", json: bool = False) -> None:  # noqa: A002
 @command(
     help={
         "zip": "the zip to run (submission/submission.zip)",
-        **config.helps("data", "variant", "engine", "time_limit", "memory", "cpus"),
+        **helps("data", "variant", "engine", "time_limit", "memory", "cpus"),
         "out": "folder for the results (submission/)",
-        **config.helps("full", "allow_cpu", "waive"),
+        **helps("full", "allow_cpu", "waive"),
         "json": JSON,
     }
 )

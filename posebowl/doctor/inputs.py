@@ -9,6 +9,7 @@ from posebowl import data as data_folder
 from posebowl.doctor.findings import Finding, State, of_error
 from posebowl.errors import BadDataError, UsageError
 from posebowl.files import human_bytes
+from posebowl.settings import Settings
 
 
 def data() -> Iterator[Finding]:
@@ -33,7 +34,7 @@ def archive() -> Iterator[Finding]:
         yield Finding(name="submission.zip", state=State.MISSING, text=text, fix=fix)
 
 
-def _settings() -> config.Settings:
+def _settings() -> Settings:
     """Return the settings, or the defaults where they are wrong: a finding of its own."""
     try:
         return config.load()

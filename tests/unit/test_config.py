@@ -1,28 +1,25 @@
-"""Settings: where each comes from, and what is said of those that are none."""
+"""Where settings come from, and what is said of those that are none."""
 
 from __future__ import annotations
 
-import dataclasses
 import os
-import re
 from pathlib import Path
 
 import pytest
 
 from posebowl import config, paths
 from posebowl.challenge import LIMITS, Variant
-from posebowl.config import SETTINGS, Origin, Settings
+from posebowl.config import Origin
 from posebowl.engines.base import EngineName, Limit
 from posebowl.errors import UsageError
 from posebowl.folder import MOST_RUNS
-
-DOCS = paths.ROOT / "docs" / "configuration.md"
+from posebowl.settings import PREFIX, SETTINGS
 
 
 @pytest.fixture(autouse=True)
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Look for the table in a file of the test, and forget the settings of whoever tests."""
-    for name in [name for name in os.environ if name.startswith(config.PREFIX)]:
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
         monkeypatch.delenv(name)
     monkeypatch.setattr(config, "FILE", tmp_path / "pyproject.toml")
     return tmp_path / "pyproject.toml"
@@ -223,23 +220,3 @@ def test_as_many_runs_are_kept_as_the_history_keeps(monkeypatch: pytest.MonkeyPa
 def test_lists_of_the_environment_are_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POSEBOWL_WAIVE", "memory, wall-time,")
     assert config.load().waive == {Limit.MEMORY, Limit.WALL_TIME}
-
-
-def test_help_of_flags_is_that_of_the_settings() -> None:
-    texts = config.helps("cpus", "engine")
-    assert texts["cpus"] == "processor cores of a run (3)"
-    assert set(texts) == {"cpus", "engine"}
-
-
-def test_settings_have_no_defaults_of_their_own() -> None:
-    assert list(SETTINGS) == [item.name for item in dataclasses.fields(Settings)]
-    assert all(item.default is dataclasses.MISSING for item in dataclasses.fields(Settings))
-
-
-def test_the_documentation_is_in_step() -> None:
-    rows = [
-        tuple(cell.strip() for cell in line.strip("|").split("|"))
-        for line in DOCS.read_text().splitlines()
-        if re.match(r"\| `\w+` \|", line)
-    ]
-    assert rows == list(config.rows())
