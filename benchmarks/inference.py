@@ -48,7 +48,6 @@ from posebowl.score import score_files
 
 WEIGHTS = paths.SOLUTIONS / "benchmark" / "model.onnx"
 MEMORY = "4g"
-GPU_BATCH = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,8 +224,6 @@ def run(way: Way, place: Path, out: Path, limits: Limits, args: argparse.Namespa
     argv = limits.argv(place.parent, way.weights)
     argv += ["-m", "benchmarks.inference_parts", way.part, str(place), str(out)]
     argv += ["--weights", str(way.weights), "--device", args.device]
-    if args.device != "cpu":
-        argv += ["--batch", str(GPU_BATCH)]
     if way.words:
         argv += ["--words", *way.words]
     done = subprocess.run(argv, stdout=subprocess.PIPE, cwd=paths.ROOT, check=False)

@@ -64,7 +64,6 @@ def parse() -> argparse.Namespace:
     parser.add_argument("out", type=Path)
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--batch", type=int, default=1, help="of the network alone")
     parser.add_argument("--words", nargs=argparse.REMAINDER, default=[], help="for main.py")
     return parser.parse_args()
 
@@ -156,22 +155,21 @@ def decode(args: argparse.Namespace) -> Used:
 def network(args: argparse.Namespace) -> Used:
     """Only run the network, on the inputs that it gets in the solution, from memory."""
     photos, looks, threads = module("photos"), module("looks"), module("cpus").usable()
-    batch = max(1, args.batch)
     net = module("network").load(
-        args.weights, backend="onnxruntime", device=args.device, threads=threads, batch=batch
+        args.weights, backend="onnxruntime", device=args.device, threads=threads
     )
     files = [args.place / "images" / f"{name}.png" for name in names(args.place)]
     recorded: list[list[Any]] = []
-    for at in range(0, min(RECORDED, len(files)), batch):
+    for at in range(0, min(RECORDED, len(files)), net.batch):
         seen: list[Any] = []
 
         def record(inputs: Any, seen: list[Any] = seen) -> Any:
             seen.append(inputs.copy())
             return net.run(inputs)
 
-        looks.find([photos.read(file) for file in files[at : at + batch]], record, net.looks)
+        looks.find([photos.read(file) for file in files[at : at + net.batch]], record, net.looks)
         recorded.append(seen)
-    rounds = [recorded[at % len(recorded)] for at in range(-(-len(files) // batch))]
+    rounds = [recorded[at % len(recorded)] for at in range(-(-len(files) // net.batch))]
 
     def work() -> None:
         # A GPU takes one batch at a time.

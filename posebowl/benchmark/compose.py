@@ -281,7 +281,7 @@ def cache_backgrounds(folder: Path, cache: Path, *, threads: int) -> list[Path]:
     cache.mkdir(parents=True, exist_ok=True)
 
     def half(path: Path) -> Path:
-        file = cache / f"background-{path.stem}.npy"
+        file = cache / f"background-{path.stem}.rgb.npy"
         if not file.exists():
             photo = solution.module("photos").read(path)
             reduced = cv2.resize(photo, (LEVEL_WIDTH, LEVEL_HEIGHT), interpolation=cv2.INTER_AREA)

@@ -20,7 +20,7 @@ from posebowl.errors import BadDataError
 from posebowl.files import atomic_write
 
 Image = npt.NDArray[np.uint8]
-"""Shape (height, width, 3), blue, green, red."""
+"""Shape (height, width, 3): red, green, blue."""
 Box = npt.NDArray[np.float64]
 """Shape (4,): xmin, ymin, xmax, ymax in pixels."""
 
@@ -103,7 +103,7 @@ def photos(samples: Iterable[Sample]) -> Iterable[Image]:
 def _cached(sample: Sample, cache: Path) -> Path:
     status = sample.path.stat()
     edges = "-".join(str(edge) for edge in sample.box)
-    file = cache / f"{sample.path.stem}-{status.st_size}-{edges}.npy"
+    file = cache / f"{sample.path.stem}-{status.st_size}-{edges}.rgb.npy"
     if not file.exists():
         photo = solution.module("photos").read(sample.path)
         if photo.shape[:2] != (challenge.IMAGE_HEIGHT, challenge.IMAGE_WIDTH):

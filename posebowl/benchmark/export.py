@@ -50,7 +50,7 @@ class MismatchError(PoseBowlError):
 def export(weights: Path, images: list[Path], *, first: Size, second: Size | None) -> bytes:
     """Turn a checkpoint into a checked ONNX file.
 
-    The graph takes decoded photos (uint8, n x height x width x 3, blue, green, red; any n, and
+    The graph takes decoded photos (uint8, n x height x width x 3, red, green, blue; any n, and
     any height and width that 32 divides) and gives the best box of each, of any class: n x 5,
     corners in input pixels and the score.
 
@@ -73,6 +73,7 @@ def export(weights: Path, images: list[Path], *, first: Size, second: Size | Non
         "class_names": json.dumps(names),
         "first_look": json.dumps(first),
         "second_look": json.dumps(second),
+        "channels": "rgb",
         "source": weights.name,
         "source_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
         "ultralytics": ultralytics.__version__,

@@ -45,7 +45,7 @@ def batches(
     order that may vary.
 
     Yields:
-        img: uint8 (batch, height, width, 3), blue, green, red; cls: (n, 1), zeros;
+        img: uint8 (batch, height, width, 3), red, green, blue; cls: (n, 1), zeros;
         bboxes: (n, 4), centre and size as shares of the view; batch_idx: (n,).
     """
     ready: queue.Queue[dict[str, Any] | BaseException] = queue.Queue(maxsize=4)

@@ -76,7 +76,7 @@ def load(weights: Path) -> Any:
 class BestBox(torch.nn.Module):  # type: ignore[misc]  # torch has no types here
     """A detector that takes photos as they are decoded and gives the best box of any class.
 
-    Input: uint8, (n, height, width, 3), blue, green, red; height and width multiples of 32.
+    Input: uint8, (n, height, width, 3), red, green, blue; height and width multiples of 32.
     Output: float32, (n, 5): xmin, ymin, xmax, ymax in input pixels, and the score.
     """
 
@@ -115,7 +115,7 @@ class BestBox(torch.nn.Module):  # type: ignore[misc]  # torch has no types here
     def raw(self, photos: torch.Tensor) -> torch.Tensor:
         """Run the detector, box decoding included."""
         weight = next(self.model.parameters())
-        found: torch.Tensor = self.model(photos.flip(-1).permute(0, 3, 1, 2).to(weight.dtype) / 255)
+        found: torch.Tensor = self.model(photos.permute(0, 3, 1, 2).to(weight.dtype) / 255)
         return found
 
 

@@ -19,7 +19,7 @@ from posebowl import challenge
 from posebowl.errors import BadDataError
 
 Piece = npt.NDArray[np.uint8]
-"""Shape (height, width, 4): blue, green, red, multiplied by alpha, and alpha."""
+"""Shape (height, width, 4): red, green, blue, multiplied by alpha, and alpha."""
 
 LARGEST_SIDE: Final = 400
 """Cut-outs are kept at no more than this, in pixels: larger than any box on a training view."""
@@ -57,7 +57,8 @@ def read_pieces(folder: Path) -> list[tuple[Piece, ...]]:
         if straight is None or straight.ndim != 3 or straight.shape[2] != 4:
             why = "What is pasted needs to be transparent around the spacecraft."
             raise BadDataError(f"{path} is no RGBA picture.", why=why, fix=fix)
-        pyramids.append(pyramid(premultiply(np.asarray(straight, np.uint8))))
+        coloured = cv2.cvtColor(straight, cv2.COLOR_BGRA2RGBA)
+        pyramids.append(pyramid(premultiply(np.asarray(coloured, np.uint8))))
     return pyramids
 
 

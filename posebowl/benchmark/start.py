@@ -30,8 +30,8 @@ def start_from(model: Any, weights: Path, views: Callable[[], Iterable[torch.Ten
         model: As `model.build` makes it: one class, one head, not fused.
         weights: An ultralytics checkpoint, of which everything that fits is taken, or an ONNX file
             that `benchmark.export` made from the same architecture.
-        views: Gives some batches of training views, (n, height, width, 3), uint8, blue, green,
-            red, from which an ONNX file's normalisations are measured anew.
+        views: Gives some batches of training views, (n, height, width, 3), uint8, red, green,
+            blue, from which an ONNX file's normalisations are measured anew.
 
     Raises:
         UsageError: The file cannot be read, or is of another architecture.
@@ -117,7 +117,7 @@ def unfold(model: Any, views: Iterable[torch.Tensor]) -> None:
     model.eval()
     for batch in views:
         with torch.no_grad():
-            model(batch.to(device).flip(-1).permute(0, 3, 1, 2).float() / 255)
+            model(batch.to(device).permute(0, 3, 1, 2).float() / 255)
     for hook in hooks:
         hook.remove()
     for part, (count, total, square) in sums.items():

@@ -152,7 +152,7 @@ def train_step(
     """Take one step of the optimizer and of the running average; return the losses."""
     for group in state.optimizer.param_groups:
         group["lr"] = rate(state.progress(recipe), state.step, recipe)
-    inputs = batch["img"].to(device).flip(-1).permute(0, 3, 1, 2).float() / 255
+    inputs = batch["img"].to(device).permute(0, 3, 1, 2).float() / 255
     inputs = inputs.contiguous(memory_format=torch.channels_last)
     targets = {name: batch[name].to(device) for name in ("cls", "bboxes", "batch_idx")}
     with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
@@ -173,7 +173,7 @@ def train_step(
 def probe(state: State, batch: dict[str, Any]) -> dict[str, float]:
     """Give the losses of a batch without learning from it."""
     device = next(state.model.parameters()).device
-    inputs = batch["img"].to(device).flip(-1).permute(0, 3, 1, 2).float() / 255
+    inputs = batch["img"].to(device).permute(0, 3, 1, 2).float() / 255
     targets = {name: batch[name].to(device) for name in ("cls", "bboxes", "batch_idx")}
     model = deepcopy(state.model)  # whose statistics the batch may change
     with torch.no_grad():

@@ -160,8 +160,8 @@ class Viewer:
         table = np.clip(ramp * 255, 0, 255).astype(np.uint8)
         image = np.asarray(cv2.LUT(image, table.reshape(256, 1, 3)), np.uint8)
         if rng.random() < mix.grey:
-            grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-            image = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), np.uint8)
+            grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+            image = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), np.uint8)
         if rng.random() < mix.blur:
             image = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.2)), np.uint8)
         if rng.random() < mix.noise:

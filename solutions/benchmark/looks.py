@@ -29,7 +29,7 @@ class Looks:
     """A smaller first look, which is enough where the network is sure of it. None: no glance."""
     sure: float = 0.3
     """The score that makes a glance enough."""
-    fill: float = 0.45
+    fill: float = 0.55
     """Share of the second look's window that the box found by the first should take."""
     enlarge: float = 3.0
     """The second look shows a photo pixel as at most so many input pixels wide."""

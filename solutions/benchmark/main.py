@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,7 +21,6 @@ from photos import BrokenPhotoError, Photo, read
 from table import Pixels, Predictions, read_ids
 
 HERE = Path(__file__).resolve().parent
-GPU_BATCH = 32
 WARNINGS = 20
 """Broken photos that are named in the log; more are only counted."""
 
@@ -93,13 +92,13 @@ def groups(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 
 
 def boxes(
-    ids: list[str], reader: Reader, net: network.Loaded, threads: int, batch: int
+    ids: list[str], reader: Reader, net: network.Loaded, threads: int
 ) -> Iterator[Pixels | None]:
     """Yield the box of each photo in order; None where there is none.
 
-    With a batch of 1 (best on CPUs) each thread takes a photo from file to box by itself, so
-    that all processors are busy whatever takes longest. With more (for GPUs) the threads
-    decode ahead, and one thread more runs the network on whole batches.
+    On a CPU each thread takes a few photos from files to boxes by itself, so that all processors
+    are busy whatever takes longest. For a GPU the threads decode ahead, and one thread more runs
+    the network on whole batches.
     """
 
     def search(photos: list[Photo | None]) -> list[Pixels | None]:
@@ -108,12 +107,13 @@ def boxes(
         return [None if photo is None else next(found).pixels(photo) for photo in photos]
 
     with ThreadPoolExecutor(threads) as pool, ThreadPoolExecutor(1) as one:
-        if batch == 1:
-            yield from ahead(pool, lambda name: search([reader(name)])[0], ids, 4 * threads)
+        if net.on_gpu:
+            photos = ahead(pool, reader, ids, 2 * net.batch)
+            found = ahead(one, search, groups(photos, net.batch), 2)
         else:
-            photos = ahead(pool, reader, ids, 2 * batch)
-            for found in ahead(one, search, groups(photos, batch), 2):
-                yield from found
+            names = groups(ids, net.batch)
+            found = ahead(pool, lambda some: search([*map(reader, some)]), names, 4 * threads)
+        yield from chain.from_iterable(found)
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -126,7 +126,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="of openvino")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--threads", type=int, help="default: the processors of this container")
-    parser.add_argument("--batch", type=int, help="default: 1 on a CPU, 32 on a GPU")
+    parser.add_argument("--batch", type=int, help="photos at once (4 on a CPU, 32 on a GPU)")
     parser.add_argument("--first", type=int, nargs=2, metavar=("H", "W"), help="first look's size")
     parser.add_argument("--second", type=int, nargs=2, metavar=("H", "W"), help="second look's")
     parser.add_argument("--one-look", action="store_true", help="leave out the second look")
@@ -153,16 +153,15 @@ def main(argv: list[str]) -> None:
         device=args.device,
         threads=threads,
         precision=args.precision,
-        batch=args.batch or GPU_BATCH,
+        batch=args.batch,
     )
     net = replace(net, looks=choose(net.looks, args))
-    batch = args.batch or (GPU_BATCH if net.on_gpu else 1)
-    log.info("%s, %d threads, batches of %d", net.description, threads, batch)
+    log.info("%s, %d threads, batches of %d", net.description, threads, net.batch)
 
     predictions = Predictions(read_ids(args.data / "submission_format.csv"))
     reader = Reader(args.data / "images")
     progress = Progress(len(predictions.ids))
-    for index, box in enumerate(boxes(predictions.ids, reader, net, threads, batch)):
+    for index, box in enumerate(boxes(predictions.ids, reader, net, threads)):
         predictions.set(index, box)
         progress(index + 1)
     if reader.broken:

@@ -20,7 +20,7 @@ except ImportError:  # an image without it: OpenCV takes twice as long for the s
     rust = None
 
 Photo = npt.NDArray[np.uint8]
-"""Shape (height, width, 3), in OpenCV's order blue, green, red."""
+"""Shape (height, width, 3): red, green, blue."""
 
 PADDING = 114
 """Grey around a photo of another shape than the input; the value that YOLO is trained with."""
@@ -80,10 +80,9 @@ def quick(data: bytes) -> Photo | None:
     """Decode a usual PNG file in Rust; None where OpenCV should say what it thinks of it."""
     _, _, width, height, *_ = HEADER.unpack_from(data)
     try:
-        photo = rust.decode_image_png_u8(data, (height, width), "rgb")
+        return np.asarray(rust.decode_image_png_u8(data, (height, width), "rgb"), np.uint8)
     except Exception:  # noqa: BLE001  (the library has no error of its own)
         return None
-    return np.asarray(cv2.cvtColor(photo, cv2.COLOR_RGB2BGR, dst=photo), np.uint8)
 
 
 def slow(data: bytes) -> Photo:
@@ -99,7 +98,7 @@ def slow(data: bytes) -> Photo:
         raise BrokenPhotoError(str(error).strip().replace("\n", " ")) from None
     if photo is None:
         raise BrokenPhotoError("it cannot be decoded")
-    return np.asarray(photo, np.uint8)
+    return np.asarray(cv2.cvtColor(photo, cv2.COLOR_BGR2RGB, dst=photo), np.uint8)
 
 
 def show(photo: Photo, window: Window, size: tuple[int, int]) -> Photo:
@@ -119,18 +118,18 @@ def show(photo: Photo, window: Window, size: tuple[int, int]) -> Photo:
 
 
 def resize(photo: Photo, width: int, height: int) -> Photo:
-    """Scale a photo: by area where it shrinks (no aliasing), else linearly.
+    """Scale a photo: halved by area as often as that leaves it large enough, then linearly.
 
-    Halving is ten times faster than other ratios, so large photos are halved first.
+    Halving is ten times faster than averaging over other ratios. What is left to shrink is less
+    than half, where every pixel still counts in linear scaling: there is nothing to alias.
     """
-    scaled = np.ascontiguousarray(photo)
+    scaled = photo
     while True:
         high, wide = scaled.shape[:2]
         if (wide, high) == (width, height):
-            return scaled
-        if wide % 2 == high % 2 == 0 and wide >= 2 * width and high >= 2 * height:
-            size = wide // 2, high // 2
+            return np.ascontiguousarray(scaled)
+        if wide >= 2 * width and high >= 2 * height:
+            size, how = (wide // 2, high // 2), cv2.INTER_AREA
         else:
-            size = width, height
-        how = cv2.INTER_AREA if wide > size[0] else cv2.INTER_LINEAR
+            size, how = (width, height), cv2.INTER_LINEAR
         scaled = np.asarray(cv2.resize(scaled, size, interpolation=how), np.uint8)

@@ -63,9 +63,10 @@ def test_boxes_are_tight(black, seed):
     view = composer(black, seed, photos=0, smallest=40).take(photo())
     assert view is not None
     (box,) = view.boxes
-    assert (box[:2] >= 0).all()
-    assert box[2] <= SIZE[1]
-    assert box[3] <= SIZE[0]
+    rounding = 1e-9
+    assert (box[:2] >= -rounding).all()
+    assert box[2] <= SIZE[1] + rounding
+    assert box[3] <= SIZE[0] + rounding
     # Backgrounds' windows are enlarged up to 2.2 times, and edges are soft by so much.
     seen = bright(view.image, view.image.max() // 8)
     np.testing.assert_allclose(seen, box, atol=4)
@@ -160,7 +161,7 @@ def test_backgrounds_are_kept_at_half_size(tmp_path):
     (file,) = compose.cache_backgrounds(tmp_path, tmp_path / "cache", threads=1)
     kept = np.load(file)
     assert kept.shape == (512, 640, 3)
-    assert np.abs(kept[100, 100].astype(int) - (30, 20, 10)).max() <= 2
+    assert np.abs(kept[100, 100].astype(int) - (10, 20, 30)).max() <= 2
     assert compose.cache_backgrounds(tmp_path, tmp_path / "cache", threads=1) == [file]
     with pytest.raises(BadDataError, match="no backgrounds"):
         compose.cache_backgrounds(tmp_path / "cache", tmp_path, threads=1)

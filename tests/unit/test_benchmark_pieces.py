@@ -36,7 +36,7 @@ def test_read_cut_outs_as_pyramids_with_colour_multiplied_by_alpha(tmp_path):
         (12, 6),
     ]
     for level in levels:
-        assert np.abs(level.astype(int) - (25, 50, 100, 128)).max() <= 1  # blue first
+        assert np.abs(level.astype(int) - (100, 50, 25, 128)).max() <= 1
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])

@@ -43,7 +43,7 @@ def test_the_network_says_what_the_onnx_file_says(started, views):
 
 def test_in_training_it_says_nearly_the_same(started, views):
     network = copy.deepcopy(started)
-    inputs = views.flip(-1).permute(0, 3, 1, 2).float() / 255
+    inputs = views.permute(0, 3, 1, 2).float() / 255
     with torch.no_grad():
         trained = network.train()(inputs)["scores"]
     before = [part.running_mean.clone() for part in norms(started)]

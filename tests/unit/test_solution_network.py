@@ -140,9 +140,14 @@ def test_a_network_of_another_kind_is_refused():
         network.looks_of(["images", "output0"], {}, WEIGHTS)
 
 
+def test_a_network_that_takes_blue_first_is_refused():
+    notes = {"first_look": "[512, 640]", "second_look": "null"}
+    with pytest.raises(network.NetworkError, match="blue for red"):
+        network.looks_of(["photos", "boxes"], notes, WEIGHTS)
+
+
 def test_one_look():
-    looks = network.looks_of(
-        ["photos", "boxes"], {"first_look": "[512, 640]", "second_look": "null"}, WEIGHTS
-    )
+    notes = {"first_look": "[512, 640]", "second_look": "null", "channels": "rgb"}
+    looks = network.looks_of(["photos", "boxes"], notes, WEIGHTS)
     assert looks.second is None
     assert replace(looks, glance=None).first == (512, 640)
