@@ -109,7 +109,7 @@ def unwatched() -> Iterator[None]:
 def once(engine: Engine, place: Path, rounds: int) -> Taken:
     """Run the work once, as `invoke run` would."""
     spec = describe(place, rounds)
-    with following(Watcher(), spec.images, 1) as (watch, done):
+    with following(Watcher(), spec.images, lambda: 1) as (watch, done):
         engine.prepare(spec, watch)
         before = time.process_time()
         outcome = engine.execute(spec, watch)

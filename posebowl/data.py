@@ -1,8 +1,7 @@
-"""The data folder: which one is in use, and whether it is whole."""
+"""The data folder: whether it is whole, and the format that a training set comes without."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,41 +18,24 @@ from posebowl.challenge import (
     IMAGES_DIR,
     LABELS_FILE,
 )
+from posebowl.data_folder import FIX_UNPACK, DataFolder, how_to_fix
 from posebowl.errors import BadDataError, UsageError
 from posebowl.files import atomic_write
 from posebowl.labels import read_labels
-from posebowl.paths import DATA, DEMO_DATA, flag, local
 from posebowl.photos import Flaw, look_at_photos
 from posebowl.predictions import read_format
 from posebowl.wording import counted, first_few
 
-_DEMO: Final = "demo"
 _PLAIN_ID: Final = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$"
-_WHY_FORMAT: Final = f"{FORMAT_FILE} names the images to predict, and their order."
-_FIX_UNPACK: Final = (
-    "Unpack all of the competition's archives: invoke data.unpack{out} FILE.tar ..."
-)
 _FIX_AGAIN: Final = "Unpack them again: invoke data.unpack{out} --force FILE.tar ..."
 _PHOTO_FIXES: Final = {
-    Flaw.MISSING: _FIX_UNPACK,
+    Flaw.MISSING: FIX_UNPACK,
     Flaw.LINK: "Put the files themselves there: cp -L.",
     Flaw.SPECIAL: _FIX_AGAIN,
     Flaw.UNREADABLE: "Make them readable: chmod -R u+rX {images}",
     Flaw.BROKEN: _FIX_AGAIN,
     Flaw.SIZE: "Use the photos as they were downloaded, neither scaled nor cropped.",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataFolder:
-    """Where the images of a run are, and what belongs to them."""
-
-    root: Path
-    images: Path
-    submission_format: Path
-    """In `root`, or made from the labels in the scratch folder that `find` was given."""
-    labels: Path | None
-    is_demo: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,85 +78,6 @@ class _Fault:
         return f"{len(self.names):,} of {self.of:,} {self.kind}: {listed}"
 
 
-def find(data: Path | None = None, *, home: Path = DATA, scratch: Path | None = None) -> DataFolder:
-    """Choose the data folder.
-
-    A folder that the user names is taken as it is. Otherwise data/ wins over data/demo as
-    soon as anything of the competition lies in it. A training set may come without
-    submission_format.csv: it is then made in `scratch` from the labels of the images at hand.
-
-    Args:
-        data: The folder that the user named.
-        home: The folder of downloads, with the demo set in demo/.
-        scratch: A folder of the caller's in which submission_format.csv may be made.
-
-    Raises:
-        BadDataError: The folder is missing or half filled; it says what is missing.
-        UsageError: The folder that the user named does not exist.
-    """
-    if data is not None and not data.is_dir():
-        raise no_folder(data)
-    root = data or (home if _is_filled(home) else home / _DEMO)
-    is_demo = root.resolve() == (home / _DEMO).resolve()
-    if is_demo and not _is_filled(root):
-        raise BadDataError(
-            f"There is no data: neither {home} nor {root} holds any.",
-            fix=f"Restore the demo set: git checkout -- {home.name}/{_DEMO}; or fill {home.name}/.",
-        )
-    return _complete(root, is_demo=is_demo, scratch=scratch)
-
-
-def no_folder(data: Path) -> UsageError:
-    """Return the error for a data folder that a user named and that is none."""
-    return UsageError(
-        f"{data} is no folder.",
-        why="It is a file." if data.exists() else "There is nothing of that name.",
-        fix=f"Name a folder that holds {IMAGES_DIR}/ and {FORMAT_FILE}, such as data/demo.",
-    )
-
-
-def _is_filled(root: Path) -> bool:
-    """Say whether a folder holds anything of the competition."""
-    return (
-        (root / FORMAT_FILE).exists()
-        or (root / LABELS_FILE).exists()
-        or any((root / IMAGES_DIR).glob("*.png"))
-    )
-
-
-def _complete(root: Path, *, is_demo: bool, scratch: Path | None) -> DataFolder:
-    """Check that all parts of a data folder are there, and make the format if need be."""
-    images, form, labels = root / IMAGES_DIR, root / FORMAT_FILE, root / LABELS_FILE
-    # A plain folder without a single photo is no better than none.
-    has_images = images.is_dir() and any(images.glob("*.png"))
-    if not has_images:
-        fix = f"{_fix(_FIX_UNPACK, root)} Or move its tables away to use the demo set."
-        if any(root.glob("*.png")):
-            fix = f"Move the photos into {images}."
-        raise BadDataError(f"{root} is half filled: {images} holds no photos.", fix=fix)
-    if not form.is_file() and not labels.is_file():
-        raise BadDataError(
-            f"{root} is half filled: it has images, but neither {FORMAT_FILE} nor {LABELS_FILE}.",
-            why=_WHY_FORMAT,
-            fix=f"Download {FORMAT_FILE} or {LABELS_FILE} from the competition into {root}.",
-        )
-    if not form.is_file():
-        if scratch is None:
-            raise BadDataError(
-                f"{root} has no {FORMAT_FILE}.",
-                why=_WHY_FORMAT,
-                fix=f"Make it from {LABELS_FILE}: invoke data.format{flag('folder', root, DATA)}",
-            )
-        form = make_format(root, scratch / FORMAT_FILE)
-    return DataFolder(
-        root=root,
-        images=images,
-        submission_format=form,
-        labels=labels if labels.is_file() else None,
-        is_demo=is_demo,
-    )
-
-
 def make_format(root: Path, target: Path, *, force: bool = False) -> Path:
     """Make a submission_format.csv from the labels of those images that are there.
 
@@ -198,7 +101,7 @@ def make_format(root: Path, target: Path, *, force: bool = False) -> Path:
     kept = ids.filter(ids.is_in(here.implode()))
     if kept.is_empty():
         what = f"None of the {len(ids):,} images of {LABELS_FILE} is in {root / IMAGES_DIR}."
-        raise BadDataError(what, fix=_fix(_FIX_UNPACK, root))
+        raise BadDataError(what, fix=how_to_fix(FIX_UNPACK, root))
     zeros = [pl.lit(0).alias(column) for column in BOX_COLUMNS]
     with atomic_write(target) as file:
         kept.to_frame(ID_COLUMN).with_columns(zeros).write_csv(file)
@@ -209,7 +112,7 @@ def check(folder: DataFolder, *, deep: bool = False) -> DataReport:
     """Check that a data folder is whole.
 
     Args:
-        folder: What `find` gave.
+        folder: What `data_folder.find` gave.
         deep: Decode every photo, instead of reading its first and last bytes.
 
     Raises:
@@ -228,7 +131,7 @@ def check(folder: DataFolder, *, deep: bool = False) -> DataReport:
             kind=f"images {flaw}",
             names=photos.flawed[flaw],
             of=len(ids),
-            fix=_fix(_PHOTO_FIXES[flaw], folder.root),
+            fix=how_to_fix(_PHOTO_FIXES[flaw], folder.root),
         )
         for flaw in Flaw
         if flaw in photos.flawed
@@ -247,12 +150,6 @@ def check(folder: DataFolder, *, deep: bool = False) -> DataReport:
         deep=deep,
         warnings=_warnings(folder, photos.extra, home=folder.root.parent),
     )
-
-
-def _fix(text: str, root: Path) -> str:
-    """Put a data folder into what is to be typed; the demo set is not where archives belong."""
-    out = "" if root == DEMO_DATA else flag("out", root, DATA)
-    return text.format(out=out, images=shlex.quote(str(local(root / IMAGES_DIR))))
 
 
 def _label_faults(ids: pl.Series, labels: pl.DataFrame) -> list[_Fault]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from rich.console import Console
@@ -28,8 +28,13 @@ class Display:
         self._quiet = quiet
 
     @contextlib.contextmanager
-    def watching(self, limits: Limits, images: int) -> Iterator[Watcher]:
-        """Show what a run says and uses until the block ends."""
+    def watching(self, limits: Limits, images: Callable[[], int]) -> Iterator[Watcher]:
+        """Show what a run says and uses until the block ends.
+
+        Args:
+            limits: What it may use.
+            images: How many the data has; asked once the run goes on.
+        """
         if self._quiet:
             yield Watcher()
             return
@@ -37,16 +42,20 @@ class Display:
         if not self._console.is_terminal:
             yield Watcher(line=panel.line, sample=panel.plain, note=panel.note)
             return
-        with Live(console=self._console, transient=True, auto_refresh=False) as live:
+        live = Live(console=self._console, transient=True, auto_refresh=False)
 
-            def sample(taken: Sample) -> None:
-                live.update(panel.status(taken), refresh=True)
+        def sample(taken: Sample) -> None:
+            live.start()  # only now: what comes before may show a bar of its own
+            live.update(panel.status(taken), refresh=True)
 
+        try:
             yield Watcher(line=panel.line, sample=sample, note=panel.note)
+        finally:
+            live.stop()
 
 
 class _Panel:
-    def __init__(self, console: Console, limits: Limits, images: int) -> None:
+    def __init__(self, console: Console, limits: Limits, images: Callable[[], int]) -> None:
         self._console = console
         self._limits = limits
         self._images = images
@@ -77,5 +86,5 @@ class _Panel:
             f"{max(cores, 0):.1f} of {self._limits.cpus} cores",
         ]
         if taken.images:
-            parts.append(f"{taken.images:,} of {self._images:,} images")
+            parts.append(f"{taken.images:,} of {self._images():,} images")
         return Text(" · ".join(parts), style="cyan")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -30,19 +30,22 @@ class Progress:
     """Counts images while a run goes on.
 
     Args:
-        images: How many the data has.
-        reads: Counts the files that are read.
+        images: How many the data has; asked once the run goes on.
     """
 
-    def __init__(self, images: int, reads: ImageReads) -> None:
+    def __init__(self, images: Callable[[], int]) -> None:
         self._images = images
-        self._reads = reads
+        self._reads = ImageReads(None)
         self._logged = 0
         self._seen: dict[float, tuple[int, int]] = {}
 
+    def begin(self, reads: ImageReads) -> None:
+        """Take what counts the files that are read."""
+        self._reads = reads
+
     def line(self, text: str) -> None:
         """Take a line of the log."""
-        self._logged = images_done(text, self._images) or self._logged
+        self._logged = images_done(text, self._images()) or self._logged
 
     def look(self, sample: Sample) -> Sample:
         """Return a sample with the images that are done by now."""
@@ -64,30 +67,37 @@ class Progress:
         ), source
 
     def _now(self) -> tuple[int, int]:
-        return min(self._reads.count(), self._images), self._logged
+        return min(self._reads.count(), self._images()), self._logged
 
 
 @contextlib.contextmanager
-def following(watch: Watcher, folder: Path, images: int) -> Iterator[tuple[Watcher, Progress]]:
+def following(
+    watch: Watcher, folder: Path, images: Callable[[], int]
+) -> Iterator[tuple[Watcher, Progress]]:
     """Count images until the block ends: give the watcher for the engine, and the count.
 
     Args:
         watch: Hears all that the engine tells, its samples with their images.
         folder: Of the images.
-        images: How many the data has.
+        images: How many the data has; asked once the run goes on.
     """
-    with watching(folder) as reads:
-        progress = Progress(images, reads)
+    with contextlib.ExitStack() as stack:
+        progress = Progress(images)
 
         def line(text: str) -> None:
             progress.line(text)
             watch.line(text)
+
+        def admit() -> None:
+            watch.admit()  # which may look at the images: that is not the run
+            progress.begin(stack.enter_context(watching(folder)))
 
         yield (
             Watcher(
                 line=line,
                 sample=lambda sample: watch.sample(progress.look(sample)),
                 note=watch.note,
+                admit=admit,
             ),
             progress,
         )

@@ -10,7 +10,8 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Final, TypeVar, cast, get_args, get_origin, get_type_hints
 
-from posebowl.engines.base import Sample
+from posebowl.challenge import Limits
+from posebowl.engines.base import Outcome, Sample
 from posebowl.errors import BadDataError, Verdict
 from posebowl.files import open_regular, write_text
 from posebowl.wording import show
@@ -50,6 +51,18 @@ class Meter:
     def share(self) -> float:
         """Used, as a share of the limit."""
         return self.used / self.limit if self.limit else 0.0
+
+
+def meters(outcome: Outcome, limits: Limits) -> dict[str, Meter]:
+    """Return what a run used of each of its limits."""
+    cores = outcome.cpu_s / outcome.wall_s if outcome.wall_s > 0 else 0.0
+    return {
+        "time": Meter(used=outcome.wall_s, limit=limits.wall_time_s, unit="s"),
+        "memory": Meter(used=outcome.peak_memory_bytes, limit=limits.memory_bytes, unit="bytes"),
+        "cpu": Meter(used=cores, limit=limits.cpus, unit="cores"),
+        "output": Meter(used=outcome.output_bytes, limit=limits.output_bytes, unit="bytes"),
+        "log": Meter(used=outcome.log_bytes, limit=limits.log_bytes, unit="bytes"),
+    }
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib
 import secrets
 import stat
 import threading
@@ -13,13 +14,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from posebowl import archive, machine, oserrors, process, progress
+from posebowl import archive, data_folder, machine, oserrors, process, progress
 from posebowl import result as results
 from posebowl.challenge import LIMITS, PREDICTIONS_FILE, Limits, Variant
+from posebowl.data_folder import DataFolder
 from posebowl.display import Display
 from posebowl.engines import select
 from posebowl.engines.base import EngineName, Limit, Outcome, RunSpec
-from posebowl.errors import EngineError, Verdict, VerdictError
+from posebowl.errors import EngineError, PoseBowlError, Verdict, VerdictError
 from posebowl.files import atomic_write
 from posebowl.folder import (
     LOG_FILE,
@@ -32,13 +34,12 @@ from posebowl.folder import (
     remove_tree,
 )
 from posebowl.paths import local
-from posebowl.result import Meter, Result, ScoreSummary, Timing
+from posebowl.result import Result, ScoreSummary, Timing
 from posebowl.verdicts import judge
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from posebowl.data import DataFolder
     from posebowl.predictions import Predictions
     from posebowl.score import Score
 
@@ -80,9 +81,7 @@ def run(request: Request, display: Display) -> Result:
         UsageError: The request names a data folder that does not exist; nothing was touched.
     """
     if request.data is not None and not request.data.is_dir():
-        from posebowl.data import no_folder
-
-        raise no_folder(request.data)
+        raise data_folder.no_folder(request.data)
     with held(request.out):
         clear(request.out)
         work = _Work.start(request)
@@ -150,14 +149,20 @@ class _Work:
 
 
 def _perform(work: _Work, display: Display) -> None:
+    threading.Thread(target=_load_judges, daemon=True).start()
     with ThreadPoolExecutor() as pool:
-        # An engine takes its time to answer; reading tables takes some loading.
+        # An engine takes its time to answer.
         asked = pool.submit(select.ask, work.request.engine)
         checked = _check_archive(work)
-        work.folder = _check_data(work)
+        work.folder = data_folder.find(work.request.data, scratch=work.scratch)
         asked.result()
     spec = _stage(work, checked, work.folder)
-    outcome = _execute(work, spec, display)
+    try:
+        outcome = _execute(work, spec, work.folder, display)
+    except PoseBowlError:
+        # Whatever else is wrong, what is wrong with the data is said before it.
+        _check_data(work, work.folder)
+        raise
     called = work.request.log_called or local(work.request.out / LOG_FILE)
     judgement = judge(outcome, spec.limits, _tail(work.log), log=called)
     work.warnings.extend(judgement.warnings)
@@ -191,10 +196,12 @@ def _check_archive(work: _Work) -> archive.Archive:
     return checked
 
 
-def _check_data(work: _Work) -> DataFolder:
+def _check_data(work: _Work, folder: DataFolder) -> None:
+    """Check the data, unless that was done."""
     from posebowl import data
 
-    folder = data.find(work.request.data, scratch=work.scratch)
+    if work.result.data:
+        return
     checked = data.check(folder)
     work.warnings.extend(checked.warnings)
     work.learn(
@@ -205,7 +212,6 @@ def _check_data(work: _Work) -> DataFolder:
             "demo": folder.is_demo,
         }
     )
-    return folder
 
 
 def _stage(work: _Work, checked: archive.Archive, folder: DataFolder) -> RunSpec:
@@ -228,14 +234,19 @@ def _stage(work: _Work, checked: archive.Archive, folder: DataFolder) -> RunSpec
     )
 
 
-def _execute(work: _Work, spec: RunSpec, display: Display) -> Outcome:
-    images, request = int(work.result.data["images"]), work.request
-    with display.watching(spec.limits, images) as watch:
+def _execute(work: _Work, spec: RunSpec, folder: DataFolder, display: Display) -> Outcome:
+    """Run it; the data is checked while the engine makes all ready, before main.sh starts."""
+    request = work.request
+
+    def images() -> int:
+        return int(work.result.data.get("images", 0))
+
+    with display.watching(spec.limits, images) as shown:
+        watch = dataclasses.replace(shown, admit=lambda: _check_data(work, folder))
         engine = select.prepared(
             request.engine, spec, watch, full=request.full, allow_cpu=request.allow_cpu
         )
         work.learn(engine=str(engine.name))
-        threading.Thread(target=_load_judges, daemon=True).start()
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
         with progress.following(watch, spec.images, images) as (followed, done):
             outcome = engine.execute(spec, followed)
@@ -246,10 +257,10 @@ def _execute(work: _Work, spec: RunSpec, display: Display) -> Outcome:
             started_at=started_at,
             start_s=outcome.started_after_s,
             wall_s=outcome.wall_s,
-            images_per_second=images / outcome.wall_s if measurable else None,
+            images_per_second=images() / outcome.wall_s if measurable else None,
         ),
         exit_code=outcome.exit_code,
-        meters=_meters(outcome, spec.limits),
+        meters=results.meters(outcome, spec.limits),
         oom_kills=outcome.oom_kills,
         unenforced={str(limit): reason for limit, reason in outcome.unenforced.items()},
         environment=machine.describe() | outcome.environment,
@@ -260,21 +271,15 @@ def _execute(work: _Work, spec: RunSpec, display: Display) -> Outcome:
 
 
 def _load_judges() -> None:
-    """Load, while main.sh runs, what is needed only after it; it takes half a second."""
+    """Load what reads tables and judges them while the engine makes all ready.
+
+    The order is that of their use; whoever needs one of them sooner waits for it.
+    """
+    for name in ("data", "report", "history"):
+        importlib.import_module(f"posebowl.{name}")
     from posebowl import report
 
     report.load()
-
-
-def _meters(outcome: Outcome, limits: Limits) -> dict[str, Meter]:
-    cores = outcome.cpu_s / outcome.wall_s if outcome.wall_s > 0 else 0.0
-    return {
-        "time": Meter(used=outcome.wall_s, limit=limits.wall_time_s, unit="s"),
-        "memory": Meter(used=outcome.peak_memory_bytes, limit=limits.memory_bytes, unit="bytes"),
-        "cpu": Meter(used=cores, limit=limits.cpus, unit="cores"),
-        "output": Meter(used=outcome.output_bytes, limit=limits.output_bytes, unit="bytes"),
-        "log": Meter(used=outcome.log_bytes, limit=limits.log_bytes, unit="bytes"),
-    }
 
 
 def _collect(work: _Work, spec: RunSpec) -> Path:

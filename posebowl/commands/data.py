@@ -65,11 +65,11 @@ def render(
 )
 def check_data(_: Context, folder: str = "", deep: bool = False, json: bool = False) -> None:
     """Say which data is in use and whether it is whole."""
-    from posebowl import cli, shown
-    from posebowl import data as data_folder
+    from posebowl import cli, data_folder, shown
+    from posebowl.data import check
 
     found = data_folder.find(config.load(data=folder).data)
-    cli.present(data_folder.check(found, deep=deep), shown.data, as_json=json)
+    cli.present(check(found, deep=deep), shown.data, as_json=json)
 
 
 @command(
@@ -106,9 +106,9 @@ def unpack_data(
 def format_data(_: Context, folder: str = "", force: bool = False, json: bool = False) -> None:
     """Make submission_format.csv from the labels."""
     from posebowl import cli, paths
-    from posebowl import data as data_folder
     from posebowl.challenge import FORMAT_FILE
+    from posebowl.data import make_format
 
     root = config.load(data=folder).data or paths.DATA
-    made = data_folder.make_format(root, root / FORMAT_FILE, force=force)
+    made = make_format(root, root / FORMAT_FILE, force=force)
     cli.show({"path": made}, f"Wrote {paths.local(made)}", as_json=json)

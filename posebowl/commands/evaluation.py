@@ -65,8 +65,7 @@ def evaluate(
 )
 def manifest_data(_: Context, folder: str = "", force: bool = False) -> None:
     """List size and hash of each file, for data that goes to object storage."""
-    from posebowl import console, paths
-    from posebowl import data as data_folder
+    from posebowl import console, data_folder, paths
     from posebowl.evaluate import manifest
     from posebowl.predictions import read_format
 

@@ -113,7 +113,7 @@ def shell(
     """Open a shell where main.sh would run."""
     import tempfile
 
-    from posebowl import data as data_folder
+    from posebowl import data_folder
     from posebowl.images import build as image_build
     from posebowl.images import inside as image_inside
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from posebowl import config
-from posebowl import data as data_folder
+from posebowl import config, data_folder
+from posebowl.data import check
 from posebowl.doctor.findings import Finding, State, of_error
 from posebowl.errors import BadDataError, UsageError
 from posebowl.files import human_bytes
@@ -15,7 +15,7 @@ from posebowl.settings import Settings
 def data() -> Iterator[Finding]:
     """Look at the data that is in use."""
     try:
-        report = data_folder.check(data_folder.find(_settings().data))
+        report = check(data_folder.find(_settings().data))
     except (BadDataError, UsageError) as error:
         yield of_error("data", State.BAD, error)
         return

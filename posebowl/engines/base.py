@@ -114,6 +114,9 @@ class Watcher:
     sample: Callable[[Sample], None] = lambda _: None
     note: Callable[[str], None] = lambda _: None
     """Something that the engine does or decides, in words for the user."""
+    admit: Callable[[], None] = lambda: None
+    """Asked before main.sh starts, when all else is ready, and before anything that takes long:
+    returns when nothing stands against the run, or raises what does."""
 
 
 class Engine(Protocol):

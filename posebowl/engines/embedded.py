@@ -75,6 +75,8 @@ class EmbeddedEngine:
                 fix="Use Docker or Podman with the gpu image, or type: nox -s test_submission-cpu",
             )
         choice = environments.choose(spec.imports, full=self._full)
+        if not environments.ready(choice.group):
+            watch.admit()
         environments.ensure(choice.group, note=watch.note)
         watch.note(f"environment: {choice.group} ({choice.reason})")
 
@@ -159,6 +161,7 @@ class _Execution:
             if not gate.wait_ready():
                 raise _start_failure(gate, child.wait())
             started_after_s = time.monotonic() - self.asked_at
+            self.watcher.admit()
             tree.begin()
             gate.open(child.stdin)
             watched = self._watch(gate, tree, group)

@@ -89,6 +89,7 @@ class Execution:
             unenforced = self._verified(eyes, inspected)
             layer = _layer(inspected)
             started_after_s = time.monotonic() - self.asked_at
+            self.watcher.admit()
             gate.open(_stdin(child))
             watched = watch(
                 wait=gate.wait_end,

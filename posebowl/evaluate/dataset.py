@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from posebowl import data
+from posebowl import data, data_folder
 from posebowl.challenge import FORMAT_FILE, ID_COLUMN, LABELS_FILE
 from posebowl.errors import BadDataError, UsageError
 from posebowl.evaluate import manifest
@@ -60,7 +60,7 @@ def load(where: str | None) -> Slice:
     if where is not None and is_uri(where):
         return _of_bucket(where)
     with tempfile.TemporaryDirectory() as name:
-        folder = data.find(Path(where) if where else None, scratch=Path(name))
+        folder = data_folder.find(Path(where) if where else None, scratch=Path(name))
         data.check(folder)
         ids = read_format(folder.submission_format)
         return Slice(

@@ -58,7 +58,7 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 
 def test_all_that_a_run_uses_is_sampled(engine: Engine, spec_of: SpecMaker) -> None:
     spec, heard = spec_of(MAIN), Heard()
-    with following(heard.watcher(), spec.images, 3) as (watch, done):
+    with following(heard.watcher(), spec.images, lambda: 3) as (watch, done):
         engine.prepare(spec, watch)
         outcome = engine.execute(spec, watch)
         samples, source = done.fill(outcome.samples)

@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from posebowl.data import DataFolder, check, find, make_format
+from posebowl.data import check, make_format
+from posebowl.data_folder import find
 from posebowl.errors import BadDataError, UsageError, Verdict
 from posebowl.predictions import read_format
 
@@ -43,84 +44,9 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def folder(root: Path) -> DataFolder:
-    return find(root)
-
-
-def test_the_demo_set_is_used_while_nothing_else_is_there(home: Path) -> None:
-    found = find(home=home)
-    assert found.is_demo
-    assert found == DataFolder(
-        root=home / "demo",
-        images=home / "demo" / "images",
-        submission_format=home / "demo" / "submission_format.csv",
-        labels=home / "demo" / "train_labels.csv",
-        is_demo=True,
-    )
-
-
-def test_downloads_win_over_the_demo_set(home: Path) -> None:
-    fill(home)
-    found = find(home=home)
-    assert (found.root, found.is_demo) == (home, False)
-
-
-def test_a_folder_named_by_the_user_wins(home: Path, tmp_path: Path) -> None:
-    mine = fill(tmp_path / "mine", IDS[:2])
-    fill(home)
-    found = find(mine, home=home)
-    assert (found.root, found.is_demo) == (mine, False)
-    assert find(home / "demo", home=home).is_demo
-
-
-def test_a_test_set_has_no_labels(home: Path) -> None:
-    (home / "demo" / "train_labels.csv").unlink()
-    assert find(home=home).labels is None
-
-
 def remove_photos(home: Path) -> None:
     for path in (home / "images").iterdir():
         path.unlink()
-
-
-def remove_tables(home: Path) -> None:
-    (home / "submission_format.csv").unlink()
-    (home / "train_labels.csv").unlink()
-
-
-def move_photos(home: Path) -> None:
-    for path in list((home / "images").iterdir()):
-        path.rename(home / path.name)
-
-
-@pytest.mark.parametrize(
-    ("damage", "what", "fix"),
-    [
-        (remove_photos, "images holds no photos", "data.unpack --out"),
-        (remove_tables, "neither submission_format.csv nor train_labels.csv", "Download"),
-        (move_photos, "images holds no photos", "Move the photos into"),
-    ],
-)
-def test_a_half_filled_folder_says_what_is_missing(
-    damage: Callable[[Path], None], what: str, fix: str, home: Path
-) -> None:
-    fill(home)
-    damage(home)
-    with pytest.raises(BadDataError) as caught:
-        find(home=home)
-    assert "half filled" in caught.value.what
-    assert what in caught.value.what
-    assert fix in caught.value.fix
-
-
-def test_nothing_at_all_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(BadDataError, match="There is no data"):
-        find(home=tmp_path)
-    (tmp_path / "file").touch()
-    for name, why in (("nowhere", "nothing of that name"), ("file", "is a file")):
-        with pytest.raises(UsageError, match="is no folder") as caught:
-            find(tmp_path / name)
-        assert why in caught.value.why
 
 
 def test_a_training_set_gets_its_format_from_the_labels(home: Path, tmp_path: Path) -> None:
@@ -261,7 +187,7 @@ def test_each_damage_is_named_with_its_count(
     root = fill(tmp_path / "data")
     damage(root)
     with pytest.raises(BadDataError) as caught:
-        check(folder(root))
+        check(find(root))
     assert caught.value.verdict is Verdict.BAD_DATA
     for word in words:
         assert word in str(caught.value)
@@ -273,7 +199,7 @@ def test_several_damages_are_named_together(tmp_path: Path) -> None:
         damage(root)
     (root / "images" / f"{IDS[0]}.png").write_bytes(b"")
     with pytest.raises(BadDataError) as caught:
-        check(folder(root))
+        check(find(root))
     assert "7 of 12 images are missing" in caught.value.what
     for word in ("1 of 12 images are broken", "1 of 12 images have no label", "lie off the image"):
         assert word in caught.value.why

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
+from rich.progress import Progress
 
 from posebowl import display
 from posebowl.challenge import Limits
@@ -45,7 +46,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 def test_without_a_terminal_plain_lines_now_and_then(clock: SimpleNamespace) -> None:
     caught, shown = screen()
-    with shown.watching(LIMITS, 500) as watch:
+    with shown.watching(LIMITS, lambda: 500) as watch:
         watch.note("environment: lean")
         watch.line("120/500 images")
         watch.sample(sample(1.0, 1.0))
@@ -60,7 +61,7 @@ def test_without_a_terminal_plain_lines_now_and_then(clock: SimpleNamespace) -> 
 
 
 def test_cores_are_those_since_the_last_look() -> None:
-    panel = display._Panel(Console(file=io.StringIO()), LIMITS, 500)
+    panel = display._Panel(Console(file=io.StringIO()), LIMITS, lambda: 500)
     assert "0.0 of 3 cores" in panel.status(sample(1.0, 1.0)).plain
     assert "2.0 of 3 cores" in panel.status(sample(2.0, 3.0)).plain
     assert "0.0 of 3 cores" in panel.status(sample(3.0, 2.0)).plain
@@ -72,7 +73,7 @@ def test_cores_are_those_since_the_last_look() -> None:
 @pytest.mark.parametrize("terminal", [False, True])
 def test_lines_of_a_submission_are_no_markup(text: str, terminal: bool) -> None:
     caught, shown = screen(terminal=terminal)
-    with shown.watching(LIMITS, 500) as watch:
+    with shown.watching(LIMITS, lambda: 500) as watch:
         watch.line(text)
         watch.note(text)
     lines = re.sub(r"\r|\x1b\[[0-9;?]*[a-zA-Z]", "", caught.getvalue()).split("\n")
@@ -81,7 +82,7 @@ def test_lines_of_a_submission_are_no_markup(text: str, terminal: bool) -> None:
 
 def test_a_terminal_has_one_live_line_below_the_log() -> None:
     caught, shown = screen(terminal=True)
-    with shown.watching(LIMITS, 500) as watch:
+    with shown.watching(LIMITS, lambda: 500) as watch:
         watch.sample(sample())
         watch.line("hello")
     text = caught.getvalue()
@@ -89,9 +90,19 @@ def test_a_terminal_has_one_live_line_below_the_log() -> None:
     assert text.index("hello") < text.rindex("1.0 s of 10:00")
 
 
+def test_before_the_first_sample_another_bar_may_be_shown() -> None:
+    caught, shown = screen(terminal=True)
+    with shown.watching(LIMITS, lambda: 500) as watch:
+        with Progress(console=shown._console) as bar:
+            bar.add_task("checking photos", total=1)
+        watch.sample(sample())
+    text = caught.getvalue()
+    assert text.rindex("checking photos") < text.index("1.0 s of 10:00")
+
+
 def test_quiet_is_quiet() -> None:
     caught = io.StringIO()
-    with Display(Console(file=caught), quiet=True).watching(LIMITS, 5) as watch:
+    with Display(Console(file=caught), quiet=True).watching(LIMITS, lambda: 5) as watch:
         watch.line("x")
         watch.note("y")
         watch.sample(sample())

@@ -66,7 +66,9 @@ def photos(folder: Path, count: int) -> list[Path]:
 
 def test_files_that_are_read_are_images_done(tmp_path: Path) -> None:
     files, heard = photos(tmp_path, 4), []
-    with following(Watcher(sample=heard.append), tmp_path, 4) as (watch, done):
+    with following(Watcher(sample=heard.append), tmp_path, lambda: 4) as (watch, done):
+        files[3].read_bytes()
+        watch.admit()
         watch.sample(at(0.5))
         for file in [*files[:2], files[0]]:
             file.read_bytes()
@@ -81,7 +83,8 @@ def test_files_that_are_read_are_images_done(tmp_path: Path) -> None:
 
 def test_where_no_file_is_read_the_log_tells(tmp_path: Path) -> None:
     heard: list[Sample] = []
-    with following(Watcher(sample=heard.append), tmp_path / "none", 9) as (watch, done):
+    with following(Watcher(sample=heard.append), tmp_path / "none", lambda: 9) as (watch, done):
+        watch.admit()
         watch.sample(at(0.5))
         watch.line("3/9 images")
         watch.line("hello")
@@ -93,7 +96,8 @@ def test_where_no_file_is_read_the_log_tells(tmp_path: Path) -> None:
 
 def test_where_nothing_tells_it_says_so(tmp_path: Path) -> None:
     lines: list[str] = []
-    with following(Watcher(line=lines.append), tmp_path, 9) as (watch, done):
+    with following(Watcher(line=lines.append), tmp_path, lambda: 9) as (watch, done):
+        watch.admit()
         watch.line("loading")
         assert done.fill([at(0.5)]) == ((at(0.5, 0),), Source.NONE)
     assert lines == ["loading"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import zipfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -64,6 +65,7 @@ class FakeEngine:
         pass
 
     def execute(self, spec: RunSpec, watch: Watcher) -> Outcome:
+        watch.admit()
         self.specs.append(spec)
         watch.line("hello")
         spec.log.write_text("hello\n")
@@ -285,6 +287,37 @@ def test_broken_data_starts_nothing(bench: Bench) -> None:
     engine = FakeEngine()
     assert bench.run(engine, data=empty).verdict is Verdict.BAD_DATA
     assert engine.specs == []
+
+
+def with_a_broken_photo(bench: Bench) -> Path:
+    data = shutil.copytree(bench.data, bench.folder / "broken")
+    (data / "images" / f"{IDS[0]}.png").write_bytes(b"no photo")
+    return data
+
+
+@pytest.mark.parametrize("ends", [OUTCOME, EngineError("It fails as well.")])
+def test_a_broken_photo_is_found_before_main_sh_starts(
+    ends: Outcome | EngineError, bench: Bench
+) -> None:
+    engine = FakeEngine(ends=ends)
+    ended = bench.run(engine, data=with_a_broken_photo(bench))
+    assert (ended.verdict, engine.specs) == (Verdict.BAD_DATA, [])
+    assert "broken PNG" in ended.message
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_what_is_wrong_with_the_data_is_said_before_what_is_wrong_with_the_engine(
+    broken: bool, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = FakeEngine()
+
+    def refuse(_spec: RunSpec, _watch: Watcher) -> None:
+        raise EngineError("There is no image.")
+
+    monkeypatch.setattr(engine, "prepare", refuse)
+    ended = bench.run(engine, data=with_a_broken_photo(bench) if broken else bench.data)
+    assert ended.verdict is (Verdict.BAD_DATA if broken else Verdict.ENGINE_ERROR)
+    assert ended.data.get("images") == (None if broken else 6)
 
 
 def test_earlier_results_go_and_nothing_else(bench: Bench) -> None:

@@ -12,7 +12,8 @@ from rich.console import Console
 from posebowl import config, console, paths, shown
 from posebowl.archive import Archive
 from posebowl.clean import Cleaned
-from posebowl.data import DataFolder, DataReport
+from posebowl.data import DataReport
+from posebowl.data_folder import DataFolder
 from posebowl.doctor import Diagnosis, Finding, State
 from posebowl.pack import Packed
 from posebowl.score import Score
