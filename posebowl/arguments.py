@@ -37,15 +37,24 @@ def number(name: str, default: int) -> int:
 
 
 class Task(invoke.Task):  # type: ignore[misc]  # invoke is not looked into
-    """A task whose positional list takes all words, such as `images-*.tar` gives."""
+    """A task whose positional list takes all words, such as `images-*.tar` gives.
+
+    Behind every task -h and --help ask for help: neither is a short flag of the task or the first
+    of its words.
+    """
 
     def get_arguments(self, ignore_unknown_help: Any = None) -> list[Any]:
         """Return the arguments for invoke's parser."""
         arguments = super().get_arguments(ignore_unknown_help)
+        for argument in arguments:
+            argument.names = tuple(name for name in argument.names if name != "h")
+        given = count_words(sys.argv, self.name, arguments)
+        if not {"-h", "--help"}.isdisjoint(behind(sys.argv, self.name)):
+            expected = [argument for argument in arguments if argument.positional]
+            for argument in expected[given:]:
+                argument.positional = False
         return [
-            _Words(argument, count_words(sys.argv, self.name, arguments))
-            if argument.positional and argument.kind is list
-            else argument
+            _Words(argument, given) if argument.positional and argument.kind is list else argument
             for argument in arguments
         ]
 
@@ -69,6 +78,11 @@ class _Words(Argument):  # type: ignore[misc]
         self._value = [*self._value, word]
 
 
+def behind(argv: Sequence[str], name: str) -> list[str]:
+    """Return the words behind a task's name, which may stand behind that of its collection."""
+    return list(itertools.dropwhile(lambda word: word.rpartition(".")[2] != name, argv))[1:]
+
+
 def count_words(argv: Sequence[str], name: str, arguments: Sequence[Any]) -> int:
     """Count the words behind a task's name that are neither flags nor values of other flags."""
     takes = {
@@ -77,6 +91,6 @@ def count_words(argv: Sequence[str], name: str, arguments: Sequence[Any]) -> int
         if argument.takes_value and not argument.positional
         for flag in argument.names
     }
-    words = list(itertools.dropwhile(lambda word: word.rpartition(".")[2] != name, argv))[1:]
+    words = behind(argv, name)
     pairs = zip(["", *words], words, strict=False)
     return sum(not word.startswith("-") and before not in takes for before, word in pairs)

@@ -64,6 +64,30 @@ def test_no_file_at_all_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         read("data.unpack --force", monkeypatch)
 
 
+@pytest.mark.parametrize("line", ["--help", "-h", "--force --help", "a -h"])
+def test_help_is_asked_for_behind_a_task_too(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["data.unpack", *line.split()]
+    monkeypatch.setattr(sys, "argv", ["invoke", *words])
+    program = invoke.Program(namespace=invoke.Collection(invoke.Collection("data", unpack)))
+    caught = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", caught)
+    with pytest.raises(SystemExit) as ended:
+        program.run(["invoke", *words], exit=True)
+    assert ended.value.code == 0
+    assert "data.unpack [--options]" in caught.getvalue()
+
+
+def test_no_task_has_a_flag_where_people_look_for_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    @command.command(name="clean", help={"history": "a"})
+    def clean(_: invoke.Context, history: bool = False) -> None:
+        """Clean."""
+        raise AssertionError(history)
+
+    monkeypatch.setattr(sys, "argv", ["invoke", "clean"])
+    (argument,) = clean.get_arguments()
+    assert argument.names == ("history",)
+
+
 @pytest.mark.parametrize("word", ["12", "-3", "0"])
 def test_numbers(word: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert read(f"data.unpack a --cpus {word}", monkeypatch)["cpus"] == int(word)
