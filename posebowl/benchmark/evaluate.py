@@ -25,6 +25,7 @@ from posebowl.benchmark.quality import MISSED, ious
 from posebowl.console import note, plain
 from posebowl.errors import BadDataError, UsageError
 from posebowl.files import write_text
+from posebowl.parser import Parser
 
 WIDTHS: Final = (0, 30, 60, 120, 300, challenge.IMAGE_WIDTH + 1)
 """Limits of the size bins: true width of the box, in photo pixels."""
@@ -158,7 +159,9 @@ def table(found: Evaluation) -> Table:
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, prog="posebowl.benchmark.evaluate")
+    parser = Parser(
+        task="benchmark.evaluate", prog="posebowl.benchmark.evaluate", description=__doc__
+    )
     parser.add_argument("--data", type=Path, action="append", required=True, help="labelled photos")
     parser.add_argument("--weights", type=Path, default=paths.SOLUTIONS / "benchmark/model.onnx")
     parser.add_argument("--out", type=Path, help="write JSON there instead of printing tables")

@@ -30,6 +30,7 @@ from posebowl.benchmark.quality import looks_of
 from posebowl.console import note, warn
 from posebowl.errors import PoseBowlError, UsageError
 from posebowl.files import atomic_write, human_bytes
+from posebowl.parser import Parser
 
 OPSET: Final = 17
 TOLERANCE_PIXELS: Final = 0.05
@@ -205,7 +206,7 @@ def read_exported(weights: Path) -> bytes:
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, prog="posebowl.benchmark.export")
+    parser = Parser(task="benchmark.export", prog="posebowl.benchmark.export", description=__doc__)
     parser.add_argument("--weights", type=Path, required=True, help="an ultralytics checkpoint")
     parser.add_argument("--out", type=Path, default=OWN)
     parser.add_argument("--images", type=Path, default=paths.DEMO_DATA, help="photos to check on")

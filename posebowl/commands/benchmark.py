@@ -20,9 +20,13 @@ from posebowl.command import JSON, command
         "out": "folder for checkpoints, curves and the cache",
         "model": "an ultralytics YAML (yolo26n.yaml)",
         "minutes": "how long to train (60)",
+        "rate": "highest learning rate (0.002)",
+        "pasted": "share of the views that are pasted together, with --cutouts (0.45)",
         "seed": "of weights and augmentation",
         "device": "auto, cpu or cuda",
+        "threads": "processors to use (all)",
         "resume": "go on from the last checkpoint in --out",
+        "json": JSON,
     },
 )
 def train(
@@ -35,9 +39,13 @@ def train(
     start: str = "",
     model: str = "",
     minutes: str = "",
+    rate: str = "",
+    pasted: str = "",
     seed: int = 0,
     device: str = "",
+    threads: int = 0,
     resume: bool = False,
+    json: bool = False,
 ) -> int:
     """Train the benchmark's network on labelled photos."""
     from posebowl import cli
@@ -49,13 +57,16 @@ def train(
         start=start,
         model=model,
         minutes=minutes,
+        rate=rate,
+        pasted=pasted,
         seed=seed,
         device=device,
+        threads=threads,
         resume=resume,
     )
     for flag, folders in (("data", data), ("cutouts", cutouts), ("backgrounds", backgrounds)):
         words += [word for folder in folders or [] for word in (f"--{flag}", folder)]
-    return cli.in_environment("cpu", "posebowl.benchmark.train", *words)
+    return _figures("posebowl.benchmark.train", words, "--json", as_json=json)
 
 
 @command(
@@ -68,23 +79,12 @@ def train(
 )
 def evaluate(_: Context, data: list[str], weights: str = "", json: bool = False) -> int:
     """Measure a network on labelled photos: mean IoU in all, by size and by family."""
-    import tempfile
-    from json import loads
-
     from posebowl import cli
 
     cli.required("benchmark.evaluate", data=data)
     words = [word for folder in data for word in ("--data", folder)]
     words += cli.flags(weights=weights)
-    module = "posebowl.benchmark.evaluate"
-    if not json:
-        return cli.in_environment("cpu", module, *words)
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "evaluation.json"
-        code = cli.in_environment("cpu", module, *words, "--out", str(out), as_json=True)
-        if not code:
-            cli.print_json(loads(out.read_text()))
-    return code
+    return _figures("posebowl.benchmark.evaluate", words, "--out", as_json=json)
 
 
 @command(
@@ -131,4 +131,21 @@ def export(
     if json and not code:
         made = cli.existing(out, paths.SOLUTIONS / "benchmark" / "model.onnx")
         cli.print_json({"path": made, "bytes": made.stat().st_size, "sha256": digest(made)})
+    return code
+
+
+def _figures(module: str, words: list[str], flag: str, *, as_json: bool) -> int:
+    """Run a module that writes its figures to the file behind a flag; print them as JSON."""
+    import json
+    import tempfile
+
+    from posebowl import cli
+
+    if not as_json:
+        return cli.in_environment("cpu", module, *words)
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "figures.json"
+        code = cli.in_environment("cpu", module, *words, flag, str(out), as_json=True)
+        if not code:
+            cli.print_json(json.loads(out.read_text()))
     return code

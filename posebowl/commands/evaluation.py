@@ -61,15 +61,19 @@ def evaluate(
 
 @command(
     name="manifest",
-    help={"folder": "data folder (data/, or data/demo)", "force": "replace a manifest.csv"},
+    help={
+        "folder": "data folder (data/, or data/demo)",
+        "force": "replace a manifest.csv",
+        "json": JSON,
+    },
 )
-def manifest_data(_: Context, folder: str = "", force: bool = False) -> None:
+def manifest_data(_: Context, folder: str = "", force: bool = False, json: bool = False) -> None:
     """List size and hash of each file, for data that goes to object storage."""
-    from posebowl import console, data_folder, paths
+    from posebowl import cli, data_folder, paths
     from posebowl.evaluate import manifest
     from posebowl.predictions import read_format
 
     found = data_folder.find(config.load(data=folder).data)
     ids = read_format(found.submission_format)
     made = manifest.write(found.root, ids.to_list(), force=force)
-    console.out.print(f"Wrote {paths.local(made)}", markup=False)
+    cli.show(made, f"Wrote {paths.local(made.path)}", as_json=json)

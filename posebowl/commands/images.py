@@ -130,13 +130,18 @@ def shell(
         )
 
 
-@command(help={**WHICH, "select": "only tests with this in it"})
-def packages(_: Context, variant: str = "", engine: str = "", select: str = "") -> int:
+@command(help={**WHICH, "select": "only tests with this in their names", "json": JSON})
+def packages(
+    _: Context, variant: str = "", engine: str = "", select: str = "", json: bool = False
+) -> int:
     """Do something small with every package, inside the image."""
+    from posebowl import cli
     from posebowl.images import build as image_build
     from posebowl.images import inside as image_inside
 
     settings = config.load(variant=variant, engine=engine)
     client = image_build.choose(settings.image_engine)
-    words = ("-k", select) if select else ()
-    return image_inside.check_packages(client, settings.variant, words)
+    found = image_inside.check_packages(client, settings.variant, select=select, to_stderr=json)
+    if json:
+        cli.print_json(found)
+    return found.exit_code

@@ -16,6 +16,7 @@ from posebowl.evaluate.evaluation import JSON_FILE, Ask, evaluate
 from posebowl.evaluate.node import OF_THE_MACHINE
 from posebowl.evaluate.plan import Terms
 from posebowl.evaluate.sources import is_uri
+from posebowl.parser import Parser
 
 OUT: Final = "evaluation"
 _TEXTS: Final = ("variant", "engine", "time_limit", "memory", "cpus", "waive", "registry")
@@ -24,7 +25,7 @@ _FLAGS: Final = ("full", "allow_cpu")
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line; the flags are those of `invoke evaluate`."""
-    make = argparse.ArgumentParser(prog="posebowl.evaluate", description=__doc__)
+    make = Parser(task="evaluate", prog="posebowl.evaluate", description=__doc__)
     make.add_argument("places", nargs="*", type=Path)
     for name in (*_TEXTS, "data", "out", "address"):
         make.add_argument(f"--{name.replace('_', '-')}", default="")

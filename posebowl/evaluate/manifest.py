@@ -33,6 +33,16 @@ class Entry:
     sha256: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """A manifest.csv, and what it lists."""
+
+    path: Path
+    files: int
+    bytes: int
+    """Of all files together."""
+
+
 def image_name(image_id: str) -> str:
     """Return the name of a photo within a data folder."""
     return f"{IMAGES_DIR}/{image_id}.png"
@@ -73,7 +83,7 @@ def cache_root() -> Path:
     return config.load().cache / "evaluate"
 
 
-def write(root: Path, ids: Iterable[str], *, force: bool = False) -> Path:
+def write(root: Path, ids: Iterable[str], *, force: bool = False) -> Written:
     """Write manifest.csv into a data folder, for data that goes to object storage.
 
     Raises:
@@ -91,10 +101,10 @@ def write(root: Path, ids: Iterable[str], *, force: bool = False) -> Path:
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(_COLUMNS)
-    for entry in look(root, [*tables, *map(image_name, ids)]):
-        writer.writerow((entry.name, entry.bytes, entry.sha256))
+    entries = look(root, [*tables, *map(image_name, ids)])
+    writer.writerows((entry.name, entry.bytes, entry.sha256) for entry in entries)
     write_text(target, table.getvalue())
-    return target
+    return Written(path=target, files=len(entries), bytes=sum(entry.bytes for entry in entries))
 
 
 def parse(text: str, where: str) -> dict[str, Entry]:

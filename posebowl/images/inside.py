@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
 import sys
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from posebowl import paths, process
-from posebowl.challenge import LIMITS, Limits, Variant
+from posebowl.challenge import CODE_EXECUTION, LIMITS, Limits, Variant
 from posebowl.engines import oci, oci_argv, oci_client
 from posebowl.engines.oci_argv import ContainerSpec, Mount
 from posebowl.engines.oci_client import Client
-from posebowl.errors import UsageError
+from posebowl.errors import EngineError, UsageError
 from posebowl.images import identity
+from posebowl.wording import show
 
 TESTS: Final = PurePosixPath("/opt/posebowl-tests")
 _TEST_MEMORY: Final = 8 << 30
+_RESULT: Final = "packages.json"
+_NO_TEST: Final = (4, 5)
+"""Exit codes of pytest where it could not read what to run, or found nothing to run."""
 
 _ENTER: Final = r"""
 if [ -e /code_execution/submission.zip ]; then
@@ -90,30 +95,77 @@ def shell(
         shutil.rmtree(output, ignore_errors=True)
 
 
-def check_packages(client: Client, variant: Variant, words: tuple[str, ...] = ()) -> int:
-    """Run runtime/tests inside the image of a variant, without network; return pytest's code.
+@dataclass(frozen=True, kw_only=True)
+class Packages:
+    """What is installed in an image, and whether it works there."""
+
+    image: str
+    """Its id."""
+    exit_code: int
+    """Of pytest: 0 where all tests passed or were skipped."""
+    packages: dict[str, str]
+    """The version of each that is installed."""
+    tests: dict[str, str]
+    """How each ended: passed, failed or skipped."""
+
+
+def check_packages(
+    client: Client, variant: Variant, *, select: str = "", to_stderr: bool = False
+) -> Packages:
+    """Run runtime/tests inside the image of a variant, without network, for all to see.
 
     Args:
         client: Of docker or podman.
         variant: Which image.
-        words: More arguments of pytest.
+        select: Only tests with this in their names; empty: all.
+        to_stderr: Stdout is for something else.
 
     Raises:
-        EngineError: The image is missing or stale.
+        EngineError: The image is missing or stale, or the tests could not be begun.
+        UsageError: No test is selected.
     """
     image = identity.current(client, variant)
-    spec = replace(
-        _spec(client, image.id, replace(LIMITS[variant], memory_bytes=_TEST_MEMORY)),
-        mounts=(Mount(source=paths.RUNTIME / "tests", target=TESTS),),
+    user = oci.run_user(client)
+    with tempfile.TemporaryDirectory(prefix="posebowl-packages-") as name:
+        output = Path(name)
+        with oci.handed_over(output, user):
+            spec = _testing(client, image.id, variant, output, select)
+            argv = [*client.argv, *oci_argv.run(client.engine, spec)]
+            done = process.run(argv, capture=False, check=False, to_stderr=to_stderr)
+        if select and done.returncode in _NO_TEST:
+            raise UsageError(
+                f"--select {show(select)} finds no test.",
+                why="It is a part of a test's name, or several with `or` between them.",
+                fix="Type: --select torch",
+            )
+        if not (output / _RESULT).is_file():
+            raise EngineError(
+                f"The tests of the packages ended at once, with exit code {done.returncode}.",
+                why="What they said is above.",
+                fix="Type: invoke doctor",
+            )
+        found = json.loads((output / _RESULT).read_text())
+    return Packages(image=image.id, exit_code=done.returncode, **found)
+
+
+def _testing(
+    client: Client, image: str, variant: Variant, output: Path, select: str
+) -> ContainerSpec:
+    results = CODE_EXECUTION / "submission"
+    return replace(
+        _spec(client, image, replace(LIMITS[variant], memory_bytes=_TEST_MEMORY)),
+        mounts=(
+            Mount(source=paths.RUNTIME / "tests", target=TESTS),
+            Mount(source=output, target=results, writable=True),
+        ),
         gpu=variant is Variant.GPU and oci_client.host_has_gpu(),
         entrypoint="python",
         command=(
             *("-m", "pytest", "-p", "no:cacheprovider", "--rootdir", str(TESTS)),
-            *(str(TESTS), "--variant", str(variant), *words),
+            *(str(TESTS), "--variant", str(variant), "--result", str(results / _RESULT)),
+            *(("-k", select) if select else ()),
         ),
     )
-    argv = [*client.argv, *oci_argv.run(client.engine, spec)]
-    return process.run(argv, capture=False, check=False).returncode
 
 
 def _spec(client: Client, image: str, limits: Limits) -> ContainerSpec:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from posebowl import console, oserrors
 from posebowl.errors import PoseBowlError
+from posebowl.parser import Parser
 from posebowl.render.dataset import render_dataset
 from posebowl.render.families import FAMILIES, HELD_OUT
 from posebowl.render.photo import Only
@@ -19,7 +20,7 @@ SHEET_IMAGES = 48
 
 def parser() -> argparse.ArgumentParser:
     """Make the parser of the command line."""
-    make = argparse.ArgumentParser(prog="python -m posebowl.render", description=__doc__)
+    make = Parser(task="data.render", prog="python -m posebowl.render", description=__doc__)
     make.add_argument("--count", type=int, required=True, help="how many images")
     make.add_argument("--seed", type=int, required=True, help="which set; same seed, same pixels")
     make.add_argument("--out", type=Path, required=True, help="folder: new, empty, or to continue")
@@ -37,8 +38,7 @@ def parser() -> argparse.ArgumentParser:
     )
     make.add_argument(
         "--only",
-        type=Only,
-        choices=list(Only),
+        choices=[str(only) for only in Only],
         default=Only.PHOTOS,
         help="photos (default), spacecraft alone as RGBA PNGs, or photos without a spacecraft",
     )
@@ -52,8 +52,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Render a set as the command line says, and return the exit code."""
-    options = parser().parse_args(argv)
     try:
+        options = parser().parse_args(argv)
         if options.sheet is not None:
             check_sheet(options.sheet)
         rows = render_dataset(
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             seed=options.seed,
             workers=options.workers,
             families=options.family,
-            only=options.only,
+            only=Only(options.only),
             jpeg=options.jpeg,
             compact=options.compact,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import json
 import os
 from pathlib import Path
 
@@ -14,6 +16,32 @@ os.environ.setdefault("YOLO_OFFLINE", "true")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--variant", choices=["cpu", "gpu"], required=True)
+    parser.addoption("--result", type=Path, help="write versions and outcomes to this file")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if path := config.getoption("--result"):
+        config.pluginmanager.register(Recorder(path))
+
+
+class Recorder:
+    """Keeps how each test ended, for programs."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._tests: dict[str, str] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note an outcome; what goes wrong before or after a test is the test's."""
+        if report.when == "call" or report.outcome != "passed":
+            self._tests[report.nodeid] = report.outcome
+
+    def pytest_sessionfinish(self) -> None:
+        """Write the outcomes, and the version of each package that is installed."""
+        found = importlib.metadata.distributions()
+        versions = sorted((one.name.lower(), one.name, one.version) for one in found)
+        table = {"packages": {name: one for _, name, one in versions}, "tests": self._tests}
+        self._path.write_text(json.dumps(table))
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from posebowl.engines import oci_client
 from posebowl.engines.base import EngineName
 from posebowl.engines.oci import OciEngine
 from posebowl.engines.oci_client import Client
-from posebowl.errors import EngineError
+from posebowl.errors import EngineError, UsageError
 from posebowl.images import base, identity, inside, registry
 
 pytestmark = pytest.mark.container
@@ -169,6 +169,22 @@ def test_a_shell_is_where_main_would_be(
     )
     assert code == 9
     assert capfd.readouterr().out.split() == ["/code_execution/workdir", "main.sh", "more", "3"]
+
+
+def test_packages_are_listed_with_what_works(
+    oci: OciEngine, capfd: pytest.CaptureFixture[str]
+) -> None:
+    client = oci_client.connect(oci.name)
+    found = inside.check_packages(client, Variant.CPU, select="tqdm", to_stderr=True)
+    assert found.exit_code == 0
+    assert [(name.rpartition("::")[2], ended) for name, ended in found.tests.items()] == [
+        ("test_tqdm", "passed")
+    ]
+    assert {"torch", "numpy", "tqdm"} <= set(found.packages)
+    assert capfd.readouterr().out == ""
+    for word in ("zzz", "no such"):
+        with pytest.raises(UsageError, match=f'--select "{word}" finds no test'):
+            inside.check_packages(client, Variant.CPU, select=word)
 
 
 @pytest.mark.skipif(base._unable() is not None, reason=str(base._unable()))

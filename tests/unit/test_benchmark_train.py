@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -100,7 +101,12 @@ def test_train_then_resume_then_export(folder, tmp_path, monkeypatch):
     command(monkeypatch, train, *common, "--steps", 2)
     with pytest.raises(UsageError, match="earlier run"):
         command(monkeypatch, train, *common, "--steps", 4)
-    command(monkeypatch, train, *common, "--steps", 4, "--resume")
+    told = tmp_path / "figures.json"
+    command(monkeypatch, train, *common, "--steps", 4, "--resume", "--json", told)
+    figures = json.loads(told.read_text())
+    assert (figures["steps"], figures["best"]) == (4, str(out / "best.pt"))
+    assert 0 <= figures["best_mean_iou"] <= 1
+    assert all(Path(figures[name]).is_file() for name in ("best", "last", "curves"))
     with (out / "curves.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["step"] for row in rows] == ["2", "4"]

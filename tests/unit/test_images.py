@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -254,6 +256,31 @@ def test_the_base_is_tidied(tmp_path: Path) -> None:
     assert not gone.parent.exists()
     assert (tmp_path / "usr/share/doc").is_dir()
     assert (tmp_path / "etc/hostname").read_text() == ""
+
+
+def test_the_tests_of_packages_tell_programs_how_they_ended(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_bytes((paths.RUNTIME / "tests" / "conftest.py").read_bytes())
+    (tmp_path / "test_some.py").write_text(
+        "import pytest\n"
+        "@pytest.fixture\n"
+        "def broken():\n    yield\n    raise ValueError\n"
+        "def test_good(variant): assert variant == 'cpu'\n"
+        "def test_bad(): assert not 1\n"
+        "def test_left_out(): pytest.skip()\n"
+        "def test_ends_badly(broken): pass\n"
+    )
+    result = tmp_path / "result.json"
+    argv = [sys.executable, "-m", "pytest", "-q", "--rootdir", str(tmp_path), str(tmp_path)]
+    argv += ["--variant", "cpu", "--result", str(result)]
+    assert subprocess.run(argv, capture_output=True, cwd=tmp_path, check=False).returncode == 1
+    found = json.loads(result.read_text())
+    assert found["packages"]["pytest"] == pytest.__version__
+    assert {name.partition("::")[2]: ended for name, ended in found["tests"].items()} == {
+        "test_good": "passed",
+        "test_bad": "failed",
+        "test_left_out": "skipped",
+        "test_ends_badly": "failed",
+    }
 
 
 def test_a_registry_is_required() -> None:

@@ -1,0 +1,27 @@
+"""The command line of training: what it asks for is what the recipe says."""
+
+import pytest
+
+pytest.importorskip("cv2", reason="needs the lean group: uv run --group lean pytest")
+
+from posebowl.benchmark.recipe import Recipe, asked, parse
+from posebowl.errors import UsageError
+
+NEEDED = ["--data", "a", "--val", "v", "--out", "o"]
+
+
+def test_what_is_not_said_is_the_recipe_s():
+    assert asked(parse(NEEDED)) == Recipe(data=("a",), val="v")
+
+
+def test_what_is_said_holds():
+    words = [*NEEDED, "--data", "b", "--cutouts", "c", "--pasted", "0.2", "--rate", "1e-3"]
+    recipe = asked(parse([*words, "--start", "s.onnx", "--imgsz", "64", "96", "--steps", "7"]))
+    assert (recipe.data, recipe.cutouts, recipe.start) == (("a", "b"), ("c",), "s.onnx")
+    assert (recipe.paste.share, recipe.rate) == (0.2, 1e-3)
+    assert (recipe.size, recipe.steps) == ((64, 96), 7)
+
+
+def test_what_cannot_be_read_is_an_error_in_words():
+    with pytest.raises(UsageError, match="--minutes: invalid float value: 'soon'"):
+        parse([*NEEDED, "--minutes", "soon"])
