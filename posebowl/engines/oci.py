@@ -1,4 +1,4 @@
-"""The engines docker and podman: create, start, wait, inspect; the host holds both gates."""
+"""The engines docker and podman: start, inspect, wait, inspect; the host holds both gates."""
 
 from __future__ import annotations
 

@@ -72,20 +72,17 @@ class ContainerSpec:
     tty: bool = False
 
 
-def create(engine: EngineName, spec: ContainerSpec) -> list[str]:
-    """Build the arguments after the client's name that create a container, not yet started."""
-    return ["create", "--log-driver", "none", *_container(engine, spec)]
+def start(engine: EngineName, spec: ContainerSpec) -> list[str]:
+    """Build the arguments after the client's name that make and start a container.
+
+    Both ends of its pipe are held here, and it is kept when it has ended.
+    """
+    return ["run", "--log-driver", "none", *_container(engine, spec)]
 
 
 def run(engine: EngineName, spec: ContainerSpec) -> list[str]:
-    """Build the arguments after the client's name that run a container in the foreground."""
+    """Build the arguments that run a container in the foreground, and remove it at its end."""
     return ["run", "--rm", *_container(engine, spec)]
-
-
-def start(engine: EngineName, name: str) -> list[str]:
-    """Build the arguments that start a container with both ends of its pipe held here."""
-    del engine
-    return ["start", "--attach", "--interactive", name]
 
 
 def kill(name: str, signal: str) -> list[str]:

@@ -27,20 +27,12 @@ class Container:
     client: Client
     name: str
 
-    def create(self, spec: ContainerSpec) -> None:
-        """Make it, not yet started.
-
-        Raises:
-            EngineError: The engine refuses.
-        """
-        self.client.run(*oci_argv.create(self.client.engine, spec), fix="Type: invoke doctor")
-
-    def start(self, errors: Path) -> subprocess.Popen[bytes]:
-        """Start it with its output and input as pipes; the client's own words go to a file.
+    def start(self, spec: ContainerSpec, errors: Path) -> subprocess.Popen[bytes]:
+        """Make and start it with its output and input as pipes; the client's words go to a file.
 
         The client gets no Ctrl-C from the terminal: ending the run is up to the harness.
         """
-        words = oci_argv.start(self.client.engine, self.name)
+        words = oci_argv.start(self.client.engine, spec)
         with errors.open("wb") as file:
             return subprocess.Popen(
                 [*self.client.argv, *words],

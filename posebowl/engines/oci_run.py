@@ -78,7 +78,6 @@ class Execution:
 
     def _in_container(self, container: Container, log: LogCapture, told: threading.Lock) -> _Seen:
         gate = Gate(holds_end=True)
-        container.create(dataclasses.replace(self.asked, command=(gate.nonce,)))
         errors = self.spec.scratch / "client.txt"
         with self._attached(container, gate, log, errors) as child:
             if not self._ready(gate, child):
@@ -114,7 +113,8 @@ class Execution:
         self, container: Container, gate: Gate, log: LogCapture, errors: Path
     ) -> Iterator[subprocess.Popen[bytes]]:
         """Start the container, and drain it until the block ends; then nothing of it runs."""
-        child = container.start(errors)
+        spec = dataclasses.replace(self.asked, command=(gate.nonce,))
+        child = container.start(spec, errors)
         assert child.stdout is not None  # noqa: S101  # a pipe: for the type checker
         drainer = threading.Thread(target=drain, args=(child.stdout, gate, log), daemon=True)
         drainer.start()

@@ -194,6 +194,16 @@ def test_a_container_that_cannot_start_is_an_engine_error(
     assert _containers(oci) == []
 
 
+def test_a_container_that_the_engine_refuses_is_an_engine_error_in_its_words(
+    oci: OciEngine, spec_of: SpecMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oci_argv, "_limits", lambda _: ["--pids-limit", "many"])
+    with pytest.raises(EngineError, match="could not start the run") as caught:
+        oci.execute(spec_of("echo never"), Heard().watcher())
+    assert "many" in caught.value.why
+    assert _containers(oci) == []
+
+
 def test_a_limit_that_does_not_hold_ends_the_run_before_main(
     oci: OciEngine, spec_of: SpecMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,7 +295,6 @@ def test_orphans_of_a_dead_harness_are_reaped(oci: OciEngine) -> None:
         command=("1000",),
         rlimits=rlimits(),
     )
-    orphan.create(spec)
-    client.run("start", orphan.name)
+    client.run("run", "--detach", *oci_argv.start(oci.name, spec)[1:])
     oci.reap()
     assert orphan.inspect() is None
