@@ -155,6 +155,8 @@ def _perform(work: _Work, display: Display) -> None:
         asked = pool.submit(select.ask, work.request.engine)
         checked = _check_archive(work)
         work.folder = data_folder.find(work.request.data, scratch=work.scratch)
+        if work.folder.labels is not None:
+            threading.Thread(target=_load_scoring, daemon=True).start()
         asked.result()
     spec = _stage(work, checked, work.folder)
     try:
@@ -280,6 +282,11 @@ def _load_judges() -> None:
     from posebowl import report
 
     report.load()
+
+
+def _load_scoring() -> None:
+    """Load what only a run with labels needs, which brings numpy with it."""
+    importlib.import_module("posebowl.report.score_section")
 
 
 def _collect(work: _Work, spec: RunSpec) -> Path:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from posebowl.challenge import BOX_COLUMNS, COLUMNS, ID_COLUMN
 from posebowl.errors import BadDataError, InvalidPredictionsError, UsageError
@@ -17,6 +15,10 @@ from posebowl.labels import read_labels
 from posebowl.predictions import MAX_BYTES, read_bounded
 from posebowl.strict_csv import first_duplicates, parse
 from posebowl.wording import counted, first_few
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _FIX: Final = "Type: invoke score PREDICTIONS LABELS"
 TRUE_COLUMNS: Final = tuple(f"true_{column}" for column in BOX_COLUMNS)
@@ -53,6 +55,8 @@ def iou(pred: NDArray[np.number], truth: NDArray[np.number]) -> NDArray[np.float
     Returns:
         The IoU of each pair (n,), in 0..1.
     """
+    import numpy as np
+
     # By columns and in float64, in which all areas are exact.
     a, b = (np.asarray(boxes).T.astype(np.float64) for boxes in (pred, truth))
     width = np.minimum(a[2], b[2]) - np.maximum(a[0], b[0])
@@ -74,6 +78,8 @@ def score(predictions: pl.DataFrame, labels: pl.DataFrame) -> Score:
     Raises:
         BadDataError: An image that is predicted has no label.
     """
+    import numpy as np
+
     truth = labels.select(ID_COLUMN, *BOX_COLUMNS)
     # The usual case needs no join: labels and predictions in the same order.
     if not predictions[ID_COLUMN].equals(truth[ID_COLUMN]):

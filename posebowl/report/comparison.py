@@ -12,8 +12,9 @@ from posebowl.errors import Verdict
 from posebowl.files import write_text
 from posebowl.history import Run
 from posebowl.report import pictures
-from posebowl.report.charts import Chart, iou_differences, iou_pairs
+from posebowl.report.charts import Chart
 from posebowl.report.gallery import Group, Item
+from posebowl.report.iou_charts import iou_differences, iou_pairs
 from posebowl.report.page import fill
 from posebowl.report.sections import State
 from posebowl.report.text import shorten

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import numpy as np
 import polars as pl
 
 from posebowl.challenge import BOX_COLUMNS, ID_COLUMN
@@ -151,14 +150,15 @@ def choose(predictions: pl.DataFrame | None, score: Score | None) -> Gallery:
 
 
 def _by_score(table: _Table) -> list[Group]:
-    ious = table.frame["iou"].to_numpy()
-    order = np.argsort(ious, kind="stable")
+    iou = pl.col("iou")
+    rows = pl.int_range(pl.len()).sort_by(iou, maintain_order=True)
+    order = table.frame.select(rows).to_series().to_list()
     if len(order) <= WORST:
         note = "All images, worst first."
         return [Group(name="worst", title="Every image", note=note, items=table.take(order))]
     # Where more than fit miss altogether, those shown come from all over the data.
-    ties = order[: int((ious <= ious[order[0]]).sum())]
-    worst = table.take(spread(ties, WORST) if len(ties) > WORST else order[:WORST].tolist())
+    ties = order[: table.frame.filter(iou <= iou.min()).height]
+    worst = table.take(spread(ties, WORST) if len(ties) > WORST else order[:WORST])
     quarter = order[max(WORST, len(ties), len(order) * 3 // 4) :]
     best = table.take(spread(quarter, BEST)[::-1])
     return [
@@ -179,7 +179,7 @@ def _by_score(table: _Table) -> list[Group]:
 
 def _sample(table: _Table) -> list[Group]:
     height = table.frame.height
-    items = table.take(spread(np.arange(height), WORST))
+    items = table.take(spread(range(height), WORST))
     note = (
         "All images, in the order of the predictions."
         if len(items) == height
@@ -191,8 +191,8 @@ def _sample(table: _Table) -> list[Group]:
 def _suspects(table: _Table) -> Group:
     xmin, ymin, xmax, ymax = (pl.col(column) for column in BOX_COLUMNS)
     suspect = (xmin >= xmax) | (ymin >= ymax) | (pl.col("twins") >= table.shared_from)
-    rows = table.frame.select(suspect.alias("suspect")).to_series().arg_true().to_numpy()
-    left = np.array([row for row in rows[: SUSPECTS * 100] if row not in table.taken], dtype=int)
+    rows = table.frame.select(suspect.alias("suspect")).to_series().arg_true()
+    left = [row for row in rows.head(SUSPECTS * 100) if row not in table.taken]
     return Group(
         name="suspects",
         title="More with an empty or a shared box",
@@ -219,11 +219,11 @@ def _shared(table: _Table) -> tuple[SharedBox, ...]:
     )
 
 
-def spread(rows: np.ndarray[Any, Any], count: int) -> list[int]:
-    """Pick at most `count` rows at even distances, the first and the last among them."""
+def spread(rows: Sequence[int], count: int) -> list[int]:
+    """Pick at most `count` rows, two or more, at even distances, both ends among them."""
     if len(rows) <= count:
-        return [int(row) for row in rows]
-    return [int(rows[i]) for i in np.linspace(0, len(rows) - 1, count).astype(int)]
+        return list(rows)
+    return [rows[i * (len(rows) - 1) // (count - 1)] for i in range(count)]
 
 
 def is_empty(box: Box) -> bool:

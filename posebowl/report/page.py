@@ -6,7 +6,7 @@ import base64
 import hashlib
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -18,6 +18,9 @@ from posebowl.report.speed import speed_view
 from posebowl.report.text import clean, get, read_log, shorten
 from posebowl.result import Result
 from posebowl.score import Score
+
+if TYPE_CHECKING:
+    from posebowl.report.score_section import ScoreView
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _TEMPLATE: Final = "report.html.j2"
@@ -68,7 +71,7 @@ def render(
         result=result,
         headline=headline,
         platform=sections.platform_view(result),
-        score=sections.score_view(score),
+        score=_score_view(score),
         gallery=chosen,
         groups=groups,
         speed=speed_view(result),
@@ -77,6 +80,15 @@ def render(
         environment=sections.environment_rows(result),
         log=read_log(log, failed=headline.state != "pass"),
     )
+
+
+def _score_view(score: Score | None) -> ScoreView | None:
+    """Summarise a score; None where there is none, and then nothing is loaded for it."""
+    if score is None:
+        return None
+    from posebowl.report.score_section import score_view
+
+    return score_view(score)
 
 
 def load() -> None:

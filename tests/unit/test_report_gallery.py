@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import numpy as np
-
 from posebowl.report.gallery import BEST, WORST, Gallery, choose, is_empty, spread
 from posebowl.score import score
 from tests.report_samples import Box, names, shifted, table, truths
@@ -97,9 +95,9 @@ def test_labels_in_words() -> None:
 
 
 def test_spread_takes_both_ends() -> None:
-    assert spread(np.arange(100), 4) == [0, 33, 66, 99]
-    assert spread(np.arange(3), 4) == [0, 1, 2]
-    assert spread(np.arange(0), 4) == []
+    assert spread(range(100), 4) == [0, 33, 66, 99]
+    assert spread(range(3), 4) == [0, 1, 2]
+    assert spread(range(0), 4) == []
 
 
 def test_is_empty() -> None:

@@ -10,11 +10,9 @@ from posebowl.report.sections import (
     environment_rows,
     headline,
     platform_view,
-    score_view,
 )
 from posebowl.result import Meter, Result
-from posebowl.score import score
-from tests.report_samples import names, passed, shifted, table, truths
+from tests.report_samples import passed
 
 NEVER_STARTED = Result(
     run_id="r",
@@ -132,18 +130,6 @@ def test_a_run_that_never_started_has_little_to_say() -> None:
     view = platform_view(NEVER_STARTED)
     assert (view.answer, view.gauges, view.differences) == ("No", (), ())
     assert environment_rows(NEVER_STARTED) == (("Run", "r"), ("Variant", "cpu"))
-
-
-def test_score_view() -> None:
-    truth = truths(30)
-    view = score_view(score(table(names(30), shifted(truth)), table(names(31), [*truth, truth[0]])))
-    assert view is not None
-    assert sum(row.images for row in view.sizes) == 30
-    assert view.sizes[0].sizes == "under 32"
-    assert dict(view.facts)["images scored"] == "30"
-    assert dict(view.facts)["labels without prediction"] == "1"
-    assert [chart.name for chart in view.charts] == ["histogram", "size"]
-    assert score_view(None) is None
 
 
 def test_environment() -> None:

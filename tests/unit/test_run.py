@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -14,7 +16,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from posebowl import history, report, result, run
+from posebowl import history, paths, report, result, run
 from posebowl.challenge import LIMITS, Limits, Variant
 from posebowl.display import Display
 from posebowl.engines import select
@@ -403,3 +405,11 @@ def test_a_mistake_of_ours_leaves_nothing_half_done(bench: Bench) -> None:
 def test_runs_have_names_of_their_own(bench: Bench) -> None:
     names = {bench.run(FakeEngine()).run_id for _ in range(3)}
     assert len(names) == 3
+
+
+def test_a_run_without_labels_does_not_wait_for_numpy() -> None:
+    script = (
+        "import sys; from posebowl import data, history, report, run; report.load(); "
+        "sys.exit('numpy' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=paths.ROOT)

@@ -1,0 +1,82 @@
+"""What a report says of the score: facts, charts, and a table by size."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from posebowl.report.charts import Chart
+from posebowl.report.iou_charts import Floats, iou_by_size, iou_histogram
+from posebowl.score import TRUE_COLUMNS, Score
+
+_SIZES: Final = (0, 32, 64, 128, 256, 512)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SizeRow:
+    """The score of the images whose true box has a size in a range."""
+
+    sizes: str
+    images: int
+    mean_iou: float
+    below_half: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreView:
+    """The score and how it is spread."""
+
+    mean: float
+    median: float
+    facts: tuple[tuple[str, str], ...]
+    charts: tuple[Chart, ...]
+    sizes: tuple[SizeRow, ...]
+
+
+def score_view(score: Score) -> ScoreView | None:
+    """Summarise a score; None where it is that of no image."""
+    if score.frame.is_empty():
+        return None
+    ious: Floats = score.frame["iou"].to_numpy().astype(np.float64)
+    xmin, ymin, xmax, ymax = (
+        score.frame[column].to_numpy().astype(np.float64) for column in TRUE_COLUMNS
+    )
+    sizes: Floats = np.sqrt(np.maximum((xmax - xmin) * (ymax - ymin), 1.0))
+    facts = [
+        ("images scored", f"{score.count:,}"),
+        ("IoU ≥ 0.5", f"{(ious >= 0.5).mean():.0%}"),
+        ("IoU ≥ 0.75", f"{(ious >= 0.75).mean():.0%}"),
+        ("missed (IoU 0)", f"{int((ious == 0).sum()):,}"),
+    ]
+    if score.unscored:
+        facts.append(("labels without prediction", f"{score.unscored:,}"))
+    return ScoreView(
+        mean=score.mean_iou,
+        median=score.median_iou,
+        facts=tuple(facts),
+        charts=(
+            iou_histogram(ious, mean=score.mean_iou, median=score.median_iou),
+            iou_by_size(sizes, ious),
+        ),
+        sizes=_size_rows(sizes, ious),
+    )
+
+
+def _size_rows(sizes: Floats, ious: Floats) -> tuple[SizeRow, ...]:
+    rows = []
+    for low, high in zip(_SIZES, (*_SIZES[1:], math.inf), strict=True):
+        part = ious[(sizes >= low) & (sizes < high)]
+        if part.size:
+            name = f"{low} to {high:.0f}" if low and high < math.inf else f"under {high:.0f}"
+            rows.append(
+                SizeRow(
+                    sizes=name if high < math.inf else f"{low} and more",
+                    images=int(part.size),
+                    mean_iou=float(part.mean()),
+                    below_half=float((part < 0.5).mean()),
+                )
+            )
+    return tuple(rows)
