@@ -43,6 +43,7 @@ from posebowl import paths
 from posebowl.challenge import COLUMNS, FORMAT_FILE, ID_COLUMN, LABELS_FILE, Variant
 from posebowl.engines import oci_client
 from posebowl.engines.base import EngineName
+from posebowl.engines.oci import rlimits
 from posebowl.engines.oci_argv import image_name
 from posebowl.score import score_files
 
@@ -87,10 +88,12 @@ class Limits:
         if self.engine == "none":
             return [sys.executable]
         client = oci_client.connect(EngineName(self.engine))
-        mounts = {folder: "rw", paths.ROOT: "ro", weights.parent: "ro"}
+        mounts = {paths.ROOT: "ro", weights.parent: "ro", folder: "rw"}
         binds = [word for path, how in mounts.items() for word in ("-v", f"{path}:{path}:{how}")]
         argv = [*client.argv, "run", "--rm", "--network", "none", "--workdir", str(paths.ROOT)]
         argv += ["--cpus", str(self.cpus), "--memory", MEMORY, "--memory-swap", MEMORY]
+        most = rlimits().items()
+        argv += [word for name, at in most for word in ("--ulimit", f"{name}={at}:{at}")]
         argv += ["--user", f"{os.getuid()}:{os.getgid()}", "--env", f"PYTHONPATH={paths.ROOT}"]
         argv += ["--env", "HOME=/tmp", "--entrypoint", "python"]
         return [*argv, *binds, image_name(Variant.CPU)]

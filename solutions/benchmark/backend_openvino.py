@@ -36,16 +36,23 @@ class OpenVino:
     def run(self, inputs: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Run the network in the calling thread's own request."""
         requests = self.own.__dict__.setdefault("requests", {})
-        request = requests.get(inputs.shape)
-        if request is None:
+        if inputs.shape in requests:
+            return self.infer(requests[inputs.shape], inputs)
+        # Two threads that make OpenVINO's first tensors at once can wait for each other for ever:
+        # one in a constructor of its statics for Python's lock, which the other holds and waits
+        # for that constructor. So each thread's first run of a shape has the library to itself.
+        with self.lock:
             request = requests[inputs.shape] = self.compile(inputs.shape).create_infer_request()
+            return self.infer(request, inputs)
+
+    def infer(self, request: Any, inputs: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Run the network once, without a copy of the inputs."""
         return np.array(request.infer({0: inputs}, share_inputs=True)[0], np.float32)
 
     def compile(self, shape: tuple[int, ...]) -> Any:
         """Compile the network for inputs of this shape, unless that was done."""
-        with self.lock:
-            if shape not in self.compiled:
-                model = self.core.read_model(self.weights)
-                model.reshape(list(shape))
-                self.compiled[shape] = self.core.compile_model(model, "CPU", self.settings)
-            return self.compiled[shape]
+        if shape not in self.compiled:
+            model = self.core.read_model(self.weights)
+            model.reshape(list(shape))
+            self.compiled[shape] = self.core.compile_model(model, "CPU", self.settings)
+        return self.compiled[shape]
