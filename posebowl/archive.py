@@ -143,11 +143,11 @@ def open_archive(path: Path) -> IO[bytes]:
             fix=f"Did you mean {path.parent / near[0]}?" if near else f"Type: {_to_make(path)}",
         ) from None
     except ValueError as error:
-        fix = "Give the path of a submission.zip."
-        if path.is_dir():
-            inside = _zips_in(path)
+        fix = "Give the path of a zip that `invoke pack` made."
+        if (path / MAIN_SCRIPT).is_file():
             fix = f"Type: invoke pack --source {shlex.quote(str(path))}"
-            fix = f"Did you mean {path / min(inside)}?" if inside else fix
+        elif inside := _zips_in(path):
+            fix = f"Did you mean {path / inside[0]}?"
         raise BadArchiveError(f"{path} is {error}, not a zip.", fix=fix) from None
     except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
         why = getattr(error, "strerror", None) or str(error)

@@ -39,8 +39,8 @@ def number(name: str, default: int) -> int:
 class Task(invoke.Task):  # type: ignore[misc]  # invoke is not looked into
     """A task whose positional list takes all words, such as `images-*.tar` gives.
 
-    Behind every task -h and --help ask for help: neither is a short flag of the task or the first
-    of its words.
+    Words that are not there are not asked for: the task says what it lacks. So -h and --help,
+    which are no flags of a task, ask for help behind every one.
     """
 
     def get_arguments(self, ignore_unknown_help: Any = None) -> list[Any]:
@@ -49,10 +49,9 @@ class Task(invoke.Task):  # type: ignore[misc]  # invoke is not looked into
         for argument in arguments:
             argument.names = tuple(name for name in argument.names if name != "h")
         given = count_words(sys.argv, self.name, arguments)
-        if not {"-h", "--help"}.isdisjoint(behind(sys.argv, self.name)):
-            expected = [argument for argument in arguments if argument.positional]
-            for argument in expected[given:]:
-                argument.positional = False
+        expected = [argument for argument in arguments if argument.positional]
+        for argument in expected[given:]:
+            argument.positional = False
         return [
             _Words(argument, given) if argument.positional and argument.kind is list else argument
             for argument in arguments
@@ -64,7 +63,7 @@ class _Words(Argument):  # type: ignore[misc]
 
     def __init__(self, plain: Any, expected: int) -> None:
         self._value: list[str] = []
-        self._expected = max(1, expected)
+        self._expected = expected
         super().__init__(names=plain.names, kind=list, help=plain.help, positional=True)
 
     @property
@@ -78,11 +77,6 @@ class _Words(Argument):  # type: ignore[misc]
         self._value = [*self._value, word]
 
 
-def behind(argv: Sequence[str], name: str) -> list[str]:
-    """Return the words behind a task's name, which may stand behind that of its collection."""
-    return list(itertools.dropwhile(lambda word: word.rpartition(".")[2] != name, argv))[1:]
-
-
 def count_words(argv: Sequence[str], name: str, arguments: Sequence[Any]) -> int:
     """Count the words behind a task's name that are neither flags nor values of other flags."""
     takes = {
@@ -91,6 +85,6 @@ def count_words(argv: Sequence[str], name: str, arguments: Sequence[Any]) -> int
         if argument.takes_value and not argument.positional
         for flag in argument.names
     }
-    words = behind(argv, name)
+    words = list(itertools.dropwhile(lambda word: word.rpartition(".")[2] != name, argv))[1:]
     pairs = zip(["", *words], words, strict=False)
     return sum(not word.startswith("-") and before not in takes for before, word in pairs)

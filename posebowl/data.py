@@ -18,7 +18,7 @@ from posebowl.challenge import (
     IMAGES_DIR,
     LABELS_FILE,
 )
-from posebowl.data_folder import FIX_UNPACK, DataFolder, how_to_fix
+from posebowl.data_folder import FIX_UNPACK, DataFolder, how_to_fix, no_folder
 from posebowl.errors import BadDataError, UsageError
 from posebowl.files import atomic_write
 from posebowl.labels import read_labels
@@ -87,14 +87,22 @@ def make_format(root: Path, target: Path, *, force: bool = False) -> Path:
         force: Replace it if it is there.
 
     Raises:
-        BadDataError: The labels are broken, or none of their images is there.
-        UsageError: The file is there already.
+        BadDataError: The labels are missing or broken, or none of their images is there.
+        UsageError: There is no such folder, or the file is there already.
     """
     if target.exists() and not force:
         raise UsageError(
             f"{target} is there already.",
             why="Nothing of yours is replaced unasked.",
             fix="Add --force to replace it.",
+        )
+    if not root.is_dir():
+        raise no_folder(root)
+    if not (root / LABELS_FILE).is_file():
+        raise BadDataError(
+            f"{root} has no {LABELS_FILE}.",
+            why=f"{FORMAT_FILE} is made from the labels.",
+            fix=f"Download {LABELS_FILE} from the competition into {root}.",
         )
     here = pl.Series([path.stem for path in (root / IMAGES_DIR).glob("*.png")], dtype=pl.String)
     ids = read_labels(root / LABELS_FILE)[ID_COLUMN]

@@ -80,9 +80,16 @@ def _complete(root: Path, *, is_demo: bool, scratch: Path | None) -> DataFolder:
     # A plain folder without a single photo is no better than none.
     has_images = images.is_dir() and any(images.glob("*.png"))
     if not has_images:
-        fix = f"{how_to_fix(FIX_UNPACK, root)} Or move its tables away to use the demo set."
+        fix = how_to_fix(FIX_UNPACK, root)
         if any(root.glob("*.png")):
             fix = f"Move the photos into {images}."
+        elif not _is_filled(root):
+            raise BadDataError(
+                f"{root} is no data folder: it holds neither {IMAGES_DIR}/ nor a table.",
+                fix=f"Name one that does, such as data/demo. {fix}",
+            )
+        elif root == DATA:
+            fix = f"{fix} Or move its tables away to use the demo set."
         raise BadDataError(f"{root} is half filled: {images} holds no photos.", fix=fix)
     if not form.is_file() and not labels.is_file():
         raise BadDataError(

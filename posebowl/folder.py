@@ -26,12 +26,24 @@ LOCK_FILE: Final = ".lock"
 
 
 @contextlib.contextmanager
-def held(out: Path) -> Iterator[None]:
-    """Hold the folder of the results; the kernel lets go of it should this process die."""
+def held(out: Path, *, leave: bool = True) -> Iterator[None]:
+    """Hold the folder of the results; the kernel lets go of it should this process die.
+
+    Args:
+        out: The folder, made if need be.
+        leave: Leave the lock's file, by which a folder of results is known; False takes one away
+            that was not there before.
+    """
     out.mkdir(parents=True, exist_ok=True)
+    lock = out / LOCK_FILE
+    leave = leave or lock.exists()
     try:
-        with FileLock(out / LOCK_FILE, timeout=0):
-            yield
+        with FileLock(lock, timeout=0):
+            try:
+                yield
+            finally:
+                if not leave:
+                    lock.unlink(missing_ok=True)
     except Timeout:
         raise BusyError(
             f"Another run is at work in {out}.",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from posebowl import quantities
-from posebowl.challenge import Variant
+from posebowl.challenge import MIB, Variant
 from posebowl.engines.base import EngineName, Limit
 from posebowl.errors import UsageError
 
@@ -19,6 +19,8 @@ _REGISTRY: Final = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+)(:\d+)?(/[a-z0
 _TRUE: Final = ("true", "yes", "on", "1")
 _FALSE: Final = ("false", "no", "off", "0")
 AUTO: Final = "auto"
+LEAST_MEMORY: Final = 16 * MIB
+"""With less, engines cannot even start main.sh."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +81,13 @@ def _whole(text: str) -> int:
     return number
 
 
+def _memory(text: str) -> int:
+    size = quantities.size(text)
+    if size < LEAST_MEMORY:
+        raise ValueError(text)
+    return size
+
+
 def _count(text: str) -> int:
     return 0 if text.strip() == "0" else _whole(text)
 
@@ -136,8 +145,8 @@ DURATION: Final = Kind(
     read=quantities.seconds,
     toml=float,
 )
-SIZE: Final = Kind(
-    expects="a size, such as 512m or 4g", example="4g", read=quantities.size, toml=float
+MEMORY: Final = Kind(
+    expects="a size of 16m or more, such as 512m or 4g", example="4g", read=_memory, toml=float
 )
 FOLDER: Final = Kind(expects="a folder", example="~/posebowl", read=_path, is_path=True)
 FILE: Final = Kind(expects="a file", example="~/ca.pem", read=_path, is_path=True)

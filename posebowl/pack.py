@@ -47,6 +47,7 @@ PROGRESS_BYTES: Final = 200_000_000
 """From here on a progress bar is shown."""
 
 _BLOCK: Final = 4 << 20
+_FIX_SOURCE: Final = f"Name the folder that holds {MAIN_SCRIPT}: --source FOLDER"
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip can hold."""
 _ZIP64_BYTES: Final = (1 << 31) - 1
@@ -89,7 +90,7 @@ def _did_you_mean(name: str, there: list[str]) -> str:
         return f"Did you mean {near[0]}?"
     if there:
         return f"There are: {first_few(there, len(there), 12)}."
-    return f"Name the folder that holds {MAIN_SCRIPT}: --source FOLDER"
+    return _FIX_SOURCE
 
 
 def pack(
@@ -144,11 +145,8 @@ def pack(
 def _check_arguments(source: Path, target: Path, *, force: bool) -> None:
     if not source.is_dir():
         if source.exists():
-            fix = f"Name the folder that it is in: --source {shlex.quote(str(source.parent))}"
-            raise UsageError(f"{source} is not a folder.", fix=fix)
-        there = []
-        if source.parent.is_dir():
-            there = sorted(path.name for path in source.parent.iterdir() if path.is_dir())
+            raise UsageError(f"{source} is not a folder.", fix=_FIX_SOURCE)
+        there = sorted(path.parent.name for path in source.parent.glob(f"*/{MAIN_SCRIPT}"))
         raise UsageError(f"There is no folder {source}.", fix=_did_you_mean(source.name, there))
     if target.is_dir():
         inside = shlex.quote(str(target / "submission.zip"))

@@ -125,7 +125,7 @@ def score_files(predictions: Path, labels: Path, *, max_bytes: int = MAX_BYTES) 
     """Score a CSV of predictions, in any order, against a CSV of labels.
 
     Raises:
-        UsageError: One of the files is missing.
+        UsageError: One of the files is missing, or the labels are a folder.
         BadOutputError: The predictions are not a regular file, or too large.
         InvalidPredictionsError: They break the format, or name an image twice.
         BadDataError: The labels are broken, or an image that is predicted has no label.
@@ -133,6 +133,8 @@ def score_files(predictions: Path, labels: Path, *, max_bytes: int = MAX_BYTES) 
     for path in (predictions, labels):
         if not os.path.lexists(path):
             raise UsageError(f"There is no {path}.", fix=_FIX)
+    if labels.is_dir():
+        raise UsageError(f"{labels} is a folder, not a CSV of labels.", fix=_FIX)
     content = read_bounded(predictions, max_bytes=max_bytes, fix=_FIX)
     frame = parse(content, name=predictions.name)
     if duplicates := first_duplicates(frame[ID_COLUMN]):

@@ -77,7 +77,7 @@ class Settings:
         float | None, Declared(kind=kinds.DURATION, help="wall time of a run", unset="105m")
     ]
     memory: Annotated[
-        int | None, Declared(kind=kinds.SIZE, help="memory of a run", unset="4g; 16g for gpu")
+        int | None, Declared(kind=kinds.MEMORY, help="memory of a run", unset="4g; 16g for gpu")
     ]
     cpus: Annotated[
         int | None, Declared(kind=kinds.WHOLE, help="processor cores of a run", unset="3")

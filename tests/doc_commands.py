@@ -249,6 +249,10 @@ def _read_invoke(words: Sequence[str], whole: str) -> None:
         parsed = parser.parse_argv(list(words))
     if not parsed or parsed.unparsed:
         raise WrongCommandError(f"invoke does not take all of it: {whole}")
+    for context in parsed:
+        needed = tasks.ns[context.name].positional
+        if missing := [name for name in needed if not context.args[name].value]:
+            raise WrongCommandError(f"{', '.join(missing)} missing: {whole}")
 
 
 def _speak(words: Sequence[str], whole: str) -> None:

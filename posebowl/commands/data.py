@@ -90,6 +90,7 @@ def unpack_data(
     from posebowl import cli, paths, shown
     from posebowl import unpack as unpacking
 
+    cli.required("data.unpack", archives=archives)
     target = config.load(data=out).data or paths.DATA
     done = unpacking.unpack([Path(name) for name in archives], target, force=force)
     cli.present(done, shown.unpacked, as_json=json)

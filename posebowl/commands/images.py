@@ -114,10 +114,14 @@ def shell(
     import tempfile
 
     from posebowl import data_folder
+    from posebowl.archive import open_archive
     from posebowl.images import build as image_build
     from posebowl.images import inside as image_inside
 
     settings = config.load(variant=variant, engine=engine, data=data)
+    archive = Path(zip).expanduser() if zip else None
+    if archive is not None:
+        open_archive(archive).close()
     with tempfile.TemporaryDirectory() as scratch:
         folder = data_folder.find(settings.data, scratch=Path(scratch))
         return image_inside.shell(
@@ -125,7 +129,7 @@ def shell(
             settings.variant,
             images=folder.images,
             submission_format=folder.submission_format,
-            archive=Path(zip).expanduser() if zip else None,
+            archive=archive,
             command=command,
         )
 

@@ -62,6 +62,8 @@ def compare(
     json: bool = False,
 ) -> None:
     """Say what changed from one run to another."""
+    from shlex import quote
+
     from posebowl import cli, runs_shown
     from posebowl import compare as comparing
     from posebowl import history as kept
@@ -70,7 +72,11 @@ def compare(
 
     if top < 0:
         raise UsageError(f"--top is {top}.", why="It is a number of images.", fix="Give 0 or more.")
+    cli.required("compare", before=before, after=after)
     page = Path(html).expanduser() if html else None
+    if page is not None and page.is_dir():
+        inside = page / "compare.html"
+        raise UsageError(f"{page} is a folder.", fix=f"Type: --html {quote(str(inside))}")
     if page is not None and page.exists() and not force:
         raise UsageError(
             f"{page} is there already.",

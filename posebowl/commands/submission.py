@@ -121,6 +121,7 @@ def score(_: Context, predictions: str, labels: str, json: bool = False) -> None
     from posebowl import cli, shown
     from posebowl import score as scoring
 
+    cli.required("score", predictions=predictions, labels=labels)
     result = scoring.score_files(Path(predictions), Path(labels))
     if json:
         fields = ("mean_iou", "median_iou", "count", "unscored")
@@ -150,6 +151,6 @@ def clean(_: Context, folder: str = "", history: bool = False, json: bool = Fals
             why="Only a folder that holds the results of runs can be cleaned.",
             fix="Type: invoke clean",
         )
-    with held(place):
+    with held(place, leave=False):
         done = cleaning.clean(place, with_history=history)
         cli.present(done, shown.cleaned, as_json=json)

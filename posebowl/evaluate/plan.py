@@ -121,6 +121,9 @@ def _hash(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
+_FIX: Final = "Name zips, or a folder of zips: invoke evaluate submissions/"
+
+
 def collect(places: Sequence[Path]) -> tuple[Submission, ...]:
     """Find the zips that a user names, and those in the folders that they name.
 
@@ -135,13 +138,13 @@ def collect(places: Sequence[Path]) -> tuple[Submission, ...]:
             if not zips:
                 raise UsageError(
                     f"There is no zip in {place}.",
-                    fix="Name zips, or a folder of zips: invoke evaluate submissions/",
+                    fix=_FIX,
                 )
             found |= {path: _name(path.relative_to(place), place) for path in zips}
         elif place.exists():
             found[place] = _name(Path(place.name), place.absolute().parent)
         else:
-            raise UsageError(f"There is no {place}.", fix="Name a zip, or a folder of zips.")
+            raise UsageError(f"There is no {place}.", fix=_FIX)
     if not found:
         raise UsageError(
             "No submission is named.", fix="Type: invoke evaluate submission/submission.zip"

@@ -99,14 +99,18 @@ def test_a_missing_zip_suggests_the_one_that_is_there(tmp_path: Path):
     assert caught.value.fix == f"Type: invoke pack --solution NAME --out {path}"
 
 
-def test_a_folder_is_packed_first_unless_a_zip_is_in_it(tmp_path: Path):
+def test_a_folder_is_to_be_packed_or_holds_the_zip(tmp_path: Path):
     with pytest.raises(BadArchiveError, match="is a folder, not a zip") as caught:
         inspect(tmp_path)
-    assert caught.value.fix == f"Type: invoke pack --source {tmp_path}"
+    assert "invoke pack" in caught.value.fix
     path = write(tmp_path, tree({"main.sh": MAIN}))
     with pytest.raises(BadArchiveError) as caught:
         inspect(tmp_path)
     assert caught.value.fix == f"Did you mean {path}?"
+    (tmp_path / "main.sh").write_bytes(MAIN)
+    with pytest.raises(BadArchiveError) as caught:
+        inspect(tmp_path)
+    assert caught.value.fix == f"Type: invoke pack --source {tmp_path}"
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,13 @@ def test_a_half_filled_folder_says_what_is_missing(
     assert "half filled" in caught.value.what
     assert what in caught.value.what
     assert fix in caught.value.fix
+    assert "demo set" not in caught.value.fix
+
+
+def test_any_other_folder_is_no_data_folder(tmp_path: Path) -> None:
+    with pytest.raises(BadDataError, match="is no data folder") as caught:
+        find(tmp_path)
+    assert "such as data/demo" in caught.value.fix
 
 
 def test_nothing_at_all_is_an_error(tmp_path: Path) -> None:

@@ -16,8 +16,15 @@ def test_one_holds_it_at_a_time(tmp_path: Path) -> None:
         with pytest.raises(BusyError) as caught, held(out):
             pytest.fail("held twice")
         assert "--out" in caught.value.fix
-    with held(out):
+    with held(out, leave=False):
         assert out.is_dir()
+    assert [path.name for path in out.iterdir()] == [".lock"]
+
+
+def test_holding_a_folder_of_others_leaves_nothing(tmp_path: Path) -> None:
+    with held(tmp_path, leave=False), pytest.raises(BusyError), held(tmp_path):
+        pytest.fail("held twice")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_clear_takes_only_what_runs_left(tmp_path: Path) -> None:

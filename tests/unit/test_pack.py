@@ -19,6 +19,7 @@ from posebowl.challenge import ArchiveLimits
 from posebowl.errors import BadArchiveError, PoseBowlError, UsageError
 from posebowl.pack import find_solution, pack
 from posebowl.paths import RUNTIME
+from posebowl.selection import JUNK
 from posebowl.shell import SyntaxCheck
 
 MAIN = "#!/bin/sh\npython src/main.py\n"
@@ -77,7 +78,7 @@ NAME = st.text(
     st.characters(exclude_categories=["C", "Z"], exclude_characters='/\\:*?"<>|.~'),
     min_size=1,
     max_size=12,
-).filter(lambda name: len(name.encode()) < 100)
+).filter(lambda name: len(name.encode()) < 100 and not JUNK.match_file(f"{name}/"))
 PATH = st.lists(NAME, min_size=1, max_size=3).map("/".join)
 TREE = st.dictionaries(PATH, st.tuples(st.binary(max_size=200), st.booleans()), max_size=8)
 
@@ -167,7 +168,7 @@ def test_a_missing_folder_suggests_another(tmp_path: Path):
     assert "--source FOLDER" in caught.value.fix
     with pytest.raises(UsageError, match="not a folder") as caught:
         pack(tmp_path / "benchmark" / "main.sh", tmp_path / "a.zip")
-    assert caught.value.fix.endswith(f": --source {tmp_path / 'benchmark'}")
+    assert "--source FOLDER" in caught.value.fix
     for name in ("../x", "", ".", "a/b"):
         with pytest.raises(UsageError):
             find_solution(name, solutions=tmp_path)

@@ -164,6 +164,8 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(BadOutputError, match="a folder") as caught:
         score_files(tmp_path, pred)
     assert "invoke score" in caught.value.fix
+    with pytest.raises(UsageError, match="a folder"):
+        score_files(pred, tmp_path)
 
 
 def test_an_image_predicted_twice_is_refused(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ WRONG = [
     ("run --engine lxc", 2, '--engine is "lxc".'),
     ("run --time-limit soon", 2, '--time-limit is "soon".'),
     ("run --memory lots", 2, '--memory is "lots".'),
-    ("run --memory 0.1", 2, '--memory is "0.1".'),
+    ("run --memory 15m", 2, '--memory is "15m".'),
     ("run --cpus abc", 2, '--cpus is "abc".'),
     ("run --cpus -1", 2, '--cpus is "-1".'),
     ("run --waive [red]x[/]", 2, '--waive is "[red]x[/]".'),
@@ -119,8 +119,17 @@ WRONG = [
     ("score none.csv none.csv", 2, "There is no none.csv."),
     ("data.check --folder none", 2, "none is no folder."),
     ("data.render --count x", 2, '--count is "x".'),
-    ("data.format --folder none", 23, "none"),
+    ("data.format --folder none", 2, "none is no folder."),
+    ("data.format --folder .", 23, ". has no train_labels.csv."),
+    ("data.check --folder .", 23, ". is no data folder"),
     ("data.unpack none.tar other.tar", 23, "none.tar cannot be read"),
+    ("data.unpack", 2, "data.unpack needs --archives."),
+    ("compare last", 2, "compare needs --after."),
+    ("compare last last --html .", 2, ". is a folder."),
+    ("score", 2, "score needs --predictions."),
+    ("evaluate", 2, "No submission is named."),
+    ("benchmark.train", 2, "benchmark.train needs --data."),
+    ("shell --zip none.zip --command true", 10, "There is no none.zip."),
 ]
 
 
@@ -138,7 +147,7 @@ def test_wrong_inputs_are_told_in_a_sentence(
     assert (tmp_path / "file").read_text() == "mine"
 
 
-@pytest.mark.parametrize("line", ["run --nonsense", "run --zip", "nonsense", "score"])
+@pytest.mark.parametrize("line", ["run --nonsense", "run --zip", "nonsense", "check a.zip"])
 def test_what_invoke_itself_refuses(line: str, tmp_path: Path) -> None:
     done = invoke(*line.split(), cwd=tmp_path)
     assert done.returncode == 1
