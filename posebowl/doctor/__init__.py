@@ -17,6 +17,7 @@ Probe = Callable[[], Iterable[Finding]]
 PROBES: Final[tuple[tuple[str, Probe], ...]] = (
     ("uv", tools.uv),
     ("uv.lock", tools.lock),
+    ("python", tools.python),
     ("settings", tools.settings),
     ("docker", lambda: engines.containers(EngineName.DOCKER)),
     ("podman", lambda: engines.containers(EngineName.PODMAN)),

@@ -1,10 +1,16 @@
-"""uv, the lock and the settings."""
+"""uv, the lock, Python and the settings."""
 
 from __future__ import annotations
 
+import platform
 import re
+import sys
 import tomllib
 from collections.abc import Iterator
+from importlib.util import cache_from_source
+from pathlib import Path
+
+import polars as pl
 
 from posebowl import config, environments, paths, process
 from posebowl.doctor.findings import Finding, State, of_error
@@ -66,6 +72,22 @@ def lock() -> Iterator[Finding]:
         fix = "Type: uv lock --check"
         text = f"{unclear} offline"
         yield Finding(name="uv.lock", state=State.WARNING, text=text, fix=fix)
+
+
+def python() -> Iterator[Finding]:
+    """Tell whether each command has to compile its libraries anew."""
+    version = platform.python_version()
+    libraries = Path(pl.__file__)
+    if not sys.dont_write_bytecode or Path(cache_from_source(str(libraries))).is_file():
+        yield Finding(name="python", state=State.GOOD, text=version)
+        return
+    yield Finding(
+        name="python",
+        state=State.WARNING,
+        text=f"{version} keeps nothing that it compiles (PYTHONDONTWRITEBYTECODE is set): each "
+        "command takes half a second longer",
+        fix="Type: uv sync --compile-bytecode",
+    )
 
 
 def settings() -> Iterator[Finding]:

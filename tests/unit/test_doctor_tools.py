@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import py_compile
+import sys
 from pathlib import Path
 
 import pytest
@@ -90,3 +92,25 @@ def test_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("POSEBOWL_CPUS", "two")
     (finding,) = tools.settings()
     assert (finding.state, finding.fix) == (State.BAD, "Type: export POSEBOWL_CPUS=3")
+
+
+@pytest.mark.parametrize(
+    ("writes", "compiled", "state"),
+    [
+        (True, False, State.GOOD),
+        (False, True, State.GOOD),
+        (False, False, State.WARNING),
+    ],
+)
+def test_a_python_that_compiles_its_libraries_in_each_command(
+    writes: bool, compiled: bool, state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = tmp_path / "polars.py"
+    library.touch()
+    monkeypatch.setattr(tools.pl, "__file__", str(library))
+    monkeypatch.setattr(sys, "dont_write_bytecode", not writes)
+    if compiled:
+        py_compile.compile(str(library))
+    (finding,) = tools.python()
+    assert finding.state is state
+    assert ("--compile-bytecode" in finding.fix) is (state is State.WARNING)
