@@ -53,7 +53,7 @@ def _guarded(function: Callable[..., int | None]) -> Callable[..., None]:
         except (PoseBowlError, OSError) as error:
             if _debugging(sys.argv):
                 raise
-            shown = error if isinstance(error, PoseBowlError) else _of_the_host(error)
+            shown = error if isinstance(error, PoseBowlError) else oserrors.as_error(error)
             console.show_error(shown, as_json=bool(options.get("json")))
             code = shown.exit_code
         except KeyboardInterrupt:
@@ -90,13 +90,6 @@ def _end_as_ctrl_c(*names: str) -> None:
     for number in (getattr(signal, name, None) for name in names):
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
-
-
-def _of_the_host(error: OSError) -> PoseBowlError:
-    place = f"{error.filename}: " if error.filename else ""
-    what = f"{place}{error.strerror or error}."
-    why, fix = oserrors.explain(error)
-    return PoseBowlError(what, why=why, fix=fix)
 
 
 def _debugging(argv: Sequence[str]) -> bool:

@@ -7,6 +7,8 @@ import shlex
 from pathlib import Path
 from typing import Final
 
+from posebowl.errors import PoseBowlError
+
 _WHY: Final = {
     errno.ENOSPC: "The disk is full.",
     errno.EDQUOT: "Your share of the disk is used up.",
@@ -23,6 +25,13 @@ _WHY: Final = {
     errno.EIO: "The disk does not answer as it should.",
 }
 _ANY: Final = "Check the path, its permissions and the disk."
+
+
+def as_error(error: OSError) -> PoseBowlError:
+    """Say in our own words what the system refused."""
+    place = f"{error.filename}: " if error.filename else ""
+    why, fix = explain(error)
+    return PoseBowlError(f"{place}{error.strerror or error}.", why=why, fix=fix)
 
 
 def explain(error: OSError, place: Path | None = None) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+from posebowl import oserrors
 from posebowl.console import note, show_error
 from posebowl.errors import PoseBowlError
 
@@ -13,9 +14,10 @@ def run(main: Callable[[], None]) -> None:
     """Run a program to its end and exit with its code."""
     try:
         main()
-    except PoseBowlError as error:
-        show_error(error)
-        sys.exit(error.exit_code)
+    except (PoseBowlError, OSError) as error:
+        shown = error if isinstance(error, PoseBowlError) else oserrors.as_error(error)
+        show_error(shown)
+        sys.exit(shown.exit_code)
     except KeyboardInterrupt:
         note("Stopped.")
         sys.exit(130)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from posebowl.benchmark.compose import Paste
 from posebowl.benchmark.views import Mix
+from posebowl.errors import UsageError
 from posebowl.parser import Parser
 
 
@@ -75,7 +76,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, help="stop after so many steps, not minutes")
     parser.add_argument("--every-minutes", type=float, default=plain.every_minutes)
     parser.add_argument("--seed", type=int, default=plain.seed)
-    parser.add_argument("--device", default=plain.device, help="auto, cpu, cuda")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default=plain.device)
     parser.add_argument("--precision", choices=("auto", "bf16", "fp32"), default=plain.precision)
     parser.add_argument("--threads", type=int, help="processors to use")
     parser.add_argument("--resume", action="store_true", help="go on from OUT/last.pt")
@@ -84,7 +85,12 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def asked(args: argparse.Namespace) -> Recipe:
-    """Return the recipe that a command line asks for."""
+    """Return the recipe that a command line asks for.
+
+    Raises:
+        UsageError: A number makes no sense.
+    """
+    _refuse_what_cannot_be(args)
     return Recipe(
         model=args.model,
         start=str(args.start or ""),
@@ -104,3 +110,21 @@ def asked(args: argparse.Namespace) -> Recipe:
         backgrounds=tuple(str(folder) for folder in args.backgrounds),
         paste=Paste(share=args.pasted),
     )
+
+
+def _refuse_what_cannot_be(args: argparse.Namespace) -> None:
+    for name in ("minutes", "every_minutes", "steps", "batch", "rate", "threads"):
+        value = getattr(args, name)
+        if value is not None and not value > 0:  # NaN is no number above zero either
+            flag = f"--{name.replace('_', '-')}"
+            raise UsageError(
+                f"{flag} {value} is not above zero.",
+                why="Training would never end, or never begin.",
+                fix=f"Leave {flag} out, or give a number above zero.",
+            )
+    if not 0 <= args.pasted <= 1:
+        raise UsageError(
+            f"--pasted {args.pasted} is no share.",
+            why="It is the share of the views that are made by copy and paste.",
+            fix="Give a number from 0 to 1, such as --pasted 0.45.",
+        )

@@ -25,3 +25,27 @@ def test_what_is_said_holds():
 def test_what_cannot_be_read_is_an_error_in_words():
     with pytest.raises(UsageError, match="--minutes: invalid float value: 'soon'"):
         parse([*NEEDED, "--minutes", "soon"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--minutes", "-3"),
+        ("--minutes", "nan"),
+        ("--every-minutes", "0"),
+        ("--steps", "0"),
+        ("--batch", "-1"),
+        ("--rate", "0"),
+        ("--threads", "0"),
+        ("--pasted", "1.5"),
+        ("--pasted", "nan"),
+    ],
+)
+def test_a_number_that_makes_no_sense_is_refused(words):
+    with pytest.raises(UsageError, match=words[0]):
+        asked(parse([*NEEDED, *words]))
+
+
+def test_a_device_that_is_none_is_refused():
+    with pytest.raises(UsageError, match="--device"):
+        parse([*NEEDED, "--device", "zzz"])
