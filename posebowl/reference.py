@@ -50,7 +50,8 @@ def sessions() -> list[dict[str, Any]]:
 def _task(name: str, task: Any) -> Iterator[str]:
     # Invoke takes the help out of a task while it lists the arguments.
     arguments = list(copy.deepcopy(task).get_arguments())
-    given = [argument for argument in arguments if argument.positional]
+    # What a task takes is asked of the task: arguments tell what this command line gives.
+    given = [argument for argument in arguments if argument.name in task.positional]
     words = "".join(f" {argument.name.upper()}" for argument in given)
     yield f"### invoke {name}"
     yield ""
@@ -63,13 +64,13 @@ def _task(name: str, task: Any) -> Iterator[str]:
     if arguments:
         yield "| option | what it is |"
         yield "|---|---|"
-        yield from (f"| {_names(one)} | {_cell(one.help or '')} |" for one in arguments)
+        for one in arguments:
+            shown = f"`{one.name.upper()}`" if one in given else _flags(one)
+            yield f"| {shown} | {_cell(one.help or '')} |"
         yield ""
 
 
-def _names(argument: Any) -> str:
-    if argument.positional:
-        return f"`{argument.name.upper()}`"
+def _flags(argument: Any) -> str:
     whole = issubclass(argument.kind, int)
     value = "" if argument.kind is bool else " NUMBER" if whole else " TEXT"
     flags = [f"{'-' if len(name) == 1 else '--'}{name}{value}" for name in argument.names]

@@ -30,8 +30,10 @@ def test_every_flag_is_there_with_its_help(page: str) -> None:
     for name in tasks.ns.task_names:
         section = page.partition(f"### invoke {name}\n")[2].partition("\n### ")[0]
         rows = [line for line in section.splitlines() if line.startswith("| `")]
-        for argument in copy.deepcopy(tasks.ns[name]).get_arguments():
-            flag = argument.name.upper() if argument.positional else f"--{argument.names[0]}"
+        task = copy.deepcopy(tasks.ns[name])
+        for argument in task.get_arguments():
+            is_word = argument.name in task.positional
+            flag = argument.name.upper() if is_word else f"--{argument.names[0]}"
             (row,) = (row for row in rows if re.match(rf"\| `{flag}[ `]", row))
             assert re.fullmatch(r"\| (`[^`]+`(, )?)+ \| \w.+ \|", row), row
 
