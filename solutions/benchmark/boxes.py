@@ -99,7 +99,7 @@ def close_up(
     in_height, in_width = size
     need = max((box[2] - box[0]) / in_width, (box[3] - box[1]) / in_height) / fill
     need = max(need, 1 / enlarge)
-    # Even, since what has an odd side cannot be halved where it is scaled (photos.resize).
+    # Even, since what has an odd side is slow to halve where it is scaled (photos.resize).
     window_width = min(width, 2 * math.ceil(need * in_width / 2))
     window_height = min(height, 2 * math.ceil(need * in_height / 2))
     x = round((box[0] + box[2] - window_width) / 2)

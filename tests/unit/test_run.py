@@ -5,113 +5,23 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
-import subprocess
-import sys
-import zipfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
-from posebowl import history, paths, report, result, run
+from posebowl import history, report, result, run
 from posebowl.challenge import LIMITS, Limits, Variant
 from posebowl.display import Display
-from posebowl.engines import select
-from posebowl.engines.base import Engine, EngineName, Limit, Outcome, RunSpec, Sample, Stop, Watcher
+from posebowl.engines.base import Limit, Outcome, RunSpec, Stop, Watcher
 from posebowl.errors import BadArchiveError, BusyError, EngineError, LimitUnenforcedError, Verdict
 from posebowl.process import ProcessError
-from posebowl.result import Meter, Result
-from tests.conftest import BOXES, IDS, write_table
-
-OUTCOME = Outcome(
-    exit_code=0,
-    stopped_by=None,
-    started_after_s=0.1,
-    wall_s=3.0,
-    cpu_s=6.0,
-    peak_memory_bytes=100,
-    output_bytes=10,
-    log_bytes=6,
-    oom_kills=0,
-    samples=(Sample(elapsed_s=1.0, memory_bytes=100, cpu_s=2.0),),
-    unenforced={Limit.CPUS: "by affinity"},
-    environment={"lock": "abc"},
-)
-RESULTS = {"submission.csv", "log.txt", "result.json", "report.html"}
-
-
-def valid(spec: RunSpec) -> None:
-    """Write what a good submission writes."""
-    write_table(spec.output / "submission.csv", BOXES)
-
-
-@dataclass
-class FakeEngine:
-    """Writes what it is told to, and ends as it is told to."""
-
-    writes: Callable[[RunSpec], None] = valid
-    ends: Outcome | BaseException = OUTCOME
-    specs: list[RunSpec] = field(default_factory=list)
-    name: EngineName = EngineName.PODMAN
-
-    def unavailable(self) -> str | None:
-        return None
-
-    def prepare(self, spec: RunSpec, watch: Watcher) -> None:
-        pass
-
-    def reap(self) -> None:
-        pass
-
-    def execute(self, spec: RunSpec, watch: Watcher) -> Outcome:
-        watch.admit()
-        self.specs.append(spec)
-        watch.line("hello")
-        spec.log.write_text("hello\n")
-        self.writes(spec)
-        if isinstance(self.ends, BaseException):
-            raise self.ends
-        return self.ends
-
-
-@dataclass
-class Bench:
-    """Runs a made-up engine in a folder."""
-
-    folder: Path
-    data: Path
-    monkeypatch: pytest.MonkeyPatch
-
-    @property
-    def out(self) -> Path:
-        return self.folder / "out"
-
-    def request(self, **changes: object) -> run.Request:
-        archive = self.folder / "submission.zip"
-        if not archive.exists():
-            with zipfile.ZipFile(archive, "w") as file:
-                file.writestr("main.sh", "true\n")
-                file.writestr("main.py", "import onnx\n")
-                file.writestr("model.onnx", "weights")
-        request = run.Request(archive=archive, out=self.out, data=self.data)
-        return replace(request, **changes)  # type: ignore[arg-type]
-
-    def run(self, engine: FakeEngine, **changes: object) -> Result:
-        def prepared(_name: object, spec: RunSpec, watch: Watcher, **_: object) -> Engine:
-            engine.prepare(spec, watch)
-            return engine
-
-        self.monkeypatch.setattr(select, "prepared", prepared)
-        ended = run.run(self.request(**changes), Display(quiet=True))
-        assert result.read(self.out / "result.json") == ended
-        assert {path.name for path in self.out.glob(".run-*")} == set()
-        return ended
-
-    def files(self) -> set[str]:
-        return {path.name for path in self.out.iterdir()} - {".lock", "history"}
+from posebowl.result import Meter
+from tests.conftest import IDS, write_table
+from tests.run_bench import OUTCOME, RESULTS, Bench, FakeEngine, valid
 
 
 @pytest.fixture
@@ -405,11 +315,3 @@ def test_a_mistake_of_ours_leaves_nothing_half_done(bench: Bench) -> None:
 def test_runs_have_names_of_their_own(bench: Bench) -> None:
     names = {bench.run(FakeEngine()).run_id for _ in range(3)}
     assert len(names) == 3
-
-
-def test_a_run_without_labels_does_not_wait_for_numpy() -> None:
-    script = (
-        "import sys; from posebowl import data, history, report, run; report.load(); "
-        "sys.exit('numpy' in sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", script], check=True, cwd=paths.ROOT)

@@ -60,7 +60,7 @@ def test_close_up_lies_in_the_photo_and_holds_the_box(x, y, wide, high, fill):
     assert shown[2] <= 321
     assert shown[3] <= 257
     assert window.shown_width == 320 or window.shown_height == 256
-    assert window.width % 2 == window.height % 2 == 0  # so that it can be halved
+    assert window.width % 2 == window.height % 2 == 0  # quick to halve
     np.testing.assert_allclose(window.to_photo(shown), box, atol=1e-6)
 
 

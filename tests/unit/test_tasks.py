@@ -94,6 +94,8 @@ AFTER_MAIN = {"numpy", "pandas", "PIL", "jinja2", "rich.progress", "posebowl.rep
     [
         ("tasks", AFTER_MAIN | {"polars", "rich", "posebowl.run", "posebowl.cli"}),
         ("posebowl.cli, posebowl.display, posebowl.run, posebowl.summary", AFTER_MAIN | {"polars"}),
+        ("posebowl.run, posebowl.data, posebowl.history", {"numpy"}),
+        ("posebowl.report; posebowl.report.load()", {"numpy"}),
     ],
 )
 def test_nobody_waits_for_what_is_needed_later(module: str, later: set[str]) -> None:
