@@ -106,7 +106,7 @@ def main() -> None:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: args.cpus])
     cpus = min(args.cpus, len(os.sched_getaffinity(0)))
     limits = Limits(cpus=cpus, engine=args.engine)
-    console = Console(width=110)
+    console, progress = Console(width=110), Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="posebowl-inference-") as name:
         folder = Path(name)
         ways = choose(args, folder)
@@ -116,7 +116,7 @@ def main() -> None:
         results = []
         for way in ways:
             results.append(measure(way, many, one, limits, args))
-            console.print(f"[dim]{way.name}: {results[-1].images_per_s:.1f} photos/s", style="dim")
+            progress.print(f"{way.name}: {results[-1].images_per_s:.1f} photos/s", style="dim")
         scaled = list(scale(args, folder, limits))
     if args.json:
         print(json.dumps({"ways": [asdict(r) for r in results], "scale": scaled}, indent=2))

@@ -73,7 +73,7 @@ def evaluate(weights: Path, data: Path) -> Evaluation:
     samples = read_labels(data)
     network: Any = solution.module("network")
     try:
-        loaded = network.load(weights, backend="onnxruntime", device="auto", threads=1)
+        loaded = network.load(weights, backend="onnxruntime", device="auto")
     except network.NetworkError as error:
         raise UsageError(
             f"{weights} cannot be used.", why=str(error), fix="Make it with benchmark.export."

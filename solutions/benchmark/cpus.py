@@ -2,7 +2,7 @@
 
 os.cpu_count() names those of the machine. A container may have fewer: by its affinity mask
 (`docker run --cpuset-cpus`) or by the quota of its cgroup (`docker run --cpus`). More threads
-than that only wait for each other.
+or processes than that only wait for each other.
 """
 
 from __future__ import annotations

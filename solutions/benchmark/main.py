@@ -6,46 +6,21 @@ import argparse
 import logging
 import sys
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
-from itertools import chain, islice
 from pathlib import Path
-from typing import TypeVar
 
 import cpus
 import network
-from looks import Looks, find, half
-from photos import BrokenPhotoError, Photo, read
-from table import Pixels, Predictions, read_ids
+from looks import Looks, half
+from table import Predictions, read_ids
+from workers import Worker, answers
 
 HERE = Path(__file__).resolve().parent
 WARNINGS = 20
 """Broken photos that are named in the log; more are only counted."""
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
 log = logging.getLogger("benchmark")
-
-
-class Reader:
-    """Reads photos, and says which are broken without flooding the log."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.broken = 0
-
-    def __call__(self, image_id: str) -> Photo | None:
-        """Decode a photo; None, and a warning, if that cannot be done."""
-        try:
-            return read(self.folder / f"{image_id}.png")
-        except BrokenPhotoError as error:
-            self.broken += 1
-            if self.broken <= WARNINGS:
-                log.warning("%s.png: %s; it gets the fall-back box", image_id, error)
-            return None
 
 
 class Progress:
@@ -68,54 +43,6 @@ class Progress:
             self.said, self.said_at = now, done
 
 
-def ahead(
-    pool: ThreadPoolExecutor,
-    work: Callable[[Item], Result],
-    items: Iterable[Item],
-    depth: int,
-) -> Iterator[Result]:
-    """Do the work in the pool and yield the results in order, at most `depth` items ahead."""
-    waiting: deque[Future[Result]] = deque()
-    for item in items:
-        waiting.append(pool.submit(work, item))
-        if len(waiting) >= depth:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
-
-
-def groups(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Cut a stream into lists of `size`; the last may be shorter."""
-    stream = iter(items)
-    while group := list(islice(stream, size)):
-        yield group
-
-
-def boxes(
-    ids: list[str], reader: Reader, net: network.Loaded, threads: int
-) -> Iterator[Pixels | None]:
-    """Yield the box of each photo in order; None where there is none.
-
-    On a CPU each thread takes a few photos from files to boxes by itself, so that all processors
-    are busy whatever takes longest. For a GPU the threads decode ahead, and one thread more runs
-    the network on whole batches.
-    """
-
-    def search(photos: list[Photo | None]) -> list[Pixels | None]:
-        there = [photo for photo in photos if photo is not None]
-        found = iter(find(there, net.run, net.looks) if there else [])
-        return [None if photo is None else next(found).pixels(photo) for photo in photos]
-
-    with ThreadPoolExecutor(threads) as pool, ThreadPoolExecutor(1) as one:
-        if net.on_gpu:
-            photos = ahead(pool, reader, ids, 2 * net.batch)
-            found = ahead(one, search, groups(photos, net.batch), 2)
-        else:
-            names = groups(ids, net.batch)
-            found = ahead(pool, lambda some: search([*map(reader, some)]), names, 4 * threads)
-        yield from chain.from_iterable(found)
-
-
 def parse(argv: list[str]) -> argparse.Namespace:
     """Read the command line; main.sh gives none, so the defaults are what the platform runs."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -125,7 +52,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--backend", choices=("onnxruntime", "openvino"), default="onnxruntime")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="of openvino")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--threads", type=int, help="default: the processors of this container")
+    parser.add_argument("--workers", type=int, help="default: the processors of this container")
     parser.add_argument("--batch", type=int, help="photos at once (4 on a CPU, 32 on a GPU)")
     parser.add_argument("--first", type=int, nargs=2, metavar=("H", "W"), help="first look's size")
     parser.add_argument("--second", type=int, nargs=2, metavar=("H", "W"), help="second look's")
@@ -146,26 +73,31 @@ def choose(looks: Looks, args: argparse.Namespace) -> Looks:
 def main(argv: list[str]) -> None:
     """Read the list of photos, find the spacecraft on each, write the table."""
     args = parse(argv)
-    threads = args.threads or cpus.usable()
+    count = args.workers or cpus.usable()
     net = network.load(
         args.weights,
         backend=args.backend,
         device=args.device,
-        threads=threads,
         precision=args.precision,
         batch=args.batch,
     )
     net = replace(net, looks=choose(net.looks, args))
-    log.info("%s, %d threads, batches of %d", net.description, threads, net.batch)
+    log.info("%s, %d workers, batches of %d", net.description, count, net.batch)
 
     predictions = Predictions(read_ids(args.data / "submission_format.csv"))
-    reader = Reader(args.data / "images")
     progress = Progress(len(predictions.ids))
-    for index, box in enumerate(boxes(predictions.ids, reader, net, threads)):
-        predictions.set(index, box)
+    broken = 0
+    found = answers(predictions.ids, Worker(args.data / "images", net), count)
+    for index, answer in enumerate(found):
+        if answer.broken:
+            broken += 1
+            if broken <= WARNINGS:
+                name = f"{predictions.ids[index]}.png"
+                log.warning("%s: %s; it gets the fall-back box", name, answer.broken)
+        predictions.set(index, answer.box)
         progress(index + 1)
-    if reader.broken:
-        log.warning("%d photos could not be read", reader.broken)
+    if broken:
+        log.warning("%d photos could not be read", broken)
     if predictions.missing:
         log.warning("%d photos get the fall-back box", predictions.missing)
     predictions.write(args.out)
@@ -178,3 +110,7 @@ if __name__ == "__main__":
         main(sys.argv[1:])
     except network.NetworkError as problem:
         sys.exit(f"ERROR {problem}")
+    except BrokenProcessPool:
+        sys.exit("ERROR a worker process was killed, probably for want of memory; try --workers 1")
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -42,7 +42,6 @@ def load(
     *,
     backend: str,
     device: str,
-    threads: int,
     precision: str = "fp32",
     batch: int | None = None,
 ) -> Loaded:
@@ -52,7 +51,6 @@ def load(
         weights: The ONNX file.
         backend: onnxruntime or openvino.
         device: auto takes a GPU where onnxruntime has one; or cpu, cuda.
-        threads: How many threads of the caller will run the network at the same time.
         precision: In what OpenVINO computes: fp32 or bf16. onnxruntime computes as the file says.
         batch: Photos at once; None takes what is best for the library and the device.
 
@@ -64,7 +62,7 @@ def load(
     if backend == "openvino":
         if device == "cuda":
             raise NetworkError("--device cuda: OpenVINO runs on the CPU; leave out --backend")
-        return _openvino(weights, threads, precision, batch or 1)
+        return _openvino(weights, precision, batch or 1)
     if precision != "fp32":
         raise NetworkError(f"--precision {precision} needs --backend openvino")
     return _onnxruntime(weights, device, batch)
@@ -92,9 +90,9 @@ def looks_of(names: list[str], notes: dict[str, str], weights: Path) -> Looks:
     )
 
 
-def _openvino(weights: Path, threads: int, precision: str, batch: int) -> Loaded:
+def _openvino(weights: Path, precision: str, batch: int) -> Loaded:
     backend = importlib.import_module("backend_openvino")
-    network = backend.OpenVino(library("openvino"), weights, threads, precision)
+    network = backend.OpenVino(library("openvino"), weights, precision)
     looks = looks_of(network.names, network.notes, weights)
     where = f"OpenVINO on the CPU in {precision}"
     return Loaded(run=network.run, looks=looks, on_gpu=False, batch=batch, description=where)
@@ -125,8 +123,8 @@ def _session(runtime: Any, weights: Path, device: str) -> tuple[Any, str, str]:
     """Open a session on the GPU if there is one and it works, else on the CPU; say which."""
     runtime.set_default_logger_severity(4)
     options = runtime.SessionOptions()
-    # Every worker thread runs the network on its own photo: that scales better than several
-    # threads on one photo, and idle threads that spin would take time from the others.
+    # Every worker process runs the network on its own photos: that scales better than several
+    # threads on one photo. And without threads a session outlives a fork.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

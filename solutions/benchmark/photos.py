@@ -28,12 +28,12 @@ PADDING = 114
 HEADER = struct.Struct(">8s4x4sIIBBBBB4x")
 PLAIN = (b"\x89PNG\r\n\x1a\n", b"IHDR")
 LARGEST = 2**26
-"""Pixels that the quick decoder may be asked for: memory of 200 MB, whatever a header claims."""
+"""Pixels that a decoder may be asked for: memory of 200 MB, whatever a header claims."""
 
 SILENT = {b"gAMA", b"cHRM", b"sRGB", b"pHYs", b"tEXt", b"tIME", b"IDAT", b"IEND"}
 """Chunks that leave the pixels of an 8-bit colour file as they are."""
 
-# Each worker thread decodes and resizes its own photo: OpenCV's threads would only compete.
+# Each worker decodes and resizes its own photos: OpenCV's threads would only compete.
 cv2.setNumThreads(1)
 
 
@@ -41,8 +41,12 @@ class BrokenPhotoError(Exception):
     """A file that holds no photo."""
 
 
-def read(path: Path) -> Photo:
+def read(path: Path, *, quickly: bool = True) -> Photo:
     """Decode a photo of any bit depth and number of channels to 8-bit colour.
+
+    Args:
+        path: The file.
+        quickly: Take the quick decoder where it will do, though it holds Python's lock meanwhile.
 
     Raises:
         BrokenPhotoError: The file is missing, unreadable, or no photo.
@@ -53,8 +57,18 @@ def read(path: Path) -> Photo:
         raise BrokenPhotoError(error.strerror or str(error)) from None
     if not data:
         raise BrokenPhotoError("the file is empty")
-    photo = quick(data) if rust and usual(data) else None
+    if (claimed := pixels_claimed(data)) > LARGEST:
+        raise BrokenPhotoError(f"its header claims {claimed:,} pixels")
+    photo = quick(data) if quickly and rust and usual(data) else None
     return slow(data) if photo is None else photo
+
+
+def pixels_claimed(data: bytes) -> int:
+    """Read how many pixels a PNG file says it has; 0 for a file of another kind."""
+    if len(data) < HEADER.size or not data.startswith(PLAIN[0]):
+        return 0
+    _, _, width, height, *_ = HEADER.unpack_from(data)
+    return int(width * height)
 
 
 def usual(data: bytes) -> bool:

@@ -1,8 +1,6 @@
 """Loading the network, with real libraries: what is refused, and that all of them agree."""
 
 import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -16,16 +14,13 @@ onnxruntime = pytest.importorskip("onnxruntime", reason="needs the lean group")
 
 network = solution.module("network")
 backend_gpu = solution.module("backend_gpu")
-backend_openvino = solution.module("backend_openvino")
 
 WEIGHTS = paths.SOLUTIONS / "benchmark" / "model.onnx"
 PHOTOS = np.random.default_rng(0).integers(0, 256, (5, 64, 96, 3), np.uint8)
 
 
 def load(weights=WEIGHTS, **settings):
-    return network.load(
-        weights, **{"backend": "onnxruntime", "device": "cpu", "threads": 1, **settings}
-    )
+    return network.load(weights, **{"backend": "onnxruntime", "device": "cpu", **settings})
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +36,7 @@ def test_the_file_says_how_to_look():
 
 def test_openvino_says_the_same(expected):
     pytest.importorskip("openvino", reason="needs the lean group")
-    loaded = load(backend="openvino", threads=2)
+    loaded = load(backend="openvino")
     assert loaded.looks == load().looks
     for at in range(len(PHOTOS)):
         np.testing.assert_allclose(
@@ -54,35 +49,6 @@ def test_openvino_in_bf16_says_nearly_the_same(expected):
     pytest.importorskip("openvino", reason="needs the lean group")
     found = load(backend="openvino", precision="bf16").run(PHOTOS)
     np.testing.assert_allclose(found[:, 4], expected[:, 4], atol=0.05)
-
-
-def test_openvino_s_first_runs_do_not_overlap(expected):
-    """Two threads that made the library's first tensors at once waited for each other for ever."""
-    openvino = pytest.importorskip("openvino", reason="needs the lean group")
-    inside, most, lock = 0, 0, threading.Lock()
-
-    class Watched(backend_openvino.OpenVino):
-        def infer(self, request, inputs):
-            nonlocal inside, most
-            with lock:
-                inside += 1
-                most = max(most, inside)
-            found = super().infer(request, inputs)
-            with lock:
-                inside -= 1
-            return found
-
-    net = Watched(openvino, WEIGHTS, 4, "fp32")
-    start = threading.Barrier(4)
-
-    def look(at):
-        start.wait()
-        return net.run(PHOTOS[at : at + 1])
-
-    with ThreadPoolExecutor(4) as pool:
-        found = np.concatenate(list(pool.map(look, range(4))))
-    assert most == 1
-    np.testing.assert_allclose(found, expected[:4], atol=0.05)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 5, 8])

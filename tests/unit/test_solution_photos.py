@@ -99,6 +99,18 @@ def test_read_broken(tmp_path, content):
         photos.read(path)
 
 
+@pytest.mark.usefixtures("decoder")
+@pytest.mark.parametrize("colour", [0, 2], ids=["grey", "colour"])
+def test_a_header_that_claims_more_than_memory_holds_is_refused(tmp_path, colour):
+    head = struct.pack(">IIBBBBB", 30000, 30000, 8, colour, 0, 0, 0)
+    rows = zlib.compress(bytes(1 << 20))
+    chunks = [(b"IHDR", head), (b"IDAT", rows), (b"IEND", b"")]
+    data = b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*one) for one in chunks)
+    (tmp_path / "photo.png").write_bytes(data)
+    with pytest.raises(photos.BrokenPhotoError, match="claims 900,000,000 pixels"):
+        photos.read(tmp_path / "photo.png")
+
+
 NOISE = np.random.default_rng(0).integers(0, 256, (12, 17, 3), np.uint8)
 FILES = [png(Image.fromarray(pixels)) for pixels in (COLOUR, NOISE, COLOUR[:1, :1])]
 
