@@ -67,6 +67,16 @@ def test_every_task_has_one_line_and_help_for_every_flag() -> None:
         assert all(task.help.values()), name
 
 
+@pytest.mark.parametrize(("set_to", "kept"), [("", True), ("1", False)])
+def test_what_python_compiles_is_kept_unless_the_user_says_otherwise(
+    tmp_path: Path, set_to: str, kept: bool
+) -> None:
+    """Left to invoke, each command would compile everything anew: half a second of a run."""
+    where = {"PYTHONPYCACHEPREFIX": str(tmp_path), "PYTHONDONTWRITEBYTECODE": set_to}
+    assert invoke("config", "--json", **where).returncode == 0
+    assert bool(list(tmp_path.rglob("config.*.pyc"))) == kept
+
+
 def test_the_documentation_names_every_task_that_prints_json() -> None:
     text = (paths.ROOT / "docs" / "cli.md").read_text()
     rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
