@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from invoke import Collection
 
+from posebowl import typos
 from posebowl.commands import benchmark, data, evaluation, images, machine, runs, submission
 
 ns = Collection(
@@ -33,3 +34,4 @@ ns = Collection(
     ),
     Collection("benchmark", benchmark.train, benchmark.evaluate, benchmark.export),
 )
+typos.explain(ns)
