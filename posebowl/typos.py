@@ -59,11 +59,12 @@ def advice(complaint: str, context: Any, tasks: Iterable[str]) -> UsageError | N
     if word.startswith("-"):
         close = _close(word, context.flags if context else ())
         what = f"{task or 'invoke'} has no flag {show(word)}."
+    elif task:
+        close = ""
+        what = f"{task} takes no word {show(word)}, and no task is called so."
     else:
         close = _close(word, tasks, before="invoke ")
         what = f"No task is called {show(word)}."
-        if task:
-            what = f"{task} takes no word {show(word)}, and no task is called so."
     return UsageError(what, fix=f"Type: {close}; {help_on}." if close else f"{help_on}.")
 
 
