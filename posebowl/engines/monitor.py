@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Final, Protocol
 
 from posebowl.challenge import Limits
 from posebowl.engines.base import Sample, Stop
+from posebowl.engines.written import Written, folder_bytes
 
 SAMPLE_INTERVAL_S: Final = 0.5
 """Between two samples that are kept."""
@@ -81,8 +81,8 @@ def watch(
     """
     start = time.monotonic()
     record = _Record(on_sample)
-    output = _FolderSize(folders, more_bytes)
-    stopped: Stop | None = None
+    output = Written(lambda: sum(map(folder_bytes, folders)) + more_bytes(), SAMPLE_INTERVAL_S)
+    elapsed, stopped = 0.0, None
     while stopped is None:
         left = start + limits.wall_time_s - time.monotonic()
         ended = wait(max(0.0, min(interval_s, left)))
@@ -98,7 +98,7 @@ def watch(
             stopped is None and not memory_is_enforced and record.memory_bytes > limits.memory_bytes
         ):
             stopped = Stop.MEMORY
-    return record.result(stopped, time.monotonic() - start)
+    return record.result(stopped, elapsed)
 
 
 class _Record:
@@ -152,50 +152,3 @@ class _Record:
             oom_kills=self._usage.oom_kills,
             samples=tuple(self._samples),
         )
-
-
-class _FolderSize:
-    """Sums what a run has written, so seldom that the sum never takes a tenth of the time."""
-
-    def __init__(self, folders: tuple[Path, ...], more_bytes: Callable[[], int]) -> None:
-        self._folders = folders
-        self._more_bytes = more_bytes
-        self._next_at = 0.0
-        self._bytes = 0
-
-    def bytes(self, *, fresh: bool) -> int:
-        now = time.monotonic()
-        if fresh or now >= self._next_at:
-            self._bytes = sum(map(folder_bytes, self._folders)) + self._more_bytes()
-            took = time.monotonic() - now
-            self._next_at = now + max(SAMPLE_INTERVAL_S, 10 * took)
-        return self._bytes
-
-
-def folder_bytes(folder: Path) -> int:
-    """Sum the blocks that a folder takes on disk, in bytes, without following links.
-
-    What vanishes or may not be read under way is left out: the run is still writing. A file
-    with several names counts once.
-    """
-    total = 0
-    linked: set[tuple[int, int]] = set()
-    pending = [os.fspath(folder)]
-    while pending:
-        try:
-            with os.scandir(pending.pop()) as entries:
-                for entry in entries:
-                    try:
-                        status = entry.stat(follow_symlinks=False)
-                        if entry.is_dir(follow_symlinks=False):
-                            pending.append(entry.path)
-                        elif status.st_nlink > 1:
-                            if (status.st_dev, status.st_ino) in linked:
-                                continue
-                            linked.add((status.st_dev, status.st_ino))
-                        total += getattr(status, "st_blocks", 0) * 512
-                    except OSError:
-                        continue
-        except OSError:
-            continue
-    return total

@@ -87,6 +87,7 @@ class Execution:
             eyes = Eyes(self.client, container.name, pid, gate.nonce)
             unenforced = self._verified(eyes, inspected)
             layer = _layer(inspected)
+            seen_here = os.access(layer, os.R_OK | os.X_OK)
             started_after_s = time.monotonic() - self.asked_at
             self.watcher.admit()
             gate.open(_stdin(child))
@@ -94,11 +95,11 @@ class Execution:
                 wait=gate.wait_end,
                 probe=eyes.probe(self.spec.limits),
                 limits=self.spec.limits,
-                folders=(self.spec.output, *((layer,) if layer else ())),
+                folders=(self.spec.output, *((Path(layer),) if seen_here else ())),
                 on_sample=lambda sample: _locked(told, self.watcher.sample, sample),
                 interval_s=_LOOK_INTERVAL_S if eyes.local else _FAR_INTERVAL_S,
                 memory_is_enforced=Limit.MEMORY not in unenforced,
-                more_bytes=(lambda: 0) if layer else container.written_bytes,
+                more_bytes=lambda: 0 if seen_here else container.written_bytes(layer),
             )
             late_s = self._end(container, gate, child, stopped=watched.stopped_by is not None)
         if late_s > _LATE_S and watched.stopped_by is None:
@@ -234,13 +235,10 @@ class Execution:
         }
 
 
-def _layer(inspected: dict[str, Any]) -> Path | None:
-    """Return the folder of the container's own layer, where it can be looked into."""
+def _layer(inspected: dict[str, Any]) -> str:
+    """Return the folder of the container's own layer, on the engine's machine."""
     data = (inspected.get("GraphDriver") or {}).get("Data") or {}
-    upper = data.get("UpperDir")
-    if upper and os.access(upper, os.R_OK | os.X_OK):
-        return Path(upper)
-    return None
+    return str(data.get("UpperDir") or "")
 
 
 def _close(child: subprocess.Popen[bytes]) -> None:

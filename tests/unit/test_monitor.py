@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,9 +14,10 @@ from types import SimpleNamespace
 import pytest
 
 from posebowl.challenge import Limits
-from posebowl.engines import monitor
+from posebowl.engines import monitor, written
 from posebowl.engines.base import Sample, Stop
-from posebowl.engines.monitor import Usage, Watched, folder_bytes, watch
+from posebowl.engines.monitor import Usage, Watched, watch
+from posebowl.engines.written import Written, folder_bytes
 
 LIMITS = Limits(wall_time_s=100, memory_bytes=1000, output_bytes=500)
 
@@ -46,7 +49,8 @@ class Run:
         return Usage(memory_bytes=self.memory(self.elapsed), cpu_s=2 * self.elapsed, oom_kills=1)
 
     def watch(self, monkeypatch: pytest.MonkeyPatch) -> Watched:
-        monkeypatch.setattr(monitor, "time", SimpleNamespace(monotonic=lambda: self.now))
+        for module in (monitor, written):
+            monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.now))
         return watch(
             wait=self.wait,
             probe=self,
@@ -148,6 +152,34 @@ def test_sums_of_folders_take_a_tenth_of_the_time_at_most(monkeypatch: pytest.Mo
     run.output = slow
     run.watch(monkeypatch)
     assert len(sums) <= 8
+
+
+def test_a_slow_sum_keeps_nobody_waiting() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow() -> int:
+        begun.set()
+        assert go_on.wait(10)
+        return 7
+
+    sums = Written(slow, 0.0)
+    started = time.monotonic()
+    assert [sums.bytes(fresh=False) for _ in range(5)] == [0] * 5
+    assert begun.is_set()
+    assert time.monotonic() - started < 5
+    go_on.set()
+    assert sums.bytes(fresh=True) == 7
+
+
+def test_a_run_is_not_longer_for_a_slow_sum_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(ends_at=3)
+
+    def slow(at: float) -> int:
+        run.now += 5.0 * (at >= 3)
+        return 0
+
+    run.output = slow
+    assert run.watch(monkeypatch).wall_s == pytest.approx(3)
 
 
 def test_folder_bytes_follows_no_links(tmp_path: Path) -> None:
