@@ -6,8 +6,10 @@ invoke itself says `No idea what '--enginee' is!` and no more.
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from invoke.exceptions import ParseError
@@ -30,7 +32,7 @@ def explain(tasks: Any) -> None:
     def told(error: ParseError) -> str:
         from posebowl import console
 
-        if (better := advice(str(error.args[0]), error.context, names)) is None:
+        if (better := advice(str(error.args[0]), error.context, names, sys.argv)) is None:
             return str(error.args[0])
         with console.err.capture() as caught:
             console.show_error(better)
@@ -39,13 +41,16 @@ def explain(tasks: Any) -> None:
     ParseError.__str__ = told
 
 
-def advice(complaint: str, context: Any, tasks: Iterable[str]) -> UsageError | None:
+def advice(
+    complaint: str, context: Any, tasks: Iterable[str], argv: Sequence[str] = ()
+) -> UsageError | None:
     """Put invoke's complaint into an error of ours; None where it is another one than expected.
 
     Args:
         complaint: What invoke says.
         context: The task that was being read, with its flags; or invoke's own, without a name.
         tasks: All that there are.
+        argv: The command line.
     """
     task = context.name if context else None
     help_on = f"`invoke --help {task}` lists its flags" if task else "`invoke --list` lists all"
@@ -59,6 +64,8 @@ def advice(complaint: str, context: Any, tasks: Iterable[str]) -> UsageError | N
     if word.startswith("-"):
         close = _close(word, context.flags if context else ())
         what = f"{task or 'invoke'} has no flag {show(word)}."
+    elif (flag := _before(word, argv)) and argv.count(flag) > 1:
+        return UsageError(f"{flag} is given twice.", fix=f"Type it once; {help_on}.")
     elif task:
         close = ""
         what = f"{task} takes no word {show(word)}, and no task is called so."
@@ -66,6 +73,12 @@ def advice(complaint: str, context: Any, tasks: Iterable[str]) -> UsageError | N
         close = _close(word, tasks, before="invoke ")
         what = f"No task is called {show(word)}."
     return UsageError(what, fix=f"Type: {close}; {help_on}." if close else f"{help_on}.")
+
+
+def _before(word: str, argv: Sequence[str]) -> str:
+    """Give the flag before the last such word; nothing where it is none."""
+    pairs = [one for one, other in itertools.pairwise(argv) if other == word]
+    return pairs[-1] if pairs and pairs[-1].startswith("-") else ""
 
 
 def _close(word: str, known: Iterable[str], before: str = "") -> str:
