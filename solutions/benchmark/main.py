@@ -52,13 +52,22 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--backend", choices=("onnxruntime", "openvino"), default="onnxruntime")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="of openvino")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--workers", type=int, help="default: the processors of this container")
-    parser.add_argument("--batch", type=int, help="photos at once (4 on a CPU, 32 on a GPU)")
+    parser.add_argument(
+        "--workers", type=positive, help="default: the processors of this container"
+    )
+    parser.add_argument("--batch", type=positive, help="photos at once (4 on a CPU, 32 on a GPU)")
     parser.add_argument("--first", type=int, nargs=2, metavar=("H", "W"), help="first look's size")
     parser.add_argument("--second", type=int, nargs=2, metavar=("H", "W"), help="second look's")
     parser.add_argument("--one-look", action="store_true", help="leave out the second look")
     parser.add_argument("--no-glance", action="store_true", help="no smaller look before the first")
     return parser.parse_args(argv)
+
+
+def positive(text: str) -> int:
+    """Read a whole number from 1 on."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no whole number from 1 on")
+    return int(text)
 
 
 def choose(looks: Looks, args: argparse.Namespace) -> Looks:

@@ -144,3 +144,11 @@ def test_ctrl_c_ends_all_processes(tmp_path):
     assert "Traceback" not in log
     _, alive = psutil.wait_procs(processes, timeout=10)
     assert not alive
+
+
+@pytest.mark.parametrize("words", [("--workers", "0"), ("--batch", "-4"), ("--batch", "many")])
+def test_a_number_that_makes_no_sense_is_refused(words):
+    argv = [sys.executable, FOLDER / "main.py", *words]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert f"{words[1]} is no whole number from 1 on" in done.stderr
