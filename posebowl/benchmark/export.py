@@ -210,8 +210,8 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--weights", type=Path, required=True, help="an ultralytics checkpoint")
     parser.add_argument("--out", type=Path, default=OWN)
     parser.add_argument("--images", type=Path, default=paths.DEMO_DATA, help="photos to check on")
-    parser.add_argument("--imgsz", type=int, nargs=2, metavar=("H", "W"), default=(384, 480))
-    parser.add_argument("--second", type=int, nargs=2, metavar=("H", "W"), default=(256, 320))
+    parser.add_argument("--imgsz", type=int, nargs=2, metavar=("H", "W"), default=(320, 384))
+    parser.add_argument("--second", type=int, nargs=2, metavar=("H", "W"), default=(192, 256))
     parser.add_argument("--one-look", action="store_true", help="no closer look at what was found")
     parser.add_argument("--int8", action="store_true", help="compute in 8 bits")
     parser.add_argument(
@@ -246,7 +246,7 @@ def main() -> None:
         raise UsageError(
             "Heights and widths must be multiples of 32.",
             why="The network halves them five times.",
-            fix="Take --imgsz 384 480 --second 256 320, for example.",
+            fix="Take --imgsz 320 384 --second 192 256, for example.",
         )
     if args.weights.suffix == ".onnx":
         content = read_exported(args.weights)

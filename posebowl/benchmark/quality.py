@@ -34,7 +34,7 @@ class Quality:
 def looks_of(first: Size, second: Size | None) -> Any:
     """Give the solution's way of looking with inputs of these sizes (height, width)."""
     looks: Any = solution.module("looks")
-    return looks.Looks(first=first, second=second, glance=looks.half(first))
+    return looks.Looks(first=first, second=second, glance=looks.glance_size(first))
 
 
 def measure(network: Network, samples: Sequence[Sample], looks: Any) -> Quality:

@@ -22,7 +22,7 @@ class Recipe:
     model: str = "yolo26n.yaml"
     size: tuple[int, int] = (256, 320)
     """Height and width of the training views."""
-    first: tuple[int, int] = (384, 480)
+    first: tuple[int, int] = (320, 384)
     """Height and width of the first look when the network is judged."""
     batch: int = 16
     rate: float = 2e-3

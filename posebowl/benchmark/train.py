@@ -179,6 +179,7 @@ def keep(
     losses: dict[str, float],
 ) -> None:
     """Judge the running average, write a checkpoint and a line of curves.csv."""
+    save(state, recipe, out / "last.pt")  # before the judge, who may fail
     quality = judge(state.average, val, recipe)
     best = quality.both_looks > state.best
     state.best = max(state.best, quality.both_looks)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import cpus
 import network
-from looks import Looks, half
+from looks import Looks, glance_size
 from table import Predictions, read_ids
 from workers import Worker, answers
 
@@ -73,7 +73,8 @@ def positive(text: str) -> int:
 def choose(looks: Looks, args: argparse.Namespace) -> Looks:
     """Look at photos as the weights want, but for what the command line says."""
     if args.first:
-        looks = replace(looks, first=tuple(args.first), glance=half(tuple(args.first)))
+        first = tuple(args.first)
+        looks = replace(looks, first=first, glance=glance_size(first))
     if args.second or args.one_look:
         looks = replace(looks, second=None if args.one_look else tuple(args.second))
     return replace(looks, glance=None) if args.no_glance else looks

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from looks import Looks, Network, half
+from looks import Looks, Network, glance_size
 
 INPUT, OUTPUT = "photos", "boxes"
 CPU_BATCH = 4
@@ -84,10 +84,8 @@ def looks_of(names: list[str], notes: dict[str, str], weights: Path) -> Looks:
         raise NetworkError(f"{weights} was not made by `invoke benchmark.export` (it has {has})")
     if notes.get("channels") != "rgb":
         raise NetworkError(f"{weights} takes blue for red; make it anew: `invoke benchmark.export`")
-    first, second = json.loads(notes["first_look"]), json.loads(notes["second_look"])
-    return Looks(
-        first=tuple(first), second=tuple(second) if second else None, glance=half(tuple(first))
-    )
+    first, second = tuple(json.loads(notes["first_look"])), json.loads(notes["second_look"])
+    return Looks(first=first, second=tuple(second) if second else None, glance=glance_size(first))
 
 
 def _openvino(weights: Path, precision: str, batch: int) -> Loaded:
