@@ -20,6 +20,7 @@ from posebowl.result import Meter, Result, ScoreSummary, Timing
 
 NUMBERS = st.floats(0, 1e12)
 COUNTS = st.integers(0, 1 << 60)
+EXACT = st.integers(0, 1 << 53)  # what a meter, a float, tells apart
 TEXTS = st.text(max_size=20)
 TABLES = st.dictionaries(TEXTS, TEXTS, max_size=3)
 RESULTS = st.builds(
@@ -43,7 +44,7 @@ RESULTS = st.builds(
     exit_code=st.none() | st.integers(0, 255),
     signal=st.none() | st.integers(1, 64),
     meters=st.dictionaries(
-        TEXTS, st.builds(Meter, used=NUMBERS | COUNTS, limit=NUMBERS, unit=TEXTS), max_size=2
+        TEXTS, st.builds(Meter, used=NUMBERS | EXACT, limit=NUMBERS, unit=TEXTS), max_size=2
     ),
     oom_kills=COUNTS,
     score=st.none() | st.builds(ScoreSummary, mean_iou=NUMBERS, median_iou=NUMBERS, images=COUNTS),
