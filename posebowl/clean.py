@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from posebowl import history, oserrors
 from posebowl.archive import packed_by_us
-from posebowl.challenge import PREDICTIONS_FILE
+from posebowl.engines.written import folder_bytes
 from posebowl.errors import PoseBowlError
-from posebowl.folder import HISTORY_DIR, LOCK_FILE, LOG_FILE, REPORT_FILE, RESULT_FILE
+from posebowl.folder import (
+    HISTORY_DIR,
+    LOCK_FILE,
+    RESULT_FILES,
+    is_of_results,
+    is_scratch,
+    remove_tree,
+)
 
 ARCHIVE_FILE: Final = "submission.zip"
-MADE_FILES: Final = frozenset({PREDICTIONS_FILE, LOG_FILE, RESULT_FILE, REPORT_FILE})
-MADE_FOLDERS: Final = frozenset({"runs"})
 
-_RUN: Final = re.compile(r"\.run-.+")
 _PART: Final = re.compile(r"\.(.+)\.[^.]+\.part")
 """What a killed process leaves of a file that it was writing: see files.atomic_write."""
 _QUIET: Final = frozenset({"README.md", ".gitignore", ".gitkeep", LOCK_FILE})
@@ -79,11 +81,10 @@ def _remove(path: Path) -> int:
     """Remove a file or a folder, and return how many bytes that gives back."""
     try:
         if path.is_dir():
-            _open_up(path)
-        size = _size(path)
-        if path.is_dir():
-            shutil.rmtree(path)
+            size = folder_bytes(path)
+            remove_tree(path)
         else:
+            size = path.lstat().st_size
             path.unlink()
     except OSError as error:
         why, fix = oserrors.explain(error, path)
@@ -99,7 +100,7 @@ def _is_emptied_by(folder: Path, removed: list[Path]) -> bool:
 
 def _is_results_folder(path: Path) -> bool:
     """Tell a folder that a run was given for its results, such as one a solution."""
-    return path.is_dir() and not path.is_symlink() and (path / LOCK_FILE).is_file()
+    return path.is_dir() and not path.is_symlink() and is_of_results(path)
 
 
 def _remove_if_empty(folder: Path) -> None:
@@ -112,28 +113,10 @@ def _is_made(path: Path) -> bool:
     if path.is_symlink():
         return False
     if path.is_dir():
-        return path.name in MADE_FOLDERS or bool(_RUN.fullmatch(path.name))
+        return is_scratch(path)
     if not path.is_file():
         return False
     part = _PART.fullmatch(path.name)
     if part:
-        return part[1] in {*MADE_FILES, ARCHIVE_FILE}
-    return path.name in MADE_FILES or (path.name == ARCHIVE_FILE and packed_by_us(path))
-
-
-def _open_up(folder: Path) -> None:
-    """Take back the right to remove what a submission made and closed to its owner."""
-    folder.chmod(0o700)
-    for root, names, _ in os.walk(folder):
-        for name in names:
-            inner = Path(root, name)
-            if not inner.is_symlink():
-                inner.chmod(0o700)
-
-
-def _size(path: Path) -> int:
-    """Sum up regular files, without following links."""
-    if not path.is_dir():
-        return path.lstat().st_size
-    files = (Path(root, name) for root, _, names in os.walk(path) for name in names)
-    return sum(file.lstat().st_size for file in files)
+        return part[1] in {*RESULT_FILES, ARCHIVE_FILE}
+    return path.name in RESULT_FILES or (path.name == ARCHIVE_FILE and packed_by_us(path))

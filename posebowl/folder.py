@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,12 +14,14 @@ from filelock import FileLock, Timeout
 
 from posebowl import process
 from posebowl.challenge import PREDICTIONS_FILE
-from posebowl.errors import BusyError, EngineError
+from posebowl.errors import BusyError, EngineError, UsageError
 
 LOG_FILE: Final = "log.txt"
 RESULT_FILE: Final = "result.json"
 REPORT_FILE: Final = "report.html"
+RESULT_FILES: Final = (PREDICTIONS_FILE, LOG_FILE, RESULT_FILE, REPORT_FILE)
 SCRATCH_PREFIX: Final = ".run-"
+_SCRATCH: Final = re.compile(rf"{re.escape(SCRATCH_PREFIX)}\d{{8}}-\d{{6}}-[0-9a-f]{{6}}")
 HISTORY_DIR: Final = "history"
 MOST_RUNS: Final = 50
 """Kept in the history of each folder."""
@@ -52,11 +55,36 @@ def held(out: Path, *, leave: bool = True) -> Iterator[None]:
         ) from None
 
 
+def is_of_results(folder: Path) -> bool:
+    """Tell a folder that a run was given for its results: it left its lock there."""
+    return (folder / LOCK_FILE).is_file()
+
+
+def is_scratch(path: Path) -> bool:
+    """Tell, by its name, a folder that a run made for itself."""
+    return bool(_SCRATCH.fullmatch(path.name))
+
+
+def refuse_strangers(out: Path) -> None:
+    """Keep a run from replacing files that no run made.
+
+    Raises:
+        UsageError: No run was given this folder before, and it holds such a file.
+    """
+    taken = [name for name in RESULT_FILES if os.path.lexists(out / name)]
+    if taken and not is_of_results(out):
+        raise UsageError(
+            f"{out} holds {' and '.join(taken)}, which no run put there.",
+            why="A run would replace it.",
+            fix="Move it away, or give the results another folder with --out.",
+        )
+
+
 def clear(out: Path) -> None:
     """Remove the results of earlier runs and what killed ones left; nothing else."""
-    for name in (PREDICTIONS_FILE, LOG_FILE, RESULT_FILE, REPORT_FILE):
+    for name in RESULT_FILES:
         (out / name).unlink(missing_ok=True)
-    for left in out.glob(f"{SCRATCH_PREFIX}*"):
+    for left in filter(is_scratch, out.iterdir()):
         remove_tree(left)
 
 

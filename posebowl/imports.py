@@ -16,13 +16,14 @@ from posebowl.wording import show
 PARSED_BYTES: Final = 1 << 20
 """Of all files together; parsing goes at a few MB/s, and a check shall take no time."""
 
+# No pattern may read on from every place at which it begins: a megabyte would take hours.
 _DOTTED: Final = r"\w[\w.]*(?:[ \t]+as[ \t]+\w+)?"
 _STATEMENT: Final = re.compile(
-    rf"""(?:^|[;"'])[ \t]*(?:from[ \t]+(?P<source>\w+)[\w.]*[ \t]+import\b
+    rf"""(?:^|[;"'])[ \t]*(?:from[ \t]+(?P<source>\w+)(?:\.[\w.]*)?[ \t]+import\b
     |import[ \t]+(?P<names>{_DOTTED}(?:[ \t]*,[ \t]*{_DOTTED})*))""",
     re.MULTILINE | re.VERBOSE,
 )
-_MODULE: Final = re.compile(r"\bpython[\d.]*[ \t]+(?:-\w+[ \t]+)*?-\w*m[ \t]*(\w+)")
+_MODULE: Final = re.compile(r"\bpython[\d.]*[ \t]+(?:-\w+[ \t]+){0,9}?-\w{0,9}m[ \t]*(\w+)")
 _COMMANDS: Final = {
     "yolo": "ultralytics",
     "torchrun": "torch",

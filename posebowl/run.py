@@ -28,9 +28,11 @@ from posebowl.folder import (
     MOST_RUNS,
     REPORT_FILE,
     RESULT_FILE,
+    RESULT_FILES,
     SCRATCH_PREFIX,
     clear,
     held,
+    refuse_strangers,
     remove_tree,
 )
 from posebowl.paths import local
@@ -78,10 +80,12 @@ def run(request: Request, display: Display) -> Result:
 
     Raises:
         BusyError: Another run holds the folder; nothing in it was touched.
-        UsageError: The request names a data folder that does not exist; nothing was touched.
+        UsageError: The request names a data folder that does not exist, or a folder for the
+            results that holds somebody else's; nothing was touched.
     """
     if request.data is not None and not request.data.is_dir():
         raise data_folder.no_folder(request.data)
+    refuse_strangers(request.out)
     with held(request.out):
         clear(request.out)
         work = _Work.start(request)
@@ -293,6 +297,7 @@ def _collect(work: _Work, spec: RunSpec) -> Path:
     """Take a copy of the predictions, so that what is judged is what is kept."""
     from posebowl.predictions import read_bounded
 
+    spec.output.chmod(0o700)  # it may have been closed as well
     source = spec.output / PREDICTIONS_FILE
     with contextlib.suppress(FileNotFoundError):
         # Whoever runs this judges alike: root reads any file, others what its owner may read.
@@ -381,7 +386,7 @@ def _write_results(work: _Work) -> None:
 def _make_room(work: _Work) -> None:
     """Give up this run's own files, so that a full disk has room for its verdict."""
     remove_tree(work.scratch)
-    for name in (LOG_FILE, PREDICTIONS_FILE, RESULT_FILE, REPORT_FILE):
+    for name in RESULT_FILES:
         (work.request.out / name).unlink(missing_ok=True)
 
 

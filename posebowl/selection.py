@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -124,8 +125,7 @@ def _folder(walk: _Walk, folder: Path, prefix: str, rules: _Rules, chain: tuple[
     """Take in one folder; `chain` is it and all above it, resolved, to notice circles."""
     own = folder / IGNORE_FILE
     if own.is_file():
-        text = own.read_text(encoding="utf-8", errors="replace")
-        rules = [*rules, (prefix, GitIgnoreSpec.from_lines(text.splitlines()))]
+        rules = [*rules, (prefix, _read_rules(own, prefix))]
     items = sorted(os.scandir(folder), key=lambda item: item.name)
     if not items and prefix:
         walk.empty_folders.append(prefix)
@@ -151,6 +151,28 @@ def _folder(walk: _Walk, folder: Path, prefix: str, rules: _Rules, chain: tuple[
             raise BadArchiveError(f"The link {quoted(name)} leads into a circle.", fix="Remove it.")
         else:
             _folder(walk, target, f"{name}/", rules, (*chain, target))
+
+
+def _read_rules(path: Path, prefix: str) -> GitIgnoreSpec:
+    """Read a .gitignore, and say which line of it is none."""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    try:
+        return GitIgnoreSpec.from_lines(lines)
+    except (ValueError, re.error):
+        wrong = next(number for number, line in enumerate(lines, 1) if not _is_rule(line))
+    where, what = quoted(prefix + IGNORE_FILE), quoted(lines[wrong - 1])
+    raise BadArchiveError(
+        f"Line {wrong} of {where} is no pattern: {what}.",
+        fix="Correct the line, or remove it.",
+    )
+
+
+def _is_rule(line: str) -> bool:
+    try:
+        GitIgnoreSpec.from_lines([line])
+    except (ValueError, re.error):
+        return False
+    return True
 
 
 def _ignored(name: str, rules: _Rules) -> bool:

@@ -110,7 +110,8 @@ def network_uses(script: str, name: str) -> list[str]:
 def commands(script: str) -> set[str]:
     """Give the first word of every command, quoted ones left out."""
     before = r"exec|time|nohup|nice|if|then|elif|else|while|until|do"
-    pattern = _COMMAND + rf"(?:\w+=[^\s;&|]*[ \t]+|(?:{before})[ \t]+)*([\w.-]+)"
+    # Bounded, since `a=(a=(a=(` and so on would be read to its end from every parenthesis.
+    pattern = _COMMAND + rf"(?:\w+=[^\s;&|]{{0,200}}[ \t]+|(?:{before})[ \t]+)*([\w.-]+)"
     return set(re.findall(pattern, _masked(script[:LINT_BYTES])[0], re.MULTILINE))
 
 
@@ -156,10 +157,18 @@ def _masked(script: str) -> tuple[str, str]:
         )
         while kind == "newline" and waiting:
             tag, expands = waiting.pop(0)
-            close = re.compile(rf"^\t*{tag}$", re.MULTILINE).search(script, at)
-            put(close.end() if close else len(script), in_bare=False, in_expanded=expands)
+            put(_end_of_here(script, at, tag), in_bare=False, in_expanded=expands)
     put(len(script), in_bare=True, in_expanded=True)
     return "".join(bare), "".join(expanded)
+
+
+def _end_of_here(script: str, at: int, tag: str) -> int:
+    """Find the end of the line that closes a here-document; the script's, if none does."""
+    while True:
+        end = script.find("\n", at)
+        if end < 0 or script[at:end].lstrip("\t") == tag:
+            return end if end >= 0 else len(script)
+        at = end + 1
 
 
 @dataclass(frozen=True, kw_only=True)

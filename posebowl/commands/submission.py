@@ -142,13 +142,20 @@ def clean(_: Context, folder: str = "", history: bool = False, json: bool = Fals
     from posebowl import clean as cleaning
     from posebowl import cli, shown
     from posebowl.errors import UsageError
-    from posebowl.folder import held
+    from posebowl.folder import held, is_of_results
 
-    place = cli.existing(folder, config.load().submission)
+    usual = config.load().submission
+    place = cli.existing(folder, usual)
     if not place.is_dir():
         raise UsageError(
             f"{place} is no folder.",
             why="Only a folder that holds the results of runs can be cleaned.",
+            fix="Type: invoke clean",
+        )
+    if place.resolve() != usual.resolve() and not is_of_results(place):
+        raise UsageError(
+            f"{place} is no folder that a run was given for its results.",
+            why="Files of yours there may have the names of results.",
             fix="Type: invoke clean",
         )
     with held(place, leave=False):

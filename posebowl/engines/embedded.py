@@ -23,12 +23,13 @@ from posebowl import environments, paths, process
 from posebowl.challenge import CODE_EXECUTION, Limits, Variant
 from posebowl.engines import namespaces, own_cgroup
 from posebowl.engines.base import EngineName, Limit, Outcome, RunSpec, Stop, Watcher
-from posebowl.engines.gate import Gate
+from posebowl.engines.gate import LATE_S, Gate
 from posebowl.engines.logs import LogCapture
-from posebowl.engines.monitor import Watched, watch
+from posebowl.engines.monitor import Watched, settle, watch
 from posebowl.engines.own_cgroup import OwnCgroup
 from posebowl.engines.stream import drain, early_words, start_failure
 from posebowl.engines.tree import ProcessTree
+from posebowl.engines.written import folder_bytes
 from posebowl.errors import EngineError
 
 ENVIRONMENT: Final = "/opt/env"
@@ -126,7 +127,11 @@ class _Execution:
             self.spec.log, max_bytes=self.spec.limits.log_bytes, on_line=self.watcher.line
         )
         try:
-            exit_code, started_after_s, watched = self._run(group, log)
+            exit_code, started_after_s, watched, late_s = self._run(group, log)
+            self._open_up()
+            watched = settle(
+                watched, self.spec.limits, late_s=late_s, output_bytes=self._written_bytes()
+            )
         finally:
             self._take_results()
             counted = group.usage() if group else None
@@ -148,8 +153,13 @@ class _Execution:
             environment=self._describe(),
         )
 
-    def _run(self, group: OwnCgroup | None, log: LogCapture) -> tuple[int, float, Watched]:
-        """Start the sandbox, open its gate, watch it to its end; nothing is alive afterwards."""
+    def _run(self, group: OwnCgroup | None, log: LogCapture) -> tuple[int, float, Watched, float]:
+        """Start the sandbox, open its gate, watch it to its end; nothing is alive afterwards.
+
+        Returns:
+            The exit code, how long the start took, what was seen, and how long after its end
+            mark it ended, in seconds.
+        """
         gate = Gate(holds_end=True)
         child = self._start(gate, group)
         assert child.stdin is not None  # noqa: S101  # both are pipes: for the type checker
@@ -168,10 +178,12 @@ class _Execution:
             if watched.stopped_by is not None and not gate.wait_end(0):
                 _terminate(child)
                 gate.wait_end(self.spec.limits.grace_s)
+            said_at = time.monotonic()
             if gate.wait_end(0):
                 gate.release(child.stdin)
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    child.wait(self.spec.limits.grace_s)
+                    child.wait(LATE_S)
+            late_s = time.monotonic() - said_at
         finally:
             tree.kill()
             child.wait()
@@ -180,7 +192,7 @@ class _Execution:
                 with contextlib.suppress(OSError):
                     pipe.close()
         code = child.returncode
-        return (code if code >= 0 else 128 - code), started_after_s, watched
+        return (code if code >= 0 else 128 - code), started_after_s, watched, late_s
 
     def _start(self, gate: Gate, group: OwnCgroup | None) -> subprocess.Popen[bytes]:
         config = self.spec.scratch / "sandbox.json"
@@ -244,16 +256,28 @@ class _Execution:
 
     def _watch(self, gate: Gate, tree: ProcessTree, group: OwnCgroup | None) -> Watched:
         enforced = group is not None and Limit.MEMORY in group.enforces
-        written = tuple(self.spec.scratch / name for name in ("workdir", "tmp", "home", "layer"))
         return watch(
             wait=gate.wait_end,
             probe=tree,
             limits=self.spec.limits,
-            folders=(*written, self.spec.output),
+            written=self._written_bytes,
             on_sample=self.watcher.sample,
             interval_s=_LOOK_INTERVAL_S if enforced else _WATCHDOG_INTERVAL_S,
             memory_is_enforced=enforced,
         )
+
+    def _folders(self) -> tuple[Path, ...]:
+        """List the folders that the run may write to."""
+        inner = (self.spec.scratch / name for name in ("workdir", "tmp", "home", "layer"))
+        return (*inner, self.spec.output)
+
+    def _written_bytes(self) -> int:
+        return sum(map(folder_bytes, self._folders()))
+
+    def _open_up(self) -> None:
+        """Take back the right to look into what the run closed to its owner; root has it."""
+        if os.geteuid() != 0:
+            process.run(["chmod", "-R", "u+rwX", *self._folders()], check=False)
 
     def _take_results(self) -> None:
         """Give what the run wrote to the user: started by root, it ran as nobody."""

@@ -1,9 +1,11 @@
 """The host's side of the two gates that runtime/entrypoint.sh keeps.
 
 A run's output stream carries two marks: "ready" with a nonce that the host made, before
-main.sh runs, and "end" with a second secret, after all of it has ended. The submission knows
-neither: the nonce is of no use once main.sh runs, and the token is read by process 1 alone,
-from a pipe that its children do not inherit.
+main.sh runs, and "end" with a second secret, after all of it has ended. The nonce is of no use
+once main.sh runs. The token is read by process 1 alone, from a pipe that its children do not
+inherit; where the kernel lets a process look into others of its user, a submission can find it in
+the memory of process 1. So the mark alone is not believed: who is alive LATE_S after it is killed,
+and what it used until then counts (monitor.settle).
 """
 
 from __future__ import annotations
@@ -12,6 +14,9 @@ import contextlib
 import secrets
 import threading
 from typing import IO, Final
+
+LATE_S: Final = 2.0
+"""Process 1 ends at once when released; later than this it was not at its end."""
 
 _MARK: Final = b"\x1e"
 _LONGEST_EARLY: Final = 64 << 10

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from posebowl.challenge import Limits
 from posebowl.engines.base import Sample, Stop
-from posebowl.engines.written import Written, folder_bytes
+from posebowl.engines.gate import LATE_S
+from posebowl.engines.written import Written
 
 SAMPLE_INTERVAL_S: Final = 0.5
 """Between two samples that are kept."""
@@ -59,11 +59,10 @@ def watch(
     wait: Callable[[float], bool],
     probe: Probe,
     limits: Limits,
-    folders: tuple[Path, ...],
+    written: Callable[[], int],
     on_sample: Callable[[Sample], None],
     interval_s: float = SAMPLE_INTERVAL_S,
     memory_is_enforced: bool = True,
-    more_bytes: Callable[[], int] = lambda: 0,
 ) -> Watched:
     """Watch a run until it ends or must be stopped; stopping it is up to the caller.
 
@@ -73,32 +72,56 @@ def watch(
         wait: Waits at most so many seconds for the run's end, and tells whether it came.
         probe: Reads what the run uses.
         limits: What it may use.
-        folders: What it writes to, summed for the output limit.
+        written: Sums what it has written, in bytes.
         on_sample: Called twice a second.
         interval_s: Between two looks at the memory: shorter where nobody else enforces it.
         memory_is_enforced: False where this loop has to stop a run that takes too much.
-        more_bytes: What it has written where no folder of this machine shows it.
     """
     start = time.monotonic()
     record = _Record(on_sample)
-    output = Written(lambda: sum(map(folder_bytes, folders)) + more_bytes(), SAMPLE_INTERVAL_S)
+    output = Written(written, SAMPLE_INTERVAL_S)
     elapsed, stopped = 0.0, None
     while stopped is None:
         left = start + limits.wall_time_s - time.monotonic()
         ended = wait(max(0.0, min(interval_s, left)))
         elapsed = time.monotonic() - start
-        record.add(elapsed, probe.usage(fresh=ended), output.bytes(fresh=ended))
-        if record.output_bytes > limits.output_bytes:
-            stopped = Stop.OUTPUT
+        record.add(elapsed, probe.usage(fresh=ended), output.bytes())
         if ended:
             break
         if elapsed >= limits.wall_time_s:
             stopped = Stop.TIME
-        elif (
-            stopped is None and not memory_is_enforced and record.memory_bytes > limits.memory_bytes
-        ):
+        elif record.output_bytes > limits.output_bytes:
+            stopped = Stop.OUTPUT
+        elif not memory_is_enforced and record.memory_bytes > limits.memory_bytes:
             stopped = Stop.MEMORY
+    output.close()
     return record.result(stopped, elapsed)
+
+
+def settle(watched: Watched, limits: Limits, *, late_s: float, output_bytes: int) -> Watched:
+    """Judge time and output of a run that is dead, by what can no longer change.
+
+    Args:
+        watched: What was seen of it while it ran.
+        limits: What it might use.
+        late_s: How long it was alive after it said that it had ended.
+        output_bytes: What it has written in all.
+    """
+    stopped, wall_s = watched.stopped_by, watched.wall_s
+    if stopped is None and late_s > LATE_S:
+        wall_s += late_s
+        if wall_s >= limits.wall_time_s:
+            stopped = Stop.TIME
+    if stopped is None and output_bytes > limits.output_bytes:
+        stopped = Stop.OUTPUT
+    *before, last = watched.samples
+    return replace(
+        watched,
+        stopped_by=stopped,
+        wall_s=wall_s,
+        output_bytes=output_bytes,
+        samples=(*before, replace(last, output_bytes=output_bytes)),
+    )
 
 
 class _Record:

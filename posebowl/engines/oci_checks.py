@@ -20,6 +20,9 @@ from posebowl.engines.tree import ProcessTree
 _PAGE: Final = 64 << 10
 """The largest page of any supported machine: limits are rounded to whole pages."""
 
+_MOST_BYTES: Final = 256 << 10
+"""Of all that is read of a container; honest kernels say a few KiB."""
+
 _SCRIPT: Final = r"""
 cd /sys/fs/cgroup
 for name in $NAMES; do
@@ -102,7 +105,10 @@ class Eyes:
         v1 = [name for names in cgroups.V1_FILES.values() for name in names]
         names = " ".join(dict.fromkeys([*cgroups.V2_FILES, *v1]))
         script = f"NAMES='{names}'{_SCRIPT}"
-        done = self._client.run("exec", self._name, "sh", "-c", script, check=False)
+        # Programs of the image that a run cannot replace, and no more than they have to say.
+        path = ("--env", "PATH=/usr/bin:/bin")
+        words = ("exec", *path, self._name, "/bin/sh", "-c", f"({script}) | head -c {_MOST_BYTES}")
+        done = self._client.run(*words, check=False)
         parts = (part.partition("\n") for part in done.stdout.split("\x1e")[1:])
         return {name: text for name, _, text in parts}
 

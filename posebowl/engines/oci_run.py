@@ -15,14 +15,15 @@ from typing import IO, Any, Final
 
 from posebowl.engines import oci_checks
 from posebowl.engines.base import Limit, Outcome, RunSpec, Sample, Stop, Watcher
-from posebowl.engines.gate import Gate
+from posebowl.engines.gate import LATE_S, Gate
 from posebowl.engines.logs import LogCapture, visible
-from posebowl.engines.monitor import Watched, watch
+from posebowl.engines.monitor import Watched, settle, watch
 from posebowl.engines.oci_argv import ContainerSpec
 from posebowl.engines.oci_checks import Eyes
 from posebowl.engines.oci_client import Client
 from posebowl.engines.oci_container import Container
 from posebowl.engines.stream import drain, start_failure
+from posebowl.engines.written import folder_bytes
 from posebowl.errors import EngineError, LimitUnenforcedError
 from posebowl.images import identity
 from posebowl.images.identity import Image
@@ -33,8 +34,6 @@ _FAR_INTERVAL_S: Final = 2.0
 _START_TIMEOUT_S: Final = 300.0
 _UNPACK_BYTES_PER_S: Final = 10e6
 _EXIT_TIMEOUT_S: Final = 30.0
-_LATE_S: Final = 1.0
-"""Process 1 ends at once when released; later than this it was not at its end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +86,6 @@ class Execution:
             eyes = Eyes(self.client, container.name, pid, gate.nonce)
             unenforced = self._verified(eyes, inspected)
             layer = _layer(inspected)
-            seen_here = os.access(layer, os.R_OK | os.X_OK)
             started_after_s = time.monotonic() - self.asked_at
             self.watcher.admit()
             gate.open(_stdin(child))
@@ -95,19 +93,28 @@ class Execution:
                 wait=gate.wait_end,
                 probe=eyes.probe(self.spec.limits),
                 limits=self.spec.limits,
-                folders=(self.spec.output, *((Path(layer),) if seen_here else ())),
+                written=lambda: self._written_bytes(container, layer),
                 on_sample=lambda sample: _locked(told, self.watcher.sample, sample),
                 interval_s=_LOOK_INTERVAL_S if eyes.local else _FAR_INTERVAL_S,
                 memory_is_enforced=Limit.MEMORY not in unenforced,
-                more_bytes=lambda: 0 if seen_here else container.written_bytes(layer),
             )
             late_s = self._end(container, gate, child, stopped=watched.stopped_by is not None)
-        if late_s > _LATE_S and watched.stopped_by is None:
-            watched = dataclasses.replace(watched, wall_s=watched.wall_s + late_s)
         state = container.state_after_exit(_EXIT_TIMEOUT_S)
+        watched = settle(
+            watched,
+            self.spec.limits,
+            late_s=late_s,
+            output_bytes=self._written_bytes(container, layer),
+        )
         return _Seen(
             watched=watched, started_after_s=started_after_s, unenforced=unenforced, state=state
         )
+
+    def _written_bytes(self, container: Container, layer: str) -> int:
+        """Sum what the run has written: its results, and the container's own layer."""
+        if os.access(layer, os.R_OK | os.X_OK):
+            return folder_bytes(self.spec.output) + folder_bytes(Path(layer))
+        return folder_bytes(self.spec.output) + container.written_bytes(layer)
 
     @contextlib.contextmanager
     def _attached(
@@ -185,7 +192,7 @@ class Execution:
         before = time.monotonic()
         gate.release(_stdin(child))
         try:
-            child.wait(0.0 if stopped and not gate.wait_end(0) else self.spec.limits.grace_s)
+            child.wait(0.0 if stopped and not gate.wait_end(0) else LATE_S)
         except subprocess.TimeoutExpired:
             container.signal("KILL")
             with contextlib.suppress(subprocess.TimeoutExpired):

@@ -33,16 +33,12 @@ class Written:
         self._begun_at = self._next_at = 0.0
         self._bytes = 0
 
-    def bytes(self, *, fresh: bool) -> int:
-        """Return the last sum that is done.
+    def close(self) -> None:
+        """Wait for the sum that is under way, if any, and begin no more."""
+        self._thread.shutdown(cancel_futures=True)
 
-        Args:
-            fresh: Wait for one that begins now.
-        """
-        if fresh:
-            self._thread.shutdown(cancel_futures=True)
-            self._bytes = self._measure()
-            return self._bytes
+    def bytes(self) -> int:
+        """Return the last sum that is done."""
         if self._sum is None and time.monotonic() >= self._next_at:
             self._begun_at = time.monotonic()
             self._sum = self._thread.submit(self._measure)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shutil
 import sys
@@ -174,7 +173,7 @@ def _spec(client: Client, image: str, limits: Limits) -> ContainerSpec:
         image=image,
         labels={oci_argv.RUN_LABEL: "look", oci_argv.OWNER_LABEL: oci.owner()},
         limits=limits,
-        cpus=min(os.cpu_count() or 1, client.cpus),
+        cpus=min(limits.cpus, client.cpus),
         user=oci.run_user(client),
         selinux=oci_client.selinux_enforces(),
         rlimits=oci.rlimits(),

@@ -210,6 +210,27 @@ PROGRAMS = (
         name="unreadable",
         main=OK + "chmod 000 ../submission/submission.csv; mkdir a; chmod 000 a",
     ),
+    Program(name="closed_results", main=OK + "chmod 000 ../submission"),
+    Program(
+        name="forged_end",
+        # Whoever may read process 1 finds the secret that stands for the end of the run.
+        main=OK
+        + python(
+            "import re, time\n"
+            "try:\n"
+            "    maps, memory = open('/proc/1/maps'), open('/proc/1/mem', 'rb')\n"
+            "    for line in maps:\n"
+            "        low, high = (int(end, 16) for end in line.split()[0].split('-'))\n"
+            "        try: memory.seek(low); text = memory.read(high - low)\n"
+            "        except (OSError, OverflowError, ValueError): continue\n"
+            "        for token in set(re.findall(rb'[0-9a-f]{32}', text)):\n"
+            "            print(end=f'\\036end {token.decode()}\\n', flush=True)\n"
+            "except OSError as error: print(error)\n"
+            "time.sleep(60)\n"
+        ),
+        verdict=Verdict.TIME_LIMIT,
+        limits={"wall_time_s": 2.0, "grace_s": 1.0},
+    ),
     Program(name="daemon", main=OK + "(sleep 1000) &\necho started", log="started"),
     Program(
         name="detached_daemon",

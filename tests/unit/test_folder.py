@@ -31,9 +31,10 @@ def test_clear_takes_only_what_runs_left(tmp_path: Path) -> None:
     for name in ("submission.csv", "log.txt", "result.json", "report.html", "submission.zip"):
         (tmp_path / name).write_text("")
     (tmp_path / "keep").mkdir()
-    (tmp_path / ".run-1").mkdir()
+    for name in (".run-20261125-120000-0a1b2c", ".run-mine"):
+        (tmp_path / name).mkdir()
     clear(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"keep", "submission.zip"}
+    assert {path.name for path in tmp_path.iterdir()} == {"keep", "submission.zip", ".run-mine"}
     clear(tmp_path)
 
 
@@ -43,7 +44,7 @@ def test_clear_takes_a_link_and_not_what_it_leads_to(tmp_path: Path) -> None:
     mine.mkdir()
     (mine / "file").write_text("")
     (out / "log.txt").symlink_to(mine / "file")
-    (out / ".run-1").symlink_to(mine)
+    (out / ".run-20261125-120000-0a1b2c").symlink_to(mine)
     clear(out)
     assert list(out.iterdir()) == []
     assert (mine / "file").exists()

@@ -94,3 +94,10 @@ def test_any_text_is_read(text: str):
     found = find_imports({"a.py": "import x\n" + text}, [text])
     assert all(module.isidentifier() or module for module in found.modules)
     assert "x" in found.modules
+
+
+@pytest.mark.parametrize("again", ["a", "a.", " ", "python -", "python -a ", "a=(", "-m", "<<a "])
+def test_no_pattern_reads_a_long_script_again_and_again(again: str):
+    # Read on from each place at which it begins, a pattern would take hours for this.
+    text = f"from {again * ((1 << 20) // len(again))}"
+    assert find_imports({"a.py": text}, [text, "python -m torch"]).modules == {"torch"}

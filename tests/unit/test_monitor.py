@@ -16,7 +16,8 @@ import pytest
 from posebowl.challenge import Limits
 from posebowl.engines import monitor, written
 from posebowl.engines.base import Sample, Stop
-from posebowl.engines.monitor import Usage, Watched, watch
+from posebowl.engines.gate import LATE_S
+from posebowl.engines.monitor import Usage, Watched, settle, watch
 from posebowl.engines.written import Written, folder_bytes
 
 LIMITS = Limits(wall_time_s=100, memory_bytes=1000, output_bytes=500)
@@ -55,11 +56,10 @@ class Run:
             wait=self.wait,
             probe=self,
             limits=self.limits,
-            folders=(),
             on_sample=self.heard.append,
             interval_s=self.interval_s,
             memory_is_enforced=self.memory_is_enforced,
-            more_bytes=lambda: self.output(self.elapsed),
+            written=lambda: self.output(self.elapsed),
         )
 
 
@@ -115,11 +115,34 @@ def test_time_is_up_at_the_limit_and_not_at_the_next_look(monkeypatch: pytest.Mo
     assert run.watch(monkeypatch).wall_s == pytest.approx(0.7)
 
 
-def test_output_is_summed_anew_when_a_run_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = Run(ends_at=0.6, interval_s=0.1, output=lambda at: 501 * (at >= 0.6))
-    seen = run.watch(monkeypatch)
-    assert seen.stopped_by is Stop.OUTPUT
-    assert seen.output_bytes == 501
+@pytest.mark.parametrize(
+    ("late_s", "output_bytes", "stop", "wall_s"),
+    [
+        (0.1, 500, None, 90),
+        (LATE_S, 500, None, 90),
+        (0.1, 501, Stop.OUTPUT, 90),
+        (9.0, 500, None, 99),
+        (10.0, 501, Stop.TIME, 100),
+    ],
+)
+def test_what_a_run_did_after_its_end_mark_counts(
+    late_s: float,
+    output_bytes: int,
+    stop: Stop | None,
+    wall_s: float,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = Run(ends_at=90).watch(monkeypatch)
+    settled = settle(seen, LIMITS, late_s=late_s, output_bytes=output_bytes)
+    assert (settled.stopped_by, settled.wall_s) == (stop, pytest.approx(wall_s))
+    assert settled.output_bytes == settled.samples[-1].output_bytes == output_bytes
+    assert settled.samples[:-1] == seen.samples[:-1]
+
+
+def test_why_a_run_was_stopped_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = Run().watch(monkeypatch)
+    settled = settle(seen, LIMITS, late_s=9.0, output_bytes=501)
+    assert (settled.stopped_by, settled.wall_s) == (Stop.TIME, seen.wall_s)
 
 
 def test_samples_of_a_long_run_are_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,11 +187,12 @@ def test_a_slow_sum_keeps_nobody_waiting() -> None:
 
     sums = Written(slow, 0.0)
     started = time.monotonic()
-    assert [sums.bytes(fresh=False) for _ in range(5)] == [0] * 5
+    assert [sums.bytes() for _ in range(5)] == [0] * 5
     assert begun.is_set()
     assert time.monotonic() - started < 5
     go_on.set()
-    assert sums.bytes(fresh=True) == 7
+    sums.close()
+    assert sums.bytes() == 7
 
 
 def test_a_run_is_not_longer_for_a_slow_sum_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,14 @@ from posebowl import history, report, result, run
 from posebowl.challenge import LIMITS, Limits, Variant
 from posebowl.display import Display
 from posebowl.engines.base import Limit, Outcome, RunSpec, Stop, Watcher
-from posebowl.errors import BadArchiveError, BusyError, EngineError, LimitUnenforcedError, Verdict
+from posebowl.errors import (
+    BadArchiveError,
+    BusyError,
+    EngineError,
+    LimitUnenforcedError,
+    UsageError,
+    Verdict,
+)
 from posebowl.process import ProcessError
 from posebowl.result import Meter
 from tests.conftest import IDS, write_table
@@ -149,6 +156,7 @@ def test_predictions_that_do_not_pass_are_not_published(
     writes: Callable[[RunSpec], None], verdict: Verdict, bench: Bench
 ) -> None:
     bench.out.mkdir()
+    (bench.out / ".lock").touch()
     (bench.out / "submission.csv").write_text("stale")
     ended = bench.run(FakeEngine(writes=writes))
     assert ended.verdict is verdict
@@ -166,6 +174,7 @@ def test_a_csv_that_its_owner_closed_is_read_all_the_same(bench: Bench) -> None:
     def closed(spec: RunSpec) -> None:
         valid(spec)
         (spec.output / "submission.csv").chmod(0)
+        spec.output.chmod(0)
 
     assert bench.run(FakeEngine(writes=closed)).verdict is Verdict.OK
 
@@ -234,16 +243,26 @@ def test_what_is_wrong_with_the_data_is_said_before_what_is_wrong_with_the_engin
 
 def test_earlier_results_go_and_nothing_else(bench: Bench) -> None:
     bench.out.mkdir()
-    for name in (*RESULTS, "submission.zip", "mine.txt", ".run"):
+    for name in (*RESULTS, ".lock", "submission.zip", "mine.txt", ".run"):
         (bench.out / name).write_text("old")
     (bench.out / "notes").mkdir()
-    (bench.out / ".run-killed" / "deep").mkdir(parents=True)
+    (bench.out / ".run-20261125-120000-0a1b2c" / "deep").mkdir(parents=True)
     (bench.folder / "submission.zip").write_bytes(b"no zip")
     bench.run(FakeEngine())
     kept = {"submission.zip", "mine.txt", ".run", "notes"}
     assert bench.files() == kept | {"result.json", "report.html"}
     assert (bench.out / "submission.zip").read_text() == "old"
     assert (bench.out / "result.json").read_text() != "old"
+
+
+def test_files_that_no_run_made_stay(bench: Bench) -> None:
+    bench.out.mkdir()
+    (bench.out / "submission.csv").write_text("mine")
+    with pytest.raises(UsageError, match=r"submission\.csv, which no run put there") as caught:
+        bench.run(FakeEngine())
+    assert "--out" in caught.value.fix
+    assert (bench.out / "submission.csv").read_text() == "mine"
+    assert [path.name for path in bench.out.iterdir()] == ["submission.csv"]
 
 
 def test_two_runs_at_once(bench: Bench) -> None:

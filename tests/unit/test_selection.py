@@ -183,3 +183,12 @@ def test_links_cannot_multiply_without_end(tmp_path: Path):
             (root / f"d{level}" / name).symlink_to(root / f"d{level - 1}")
     with pytest.raises(BadArchiveError, match="more than 500 files"):
         chosen(root, ArchiveLimits(entries=500))
+
+
+@pytest.mark.parametrize("line", ["!", "a\\", "[z-a]"])
+def test_a_line_that_is_no_pattern_is_named(line: str, tmp_path: Path):
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / ".gitignore").write_text(f"*.tmp\n{line}\n")
+    with pytest.raises(BadArchiveError, match=r"Line 2 of .*deep/\.gitignore") as caught:
+        select(tmp_path, skip=tmp_path / "x.zip", limits=ArchiveLimits())
+    assert caught.value.fix

@@ -245,7 +245,16 @@ def test_a_solution_of_any_name_is_packed_and_checked(tmp_path: Path) -> None:
     assert "--force" in again.stderr
 
 
+def test_a_folder_of_others_is_not_cleaned(tmp_path: Path) -> None:
+    (tmp_path / "submission.csv").write_text("mine")
+    done = invoke("clean", "--folder", str(tmp_path), cwd=tmp_path)
+    assert done.returncode == 2
+    assert "no folder that a run was given" in done.stderr
+    assert (tmp_path / "submission.csv").read_text() == "mine"
+
+
 def test_no_colours_where_there_is_no_terminal(tmp_path: Path) -> None:
+    (tmp_path / ".lock").touch()
     done = invoke("clean", "--folder", str(tmp_path), cwd=tmp_path, TERM="xterm-256color")
     assert done.returncode == 0
     assert done.stdout == "Nothing to remove.\n"
