@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import os
 import platform
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -243,6 +245,7 @@ class _Execution:
         return {
             "root": str(folders["root"]),
             "binds": binds,
+            "hidden": [str(folder) for folder in _hidden(self.spec)],
             "overlay": overlay,
             "cgroups": [str(path) for path in group.paths] if group else [],
             "cpus": usable_cpus(limits.cpus),
@@ -331,17 +334,35 @@ def _binds(
         (str(folders["home"]), HOME, True),
     ]
     tools = [(str(paths.RUNTIME / name), f"{TOOLS}/{name}", False) for name in TOOL_FILES]
-    return [*binds, *tools, *((prefix, prefix, False) for prefix in interpreter(environment))]
+    prefixes = interpreter(environment, [Path.home(), *_hidden(spec)])
+    return [*binds, *tools, *((prefix, prefix, False) for prefix in prefixes)]
 
 
-def interpreter(environment: Path) -> list[str]:
-    """Return the folders of the Python that an environment is based on, unless in /usr."""
+def _hidden(spec: RunSpec) -> list[Path]:
+    """List the folders that no run may see, wherever they lie: the checkout and the labels."""
+    return [paths.ROOT, spec.images.resolve().parent, spec.submission_format.resolve().parent]
+
+
+def interpreter(environment: Path, hidden: Iterable[Path]) -> list[str]:
+    """Return the folders of the Python that an environment is based on, unless in /usr.
+
+    Raises:
+        EngineError: One of `hidden` lies in them.
+    """
     settings = (environment / "pyvenv.cfg").read_text()
     home = next(
         line.partition("=")[2].strip() for line in settings.splitlines() if line.startswith("home")
     )
     prefixes = {str(Path(home).parent), str(Path(home).resolve().parent)}
-    return sorted(prefix for prefix in prefixes if not f"{prefix}/".startswith("/usr/"))
+    shown = sorted(prefix for prefix in prefixes if not f"{prefix}/".startswith("/usr/"))
+    for prefix, folder in itertools.product(shown, hidden):
+        if folder.is_relative_to(prefix):
+            raise EngineError(
+                f"The Python of the embedded engine lies in {prefix}, beside {folder}.",
+                why="A submission that may see the one could read the other.",
+                fix=f"Type `uv python install 3.11`, remove {environment}, and run it again.",
+            )
+    return shown
 
 
 def _start_failure(gate: Gate, exit_code: int) -> Exception:

@@ -110,6 +110,7 @@ def build_root(spec: dict[str, Any]) -> None:
     mount(None, "/", None, MS_REC | MS_PRIVATE)
     mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m")
     add_system(root)
+    covered = cover(root, spec["hidden"])
     add_etc(root / "etc")
     add_kernel(root)
     add_devices(root / "dev", spec["shm_bytes"])
@@ -121,6 +122,8 @@ def build_root(spec: dict[str, Any]) -> None:
         (root / folder).mkdir(exist_ok=True)
     (root / "var/tmp").symlink_to("/tmp")  # noqa: S108
     (root / ".old").mkdir()
+    for place in covered:
+        mount(None, place, None, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV)
     mount(None, root, None, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV)
 
 
@@ -132,6 +135,14 @@ def add_system(root: Path) -> None:
             (root / name[1:]).symlink_to(path.readlink())
         elif path.is_dir():
             bind(root, Bind(name, name, writable=False))
+
+
+def cover(root: Path, folders: list[str]) -> list[Path]:
+    """Put an empty folder over those that lie in a system folder, such as /usr/src/app."""
+    places = [root / folder[1:] for folder in folders if (root / folder[1:]).is_dir()]
+    for place in places:
+        mount("tmpfs", place, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m")
+    return places
 
 
 def add_etc(etc: Path) -> None:

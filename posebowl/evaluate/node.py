@@ -17,13 +17,13 @@ from filelock import FileLock
 from posebowl import run
 from posebowl.challenge import PREDICTIONS_FILE, Variant
 from posebowl.display import Display
-from posebowl.engines import oci_client
+from posebowl.engines import oci, oci_client
 from posebowl.engines.base import EngineName
 from posebowl.errors import EngineError, PoseBowlError, Verdict
 from posebowl.evaluate import cache, manifest
 from posebowl.evaluate.dataset import Slice
 from posebowl.evaluate.plan import Job
-from posebowl.folder import LOG_FILE, REPORT_FILE, RESULT_FILE
+from posebowl.folder import LOG_FILE, REPORT_FILE, RESULT_FILE, remove_tree
 from posebowl.images import identity, registry
 from posebowl.result import Result
 
@@ -99,7 +99,9 @@ def failed(job: Job, message: str, fix: str) -> Produced:
 def _run(job: Job, zipped: Path, data: Path) -> Produced:
     scratch = manifest.cache_root() / "runs"
     scratch.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=scratch) as name:
+    _reap(scratch)
+    prefix = f"{oci.owner()}:".replace(":", "+")  # which paths given to engines may not hold
+    with tempfile.TemporaryDirectory(dir=scratch, prefix=prefix) as name:
         out = Path(name)
         result = run.run(
             run.Request(
@@ -117,6 +119,13 @@ def _run(job: Job, zipped: Path, data: Path) -> Produced:
         )
         files = {name: (out / name).read_bytes() for name in FILES if (out / name).is_file()}
     return Produced(node=os.uname().nodename, result=result, files=files)
+
+
+def _reap(scratch: Path) -> None:
+    """Remove the folders of runs whose process on this machine was killed."""
+    for left in scratch.iterdir():
+        if oci.is_orphan(left.name.rpartition("+")[0].replace("+", ":")):
+            remove_tree(left)
 
 
 def _have_image(engine: EngineName | None, variant: Variant, registry_name: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
+import tempfile
 import time
 import zipfile
 from pathlib import Path
@@ -129,6 +131,22 @@ def test_what_main_sh_finds_is_the_documented_layout(spec: RunSpec):
     assert said[5:8] == ["images", "submission_format.csv", "6"]
     assert said[8:10] == ["runner", "/home/runner"]
     assert int(said[10]) <= spec.limits.cpus
+
+
+@pytest.mark.skipif(not os.access("/usr/local/share", os.W_OK), reason="may not write to /usr")
+def test_labels_in_a_system_folder_are_not_seen(spec: RunSpec):
+    with tempfile.TemporaryDirectory(dir="/usr/local/share") as name:
+        data = Path(shutil.copytree(spec.images.parent, Path(name, "data")))
+        Path(name).chmod(0o755)
+        (data / "train_labels.csv").write_text("secret")
+        main = f"ls -A {name} {data}; touch {data}/x; cat {data}/train_labels.csv && exit 1\n" + OK
+        changes = {"images": data / "images", "submission_format": data / "submission_format.csv"}
+
+        ended = execute(spec, main, EmbeddedEngine(), **changes)
+
+        assert ended.exit_code == 0, spec.log.read_text()
+        assert "train_labels.csv: No such file" in spec.log.read_text()
+        assert "Read-only file system" in spec.log.read_text()
 
 
 def test_a_run_cannot_make_namespaces_of_its_own(spec: RunSpec):

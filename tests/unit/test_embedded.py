@@ -83,17 +83,24 @@ def environment(folder: Path, home: Path | str) -> Path:
 def test_interpreter_with_a_link_needs_both_folders(tmp_path: Path) -> None:
     (tmp_path / "python-3.11.9" / "bin").mkdir(parents=True)
     (tmp_path / "python-3.11").symlink_to("python-3.11.9")
-    found = embedded.interpreter(environment(tmp_path, tmp_path / "python-3.11" / "bin"))
+    found = embedded.interpreter(environment(tmp_path, tmp_path / "python-3.11" / "bin"), [])
     assert found == [str(tmp_path / "python-3.11"), str(tmp_path / "python-3.11.9")]
 
 
 @pytest.mark.parametrize("home", ["/usr/bin", "/usr/local/bin"])
 def test_the_system_s_interpreter_is_shown_already(home: str, tmp_path: Path) -> None:
-    assert embedded.interpreter(environment(tmp_path, home)) == []
+    assert embedded.interpreter(environment(tmp_path, home), [Path("/usr/src/app")]) == []
 
 
 def test_a_folder_that_only_begins_like_usr_is_shown(tmp_path: Path) -> None:
-    assert embedded.interpreter(environment(tmp_path, "/usr2/bin")) == ["/usr2"]
+    assert embedded.interpreter(environment(tmp_path, "/usr2/bin"), [Path("/usr")]) == ["/usr2"]
+
+
+@pytest.mark.parametrize("hidden", ["/home/u", "/home/u/posebowl/data"])
+def test_an_interpreter_around_what_is_hidden_is_refused(hidden: str, tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="lies in /home/u, beside") as caught:
+        embedded.interpreter(environment(tmp_path, "/home/u/bin"), [Path("/opt"), Path(hidden)])
+    assert "uv python install" in caught.value.fix
 
 
 def test_only_what_the_platform_has_is_bound(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from posebowl.engines import oci
 from posebowl.errors import EngineError
-from posebowl.evaluate import cache, cores, dataset, manifest, plan
+from posebowl.evaluate import cache, cores, dataset, manifest, node, plan
 from tests.conftest import IDS
 from tests.unit.test_evaluate_plan import zipped
 
@@ -110,3 +111,12 @@ def test_a_folder_that_a_machine_does_not_see_is_said(photos: Path) -> None:
         cache.data_folder(whole)
 
     assert "share" in error.value.fix
+
+
+def test_the_folder_of_a_killed_run_goes_and_that_of_a_live_one_stays(tmp_path: Path) -> None:
+    killed = oci.owner().replace(f":{os.getpid()}:", ":4194305:").replace(":", "+")
+    alive = oci.owner().replace(":", "+")
+    for name in (f"{killed}+abc/.run-1", f"{alive}+abc", "mine"):
+        (tmp_path / name).mkdir(parents=True)
+    node._reap(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {f"{alive}+abc", "mine"}
