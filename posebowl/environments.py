@@ -83,6 +83,13 @@ def location(group: Group) -> Path:
     )
 
 
+def of_other_locks() -> list[Path]:
+    """List the environments made from other states of uv.lock, or by other checkouts."""
+    root, now = cache_root(), f"-{lock_hash()[:16]}"
+    folders = (path for path in root.iterdir() if path.is_dir()) if root.is_dir() else ()
+    return sorted(path for path in folders if not path.name.endswith(now))
+
+
 def ready(group: Group) -> bool:
     """Tell whether the environment of a group is complete."""
     return (location(group) / _MARKER).is_file()

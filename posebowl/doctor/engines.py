@@ -91,6 +91,7 @@ def embedded() -> Iterator[Finding]:
     yield Finding(name="embedded", state=State.GOOD, text=f"works; {_memory()}")
     try:
         made = [group for group in ("lean", "cpu") if environments.ready(group)]
+        others = len(environments.of_other_locks())
     except UsageError:
         return  # The settings are wrong, which is a finding of its own.
     except OSError as error:
@@ -102,6 +103,8 @@ def embedded() -> Iterator[Finding]:
         return
     if made:
         text = f"made from this lock: {', '.join(made)}"
+        if others:
+            text += f"; {others} of other locks in {environments.cache_root()} can be removed"
         yield Finding(name="environments", state=State.GOOD, text=text)
     else:
         text = "none made from this lock yet; the first embedded run makes one"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -85,13 +86,18 @@ def test_images_fresh_stale_and_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found[1].state is State.MISSING
 
 
-def test_the_embedded_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_embedded_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(environments, "cache_root", lambda: tmp_path / "environments")
     monkeypatch.setattr(namespaces, "problem", lambda: None)
     monkeypatch.setattr(own_cgroup, "create", lambda *_: None)
     monkeypatch.setattr(environments, "ready", lambda group: group == "lean")
     found = {finding.name: finding for finding in engines.embedded()}
     assert "watchdog" in found["embedded"].text
     assert found["environments"].text == "made from this lock: lean"
+    (tmp_path / "environments" / "lean-py3.11-0123").mkdir(parents=True)
+    environments.location("lean").mkdir()
+    found = {finding.name: finding for finding in engines.embedded()}
+    assert "; 1 of other locks in " in found["environments"].text
     monkeypatch.setattr(environments, "ready", lambda _: False)
     assert {finding.state for finding in engines.embedded()} == {State.GOOD, State.MISSING}
     monkeypatch.setattr(namespaces, "problem", lambda: "Forbidden.")
