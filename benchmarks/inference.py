@@ -152,6 +152,9 @@ def choose(args: argparse.Namespace, folder: Path) -> list[Way]:
         Way(name="network", part="network", weights=fp32),
         Way(name="decode", part="decode", weights=fp32),
     ]
+    known = [way.name for way in ways]
+    if unknown := set(args.only or ()) - {*known, "scale"}:
+        sys.exit(f"There is no way {', '.join(sorted(unknown))}, only: {', '.join(known)}, scale.")
     return [way for way in ways if not args.only or way.name in args.only]
 
 
@@ -295,20 +298,29 @@ def scale_table(scaled: list[dict[str, float]]) -> Table:
     return shown
 
 
+def positive(text: str) -> int:
+    """Read a whole number from 1 on."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no whole number from 1 on")
+    return int(text)
+
+
 def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, default=paths.DEMO_DATA, help="labelled photos")
-    parser.add_argument("--count", type=int, default=500, help="photos; they repeat if too few")
-    parser.add_argument("--cpus", type=int, default=3)
+    parser.add_argument(
+        "--count", type=positive, default=500, help="photos; they repeat if too few"
+    )
+    parser.add_argument("--cpus", type=positive, default=3)
     parser.add_argument("--engine", choices=("none", "docker", "podman"), default="none")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="fp32")
     parser.add_argument("--int8", type=Path, help="the same in int8")
     parser.add_argument("--checkpoint", type=Path, help="of the reference; else from --weights")
-    parser.add_argument("--repeats", type=int, default=1, help="the fastest counts")
-    parser.add_argument("--only", nargs="+", help="names of ways")
-    parser.add_argument("--scale", type=int, nargs="+", help="numbers of photos")
+    parser.add_argument("--repeats", type=positive, default=1, help="the fastest counts")
+    parser.add_argument("--only", nargs="+", help="names of ways, or scale alone")
+    parser.add_argument("--scale", type=positive, nargs="+", help="numbers of photos")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 

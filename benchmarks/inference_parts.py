@@ -31,6 +31,7 @@ import psutil
 
 SOLUTION = Path(__file__).resolve().parent.parent / "solutions" / "benchmark"
 WARM_UP = 4
+LONGEST_WARM_UP_S = 300
 PAUSE_S = 0.2
 RECORDED = 64
 """Photos whose inputs the network sees again and again where only the network is measured."""
@@ -218,8 +219,12 @@ def everywhere(work: Callable[[Sequence[Any]], None], items: Sequence[Any]) -> U
     ready, results = fork.Barrier(count), fork.SimpleQueue()
 
     def share(at: int) -> None:
-        work(items[:WARM_UP])
-        ready.wait()
+        try:
+            work(items[:WARM_UP])
+        except BaseException:
+            ready.abort()  # or the others would wait for ever
+            raise
+        ready.wait(LONGEST_WARM_UP_S)
         mine = items[at::count]
         results.put(measured(lambda: work(mine), len(mine)))
 
@@ -227,9 +232,12 @@ def everywhere(work: Callable[[Sequence[Any]], None], items: Sequence[Any]) -> U
     processes = [fork.Process(target=share, args=(at,)) for at in range(count)]
     for process in processes:
         process.start()
-    used = [results.get() for _ in processes]
     for process in processes:
         process.join()
+    if any(process.exitcode for process in processes):
+        memory.stop()
+        sys.exit("A process failed; what it said stands above.")
+    used = [results.get() for _ in processes]
     return Used(
         images=len(items),
         wall_s=max(one.wall_s for one in used),

@@ -18,8 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posebowl import challenge
-from posebowl.benchmark import solution
-from posebowl.benchmark.dataset import LEVEL_HEIGHT, LEVEL_WIDTH, Box, Image
+from posebowl.benchmark.dataset import LEVEL_HEIGHT, LEVEL_WIDTH, Box, Image, read_photo
 from posebowl.benchmark.pieces import SEEN, Changes, Piece, change, level_for, over
 from posebowl.benchmark.views import Photo, View
 from posebowl.errors import BadDataError
@@ -283,7 +282,7 @@ def cache_backgrounds(folder: Path, cache: Path, *, threads: int) -> list[Path]:
     def half(path: Path) -> Path:
         file = cache / f"background-{path.stem}.rgb.npy"
         if not file.exists():
-            photo = solution.module("photos").read(path)
+            photo = read_photo(path)
             reduced = cv2.resize(photo, (LEVEL_WIDTH, LEVEL_HEIGHT), interpolation=cv2.INTER_AREA)
             with atomic_write(file) as out:
                 np.save(out, reduced)

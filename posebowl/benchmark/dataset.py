@@ -12,22 +12,18 @@ from typing import Any, Final
 import cv2
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
-from posebowl import challenge
+from posebowl import challenge, labels
 from posebowl.benchmark import solution
 from posebowl.errors import BadDataError
 from posebowl.files import atomic_write
+from posebowl.wording import counted, first_few
 
 Image = npt.NDArray[np.uint8]
 """Shape (height, width, 3): red, green, blue."""
 Box = npt.NDArray[np.float64]
 """Shape (4,): xmin, ymin, xmax, ymax in pixels."""
 
-SCHEMA: Final = {
-    challenge.ID_COLUMN: pl.String,
-    **dict.fromkeys(challenge.BOX_COLUMNS, pl.Int64),
-}
 LEVEL_WIDTH: Final = challenge.IMAGE_WIDTH // 2
 LEVEL_HEIGHT: Final = challenge.IMAGE_HEIGHT // 2
 
@@ -58,22 +54,51 @@ def read_labels(folder: Path) -> list[Sample]:
     Raises:
         BadDataError: The labels or a photo they name are missing or broken.
     """
-    labels = folder / challenge.LABELS_FILE
-    fix = "Make labelled photos: invoke data.render --count 3000 --out DIR"
-    try:
-        table = pl.read_csv(labels, columns=list(challenge.COLUMNS), schema_overrides=SCHEMA)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise BadDataError(f"{labels} cannot be read.", why=str(error), fix=fix) from None
+    file = folder / challenge.LABELS_FILE
+    table = labels.read_labels(file)
     images = folder / challenge.IMAGES_DIR
     found = {path.stem: path for path in sorted(images.glob("*.[pj]*g"))}
     missing = [name for name in table[challenge.ID_COLUMN].to_list() if name not in found]
-    if missing or table.is_empty():
-        what = f"{len(missing)} photos of {labels} are missing" if missing else f"{labels} is empty"
-        raise BadDataError(f"{what}.", why=", ".join(missing[:3]), fix=fix)
+    if missing:
+        raise BadDataError(
+            f"{counted(len(missing), 'photo')} of {file} cannot be found in {images}.",
+            why=f"Missing: {first_few(missing, len(missing))}.",
+            fix="Make labelled photos: invoke data.render --count 3000 --out DIR",
+        )
     return [
-        Sample(path=found[name], box=(xmin, ymin, xmax, ymax))
-        for name, xmin, ymin, xmax, ymax in table.select(challenge.COLUMNS).iter_rows()
+        Sample(path=found[name], box=_inside(name, (xmin, ymin, xmax, ymax), file))
+        for name, xmin, ymin, xmax, ymax in table.iter_rows()
     ]
+
+
+def read_photo(path: Path) -> Image:
+    """Decode a photo as the solution does.
+
+    Raises:
+        BadDataError: It is missing, broken, or no photo.
+    """
+    module: Any = solution.module("photos")
+    try:
+        photo: Image = module.read(path)
+    except module.BrokenPhotoError as error:
+        raise BadDataError(
+            f"{path} is no photo that can be read.",
+            why=str(error),
+            fix="Render or download it again, or leave it out of the labels.",
+        ) from None
+    return photo
+
+
+def _inside(name: str, box: tuple[int, int, int, int], file: Path) -> tuple[int, int, int, int]:
+    """Return a box that has an area within the photo, and refuse any other."""
+    xmin, ymin, xmax, ymax = box
+    if 0 <= xmin < xmax <= challenge.IMAGE_WIDTH and 0 <= ymin < ymax <= challenge.IMAGE_HEIGHT:
+        return box
+    raise BadDataError(
+        f"{file} gives {name} the box {box}, which is none within the photo.",
+        why=f"Photos have {challenge.IMAGE_WIDTH} by {challenge.IMAGE_HEIGHT} pixels.",
+        fix="Correct the row, or remove it.",
+    )
 
 
 def fill_cache(samples: Sequence[Sample], cache: Path, *, threads: int) -> list[Path]:
@@ -94,10 +119,9 @@ def levels(file: Path, sample: Sample) -> tuple[Level, Level]:
 
 
 def photos(samples: Iterable[Sample]) -> Iterable[Image]:
-    """Decode photos one after the other, as the solution does."""
-    read: Any = solution.module("photos").read
+    """Decode photos one after the other."""
     for sample in samples:
-        yield read(sample.path)
+        yield read_photo(sample.path)
 
 
 def _cached(sample: Sample, cache: Path) -> Path:
@@ -105,7 +129,7 @@ def _cached(sample: Sample, cache: Path) -> Path:
     edges = "-".join(str(edge) for edge in sample.box)
     file = cache / f"{sample.path.stem}-{status.st_size}-{edges}.rgb.npy"
     if not file.exists():
-        photo = solution.module("photos").read(sample.path)
+        photo = read_photo(sample.path)
         if photo.shape[:2] != (challenge.IMAGE_HEIGHT, challenge.IMAGE_WIDTH):
             wide, high = challenge.IMAGE_WIDTH, challenge.IMAGE_HEIGHT
             raise BadDataError(

@@ -24,9 +24,10 @@ import ultralytics
 import posebowl
 from posebowl import paths
 from posebowl.benchmark import cli, quantize, solution
-from posebowl.benchmark.dataset import read_labels
-from posebowl.benchmark.model import BestBox, load, quiet
+from posebowl.benchmark.dataset import read_labels, read_photo
+from posebowl.benchmark.model import BestBox, load, quiet, read
 from posebowl.benchmark.quality import looks_of
+from posebowl.benchmark.recipe import Recipe, refuse_size
 from posebowl.console import note, warn
 from posebowl.errors import PoseBowlError, UsageError
 from posebowl.files import atomic_write, human_bytes
@@ -112,7 +113,7 @@ def inputs(images: list[Path], size: Size) -> npt.NDArray[np.uint8]:
     boxes: Any = solution.module("boxes")
     shown = []
     for path in images:
-        photo = photos.read(path)
+        photo = read_photo(path)
         shown.append(photos.show(photo, boxes.letterbox(photo.shape[:2], size), size))
     return np.stack(shown)
 
@@ -204,14 +205,24 @@ def read_exported(weights: Path) -> bytes:
     return weights.read_bytes()
 
 
+def judged_at(weights: Path) -> tuple[Size, Size]:
+    """Read at which sizes of the looks training judged a checkpoint; ours for one of others."""
+    recipe, plain = read(weights).get("recipe") or {}, Recipe()
+    return tuple(recipe.get("first", plain.first)), tuple(recipe.get("second", plain.second))
+
+
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = Parser(task="benchmark.export", prog="posebowl.benchmark.export", description=__doc__)
     parser.add_argument("--weights", type=Path, required=True, help="an ultralytics checkpoint")
     parser.add_argument("--out", type=Path, default=OWN)
     parser.add_argument("--images", type=Path, default=paths.DEMO_DATA, help="photos to check on")
-    parser.add_argument("--imgsz", type=int, nargs=2, metavar=("H", "W"), default=(320, 384))
-    parser.add_argument("--second", type=int, nargs=2, metavar=("H", "W"), default=(192, 256))
+    parser.add_argument(
+        "--imgsz", type=int, nargs=2, metavar=("H", "W"), help="first look (as it was judged)"
+    )
+    parser.add_argument(
+        "--second", type=int, nargs=2, metavar=("H", "W"), help="second look (as it was judged)"
+    )
     parser.add_argument("--one-look", action="store_true", help="no closer look at what was found")
     parser.add_argument("--int8", action="store_true", help="compute in 8 bits")
     parser.add_argument(
@@ -241,17 +252,24 @@ def main() -> None:
             why="Without --int8 there is nothing left to do.",
             fix="Add --int8, or name a checkpoint: --weights best.pt",
         )
-    first, second = tuple(args.imgsz), None if args.one_look else tuple(args.second)
-    if any(edge % 32 or edge <= 0 for edge in (*first, *(second or ()))):
-        raise UsageError(
-            "Heights and widths must be multiples of 32.",
-            why="The network halves them five times.",
-            fix="Take --imgsz 320 384 --second 192 256, for example.",
-        )
+    for flag, size in (("--imgsz", args.imgsz), ("--second", args.second)):
+        refuse_size(flag, size)
     if args.weights.suffix == ".onnx":
+        if args.imgsz or args.second or args.one_look:
+            raise UsageError(
+                f"{args.weights} has its looks already.",
+                why="--imgsz, --second and --one-look are for the export of a checkpoint.",
+                fix="Leave them out, or name the checkpoint: --weights best.pt",
+            )
         content = read_exported(args.weights)
     else:
-        content = export(args.weights, find_images(args.images), first=first, second=second)
+        first, second = judged_at(args.weights)
+        content = export(
+            args.weights,
+            find_images(args.images),
+            first=tuple(args.imgsz or first),
+            second=None if args.one_look else tuple(args.second or second),
+        )
     if args.int8:
         content = to_int8(content, args)
     with atomic_write(args.out) as file:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import torch
 from ultralytics.cfg import get_cfg
+from ultralytics.nn.modules import Detect, v10Detect
 from ultralytics.nn.tasks import DetectionModel, torch_safe_load, yaml_model_load
 
 from posebowl.errors import UsageError
@@ -33,15 +34,39 @@ def build(yaml: str) -> Any:
     """
     try:
         config = yaml_model_load(yaml)
-    except FileNotFoundError:
+        config["end2end"] = False
+        model = DetectionModel(config, nc=1, verbose=False)
+    except Exception as error:  # noqa: BLE001  (a file that is no model's can raise anything)
         raise UsageError(
-            f"ultralytics has no model {yaml}.", fix="Type: --model yolo26n.yaml"
+            f"ultralytics has no detection model {yaml}.",
+            why=str(error).partition("\n")[0],
+            fix="Type: --model yolo26n.yaml",
         ) from None
-    config["end2end"] = False
-    model = DetectionModel(config, nc=1, verbose=False)
     model.names = dict(CLASS_NAMES)
     model.args = get_cfg(overrides={"model": yaml, "task": "detect"})
     return model
+
+
+def read(weights: Path) -> dict[str, Any]:
+    """Read an ultralytics checkpoint.
+
+    Raises:
+        UsageError: The file is missing, or none.
+    """
+    if not weights.is_file():
+        raise UsageError(
+            f"{weights} does not exist.", fix="Give the path of a checkpoint, such as best.pt."
+        )
+    try:
+        checkpoint: dict[str, Any] = torch_safe_load(str(weights))[0]
+        checkpoint["model"]
+    except Exception as error:  # unpickling a stranger's file can raise anything
+        raise UsageError(
+            f"{weights} is no ultralytics checkpoint.",
+            why=str(error),
+            fix="Give a .pt file that `yolo train` or `invoke benchmark.train` wrote.",
+        ) from error
+    return checkpoint
 
 
 def load(weights: Path) -> Any:
@@ -50,24 +75,14 @@ def load(weights: Path) -> Any:
     Raises:
         UsageError: The file is missing, or holds no ultralytics detection model.
     """
-    if not weights.is_file():
+    checkpoint = read(weights)
+    model = checkpoint.get("ema") or checkpoint["model"]
+    # The head tells: models that were trained or merely built do not carry their task.
+    head = model.model[-1] if isinstance(getattr(model, "model", None), torch.nn.Module) else model
+    if type(head) not in {Detect, v10Detect}:
         raise UsageError(
-            f"{weights} does not exist.", fix="Give the path of a checkpoint, such as best.pt."
-        )
-    try:
-        checkpoint, _ = torch_safe_load(str(weights))
-        model = checkpoint.get("ema") or checkpoint["model"]
-    except Exception as error:  # unpickling a stranger's file can raise anything
-        raise UsageError(
-            f"{weights} is no ultralytics checkpoint.",
-            why=str(error),
-            fix="Give a .pt file that `yolo train` or `invoke benchmark.train` wrote.",
-        ) from error
-    task = getattr(model, "task", "detect")
-    if task != "detect" or not hasattr(model, "stride"):
-        raise UsageError(
-            f"{weights} holds no detection model but one for {task}.",
-            why="The benchmark's loop draws one box.",
+            f"{weights} holds no detection model but a {type(head).__name__}.",
+            why="The benchmark's loop draws one box, which models for other tasks do not give.",
             fix="Give the checkpoint of a model for the task `detect`.",
         )
     return model.float().eval()

@@ -28,7 +28,7 @@ from onnxruntime.quantization import (
 )
 
 from posebowl.benchmark import solution
-from posebowl.benchmark.dataset import Sample
+from posebowl.benchmark.dataset import Sample, read_photo
 from posebowl.benchmark.quality import Network, Quality, measure
 from posebowl.errors import PoseBowlError
 
@@ -100,7 +100,6 @@ def network(content: bytes) -> Network:
 def seen(content: bytes, images: Sequence[Path], looks: Any) -> list[Inputs]:
     """Give the inputs that the network is shown when the solution looks at photos."""
     find: Any = solution.module("looks").find
-    read: Any = solution.module("photos").read
     shown: list[Inputs] = []
     inner = network(content)
 
@@ -109,7 +108,7 @@ def seen(content: bytes, images: Sequence[Path], looks: Any) -> list[Inputs]:
         return inner(inputs)
 
     for path in images:
-        find([read(path)], watched, looks)
+        find([read_photo(path)], watched, looks)
     return shown
 
 

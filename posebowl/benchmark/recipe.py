@@ -6,6 +6,7 @@ python -m posebowl.benchmark.train --data DIR --val DIR --minutes 60 --out DIR
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +25,8 @@ class Recipe:
     """Height and width of the training views."""
     first: tuple[int, int] = (320, 384)
     """Height and width of the first look when the network is judged."""
+    second: tuple[int, int] = (192, 256)
+    """The same of the second look."""
     batch: int = 16
     rate: float = 2e-3
     """Highest learning rate of AdamW."""
@@ -70,6 +73,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--start", type=Path, help="weights to begin with, .pt or .onnx")
     parser.add_argument("--imgsz", type=int, nargs=2, metavar=("H", "W"), default=plain.size)
     parser.add_argument("--first", type=int, nargs=2, metavar=("H", "W"), default=plain.first)
+    parser.add_argument("--second", type=int, nargs=2, metavar=("H", "W"), default=plain.second)
     parser.add_argument("--batch", type=int, default=plain.batch)
     parser.add_argument("--rate", type=float, default=plain.rate)
     parser.add_argument("--minutes", type=float, default=plain.minutes)
@@ -96,6 +100,7 @@ def asked(args: argparse.Namespace) -> Recipe:
         start=str(args.start or ""),
         size=tuple(args.imgsz),
         first=tuple(args.first),
+        second=tuple(args.second),
         batch=args.batch,
         rate=args.rate,
         seed=args.seed,
@@ -112,7 +117,25 @@ def asked(args: argparse.Namespace) -> Recipe:
     )
 
 
+def refuse_size(flag: str, size: Sequence[int] | None) -> None:
+    """Refuse a height or width that the network cannot take.
+
+    Raises:
+        UsageError: One of them is no multiple of 32.
+    """
+    if size is not None and any(edge <= 0 or edge % 32 for edge in size):
+        raise UsageError(
+            f"{flag} {size[0]} {size[1]}: heights and widths must be multiples of 32.",
+            why="The network halves them five times.",
+            fix=f"Take {flag} 320 384, for example.",
+        )
+
+
 def _refuse_what_cannot_be(args: argparse.Namespace) -> None:
+    for flag, size in (("imgsz", args.imgsz), ("first", args.first), ("second", args.second)):
+        refuse_size(f"--{flag}", size)
+    if args.seed < 0:
+        raise UsageError(f"--seed {args.seed} is below zero.", fix="Give a number from 0 on.")
     for name in ("minutes", "every_minutes", "steps", "batch", "rate", "threads"):
         value = getattr(args, name)
         if value is not None and not value > 0:  # NaN is no number above zero either

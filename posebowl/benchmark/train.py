@@ -216,7 +216,7 @@ def judge(average: Any, val: list[Sample], recipe: Recipe) -> Quality:
             found = best_box(torch.from_numpy(inputs).to(device))
         return np.asarray(found.cpu().numpy(), np.float32)
 
-    return measure(network, val, looks_of(recipe.first, recipe.size))
+    return measure(network, val, looks_of(recipe.first, recipe.second))
 
 
 def save(state: State, recipe: Recipe, path: Path, *, slim: bool = False) -> None:
@@ -245,19 +245,42 @@ def save(state: State, recipe: Recipe, path: Path, *, slim: bool = False) -> Non
 
 
 def restore(state: State, path: Path) -> None:
-    """Take up a run where its last checkpoint left it."""
-    content = torch.load(path, map_location="cpu", weights_only=False)
-    state.model.load_state_dict(content["weights"])
-    state.average.load_state_dict(content["ema"].float().state_dict())
-    state.optimizer.load_state_dict(content["optimizer"])
-    for name, value in content["progress"].items():
-        setattr(state, name, value)
+    """Take up a run where its last checkpoint left it.
+
+    Raises:
+        UsageError: It is damaged, or of another architecture.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=False)
+        state.model.load_state_dict(content["weights"])
+        state.average.load_state_dict(content["ema"].float().state_dict())
+        state.optimizer.load_state_dict(content["optimizer"])
+        for name, value in content["progress"].items():
+            setattr(state, name, value)
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001  (unpickling a damaged file can raise anything)
+        raise UsageError(
+            f"{path} cannot be gone on from.",
+            why=f"It is damaged, or of another --model: {str(error).partition(chr(10))[0]}",
+            fix="Give the --model that the run began with, or another --out to begin anew.",
+        ) from None
 
 
 def pick_device(name: str) -> Any:
-    """Choose the GPU where there is one."""
+    """Choose the GPU where there is one.
+
+    Raises:
+        UsageError: It was asked for, and there is none.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UsageError(
+            "PyTorch finds no GPU here.",
+            why="Training on one needs NVIDIA's driver, and a PyTorch that fits it.",
+            fix="Leave out --device cuda to train on the processors.",
+        )
     return torch.device(name)
 
 

@@ -6,14 +6,13 @@ import argparse
 import logging
 import sys
 import time
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
 import cpus
 import network
 from looks import Looks, glance_size
-from table import Predictions, read_ids
+from table import Predictions, TableError, read_ids
 from workers import Worker, answers
 
 HERE = Path(__file__).resolve().parent
@@ -56,8 +55,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--workers", type=positive, help="default: the processors of this container"
     )
     parser.add_argument("--batch", type=positive, help="photos at once (4 on a CPU, 32 on a GPU)")
-    parser.add_argument("--first", type=int, nargs=2, metavar=("H", "W"), help="first look's size")
-    parser.add_argument("--second", type=int, nargs=2, metavar=("H", "W"), help="second look's")
+    parser.add_argument("--first", type=edge, nargs=2, metavar=("H", "W"), help="first look's size")
+    parser.add_argument("--second", type=edge, nargs=2, metavar=("H", "W"), help="second look's")
     parser.add_argument("--one-look", action="store_true", help="leave out the second look")
     parser.add_argument("--no-glance", action="store_true", help="no smaller look before the first")
     return parser.parse_args(argv)
@@ -67,6 +66,13 @@ def positive(text: str) -> int:
     """Read a whole number from 1 on."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is no whole number from 1 on")
+    return int(text)
+
+
+def edge(text: str) -> int:
+    """Read a height or width of the network's input."""
+    if positive(text) % 32:
+        raise argparse.ArgumentTypeError(f"{text} is no multiple of 32, as the network needs")
     return int(text)
 
 
@@ -83,6 +89,8 @@ def choose(looks: Looks, args: argparse.Namespace) -> Looks:
 def main(argv: list[str]) -> None:
     """Read the list of photos, find the spacecraft on each, write the table."""
     args = parse(argv)
+    if args.out.is_dir():
+        raise TableError(f"--out {args.out} is a folder; name a file in it: submission.csv")
     count = args.workers or cpus.usable()
     net = network.load(
         args.weights,
@@ -118,9 +126,9 @@ if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     try:
         main(sys.argv[1:])
-    except network.NetworkError as problem:
+    except (network.NetworkError, TableError) as problem:
         sys.exit(f"ERROR {problem}")
-    except BrokenProcessPool:
-        sys.exit("ERROR a worker process was killed, probably for want of memory; try --workers 1")
+    except OSError as problem:
+        sys.exit(f"ERROR {problem.filename or 'this machine'}: {problem.strerror or problem}")
     except KeyboardInterrupt:
         sys.exit(130)

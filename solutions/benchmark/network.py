@@ -58,7 +58,8 @@ def load(
         NetworkError: It cannot be loaded; the message says why.
     """
     if not weights.is_file():
-        raise NetworkError(f"{weights} does not exist; make it with `invoke benchmark.export`")
+        what = "is no file" if weights.exists() else "does not exist"
+        raise NetworkError(f"{weights} {what}; make one with `invoke benchmark.export`")
     if backend == "openvino":
         if device == "cuda":
             raise NetworkError("--device cuda: OpenVINO runs on the CPU; leave out --backend")
@@ -90,7 +91,11 @@ def looks_of(names: list[str], notes: dict[str, str], weights: Path) -> Looks:
 
 def _openvino(weights: Path, precision: str, batch: int) -> Loaded:
     backend = importlib.import_module("backend_openvino")
-    network = backend.OpenVino(library("openvino"), weights, precision)
+    openvino = library("openvino")
+    try:
+        network = backend.OpenVino(openvino, weights, precision)
+    except Exception as error:  # noqa: BLE001  (a broken file can raise anything)
+        raise NetworkError(f"{weights} cannot be loaded: {error}") from None
     looks = looks_of(network.names, network.notes, weights)
     where = f"OpenVINO on the CPU in {precision}"
     return Loaded(run=network.run, looks=looks, on_gpu=False, batch=batch, description=where)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 # OpenCV's own messages about broken files would flood the log; main.py says it in one line.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(2**26)
 
 import cv2
 import numpy as np
@@ -26,10 +27,9 @@ PADDING = 114
 """Grey around a photo of another shape than the input; the value that YOLO is trained with."""
 
 HEADER = struct.Struct(">8s4x4sIIBBBBB4x")
-PLAIN = (b"\x89PNG\r\n\x1a\n", b"IHDR")
-LARGEST = 2**26
+LARGEST = int(os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"])
 """Pixels that a decoder may be asked for: memory of 200 MB, whatever a header claims."""
-
+PLAIN = (b"\x89PNG\r\n\x1a\n", b"IHDR")
 SILENT = {b"gAMA", b"cHRM", b"sRGB", b"pHYs", b"tEXt", b"tIME", b"IDAT", b"IEND"}
 """Chunks that leave the pixels of an 8-bit colour file as they are."""
 

@@ -15,10 +15,21 @@ WIDTH, HEIGHT = 1280, 1024
 Pixels = tuple[int, int, int, int]
 
 
+class TableError(Exception):
+    """A table that cannot be read, or not be written where it was asked for."""
+
+
 def read_ids(path: Path) -> list[str]:
-    """Read the first column of submission_format.csv: about 100 bytes of memory a photo."""
+    """Read the first column of submission_format.csv: about 100 bytes of memory a photo.
+
+    Raises:
+        TableError: It has no such column.
+    """
     with path.open(newline="", encoding="utf-8-sig") as file:
-        return [row["image_id"] for row in csv.DictReader(file)]
+        rows = csv.DictReader(file)
+        if "image_id" not in (rows.fieldnames or ()):
+            raise TableError(f"{path} has no column image_id")
+        return [row["image_id"] for row in rows]
 
 
 class Predictions:
@@ -29,9 +40,15 @@ class Predictions:
         self.boxes: npt.NDArray[np.int32] = np.full((len(ids), 4), -1, np.int32)
 
     def set(self, index: int, pixels: Pixels | None) -> None:
-        """Note what was found on a photo; None where nothing was."""
-        if pixels is not None:
-            self.boxes[index] = pixels
+        """Note what was found on a photo; None where nothing was.
+
+        A photo may be larger than the challenge's; a box may not, or it spoils the whole table.
+        """
+        if pixels is None:
+            return
+        xmin, ymin, xmax, ymax = np.clip(pixels, 0, [WIDTH, HEIGHT, WIDTH, HEIGHT])
+        if xmin < xmax and ymin < ymax:
+            self.boxes[index] = xmin, ymin, xmax, ymax
 
     @property
     def missing(self) -> int:

@@ -6,12 +6,16 @@ decode no more photos than one does.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import logging
 import multiprocessing
+import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -26,6 +30,9 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 log = logging.getLogger("benchmark")
+
+PR_SET_PDEATHSIG = 1
+"""prctl(2): the signal to get when the parent dies."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +91,29 @@ def answers(ids: list[str], worker: Worker, count: int) -> Iterator[Answer]:
             found = ahead(one, worker.search, groups(photos, worker.net.batch), 2)
             yield from chain.from_iterable(found)
         return
-    with processes(worker, count) as pool:
-        found = ahead(pool, work, groups(ids, worker.net.batch), 4 * count)
-        yield from chain.from_iterable(found)
+    done = 0
+    try:
+        with processes(worker, count) as pool:
+            found = ahead(pool, work, groups(ids, worker.net.batch), 4 * count)
+            for answer in chain.from_iterable(found):
+                yield answer
+                done += 1
+    except BrokenProcessPool:
+        log.warning("a worker was killed, probably for want of memory; one alone goes on")
+        yield from singly(ids[done:], worker)
+
+
+def singly(ids: list[str], worker: Worker) -> Iterator[Answer]:
+    """Go on with one process and one photo at a time: at which it is killed is known then."""
+    done = 0
+    while done < len(ids):
+        with processes(worker, 1) as pool, contextlib.suppress(BrokenProcessPool):
+            for (answer,) in ahead(pool, work, groups(ids[done:], 1), 1):
+                yield answer
+                done += 1
+            return
+        yield Answer(broken="the worker that looked at it was killed")
+        done += 1
 
 
 def processes(worker: Worker, count: int) -> Executor:
@@ -94,7 +121,7 @@ def processes(worker: Worker, count: int) -> Executor:
     fork = multiprocessing.get_context("fork")
     keep(worker)
     try:
-        return ProcessPoolExecutor(count, fork, initializer=ignore_interrupts)
+        return ProcessPoolExecutor(count, fork, initializer=settle_in)
     except OSError as error:
         log.warning("one worker only, which takes longer: no semaphores here (%s)", error)
         return ThreadPoolExecutor(1)
@@ -106,9 +133,12 @@ def keep(worker: Worker) -> None:
     own = worker
 
 
-def ignore_interrupts() -> None:
-    """Leave Ctrl-C to the parent, which ends the pool."""
+def settle_in() -> None:
+    """Make a process of the pool its parent's: it speaks through it, and dies with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    # libpng has a line for every broken photo, and no switch; the parent names the first few.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def work(ids: list[str]) -> list[Answer]:

@@ -32,14 +32,29 @@ def test_read_labels_keeps_the_order_and_takes_png_and_jpeg(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "names", "what"),
     [
-        (["a,1,2,3,4", "b,1,2,3,4"], ["a.png"], "1 photos"),
-        ([], [], "is empty"),
-        (["a,1,2,x,4"], ["a.png"], "cannot be read"),
+        (["a,1,2,3,4", "b,1,2,3,4"], ["a.png"], "1 photo of .* cannot be found"),
+        ([], [], "labels no image"),
+        (["a,1,2,x,4"], ["a.png"], "without a box of integers"),
+        (["a,,2,3,4"], ["a.png"], "without a box of integers"),
+        (["a,-30,2,3,4"], ["a.png"], "none within the photo"),
+        (["a,3,2,3,4"], ["a.png"], "none within the photo"),
+        (["a,3,2,1281,4"], ["a.png"], "none within the photo"),
     ],
 )
 def test_read_labels_that_are_broken(tmp_path, rows, names, what):
     with pytest.raises(BadDataError, match=what):
         dataset.read_labels(data(tmp_path, rows=rows, names=names))
+
+
+def test_a_broken_photo_is_named(tmp_path):
+    folder = data(tmp_path, rows=["a,1,2,3,4"], names=["a.png"])
+    whole = (folder / "images" / "a.png").read_bytes()
+    (folder / "images" / "a.png").write_bytes(whole[: len(whole) // 2])
+    samples = dataset.read_labels(folder)
+    with pytest.raises(BadDataError, match=r"a\.png is no photo that can be read"):
+        list(dataset.photos(samples))
+    with pytest.raises(BadDataError, match=r"a\.png is no photo that can be read"):
+        dataset.fill_cache(samples, tmp_path / "cache", threads=1)
 
 
 def test_no_labels(tmp_path):

@@ -12,6 +12,8 @@ torch = pytest.importorskip("torch", reason="needs the cpu group: uv run --group
 pytest.importorskip("ultralytics", reason="needs the cpu group")
 ort = pytest.importorskip("onnxruntime", reason="needs the cpu group")
 
+import onnx  # noqa: E402
+from ultralytics import YOLO  # noqa: E402
 from ultralytics.nn.tasks import DetectionModel, yaml_model_load  # noqa: E402
 
 from posebowl.benchmark import export, model, train  # noqa: E402  (they need what is asked above)
@@ -97,7 +99,7 @@ def test_the_same_seed_gives_the_same_batches(folder, tmp_path):
 def test_train_then_resume_then_export(folder, tmp_path, monkeypatch):
     out = tmp_path / "run"
     common = ["--data", folder, "--val", folder, "--out", out, "--imgsz", 64, 96]
-    common += ["--first", 96, 128, "--batch", 4, "--threads", 1]
+    common += ["--first", 96, 128, "--second", 64, 96, "--batch", 4, "--threads", 1]
     command(monkeypatch, train, *common, "--steps", 2)
     with pytest.raises(UsageError, match="earlier run"):
         command(monkeypatch, train, *common, "--steps", 4)
@@ -118,11 +120,45 @@ def test_train_then_resume_then_export(folder, tmp_path, monkeypatch):
     words = ["--weights", out / "best.pt", "--images", folder, "--out", model_file]
     command(monkeypatch, export, *words)
     content = model_file.read_bytes()
+    props = {one.key: one.value for one in onnx.load(model_file).metadata_props}
+    assert json.loads(props["first_look"]) == [96, 128]  # as it was judged
+    assert json.loads(props["second_look"]) == [64, 96]
     with pytest.raises(UsageError, match="there already"):
         command(monkeypatch, export, *words)
     assert model_file.read_bytes() == content
     command(monkeypatch, export, *words, "--force", "--one-look")
     assert model_file.read_bytes() != content
+    words = ["--weights", model_file, "--int8", "--one-look", "--out", tmp_path / "int8.onnx"]
+    with pytest.raises(UsageError, match="has its looks already"):
+        command(monkeypatch, export, *words)
+    with pytest.raises(UsageError, match=r"last\.pt cannot be gone on from"):
+        command(monkeypatch, train, *common, "--resume", "--model", "yolo11n.yaml")
+    (out / "last.pt").write_bytes(b"damaged")
+    with pytest.raises(UsageError, match=r"last\.pt cannot be gone on from"):
+        command(monkeypatch, train, *common, "--resume")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_refused():
+    with pytest.raises(UsageError, match="no GPU"):
+        train.pick_device("cuda")
+
+
+@pytest.mark.parametrize("yaml", ["yolo11n-pose.yaml", "yolo11n-obb.yaml", "yolo26n-seg.yaml"])
+def test_models_for_other_tasks_are_refused(yaml, tmp_path):
+    network = YOLO(yaml).model
+    del network.task  # as in what `yolo train` writes
+    weights = tmp_path / "other.pt"
+    torch.save({"model": network.half(), "ema": None, "train_args": {}}, weights)
+    with pytest.raises(UsageError, match="no detection model but a"):
+        model.load(weights)
+
+
+def test_weights_without_their_model_are_refused(tmp_path):
+    weights = tmp_path / "bare.pt"
+    torch.save({"model": model.build("yolo26n.yaml").state_dict(), "ema": None}, weights)
+    with pytest.raises(UsageError, match=r"bare\.pt"):
+        model.load(weights)
 
 
 def test_training_learns(folder, tmp_path):
@@ -210,5 +246,6 @@ def test_weights_that_are_none(tmp_path, folder, monkeypatch, content):
 
 
 def test_no_such_model():
-    with pytest.raises(UsageError, match="no model"):
-        model.build("yolo99n.yaml")
+    for name in ("yolo99n.yaml", "README.md"):
+        with pytest.raises(UsageError, match=f"no detection model {name}"):
+            model.build(name)

@@ -101,18 +101,23 @@ def test_photos_of_every_kind(place, solution):
         "tiny": np.full((1, 1, 3), 255, np.uint8),
         "narrow": rng.integers(0, 255, (1024, 9, 3), np.uint8),
         "colour": np.dstack([grey] * 3),
+        "large": np.dstack([grey.repeat(2, 0).repeat(2, 1)] * 3),
+        "wide": np.dstack([rng.integers(0, 255, (9, 5000), np.uint8)] * 3),
     }
     for name, pixels in kinds.items():
         photo(place, name, pixels)
     (place / "data/images/text.png").write_text("not a photo")
     (place / "data/images/empty.png").touch()
-    ids = ["text", *kinds, "missing", "empty"]
+    cut = (place / "data/images/colour.png").read_bytes()
+    (place / "data/images/cut.png").write_bytes(cut[: len(cut) // 2])
+    ids = ["text", *kinds, "missing", "empty", "cut"]
     ask_for(place, ids)
     rows, log = start(place, solution)
     check(rows, ids)
     if solution != "quickstart":  # it opens no photo
         for name in ("text", "missing", "empty"):
             assert f"{name}.png" in log
+        assert "libpng" not in log or solution != "benchmark"
         assert "colour.png" not in log
     boxes = dict(zip(ids, (row[1:] for row in rows), strict=True))
     assert boxes["text"] == boxes["missing"] == boxes["empty"]
