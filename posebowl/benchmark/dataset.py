@@ -24,6 +24,7 @@ Image = npt.NDArray[np.uint8]
 Box = npt.NDArray[np.float64]
 """Shape (4,): xmin, ymin, xmax, ymax in pixels."""
 
+_RENDER: Final = "Make some: invoke data.render --count 3000 --seed 1 --out DIR"
 LEVEL_WIDTH: Final = challenge.IMAGE_WIDTH // 2
 LEVEL_HEIGHT: Final = challenge.IMAGE_HEIGHT // 2
 
@@ -55,6 +56,8 @@ def read_labels(folder: Path) -> list[Sample]:
         BadDataError: The labels or a photo they name are missing or broken.
     """
     file = folder / challenge.LABELS_FILE
+    if not file.is_file():
+        raise BadDataError(f"{folder} holds no labelled photos.", why=f"No {file}.", fix=_RENDER)
     table = labels.read_labels(file)
     images = folder / challenge.IMAGES_DIR
     found = {path.stem: path for path in sorted(images.glob("*.[pj]*g"))}
@@ -63,7 +66,7 @@ def read_labels(folder: Path) -> list[Sample]:
         raise BadDataError(
             f"{counted(len(missing), 'photo')} of {file} cannot be found in {images}.",
             why=f"Missing: {first_few(missing, len(missing))}.",
-            fix="Make labelled photos: invoke data.render --count 3000 --out DIR",
+            fix=_RENDER,
         )
     return [
         Sample(path=found[name], box=_inside(name, (xmin, ymin, xmax, ymax), file))

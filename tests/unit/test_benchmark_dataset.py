@@ -58,7 +58,7 @@ def test_a_broken_photo_is_named(tmp_path):
 
 
 def test_no_labels(tmp_path):
-    with pytest.raises(BadDataError, match="cannot be read"):
+    with pytest.raises(BadDataError, match="holds no labelled photos"):
         dataset.read_labels(tmp_path)
 
 
