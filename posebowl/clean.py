@@ -17,6 +17,7 @@ from posebowl.folder import (
     RESULT_FILES,
     is_of_results,
     is_scratch,
+    open_up,
     remove_tree,
 )
 
@@ -81,6 +82,7 @@ def _remove(path: Path) -> int:
     """Remove a file or a folder, and return how many bytes that gives back."""
     try:
         if path.is_dir():
+            open_up(path)
             size = folder_bytes(path)
             remove_tree(path)
         else:

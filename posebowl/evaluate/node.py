@@ -15,7 +15,7 @@ from typing import Final
 from filelock import FileLock
 
 from posebowl import run
-from posebowl.challenge import PREDICTIONS_FILE, Variant
+from posebowl.challenge import Variant
 from posebowl.display import Display
 from posebowl.engines import oci, oci_client
 from posebowl.engines.base import EngineName
@@ -23,7 +23,7 @@ from posebowl.errors import EngineError, PoseBowlError, Verdict
 from posebowl.evaluate import cache, manifest
 from posebowl.evaluate.dataset import Slice
 from posebowl.evaluate.plan import Job
-from posebowl.folder import LOG_FILE, REPORT_FILE, RESULT_FILE, remove_tree
+from posebowl.folder import LOG_FILE, RESULT_FILE, RESULT_FILES, remove_tree
 from posebowl.images import identity, registry
 from posebowl.result import Result
 
@@ -35,7 +35,6 @@ OF_THE_MACHINE: Final = (
     Verdict.INTERRUPTED,
 )
 """Verdicts that say nothing of a submission, in their order of precedence."""
-FILES: Final = (PREDICTIONS_FILE, LOG_FILE, RESULT_FILE, REPORT_FILE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +116,7 @@ def _run(job: Job, zipped: Path, data: Path) -> Produced:
             ),
             Display(quiet=True),
         )
-        files = {name: (out / name).read_bytes() for name in FILES if (out / name).is_file()}
+        files = {name: (out / name).read_bytes() for name in RESULT_FILES if (out / name).is_file()}
     return Produced(node=os.uname().nodename, result=result, files=files)
 
 

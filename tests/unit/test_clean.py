@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from posebowl.clean import clean
+from posebowl.engines.written import folder_bytes
 from posebowl.errors import PoseBowlError
 from posebowl.pack import pack
 
@@ -35,12 +36,13 @@ def test_only_what_the_tool_made_goes(tmp_path: Path):
     (folder / "history" / "1" / "log.txt").write_text("12345")
     packed(tmp_path / "s", folder / "submission.zip")
     size = (folder / "submission.zip").stat().st_size
+    left = folder_bytes(folder / SCRATCH)
     done = clean(folder)
     assert names(done.removed) == made | {SCRATCH, "submission.zip"}
     theirs = mine | {"mine", "history", "runs", ".run-abc"}
     assert names(done.kept) == theirs - {"README.md"}
     assert {path.name for path in folder.iterdir()} == theirs
-    assert done.freed_bytes >= 5 * len(made) + size
+    assert done.freed_bytes == 5 * len(made) + left + size
     assert clean(folder).removed == ()
 
 
@@ -82,9 +84,10 @@ def test_what_a_submission_closed_is_opened(tmp_path: Path):
     closed = tmp_path / SCRATCH / "a" / "b"
     closed.mkdir(parents=True)
     (closed / "x").write_text("12345")
+    size = folder_bytes(tmp_path / SCRATCH)
     closed.chmod(0)
     closed.parent.chmod(0)
-    assert clean(tmp_path).freed_bytes >= 5
+    assert clean(tmp_path).freed_bytes == size
     assert list(tmp_path.iterdir()) == []
 
 
@@ -134,10 +137,10 @@ def test_history_goes_when_asked_for(tmp_path: Path):
         (tmp_path / "history" / name).mkdir(parents=True)
         (tmp_path / "history" / name / "result.json").write_text("12345")
     assert clean(tmp_path).kept == (tmp_path / "history",)
+    size = sum(folder_bytes(tmp_path / "history" / name) for name in RUN_IDS)
     done = clean(tmp_path, with_history=True)
     assert names(done.removed) == set(RUN_IDS)
-    assert done.freed_bytes >= 10
-    assert done.kept == ()
+    assert (done.freed_bytes, done.kept) == (size, ())
     assert list(tmp_path.iterdir()) == []
 
 
