@@ -84,7 +84,7 @@ def tests(session: nox.Session) -> None:
 def test_training(session: nox.Session) -> None:
     """Test training and export of the benchmark, with torch (several GB)."""
     sync(session, "--group", "cpu")
-    session.run("pytest", "tests/unit", "-k", "benchmark or solution", *session.posargs)
+    session.run("pytest", "tests/unit/training", "tests/unit/solutions", *session.posargs)
 
 
 @nox.session(tags=["check"])
@@ -95,6 +95,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("mypy")
+    session.run("lint-imports", "--no-logo")
 
 
 @nox.session(tags=["check"], default=False)

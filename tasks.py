@@ -1,23 +1,23 @@
-"""Invoke tasks: what `invoke NAME` finds; each is in posebowl/commands."""
+"""Invoke tasks: what `invoke NAME` finds; each is in posebowl/cli/tasks."""
 
 from __future__ import annotations
 
 from invoke import Collection
 
-from posebowl import typos
-from posebowl.commands import benchmark, data, evaluation, images, machine, runs, submission
+from posebowl.cli import suggest
+from posebowl.cli.tasks import batch, data, host, images, results, submission, training
 
 ns = Collection(
     submission.pack,
     submission.check,
     submission.run,
     submission.score,
-    evaluation.evaluate,
+    batch.evaluate,
     submission.clean,
-    runs.history,
-    runs.compare,
-    machine.diagnose,
-    machine.configuration,
+    results.history,
+    results.compare,
+    host.diagnose,
+    host.configuration,
     images.build,
     images.base,
     images.push,
@@ -30,8 +30,8 @@ ns = Collection(
         data.check_data,
         data.unpack_data,
         data.format_data,
-        evaluation.manifest_data,
+        batch.manifest_data,
     ),
-    Collection("benchmark", benchmark.train, benchmark.evaluate, benchmark.export),
+    Collection("benchmark", training.train, training.evaluate, training.export),
 )
-typos.explain(ns)
+suggest.explain(ns)

@@ -34,14 +34,13 @@ from rich.console import Console
 from rich.table import Table
 
 from posebowl import paths
-from posebowl.challenge import Limits, Variant
-from posebowl.engines.base import EngineName
-from posebowl.evaluate import dataset, plan, schedule, store
-from posebowl.evaluate.executors import Ended, Executor, Serial
-from posebowl.evaluate.node import Produced
-from posebowl.evaluate.on_ray import connect
-from posebowl.evaluate.plan import Plan, Terms
-from posebowl.evaluate.store import Store
+from posebowl.batch import plan, result_store, scheduler, shards
+from posebowl.batch.executor import Ended, Executor, Serial
+from posebowl.batch.plan import Plan, Terms
+from posebowl.batch.ray_executor import connect
+from posebowl.batch.result_store import Store
+from posebowl.batch.worker import Produced
+from posebowl.challenge import EngineName, Limits, Variant
 
 MIB = 1 << 20
 TERMS = Terms(
@@ -104,9 +103,9 @@ def submissions(folder: Path, count: int, seconds: float) -> Path:
 
 def measure(name: str, workers: int, made: Plan, executor: Executor, out: Path) -> Measured:
     """Run all jobs of a plan."""
-    with store.opened(out, resume=False) as kept:
+    with result_store.opened(out, resume=False) as kept:
         began = time.perf_counter()
-        schedule.execute(made, kept, executor, Quiet())
+        scheduler.execute(made, kept, executor, Quiet())
         elapsed = time.perf_counter() - began
         found = [kept.result(key) for key in made.distinct]
     ran = [item.timing.wall_s for item in found if item is not None and item.timing is not None]
@@ -140,7 +139,7 @@ def all_ways(made: Plan, out: Path) -> Iterator[Measured]:
         cluster = start(workers)
         executor = connect(cluster.address, slices, TERMS)
         # Once unmeasured: Ray starts its workers and unpacks this project for them.
-        schedule.execute(
+        scheduler.execute(
             plan.make(made.submissions[:workers], made.whole, made.slices, TERMS),
             Store(out / f"ray-warm-{workers}"),
             Unclosed(executor),
@@ -237,7 +236,7 @@ def main() -> None:
         folder = Path(name)
         (folder / "zips").mkdir()
         zips = submissions(folder / "zips", options.count, options.seconds)
-        whole = dataset.load(str(paths.DEMO_DATA))
+        whole = shards.load(str(paths.DEMO_DATA))
         made = plan.make(plan.collect([zips]), whole, (whole,), TERMS)
         found = list(all_ways(made, folder))
         kept = Store(folder / "serial")

@@ -29,11 +29,11 @@ from tempfile import TemporaryDirectory
 from PIL import Image
 
 from posebowl import paths
-from posebowl.challenge import IMAGE_HEIGHT, IMAGE_WIDTH
-from posebowl.engines import oci_client, select
-from posebowl.engines.base import EngineName
-from posebowl.engines.oci import rlimits
-from posebowl.pack import pack
+from posebowl.challenge import IMAGE_HEIGHT, IMAGE_WIDTH, EngineName
+from posebowl.engines import select
+from posebowl.engines.oci import client
+from posebowl.engines.oci.engine import rlimits
+from posebowl.submission.packer import pack
 
 MAIN = "date +%s.%N > ../submission/started\ndate +%s.%N\n"
 MAIN += "cp ../data/submission_format.csv ../submission/submission.csv\n"
@@ -157,7 +157,7 @@ def hand_argv(engine: EngineName, data: Path, folder: Path, output: Path) -> lis
     limits = ["--network", "none", "--memory", "4g"]
     limits += [w for name, most in rlimits().items() for w in ("--ulimit", f"{name}={most}:{most}")]
     shell = ["--entrypoint", "sh", IMAGE, "-c", f"cd {place}/workdir && sh ../main.sh"]
-    return [*oci_client.connect(engine).argv, "run", "--rm", *limits, *binds, *shell]
+    return [*client.connect(engine).argv, "run", "--rm", *limits, *binds, *shell]
 
 
 def median(measure: Callable[[], Timing], repeats: int) -> Timing:

@@ -18,13 +18,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from posebowl import paths
-from posebowl.challenge import Variant
-from posebowl.engines import oci_client
-from posebowl.engines.base import EngineName
-from posebowl.engines.oci_argv import image_name
-from posebowl.engines.oci_client import Client
-from posebowl.files import human_bytes
-from posebowl.images import build, identity
+from posebowl.challenge import EngineName, Variant
+from posebowl.engines.oci import client as oci_client
+from posebowl.engines.oci import image as identity
+from posebowl.engines.oci.argv import image_name
+from posebowl.engines.oci.client import Client
+from posebowl.images import builder
+from posebowl.util.units import human_bytes
 
 NAME = "posebowl-benchmark"
 OCI = (EngineName.DOCKER, EngineName.PODMAN)
@@ -65,7 +65,7 @@ def show_sizes(client: Client) -> None:
         image = identity.find(client, image_name(variant))
         size = human_bytes(image.bytes) if image else "not built"
         print(f"{image_name(variant):24} {client.engine:7} {size}")
-    shared = build.shared_bytes(client)
+    shared = builder.shared_bytes(client)
     if shared is not None:
         print(f"{'shared':24} {client.engine:7} {human_bytes(shared)}")
 

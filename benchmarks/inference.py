@@ -40,12 +40,11 @@ from rich.table import Table
 
 from benchmarks.inference_parts import Used
 from posebowl import paths
-from posebowl.challenge import COLUMNS, FORMAT_FILE, ID_COLUMN, LABELS_FILE, Variant
-from posebowl.engines import oci_client
-from posebowl.engines.base import EngineName
-from posebowl.engines.oci import rlimits
-from posebowl.engines.oci_argv import image_name
-from posebowl.score import score_files
+from posebowl.challenge import COLUMNS, FORMAT_FILE, ID_COLUMN, LABELS_FILE, EngineName, Variant
+from posebowl.engines.oci import client as oci_client
+from posebowl.engines.oci.argv import image_name
+from posebowl.engines.oci.engine import rlimits
+from posebowl.scoring.metric import score_files
 
 WEIGHTS = paths.SOLUTIONS / "benchmark" / "model.onnx"
 MEMORY = "4g"
@@ -161,7 +160,7 @@ def choose(args: argparse.Namespace, folder: Path) -> list[Way]:
 def rebuild(weights: Path, checkpoint: Path) -> None:
     """Put the weights of an exported file back into an ultralytics checkpoint, in a process."""
     code = (
-        "import sys, torch; from pathlib import Path; from posebowl.benchmark import model, start;"
+        "import sys, torch; from pathlib import Path; from posebowl.training import model, start;"
         "net = model.build(sys.argv[1]); weights = Path(sys.argv[2]);"
         "start.fill(net, start.read_onnx(weights), weights);"
         "args = {'model': sys.argv[1], 'task': 'detect', 'imgsz': 640};"

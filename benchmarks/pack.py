@@ -15,9 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from posebowl import process
-from posebowl.archive import inspect
-from posebowl.pack import pack
+from posebowl.submission.archive import inspect
+from posebowl.submission.packer import pack
+from posebowl.util import process
 
 BLOCK = 4 << 20
 GOAL = 10

@@ -23,11 +23,13 @@ from tempfile import TemporaryDirectory
 from unittest import mock
 
 from benchmarks.harness import make_data, usable
-from posebowl.challenge import LIMITS, Variant
-from posebowl.engines import embedded, oci_run, select
-from posebowl.engines.base import Engine, EngineName, RunSpec, Watcher
-from posebowl.pack import pack
-from posebowl.progress import following
+from posebowl.challenge import LIMITS, EngineName, Variant
+from posebowl.engines import select
+from posebowl.engines.base import Engine, RunSpec, Watcher
+from posebowl.engines.embedded import engine as embedded
+from posebowl.engines.oci import execution
+from posebowl.run.image_progress import following
+from posebowl.submission.packer import pack
 
 _CALIBRATE = 2_000_000
 _NEVER_S = 1e6
@@ -99,7 +101,7 @@ def measure(name: EngineName, repeats: int, seconds: float) -> None:
 def unwatched() -> Iterator[None]:
     """Look at runs only when they end, until the block does."""
     places = [(embedded, "_LOOK_INTERVAL_S"), (embedded, "_WATCHDOG_INTERVAL_S")]
-    places += [(oci_run, "_LOOK_INTERVAL_S"), (oci_run, "_FAR_INTERVAL_S")]
+    places += [(execution, "_LOOK_INTERVAL_S"), (execution, "_FAR_INTERVAL_S")]
     with contextlib.ExitStack() as stack:
         for module, name in places:
             stack.enter_context(mock.patch.object(module, name, _NEVER_S))

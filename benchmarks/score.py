@@ -52,9 +52,9 @@ def make_tables(folder: Path, rows: int) -> None:
 
 def ours(folder: Path) -> Callable[[], float]:
     """Give what this project does."""
-    from posebowl.labels import read_labels
-    from posebowl.predictions import read_predictions
-    from posebowl.score import score
+    from posebowl.scoring.labels import read_labels
+    from posebowl.scoring.metric import score
+    from posebowl.scoring.predictions import read_predictions
 
     def work() -> float:
         predictions = read_predictions(folder / FILES[0], folder / FILES[1])

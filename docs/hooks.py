@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import tasks
-from posebowl import reference
+from docs import commands_reference as reference
 
 
 def on_page_markdown(markdown: str, *, page: Any, **_: object) -> str:

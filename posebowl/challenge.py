@@ -78,3 +78,22 @@ class ArchiveLimits:
 
 LIMITS: Final = {Variant.CPU: Limits(), Variant.GPU: Limits(memory_bytes=16 * GIB)}
 ARCHIVE_LIMITS: Final = ArchiveLimits()
+
+
+class EngineName(StrEnum):
+    """What executes a run."""
+
+    DOCKER = "docker"
+    PODMAN = "podman"
+    EMBEDDED = "embedded"
+
+
+class Limit(StrEnum):
+    """A limit that an engine enforces, or says that it does not."""
+
+    WALL_TIME = "wall-time"
+    MEMORY = "memory"
+    CPUS = "cpus"
+    OUTPUT = "output"
+    PROCESSES = "processes"
+    NETWORK = "network"

@@ -5,7 +5,7 @@
 #
 # Unpacks /code_execution/submission.zip into /code_execution/workdir, runs `sh main.sh` there
 # and ends with its exit code. The host keeps two gates, spoken over stdin and stdout
-# (posebowl/engines/gate.py is its side):
+# (posebowl/engines/handshake.py is its side):
 #
 #   1. here:  RS "ready NONCE" LF         unpacked; main.sh does not run yet
 #      host:  "go TOKEN" LF, or "go" LF   limits read back and found to hold: the clock starts
@@ -22,7 +22,7 @@
 set -u
 exec 2>&1
 
-python -I /opt/posebowl/unpack.py /code_execution/submission.zip /code_execution/workdir || exit
+python -I /opt/posebowl/data/unpacker.py /code_execution/submission.zip /code_execution/workdir || exit
 cd /code_execution/workdir || exit
 
 printf '\036ready %s\n' "$1"

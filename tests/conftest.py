@@ -11,7 +11,7 @@ from hypothesis import settings
 from PIL import Image
 
 from posebowl.challenge import COLUMNS, IMAGE_HEIGHT, IMAGE_WIDTH
-from posebowl.engines import embedded
+from posebowl.engines.embedded import engine
 
 # No deadline: machines are shared and slow now and then. In CI the same examples every time, so
 # that a change is never red for a find that is older than it.
@@ -36,7 +36,7 @@ def no_engine_unasked(request: pytest.FixtureRequest, monkeypatch: pytest.Monkey
     def refuse(*_: object, **__: object) -> None:
         pytest.fail("this test starts an engine: mark it with pytest.mark.container")
 
-    monkeypatch.setattr(embedded.EmbeddedEngine, "execute", refuse)
+    monkeypatch.setattr(engine.EmbeddedEngine, "execute", refuse)
 
 
 @pytest.fixture(scope="session")

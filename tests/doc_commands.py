@@ -16,7 +16,8 @@ from unittest import mock
 
 from invoke.parser import Parser
 
-from posebowl import paths, reference
+from docs import commands_reference as reference
+from posebowl import paths
 
 PAGES: Final = tuple(
     sorted(
@@ -90,7 +91,7 @@ NOT_RUN: Final = {
     r"tar czf .*|mkdir -p ~/uv-cache .*|export UV_CACHE_DIR.*": (
         "copies all of uv's cache, which is several GB on a developer's machine"
     ),
-    r"source .*|invoke\(\) .*": "tests/unit/test_completion.py does",
+    r"source .*|invoke\(\) .*": "tests/unit/cli/test_completion.py does",
 }
 """Commands that no test executes, as patterns of all of their text, each with the reason.
 

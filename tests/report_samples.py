@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from posebowl.challenge import BOX_COLUMNS, GIB, IMAGE_HEIGHT, IMAGE_WIDTH
 from posebowl.engines.base import Sample
 from posebowl.errors import Verdict
-from posebowl.result import Meter, Result, Timing
+from posebowl.results.result import Meter, Result, Timing
 
 Box = tuple[int, int, int, int]
 

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from posebowl import result, run
-from posebowl.display import Display
+from posebowl.challenge import EngineName, Limit
 from posebowl.engines import select
-from posebowl.engines.base import Engine, EngineName, Limit, Outcome, RunSpec, Sample, Watcher
-from posebowl.result import Result
+from posebowl.engines.base import Engine, Outcome, RunSpec, Sample, Watcher
+from posebowl.results import result
+from posebowl.results.result import Result
+from posebowl.run import pipeline
+from posebowl.run.live_display import Display
 from tests.conftest import BOXES, write_table
 
 OUTCOME = Outcome(
@@ -79,14 +81,14 @@ class Bench:
     def out(self) -> Path:
         return self.folder / "out"
 
-    def request(self, **changes: object) -> run.Request:
+    def request(self, **changes: object) -> pipeline.Request:
         archive = self.folder / "submission.zip"
         if not archive.exists():
             with zipfile.ZipFile(archive, "w") as file:
                 file.writestr("main.sh", "true\n")
                 file.writestr("main.py", "import onnx\n")
                 file.writestr("model.onnx", "weights")
-        request = run.Request(archive=archive, out=self.out, data=self.data)
+        request = pipeline.Request(archive=archive, out=self.out, data=self.data)
         return replace(request, **changes)  # type: ignore[arg-type]
 
     def run(self, engine: FakeEngine, **changes: object) -> Result:
@@ -95,7 +97,7 @@ class Bench:
             return engine
 
         self.monkeypatch.setattr(select, "prepared", prepared)
-        ended = run.run(self.request(**changes), Display(quiet=True))
+        ended = pipeline.run(self.request(**changes), Display(quiet=True))
         assert result.read(self.out / "result.json") == ended
         assert {path.name for path in self.out.glob(".run-*")} == set()
         return ended

@@ -8,7 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from posebowl import environments, paths
+from posebowl import paths
+from posebowl.environments import venv
 
 
 def copy_checkout(folder: Path) -> Path:
@@ -32,7 +33,7 @@ def typing_environment(home: Path) -> dict[str, str]:
     return {
         **os.environ,
         "HOME": str(home),
-        "POSEBOWL_CACHE": str(environments.cache_root().parent),
+        "POSEBOWL_CACHE": str(venv.cache_root().parent),
         "UV_CACHE_DIR": cache,
         "UV_PROJECT_ENVIRONMENT": sys.prefix,
         "UV_NO_SYNC": "1",

@@ -6,27 +6,27 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from posebowl.doctor import engines, gpu, inputs, resources, tools
+from posebowl.challenge import EngineName
+from posebowl.doctor import data, engines, gpu, resources, toolchain
 from posebowl.doctor.findings import Diagnosis, Finding, State
-from posebowl.engines.base import EngineName
 
 __all__ = ["Diagnosis", "Finding", "State", "examine"]
 
 Probe = Callable[[], Iterable[Finding]]
 
 PROBES: Final[tuple[tuple[str, Probe], ...]] = (
-    ("uv", tools.uv),
-    ("uv.lock", tools.lock),
-    ("python", tools.python),
-    ("settings", tools.settings),
+    ("uv", toolchain.uv),
+    ("uv.lock", toolchain.lock),
+    ("python", toolchain.python),
+    ("settings", toolchain.settings),
     ("docker", lambda: engines.containers(EngineName.DOCKER)),
     ("podman", lambda: engines.containers(EngineName.PODMAN)),
     ("embedded", engines.embedded),
     ("gpu", gpu.look),
     ("machine", resources.machine),
     ("disk", resources.disks),
-    ("data", inputs.data),
-    ("submission.zip", inputs.archive),
+    ("data", data.data),
+    ("submission.zip", data.archive),
 )
 """What is looked at, in the order in which it is told."""
 

@@ -6,16 +6,17 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from posebowl import environments
-from posebowl.challenge import LIMITS, Variant
+from posebowl.challenge import LIMITS, EngineName, Variant
 from posebowl.doctor.findings import Finding, State, of_error
-from posebowl.engines import namespaces, oci_client, own_cgroup
-from posebowl.engines.base import EngineName
-from posebowl.engines.oci_argv import image_name
-from posebowl.engines.oci_client import Client
+from posebowl.engines.cgroups import manager
+from posebowl.engines.embedded import namespaces
+from posebowl.engines.oci import client as oci_client
+from posebowl.engines.oci import image as identity
+from posebowl.engines.oci.argv import image_name
+from posebowl.engines.oci.client import Client
+from posebowl.environments import venv
 from posebowl.errors import EngineError, UsageError
-from posebowl.files import human_bytes
-from posebowl.images import identity
+from posebowl.util.units import human_bytes
 
 NAMES: Final = ("docker cpu image", "podman cpu image", "embedded")
 """Findings of which one must be good for a run."""
@@ -90,8 +91,8 @@ def embedded() -> Iterator[Finding]:
         return
     yield Finding(name="embedded", state=State.GOOD, text=f"works; {_memory()}")
     try:
-        made = [group for group in ("lean", "cpu") if environments.ready(group)]
-        others = len(environments.of_other_locks())
+        made = [group for group in ("lean", "cpu") if venv.ready(group)]
+        others = len(venv.of_other_locks())
     except UsageError:
         return  # The settings are wrong, which is a finding of its own.
     except OSError as error:
@@ -104,7 +105,7 @@ def embedded() -> Iterator[Finding]:
     if made:
         text = f"made from this lock: {', '.join(made)}"
         if others:
-            text += f"; {others} of other locks in {environments.cache_root()} can be removed"
+            text += f"; {others} of other locks in {venv.cache_root()} can be removed"
         yield Finding(name="environments", state=State.GOOD, text=text)
     else:
         text = "none made from this lock yet; the first embedded run makes one"
@@ -112,7 +113,7 @@ def embedded() -> Iterator[Finding]:
 
 
 def _memory() -> str:
-    group = own_cgroup.create(f"doctor-{os.getpid()}", LIMITS[Variant.CPU])
+    group = manager.create(f"doctor-{os.getpid()}", LIMITS[Variant.CPU])
     if group is None:
         return "memory by a watchdog, since no control group may be made here"
     group.remove()

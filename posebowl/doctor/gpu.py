@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from posebowl import paths, process
+from posebowl import paths
 from posebowl.doctor.findings import Finding, State
-from posebowl.engines import oci_client
+from posebowl.engines.oci import client
+from posebowl.util import process
 
 # NVIDIA, "CUDA Compatibility", minor version compatibility: a driver runs all of a major version.
 _LEAST_DRIVER: Final = {12: "525", 13: "580"}
@@ -30,7 +31,7 @@ class Driver:
 
 def look() -> Iterator[Finding]:
     """Look for a GPU that the gpu image can use."""
-    if shutil.which("nvidia-smi") is None and not oci_client.host_has_gpu():
+    if shutil.which("nvidia-smi") is None and not client.host_has_gpu():
         text = "no NVIDIA GPU here: only the cpu variant can be tested"
         yield Finding(name="gpu", state=State.MISSING, text=text)
         return

@@ -12,13 +12,12 @@ from typing import Final
 
 import psutil
 
-from posebowl import config
-from posebowl.challenge import GIB, LIMITS, Variant
+from posebowl.challenge import GIB, LIMITS, EngineName, Variant
 from posebowl.doctor.findings import Finding, State
-from posebowl.engines import oci_client
-from posebowl.engines.base import EngineName
+from posebowl.engines.oci import client as oci_client
 from posebowl.errors import EngineError, UsageError
-from posebowl.files import human_bytes
+from posebowl.settings import resolve
+from posebowl.util.units import human_bytes
 
 _RESULTS_BYTES: Final = 5 * GIB
 _ENVIRONMENTS_BYTES: Final = 2 * GIB
@@ -46,7 +45,7 @@ def enough(have: float, want: float) -> State:
 def disks() -> Iterator[Finding]:
     """Look at each disk that something is written to, and at the right to write there."""
     try:
-        settings = config.load()
+        settings = resolve.load()
     except UsageError:
         return  # The settings are wrong, which is a finding of its own.
     places = [

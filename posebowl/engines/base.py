@@ -8,26 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from posebowl.challenge import Limits, Variant
-
-
-class EngineName(StrEnum):
-    """What executes a run."""
-
-    DOCKER = "docker"
-    PODMAN = "podman"
-    EMBEDDED = "embedded"
-
-
-class Limit(StrEnum):
-    """A limit that an engine enforces, or says that it does not."""
-
-    WALL_TIME = "wall-time"
-    MEMORY = "memory"
-    CPUS = "cpus"
-    OUTPUT = "output"
-    PROCESSES = "processes"
-    NETWORK = "network"
+from posebowl.challenge import EngineName, Limit, Limits, Variant
 
 
 class Stop(StrEnum):
@@ -77,7 +58,7 @@ class Sample:
     write_bytes: int = 0
     output_bytes: int = 0
     images: int = 0
-    """Got through by then, as far as can be told (see posebowl.progress)."""
+    """Got through by then, as far as can be told (see posebowl.run.image_progress)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import assert_never
 
-from posebowl.engines.base import Engine, EngineName, RunSpec, Watcher
-from posebowl.engines.embedded import EmbeddedEngine
-from posebowl.engines.oci import OciEngine
+from posebowl.challenge import EngineName
+from posebowl.engines.base import Engine, RunSpec, Watcher
+from posebowl.engines.embedded.engine import EmbeddedEngine
+from posebowl.engines.oci.engine import OciEngine
 from posebowl.errors import EngineError
 
 AUTO = (EngineName.DOCKER, EngineName.PODMAN, EngineName.EMBEDDED)

@@ -6,12 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from posebowl.challenge import Variant
-from posebowl.engines.base import EngineName
-from posebowl.engines.oci_argv import image_name
-from posebowl.engines.oci_client import Client
+from posebowl.challenge import EngineName, Variant
+from posebowl.engines.oci import image as identity
+from posebowl.engines.oci.argv import image_name
+from posebowl.engines.oci.client import Client
 from posebowl.errors import EngineError, UsageError
-from posebowl.images import identity
 
 _LOOPBACK: Final = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?(/.*)?")
 

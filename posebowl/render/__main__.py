@@ -7,13 +7,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from posebowl import console, oserrors
 from posebowl.errors import PoseBowlError
-from posebowl.parser import Parser
+from posebowl.render.contact_sheet import check_sheet, write_sheet
 from posebowl.render.dataset import render_dataset
 from posebowl.render.families import FAMILIES, HELD_OUT
-from posebowl.render.photo import Only
-from posebowl.render.sheet import check_sheet, write_sheet
+from posebowl.render.image import Only
+from posebowl.util import console, os_errors
+from posebowl.util.parser import Parser
 
 SHEET_IMAGES = 48
 
@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.show_error(error)
         return error.exit_code
     except OSError as error:
-        why, fix = oserrors.explain(error)
+        why, fix = os_errors.explain(error)
         problem = PoseBowlError(f"{error.filename}: {error.strerror}.", why=why, fix=fix)
         console.show_error(problem)
         return problem.exit_code

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from posebowl.render import earth, mesh, noise, planets, sky
+from posebowl.render import earth, fractal_noise, mesh, planets, sky
 from posebowl.render.earth import Picture
 from posebowl.render.parts import Rng
 from posebowl.render.sky import FULL, HALF
@@ -42,8 +42,8 @@ def _earth(
         small = earth.paint(rng, orbit)
         if aurora:
             small += earth.aurora(rng, orbit)
-        large = noise.enlarge(small, FULL)
-        grain = noise.cut(noise.field(0.9), rng, FULL, rng.uniform(1, 2.5))
+        large = fractal_noise.enlarge(small, FULL)
+        grain = fractal_noise.cut(fractal_noise.field(0.9), rng, FULL, rng.uniform(1, 2.5))
         large *= (1 + rng.uniform(0, 0.09) * grain)[..., None]
         if limb and rng.random() < 0.5:
             large += sky.stars(rng) * (large.max(axis=2, keepdims=True) < 0.02)

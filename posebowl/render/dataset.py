@@ -24,17 +24,17 @@ from typing import TYPE_CHECKING, Any, Final
 from PIL import Image
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from posebowl import console
 from posebowl.challenge import BOX_COLUMNS, COLUMNS, FORMAT_FILE, ID_COLUMN, IMAGES_DIR, LABELS_FILE
 from posebowl.errors import PoseBowlError, UsageError
-from posebowl.files import atomic_write, write_text
-from posebowl.render import photo
+from posebowl.render import image as photo
 from posebowl.render.families import FAMILIES, TRAINING
-from posebowl.render.photo import Only
-from posebowl.render.window import INSTALL, require_renderer
+from posebowl.render.image import Only
+from posebowl.render.rasterizer import INSTALL, require_renderer
+from posebowl.util import console
+from posebowl.util.files import atomic_write, write_text
 
 if TYPE_CHECKING:
-    from posebowl.render.window import Window
+    from posebowl.render.rasterizer import Window
 
 METADATA_FILE: Final = "render.csv"
 """What is known about each image beside its box: for analysis, not for training."""
@@ -297,7 +297,7 @@ def _work(
 
 @cache
 def _window() -> Window:
-    from posebowl.render.window import Window  # noqa: PLC0415  only workers need PyVista
+    from posebowl.render.rasterizer import Window  # noqa: PLC0415  only workers need PyVista
 
     return Window()
 

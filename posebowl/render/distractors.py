@@ -11,8 +11,8 @@ from PIL import Image, ImageFilter
 
 from posebowl.challenge import IMAGE_HEIGHT, IMAGE_WIDTH
 from posebowl.render.earth import Picture
+from posebowl.render.fractal_noise import Field
 from posebowl.render.mesh import Array
-from posebowl.render.noise import Field
 from posebowl.render.parts import Rng, direction
 
 SHARE: Final = 0.35

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from posebowl.render import mesh, noise
+from posebowl.render import fractal_noise, mesh
+from posebowl.render.fractal_noise import Field
 from posebowl.render.mesh import Array
-from posebowl.render.noise import Field
 from posebowl.render.parts import Rng, direction
 
 RADIUS_KM: Final = 6371.0
@@ -61,7 +61,7 @@ def texture() -> Picture:
 
     spec = find_spec("pyvista")
     if spec is None or spec.origin is None:
-        from posebowl.render.window import missing_pyvista  # noqa: PLC0415
+        from posebowl.render.rasterizer import missing_pyvista  # noqa: PLC0415
 
         raise missing_pyvista()
     path = Path(spec.origin).parent / "examples" / "2k_earth_daymap.jpg"
@@ -150,7 +150,7 @@ def aurora(rng: Rng, orbit: Orbit) -> Picture:
     along = orbit.rays[..., 2] * camera[2]
     picture = np.zeros(orbit.rays.shape, dtype=np.float32)
     scale = 1.0 / max(4.0, orbit.texel * rng.uniform(1, 4))
-    angle, shift = rng.uniform(0, 2 * np.pi), rng.uniform(0, noise.TILE, 2)
+    angle, shift = rng.uniform(0, 2 * np.pi), rng.uniform(0, fractal_noise.TILE, 2)
     bend, strength = rng.uniform(2, 8), rng.uniform(0.05, 0.35)
     for height, tint in AURORA.items():
         shell = RADIUS_KM + height
@@ -162,7 +162,9 @@ def aurora(rng: Rng, orbit: Orbit) -> Picture:
         x, y = (orbit.rays[..., k] * away for k in (0, 1))
         a = (np.cos(angle) * x - np.sin(angle) * y) * scale + shift[0]
         b = (np.sin(angle) * x + np.cos(angle) * y) * scale + shift[1]
-        folds = noise.sample(noise.field(2.2, 4), a.astype(np.float32), b.astype(np.float32))
+        folds = fractal_noise.sample(
+            fractal_noise.field(2.2, 4), a.astype(np.float32), b.astype(np.float32)
+        )
         curtain = np.exp(-np.abs(folds) * bend) * seen * strength
         picture += curtain[..., None].astype(np.float32) * np.array(tint, dtype=np.float32)
     return picture
@@ -174,7 +176,9 @@ def surface(rng: Rng, orbit: Orbit, ground: Array, up: Array, sunny: Array) -> P
     land = globe(up @ orbit.place.T)
     grey = land.mean(axis=2, keepdims=True)
     land = grey + (land - grey) * np.float32(rng.uniform(0.35, 1.0))
-    wide = noise.sample(noise.field(1.7), *_place(rng, x, y, 1.0 / max(4.0, orbit.texel)))
+    wide = fractal_noise.sample(
+        fractal_noise.field(1.7), *_place(rng, x, y, 1.0 / max(4.0, orbit.texel))
+    )
     land = land * np.clip(1 + 0.16 * wide, 0.4, 1.8)[..., None]
     light = np.clip(sunny, 0, 1).astype(np.float32)
     clouds, relief = cloud_cover(rng, orbit, x, y)
@@ -220,12 +224,12 @@ def cloud_cover(rng: Rng, orbit: Orbit, x: Field, y: Field) -> tuple[Field, Fiel
     """
     scale = 1.0 / max(orbit.texel * rng.uniform(0.4, 3.0), 0.05)
     a, b = _place(rng, x, y, scale * 0.12)
-    bend = noise.sample(noise.field(2.2), a * 0.5, b * 0.5) * rng.uniform(0, 60)
-    large = noise.sample(noise.field(2.0, 1), a + bend, b - bend)
+    bend = fractal_noise.sample(fractal_noise.field(2.2), a * 0.5, b * 0.5) * rng.uniform(0, 60)
+    large = fractal_noise.sample(fractal_noise.field(2.0, 1), a + bend, b - bend)
     c, d = _place(rng, x, y, scale)
     stretch = rng.uniform(0.4, 1.0)
-    fine = noise.sample(noise.field(1.3), c * stretch + bend, d + bend)
-    billow = np.abs(noise.sample(noise.field(1.6, 2), d * 0.6, c * 0.6))
+    fine = fractal_noise.sample(fractal_noise.field(1.3), c * stretch + bend, d + bend)
+    billow = np.abs(fractal_noise.sample(fractal_noise.field(1.6, 2), d * 0.6, c * 0.6))
     weight = rng.uniform(0.2, 0.9)
     total = large * (1 - 0.5 * weight) + fine * weight + (0.8 - billow) * rng.uniform(0, 0.6)
     cover = np.clip((total + rng.uniform(-1.3, 1.1)) * rng.uniform(0.4, 1.8), 0, 1)
@@ -241,8 +245,8 @@ def cloud_cover(rng: Rng, orbit: Orbit, x: Field, y: Field) -> tuple[Field, Fiel
 def cities(rng: Rng, x: Field, y: Field, orbit: Orbit) -> Picture:
     """Paint city lights: clustered sparks, shape (h, w, 3)."""
     scale = 1.0 / max(1.5, orbit.texel)
-    where = noise.sample(noise.field(1.5, 3), *_place(rng, x, y, scale * 0.5))
-    sparks = noise.sample(noise.field(0.3), *_place(rng, x, y, scale))
+    where = fractal_noise.sample(fractal_noise.field(1.5, 3), *_place(rng, x, y, scale * 0.5))
+    sparks = fractal_noise.sample(fractal_noise.field(0.3), *_place(rng, x, y, scale))
     light = np.clip(where + rng.uniform(-0.4, 0.6), 0, 2)
     light = light * np.clip(sparks - rng.uniform(0.9, 1.9), 0, 3)
     tint = np.array((1.0, rng.uniform(0.65, 0.9), rng.uniform(0.3, 0.7)), dtype=np.float32)
@@ -250,6 +254,6 @@ def cities(rng: Rng, x: Field, y: Field, orbit: Orbit) -> Picture:
 
 
 def _place(rng: Rng, x: Field, y: Field, scale: float) -> tuple[Field, Field]:
-    angle, (dx, dy) = rng.uniform(0, 2 * np.pi), rng.uniform(0, noise.TILE, 2)
+    angle, (dx, dy) = rng.uniform(0, 2 * np.pi), rng.uniform(0, fractal_noise.TILE, 2)
     c, s = np.float32(np.cos(angle) * scale), np.float32(np.sin(angle) * scale)
     return c * x - s * y + np.float32(dx), s * x + c * y + np.float32(dy)

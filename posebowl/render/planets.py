@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from posebowl.render import mesh, noise, sky
+from posebowl.render import fractal_noise, mesh, sky
 from posebowl.render.earth import Picture
+from posebowl.render.fractal_noise import Field
 from posebowl.render.mesh import Array
-from posebowl.render.noise import Field
 from posebowl.render.parts import Rng, direction
 from posebowl.render.sky import FULL, HALF
 
@@ -42,37 +42,39 @@ def moon(rng: Rng) -> Picture:
     middle, radius = place(rng)
     u, v, z, edge = disc(middle, radius)
     scale = min(radius, 900) * 0.7
-    shift = rng.uniform(0, noise.TILE, 2).astype(np.float32)
+    shift = rng.uniform(0, fractal_noise.TILE, 2).astype(np.float32)
     a, b = (u / (0.4 + z) * scale + shift[0]), (v / (0.4 + z) * scale + shift[1])
-    slopes = [noise.sample(slope, a, b) for slope in craters()]
+    slopes = [fractal_noise.sample(slope, a, b) for slope in craters()]
     rough = rng.uniform(0.15, 0.5)
     sun = mesh.unit(direction(rng) * (1, 1, 0.6) + (0, 0, 0.5))
     light = (u + rough * slopes[0]) * sun[0] + (v + rough * slopes[1]) * sun[1] + z * sun[2]
     light = np.clip(light, 0, 1.3) * np.clip(
-        0.6 + 0.1 * noise.sample(noise.field(1.8), a, b), 0.2, 1
+        0.6 + 0.1 * fractal_noise.sample(fractal_noise.field(1.8), a, b), 0.2, 1
     )
-    lit = noise.enlarge(np.asarray(light * edge, dtype=np.float32), FULL)
-    cover = noise.enlarge(np.asarray(edge, dtype=np.float32), FULL)[..., None]
+    lit = fractal_noise.enlarge(np.asarray(light * edge, dtype=np.float32), FULL)
+    cover = fractal_noise.enlarge(np.asarray(edge, dtype=np.float32), FULL)[..., None]
     tint = np.array((1.0, rng.uniform(0.94, 1), rng.uniform(0.86, 1)), dtype=np.float32)
     mixed = image * (1 - cover) + lit[..., None] * tint * rng.uniform(0.5, 1.3)
     return np.asarray(np.maximum(mixed, 0), dtype=np.float32)
 
 
-_CRATERS: list[noise.Field] = []
+_CRATERS: list[fractal_noise.Field] = []
 
 
-def craters() -> list[noise.Field]:
+def craters() -> list[fractal_noise.Field]:
     """Make the slopes of a tileable cratered plain along x and y, each (TILE, TILE)."""
     if not _CRATERS:
         rng = np.random.default_rng(5)
-        height = noise.field(1.7, 5) * 4
+        height = fractal_noise.field(1.7, 5) * 4
         for _ in range(500):
             radius = float(np.clip(rng.pareto(1.5) * 5 + 3, 3, 90))
             reach = int(radius * 1.6)
             span = np.arange(-reach, reach + 1)
             r = np.hypot(span[:, None], span[None, :]) / radius
             bowl = np.where(r < 1, (r**2 - 1) * 0.5 + 0.15, 0.15 * np.clip(1 - (r - 1) / 0.6, 0, 1))
-            rows, columns = ((span + rng.integers(noise.TILE)) % noise.TILE for _ in range(2))
+            rows, columns = (
+                (span + rng.integers(fractal_noise.TILE)) % fractal_noise.TILE for _ in range(2)
+            )
             height[rows[:, None], columns[None, :]] += (bowl * radius).astype(np.float32)
         for axis in (1, 0):
             slope = (np.roll(height, 1, axis) - np.roll(height, -1, axis)) / 2
@@ -84,9 +86,11 @@ def giant(rng: Rng) -> Picture:
     """Paint a planet of gas: bands bent by whirls, spots, sometimes a ring."""
     u, v, z, edge, radius, middle = _turned(rng)
     detail = min(radius, 900) * 0.5
-    shift = rng.uniform(0, noise.TILE, 2).astype(np.float32)
+    shift = rng.uniform(0, fractal_noise.TILE, 2).astype(np.float32)
     a, b = u / (0.4 + z) * detail + shift[0], v / (0.4 + z) * detail + shift[1]
-    whirl = noise.sample(noise.field(1.8), a * 0.5, b * 2) * np.float32(rng.uniform(0.002, 0.03))
+    whirl = fractal_noise.sample(fractal_noise.field(1.8), a * 0.5, b * 2) * np.float32(
+        rng.uniform(0.002, 0.03)
+    )
     latitude = np.clip((v + whirl + 1) / 2, 0, 1)
     count = int(rng.integers(8, 40))
     base, spread = rng.uniform(0.4, 0.9, 3), rng.uniform(0.02, 0.2)
@@ -115,16 +119,18 @@ def rocky(rng: Rng) -> Picture:
     """Paint a planet of rock or ice: plains, craters, polar caps, a thin haze."""
     u, v, z, edge, radius, _ = _turned(rng)
     detail = min(radius, 900) * 0.6
-    shift = rng.uniform(0, noise.TILE, 2).astype(np.float32)
+    shift = rng.uniform(0, fractal_noise.TILE, 2).astype(np.float32)
     a, b = u / (0.4 + z) * detail + shift[0], v / (0.4 + z) * detail + shift[1]
-    land = noise.sample(noise.field(1.7), a, b) + 0.5 * noise.sample(noise.field(1.2, 1), a, b)
+    land = fractal_noise.sample(fractal_noise.field(1.7), a, b) + 0.5 * fractal_noise.sample(
+        fractal_noise.field(1.2, 1), a, b
+    )
     high, low = ROCKS[int(rng.integers(len(ROCKS)))]
     mix = np.clip(0.5 + rng.uniform(0.1, 0.4) * land, 0, 1)[..., None]
     colour = mix * np.array(high, dtype=np.float32) + (1 - mix) * np.array(low, dtype=np.float32)
     cap = np.clip((np.abs(v) + 0.04 * land - rng.uniform(0.75, 1.1)) * 20, 0, 1)[..., None]
     colour = colour * (1 - cap) + 0.9 * cap
     rough = np.float32(rng.uniform(0.05, 0.4))
-    bumps = [rough * noise.sample(slope, a, b) for slope in craters()]
+    bumps = [rough * fractal_noise.sample(slope, a, b) for slope in craters()]
     light = _sunlight(rng, u + bumps[0], v + bumps[1], z)[..., None]
     haze = np.clip(1 - z, 0, 1)[..., None] ** 4 * np.float32(rng.uniform(0, 0.4))
     return _over_sky(rng, (colour * (1 - haze) + haze) * light, edge)
@@ -155,8 +161,8 @@ def _sunlight(rng: Rng, u: Field, v: Field, z: Field) -> Field:
 
 def _over_sky(rng: Rng, ball: Picture, edge: Field) -> Picture:
     image = sky.stars(rng) if rng.random() < 0.6 else sky.black(rng)
-    cover = noise.enlarge(np.asarray(edge, dtype=np.float32), FULL)[..., None]
-    lit = noise.enlarge(np.asarray(ball * edge[..., None], dtype=np.float32), FULL)
+    cover = fractal_noise.enlarge(np.asarray(edge, dtype=np.float32), FULL)[..., None]
+    lit = fractal_noise.enlarge(np.asarray(ball * edge[..., None], dtype=np.float32), FULL)
     mixed = image * (1 - cover) + lit * np.float32(rng.uniform(0.5, 1.2))
     return np.asarray(np.maximum(mixed, 0), dtype=np.float32)
 

@@ -16,7 +16,7 @@ from posebowl.render.mesh import Array, Mesh
 from posebowl.render.parts import Craft, Part, Rng, Role, direction
 
 if TYPE_CHECKING:
-    from posebowl.render.window import View, Window
+    from posebowl.render.rasterizer import View, Window
 
 MEDIAN_SIDE: Final = 130.0
 """Median of the longer side of a box, in pixels: makes the median width 8 % of the frame."""
@@ -230,7 +230,7 @@ def shrink(image: npt.NDArray[np.floating[Any]], scale: int) -> npt.NDArray[np.f
 
 def crop_view(pose: Pose, crop: tuple[int, int, int, int], scale: int) -> View:
     """Make the view that renders a crop of the photo, given in its pixels, `scale` times finer."""
-    from posebowl.render.window import View  # noqa: PLC0415
+    from posebowl.render.rasterizer import View  # noqa: PLC0415
 
     near, far = pose.distance - 1.1 * pose.radius, pose.distance + 1.1 * pose.radius
     x0, x1 = ((side - pose.principal[0]) / pose.focal for side in (crop[0], crop[2]))
@@ -259,7 +259,7 @@ def shadow(
 
     Source: L. Williams, "Casting curved shadows on curved surfaces", SIGGRAPH 1978.
     """
-    from posebowl.render.window import View  # noqa: PLC0415
+    from posebowl.render.rasterizer import View  # noqa: PLC0415
 
     size = 512 if max(view.width, view.height) <= 700 else 1024
     turn, centre = mesh.basis(sun).T, np.array((0, 0, -pose.distance))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFilter
 
 from posebowl.challenge import IMAGE_HEIGHT, IMAGE_WIDTH
-from posebowl.render import noise
+from posebowl.render import fractal_noise as noise
 from posebowl.render.earth import Picture
 from posebowl.render.parts import Rng
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from posebowl.render import noise
+from posebowl.render import fractal_noise
 from posebowl.render.parts import Rng
 
 Pixels = npt.NDArray[np.uint8]
@@ -182,7 +182,7 @@ def _paint(rng: Rng) -> npt.NDArray[np.int64]:
 def stained(rng: Rng, page: Pixels) -> Pixels:
     """Stain a texture with soot, scratches and bleached patches."""
     size = (TEXTURE_SIZE, TEXTURE_SIZE)
-    cloud = noise.cut(noise.field(1.5), rng, size, rng.uniform(1, 4))
+    cloud = fractal_noise.cut(fractal_noise.field(1.5), rng, size, rng.uniform(1, 4))
     dirt = np.clip(
         1 - rng.uniform(0.1, 0.5) * np.clip(cloud + rng.uniform(-0.5, 0.8), 0, 2), 0.1, 1
     )

@@ -7,19 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from posebowl.challenge import IMAGES_DIR
-from posebowl.compare import Change, Comparison, Figure, Images, paired_ious
 from posebowl.errors import Verdict
-from posebowl.files import write_text
-from posebowl.history import Run
 from posebowl.report import pictures
 from posebowl.report.charts import Chart
+from posebowl.report.compare_text import amount, change, verdict_on
 from posebowl.report.gallery import Group, Item
 from posebowl.report.iou_charts import iou_differences, iou_pairs
 from posebowl.report.page import fill
 from posebowl.report.sections import State
-from posebowl.report.text import shorten
-from posebowl.runs_text import amount, change, verdict_on
-from posebowl.wording import counted
+from posebowl.results.comparison import Change, Comparison, Figure, Images, paired_ious
+from posebowl.results.history import Run
+from posebowl.util.files import write_text
+from posebowl.util.text import counted, shorten
 
 _PICTURES = 24
 """Drawn of the gains and of the losses together."""

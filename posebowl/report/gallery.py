@@ -10,9 +10,8 @@ from typing import Any, Final
 import polars as pl
 
 from posebowl.challenge import BOX_COLUMNS, ID_COLUMN
-from posebowl.report.text import shorten
-from posebowl.score import TRUE_COLUMNS, Score
-from posebowl.wording import counted
+from posebowl.scoring.metric import TRUE_COLUMNS, Score
+from posebowl.util.text import counted, shorten
 
 Box = tuple[int, int, int, int]
 

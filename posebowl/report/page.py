@@ -12,12 +12,13 @@ import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from posebowl.files import write_text
 from posebowl.report import gallery, pictures, sections
+from posebowl.report.log_excerpt import get, read_log
 from posebowl.report.speed import speed_view
-from posebowl.report.text import clean, get, read_log, shorten
-from posebowl.result import Result
-from posebowl.score import Score
+from posebowl.results.result import Result
+from posebowl.scoring.metric import Score
+from posebowl.util.files import write_text
+from posebowl.util.text import clean, shorten
 
 if TYPE_CHECKING:
     from posebowl.report.score_section import ScoreView

@@ -6,12 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from posebowl.challenge import LIMITS, Variant
-from posebowl.engines.base import Limit
+from posebowl.challenge import LIMITS, Limit, Variant
 from posebowl.errors import Verdict
-from posebowl.report.text import get, quantity, shorten, signal_name
-from posebowl.result import Meter, Result
-from posebowl.wording import counted
+from posebowl.report.log_excerpt import get, signal_name
+from posebowl.results.result import Meter, Result
+from posebowl.util.text import counted, shorten
+from posebowl.util.units import quantity
 
 State = Literal["pass", "fail", "unsure"]
 

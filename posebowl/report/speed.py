@@ -8,11 +8,10 @@ from typing import Final
 
 from posebowl.challenge import LIMITS, Variant
 from posebowl.errors import Verdict
-from posebowl.progress import Source
-from posebowl.report import timelines
+from posebowl.report import usage_charts
 from posebowl.report.charts import Chart
-from posebowl.report.text import duration, quantity
-from posebowl.result import Result
+from posebowl.results.result import Result, Source
+from posebowl.util.units import duration, quantity
 
 _PLATFORM_S: Final = LIMITS[Variant.CPU].wall_time_s
 _SOURCES: Final = {
@@ -44,12 +43,12 @@ def speed_view(result: Result) -> Speed | None:
     if result.verdict is not Verdict.OK or rate is None or not 0 < rate < math.inf:
         rate = None
     memory, cpu = result.meters.get("memory"), result.meters.get("cpu")
-    pace = timelines.images_over_time(result.samples)
+    pace = usage_charts.images_over_time(result.samples)
     drawn = (
         pace,
-        timelines.memory_over_time(result.samples, limit=memory.limit if memory else None),
-        timelines.cpu_over_time(result.samples, limit=cpu.limit if cpu else None),
-        timelines.bytes_over_time(result.samples),
+        usage_charts.memory_over_time(result.samples, limit=memory.limit if memory else None),
+        usage_charts.cpu_over_time(result.samples, limit=cpu.limit if cpu else None),
+        usage_charts.bytes_over_time(result.samples),
     )
     charts = tuple(chart for chart in drawn if chart is not None)
     source = Source(result.images_from) if result.images_from in set(Source) else Source.NONE
@@ -79,7 +78,7 @@ def _facts(result: Result) -> tuple[tuple[str, str], ...]:
     timing = result.timing
     assert timing is not None  # noqa: S101  # of a run that started: for the type checker
     facts = [("main.sh took", duration(timing.wall_s)), ("engine start", duration(timing.start_s))]
-    if steady := timelines.steady_pace(result.samples):
+    if steady := usage_charts.steady_pace(result.samples):
         facts.append(("to the first image", duration(steady[0])))
         facts.append(("from then on", f"{steady[1]:,.1f} images/s"))
     for name, label in (("memory", "peak memory"), ("cpu", "mean CPU")):

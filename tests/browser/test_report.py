@@ -10,12 +10,13 @@ from typing import Final
 import polars as pl
 import pytest
 
-from posebowl import history, report
-from posebowl.compare import compare
+from posebowl import report
 from posebowl.errors import Verdict
-from posebowl.history import Run
 from posebowl.report import comparison
-from posebowl.score import score
+from posebowl.results import history
+from posebowl.results.comparison import compare
+from posebowl.results.history import Run
+from posebowl.scoring.metric import score
 from tests.browser.webdriver import (
     ARROW_RIGHT,
     CHROMEDRIVER,

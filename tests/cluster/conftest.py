@@ -16,11 +16,10 @@ import psutil
 import pytest
 
 from posebowl import paths
-from posebowl.challenge import LIMITS, Variant
+from posebowl.batch.evaluation import Ask, Evaluation, evaluate
+from posebowl.batch.plan import Terms
+from posebowl.challenge import LIMITS, EngineName, Variant
 from posebowl.engines import select
-from posebowl.engines.base import EngineName
-from posebowl.evaluate.evaluation import Ask, Evaluation, evaluate
-from posebowl.evaluate.plan import Terms
 
 MIB = 1 << 20
 PORTS = (
@@ -124,7 +123,7 @@ def command(data_folder: Path) -> Callable[..., tuple[list[str], dict[str, str]]
     """Give the argv and variables of an evaluation in a process of its own."""
 
     def make(zips: Path, out: Path, *words: str) -> tuple[list[str], dict[str, str]]:
-        argv = [sys.executable, "-m", "posebowl.evaluate", str(zips), "--out", str(out)]
+        argv = [sys.executable, "-m", "posebowl.batch", str(zips), "--out", str(out)]
         argv += ["--data", str(data_folder), "--engine", "embedded", "--cpus", "1"]
         argv += ["--memory", "512m", "--time-limit", "2m", *words]
         return argv, {**os.environ, "PYTHONPATH": str(paths.ROOT), "COLUMNS": "200"}

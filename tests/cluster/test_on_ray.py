@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from posebowl import pack as packing
-from posebowl import paths, result
+from posebowl import paths
+from posebowl.batch.evaluation import Evaluation
+from posebowl.batch.leaderboard import Row
 from posebowl.errors import UsageError, Verdict
-from posebowl.evaluate.evaluation import Evaluation
-from posebowl.evaluate.leaderboard import Row
+from posebowl.results import result
+from posebowl.submission import packer as packing
 from tests.cluster.conftest import TwoMachines, pack
 from tests.conftest import IDS
 from tests.hostile.archives import BAD_CASES

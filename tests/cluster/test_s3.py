@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
-from posebowl import environments
+from posebowl.batch import node_cache as cache
+from posebowl.batch import shards
+from posebowl.batch.evaluation import Evaluation
+from posebowl.batch.shards import Slice
+from posebowl.data import manifest
+from posebowl.environments import venv
 from posebowl.errors import BadDataError, EngineError, Verdict
-from posebowl.evaluate import cache, dataset, manifest
-from posebowl.evaluate.dataset import Slice
-from posebowl.evaluate.evaluation import Evaluation
 from tests.cluster.conftest import TwoMachines, pack
 from tests.conftest import IDS
 from tests.hostile.programs import OK
@@ -51,7 +53,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     moto = pytest.importorskip("moto.server", reason="needs uv sync --group cluster-test")
     cache = tmp_path_factory.mktemp("cache")
     # The embedded engine's environment stays where it is.
-    (cache / "environments").symlink_to(environments.cache_root())
+    (cache / "environments").symlink_to(venv.cache_root())
     running = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=True)
     running.start()
     host, port = running.get_host_and_port()
@@ -96,7 +98,7 @@ def fill(piece: Slice) -> str:
 
 def test_the_cache_is_filled_once_however_many_ask(bucket: Bucket, listed: Path) -> None:
     bucket.upload(listed)
-    whole = dataset.load(URI)
+    whole = shards.load(URI)
     assert not bucket.downloads()
 
     with multiprocessing.get_context("spawn").Pool(4) as pool:
@@ -110,7 +112,7 @@ def test_the_cache_is_filled_once_however_many_ask(bucket: Bucket, listed: Path)
 
 def test_a_photo_that_is_not_the_listed_one_is_refused(bucket: Bucket, listed: Path) -> None:
     bucket.upload(listed)
-    whole = dataset.load(URI)
+    whole = shards.load(URI)
     (listed / f"images/{IDS[2]}.png").write_bytes(b"x" * whole.entries[2].bytes)
     bucket.upload(listed)
 
@@ -123,7 +125,7 @@ def test_a_photo_that_is_not_the_listed_one_is_refused(bucket: Bucket, listed: P
 def test_a_bucket_is_the_same_data_as_its_folder(bucket: Bucket, listed: Path) -> None:
     bucket.upload(listed)
 
-    assert dataset.load(URI).digest == dataset.load(str(listed)).digest
+    assert shards.load(URI).digest == shards.load(str(listed)).digest
 
 
 def test_a_bucket_without_a_manifest_says_how_to_make_one(
@@ -132,7 +134,7 @@ def test_a_bucket_without_a_manifest_says_how_to_make_one(
     bucket.upload(data_folder)
 
     with pytest.raises(BadDataError, match=r"manifest\.csv") as error:
-        dataset.load(URI)
+        shards.load(URI)
 
     assert "invoke data.manifest" in error.value.fix
 

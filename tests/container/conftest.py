@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from posebowl.challenge import IMAGE_HEIGHT, IMAGE_WIDTH, LIMITS, Limits, Variant
-from posebowl.engines import oci_client
-from posebowl.engines.base import EngineName, RunSpec
-from posebowl.engines.oci import OciEngine
+from posebowl.challenge import IMAGE_HEIGHT, IMAGE_WIDTH, LIMITS, EngineName, Limits, Variant
+from posebowl.engines.base import RunSpec
+from posebowl.engines.oci import client as oci_client
+from posebowl.engines.oci import image
+from posebowl.engines.oci.engine import OciEngine
 from posebowl.errors import EngineError
-from posebowl.images import identity
 from tests.container.heard import SpecMaker
 
 IDS = ("0" * 32, "1" * 32, "a" * 32)
@@ -31,7 +31,7 @@ def oci(request: pytest.FixtureRequest) -> OciEngine:
         pytest.skip(problem)
     client = oci_client.connect(engine.name)
     try:
-        identity.current(client, Variant.CPU)
+        image.current(client, Variant.CPU)
     except EngineError as error:
         pytest.skip(str(error))
     return engine

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from posebowl import paths
-from posebowl.challenge import Variant
-from posebowl.engines import oci_argv, oci_client
-from posebowl.engines.base import EngineName
+from posebowl.challenge import EngineName, Variant
+from posebowl.engines.oci import argv
+from posebowl.engines.oci import client as oci_client
+from posebowl.engines.oci import image as identity
 from posebowl.errors import EngineError
-from posebowl.images import identity
 
 pytestmark = pytest.mark.container
 
@@ -75,7 +75,7 @@ def test_an_added_package_is_in_the_image(checkout: Path, name: str, variant: Va
         if engine == EngineName.PODMAN:
             run += ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"]
         assert client.run(*run, added, "-c", IMPORT).stdout == "1,234,567\n"
-        gone = client.run(*run, oci_argv.image_name(variant), "-c", IMPORT, check=False)
+        gone = client.run(*run, argv.image_name(variant), "-c", IMPORT, check=False)
         assert "ModuleNotFoundError" in gone.stderr
     finally:
         client.run("rmi", "--force", added, check=False)

@@ -12,11 +12,10 @@ import numpy as np
 import pytest
 
 from posebowl import paths
-from posebowl.challenge import Variant
-from posebowl.engines import oci_client, select
-from posebowl.engines.base import EngineName
+from posebowl.challenge import EngineName, Variant
+from posebowl.engines import select
+from posebowl.engines.oci import client, image
 from posebowl.errors import EngineError
-from posebowl.images import identity
 
 GOLDEN = paths.ROOT / "tests" / "unit" / "test_solution_golden.csv"
 
@@ -31,7 +30,7 @@ def engine(request: pytest.FixtureRequest) -> EngineName:
         pytest.skip(problem)
     if name is not EngineName.EMBEDDED:
         try:
-            identity.current(oci_client.connect(name), Variant.CPU)
+            image.current(client.connect(name), Variant.CPU)
         except EngineError as error:
             pytest.skip(str(error))
     return name

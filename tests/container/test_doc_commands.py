@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from posebowl.engines.embedded import EmbeddedEngine
+from posebowl.engines.embedded.engine import EmbeddedEngine
 from tests.doc_commands import PAGES, Command, commands, executed
 from tests.scratch import copy_checkout, typing_environment
 

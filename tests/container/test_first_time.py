@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 
 from posebowl import paths
-from posebowl.challenge import Variant
-from posebowl.engines import oci_client, select
-from posebowl.engines.base import EngineName
+from posebowl.challenge import EngineName, Variant
+from posebowl.engines import select
+from posebowl.engines.oci import client, image
 from posebowl.errors import EngineError, Verdict
-from posebowl.images import identity
 
 pytestmark = pytest.mark.container
 
@@ -66,7 +65,7 @@ def test_a_folder_with_an_odd_name(engine: EngineName, checkout: Path) -> None:
         pytest.skip(problem)
     if engine is not EngineName.EMBEDDED:
         try:
-            identity.current(oci_client.connect(engine), Variant.CPU)
+            image.current(client.connect(engine), Variant.CPU)
         except EngineError as error:
             pytest.skip(str(error))
     packed = invoke(checkout, "pack", "--solution", "quickstart", "--force", "--json")

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from posebowl import process
-from posebowl.challenge import Variant
-from posebowl.engines import oci_client
-from posebowl.engines.base import EngineName
-from posebowl.engines.oci import OciEngine
-from posebowl.engines.oci_client import Client
+from posebowl.challenge import EngineName, Variant
+from posebowl.engines.oci import client as oci_client
+from posebowl.engines.oci import image
+from posebowl.engines.oci.client import Client
+from posebowl.engines.oci.engine import OciEngine
 from posebowl.errors import EngineError, UsageError
-from posebowl.images import base, identity, inside, registry
+from posebowl.images import debian_base, registry, shell
+from posebowl.util import process
 
 pytestmark = pytest.mark.container
 
@@ -42,9 +42,9 @@ def _tiny(client: Client, folder: Path, **labels: str) -> None:
     with tarfile.open(folder / "tiny.tar", "w") as archive:
         archive.add(folder / "file", "file")
     wanted = {
-        identity.VARIANT_LABEL: "cpu",
-        identity.LOCK_LABEL: identity.lock_hash(),
-        identity.RECIPE_LABEL: identity.recipe_hash(),
+        image.VARIANT_LABEL: "cpu",
+        image.LOCK_LABEL: image.lock_hash(),
+        image.RECIPE_LABEL: image.recipe_hash(),
         **labels,
     }
     changes = [w for name in wanted for w in ("--change", f"LABEL {name}={wanted[name]}")]
@@ -54,7 +54,7 @@ def _tiny(client: Client, folder: Path, **labels: str) -> None:
 @pytest.fixture
 def named(client: Client, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let the modules take a tiny image for the real one, and remove it afterwards."""
-    for module in (identity, registry):
+    for module in (image, registry):
         monkeypatch.setattr(module, "image_name", lambda _: TEST_IMAGE)
     yield
     client.run("rmi", "--force", TEST_IMAGE, check=False)
@@ -101,30 +101,30 @@ def _wait_for(url: str) -> None:
 def test_what_is_pushed_can_be_pulled(client: Client, place: str, tmp_path: Path) -> None:
     _tiny(client, tmp_path)
     pushed = registry.push(client, Variant.CPU, place)
-    assert pushed.remote == f"{place}/posebowl-runtime:cpu-{identity.lock_hash()[:16]}"
+    assert pushed.remote == f"{place}/posebowl-runtime:cpu-{image.lock_hash()[:16]}"
     client.run("rmi", "--force", TEST_IMAGE)
     pulled = registry.pull(client, Variant.CPU, place)
     assert pulled.id == pushed.id
-    found = identity.find(client, TEST_IMAGE)
+    found = image.find(client, TEST_IMAGE)
     assert found is not None
     assert found.id == pushed.id
-    assert identity.find(client, pushed.remote) is None
+    assert image.find(client, pushed.remote) is None
 
 
 @pytest.mark.usefixtures("named")
 def test_a_stale_image_is_neither_pushed_nor_taken(
     client: Client, place: str, tmp_path: Path
 ) -> None:
-    _tiny(client, tmp_path, **{identity.LOCK_LABEL: "0" * 64})
+    _tiny(client, tmp_path, **{image.LOCK_LABEL: "0" * 64})
     with pytest.raises(EngineError, match="not what this checkout builds"):
         registry.push(client, Variant.CPU, place)
-    remote = registry.remote_name(f"{place}/wrong", Variant.CPU, identity.lock_hash())
+    remote = registry.remote_name(f"{place}/wrong", Variant.CPU, image.lock_hash())
     client.run("tag", TEST_IMAGE, remote)
     client.run(*registry.transfer_argv("push", client.engine, remote))
     client.run("rmi", "--force", remote, TEST_IMAGE, check=False)
     with pytest.raises(EngineError, match="not what its name says"):
         registry.pull(client, Variant.CPU, f"{place}/wrong")
-    assert identity.find(client, TEST_IMAGE) is None
+    assert image.find(client, TEST_IMAGE) is None
     with pytest.raises(EngineError):
         registry.pull(client, Variant.CPU, f"{place}/nothing-here")
 
@@ -132,7 +132,7 @@ def test_a_stale_image_is_neither_pushed_nor_taken(
 def test_nothing_of_the_hosts_settings_stays(oci: OciEngine, photos: Path) -> None:
     """Neither certificates nor indexes of the host, in no layer and no label."""
     client = oci_client.connect(oci.name)
-    name = identity.current(client, Variant.CPU).name
+    name = image.current(client, Variant.CPU).name
     assert "/run/secrets/" not in str((client.inspect("image", name) or {})["Config"])
     history = client.run("history", "--no-trunc", "--format", "{{.CreatedBy}}", name).stdout
     local = sorted(Path("/usr/local/share/ca-certificates").glob("*.crt"))
@@ -145,7 +145,7 @@ def test_nothing_of_the_hosts_settings_stays(oci: OciEngine, photos: Path) -> No
         + "".join(f"grep -rqsF '{line}' /etc /opt /home /var /tmp && exit 3\n" for line in own)
         + "exit 0"
     )
-    code = inside.shell(
+    code = shell.shell(
         client,
         Variant.CPU,
         images=photos / "images",
@@ -159,7 +159,7 @@ def test_a_shell_is_where_main_would_be(
     oci: OciEngine, photos: Path, spec_of: object, capfd: pytest.CaptureFixture[str]
 ) -> None:
     spec = spec_of("echo main", files={"more/file": "x"})  # type: ignore[operator]
-    code = inside.shell(
+    code = shell.shell(
         oci_client.connect(oci.name),
         Variant.CPU,
         images=photos / "images",
@@ -175,7 +175,7 @@ def test_packages_are_listed_with_what_works(
     oci: OciEngine, capfd: pytest.CaptureFixture[str]
 ) -> None:
     client = oci_client.connect(oci.name)
-    found = inside.check_packages(client, Variant.CPU, select="tqdm", to_stderr=True)
+    found = shell.check_packages(client, Variant.CPU, select="tqdm", to_stderr=True)
     assert found.exit_code == 0
     assert [(name.rpartition("::")[2], ended) for name, ended in found.tests.items()] == [
         ("test_tqdm", "passed")
@@ -184,14 +184,14 @@ def test_packages_are_listed_with_what_works(
     assert capfd.readouterr().out == ""
     for word in ("zzz", "no such"):
         with pytest.raises(UsageError, match=f'--select "{word}" finds no test'):
-            inside.check_packages(client, Variant.CPU, select=word)
+            shell.check_packages(client, Variant.CPU, select=word)
 
 
-@pytest.mark.skipif(base._unable() is not None, reason=str(base._unable()))
+@pytest.mark.skipif(debian_base._unable() is not None, reason=str(debian_base._unable()))
 def test_a_base_image_from_packages_alone(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "NAME", "posebowl-base-test:bookworm")
+    monkeypatch.setattr(debian_base, "NAME", "posebowl-base-test:bookworm")
     try:
-        made = base.make(client)
+        made = debian_base.make(client)
         assert 50e6 < made.bytes < 400e6
         argv = ["run", "--rm", "--network", "none", "--pull", "never"]
         if client.engine == EngineName.PODMAN:

@@ -11,12 +11,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from posebowl import cgroups
-from posebowl.challenge import Variant
-from posebowl.engines import oci_argv, oci_client, select
-from posebowl.engines.base import Engine, EngineName, Watcher
+from posebowl.challenge import EngineName, Variant
+from posebowl.engines import select
+from posebowl.engines.base import Engine, Watcher
+from posebowl.engines.cgroups import reader
+from posebowl.engines.oci import argv, image
+from posebowl.engines.oci import client as oci_client
 from posebowl.errors import EngineError
-from posebowl.images import identity
 from tests.container.heard import Heard, SpecMaker
 
 pytestmark = pytest.mark.container
@@ -32,7 +33,7 @@ def engine(request: pytest.FixtureRequest) -> Engine:
         pytest.skip(problem)
     if found.name is not EngineName.EMBEDDED:
         try:
-            identity.current(oci_client.connect(found.name), Variant.CPU)
+            image.current(oci_client.connect(found.name), Variant.CPU)
         except EngineError as error:
             pytest.skip(str(error))
     return found
@@ -53,7 +54,7 @@ def _mentioning(words: set[str]) -> Iterator[str]:
 
 def _groups(run_ids: set[str]) -> list[Path]:
     """List control groups of runs; engines name theirs by the container's id, and remove it."""
-    found = cgroups.MOUNT.rglob(f"{oci_argv.RUN_LABEL.partition('.')[0]}-*")
+    found = reader.MOUNT.rglob(f"{argv.RUN_LABEL.partition('.')[0]}-*")
     return [path for path in found if any(run_id in path.name for run_id in run_ids)]
 
 
@@ -78,4 +79,4 @@ def test_nothing_is_left_behind(engine: Engine, spec_of: SpecMaker) -> None:
     assert _groups(run_ids) == []
     if engine.name is not EngineName.EMBEDDED:
         client = oci_client.connect(engine.name)
-        assert client.run(*oci_argv.listing()).stdout.split() == []
+        assert client.run(*argv.listing()).stdout.split() == []

@@ -9,21 +9,21 @@ import sys
 
 import pytest
 
-from posebowl.challenge import Variant
-from posebowl.engines import oci_argv, oci_client
-from posebowl.engines.base import Limit, Stop
-from posebowl.engines.oci import OciEngine, rlimits
-from posebowl.engines.oci_argv import ContainerSpec, User
-from posebowl.engines.oci_container import Container
+from posebowl.challenge import Limit, Variant
+from posebowl.engines.base import Stop
+from posebowl.engines.oci import argv, image
+from posebowl.engines.oci import client as oci_client
+from posebowl.engines.oci.argv import ContainerSpec, User
+from posebowl.engines.oci.container import Container
+from posebowl.engines.oci.engine import OciEngine, rlimits
 from posebowl.errors import BadArchiveError, EngineError, LimitUnenforcedError
-from posebowl.images import identity
 from tests.container.heard import Heard, SpecMaker
 
 pytestmark = pytest.mark.container
 
 
 def _containers(engine: OciEngine) -> list[str]:
-    return oci_client.connect(engine.name).run(*oci_argv.listing()).stdout.split()
+    return oci_client.connect(engine.name).run(*argv.listing()).stdout.split()
 
 
 def test_a_run_sees_its_data_and_gives_its_results(oci: OciEngine, spec_of: SpecMaker) -> None:
@@ -45,7 +45,7 @@ def test_a_run_sees_its_data_and_gives_its_results(oci: OciEngine, spec_of: Spec
     owners = {path.lstat().st_uid for path in (made, spec.output, spec.output / "deep")}
     assert owners == {os.geteuid()}
     (spec.output / "deep").chmod(0o700)
-    assert outcome.environment["lock"] == identity.lock_hash()
+    assert outcome.environment["lock"] == image.lock_hash()
     assert outcome.started_after_s > 0
     assert heard.samples
     assert _containers(oci) == []
@@ -197,7 +197,7 @@ def test_a_container_that_cannot_start_is_an_engine_error(
 def test_a_container_that_the_engine_refuses_is_an_engine_error_in_its_words(
     oci: OciEngine, spec_of: SpecMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(oci_argv, "_limits", lambda _: ["--pids-limit", "many"])
+    monkeypatch.setattr(argv, "_limits", lambda _: ["--pids-limit", "many"])
     with pytest.raises(EngineError, match="could not start the run") as caught:
         oci.execute(spec_of("echo never"), Heard().watcher())
     assert "many" in caught.value.why
@@ -208,7 +208,7 @@ def test_a_limit_that_does_not_hold_ends_the_run_before_main(
     oci: OciEngine, spec_of: SpecMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The container is made without a limit on processes, as a careless engine would."""
-    monkeypatch.setattr(oci_argv, "_limits", lambda _: ["--pids-limit", "-1"])
+    monkeypatch.setattr(argv, "_limits", lambda _: ["--pids-limit", "-1"])
     spec, heard = spec_of("echo ran"), Heard()
     with pytest.raises(LimitUnenforcedError) as caught:
         oci.execute(spec, heard.watcher())
@@ -227,7 +227,7 @@ def test_counters_read_through_the_engine_agree(
     oci: OciEngine, spec_of: SpecMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As where the engine's machine is another one: macOS, Windows, a remote daemon."""
-    monkeypatch.setattr("posebowl.cgroups.of_process", lambda _: None)
+    monkeypatch.setattr("posebowl.engines.cgroups.reader.of_process", lambda _: None)
     main = "python -c \"import time; x = bytearray(b'x' * (64 << 20)); time.sleep(3)\""
     outcome = oci.execute(spec_of(main), Heard().watcher())
     assert outcome.exit_code == 0
@@ -266,7 +266,7 @@ def test_another_user_can_do_the_same(
     oci: OciEngine, spec_of: SpecMaker, monkeypatch: pytest.MonkeyPatch, uid: int
 ) -> None:
     """As for members of the group docker, and for docker without root."""
-    monkeypatch.setattr("posebowl.engines.oci.run_user", lambda _: User(uid=uid, gid=uid))
+    monkeypatch.setattr("posebowl.engines.oci.engine.run_user", lambda _: User(uid=uid, gid=uid))
     main = (
         "set -e; id -u; touch ~/x ~/.cache/x /tmp/x ./x ../submission/submission.csv\n"
         "touch /opt/env/lib/python3.11/site-packages/x.py\n"
@@ -281,20 +281,20 @@ def test_another_user_can_do_the_same(
 def test_orphans_of_a_dead_harness_are_reaped(oci: OciEngine) -> None:
     client = oci_client.connect(oci.name)
     # Of a process that has ended by the time it is looked for.
-    script = "from posebowl.engines.oci import owner; print(owner())"
+    script = "from posebowl.engines.oci.engine import owner; print(owner())"
     label = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     ).stdout.strip()
     orphan = Container(client=client, name="posebowl-test-orphan")
-    labels = {oci_argv.RUN_LABEL: "orphan", oci_argv.OWNER_LABEL: label}
+    labels = {argv.RUN_LABEL: "orphan", argv.OWNER_LABEL: label}
     spec = ContainerSpec(
         name=orphan.name,
-        image=oci_argv.image_name(Variant.CPU),
+        image=argv.image_name(Variant.CPU),
         labels=labels,
         entrypoint="sleep",
         command=("1000",),
         rlimits=rlimits(),
     )
-    client.run("run", "--detach", *oci_argv.start(oci.name, spec)[1:])
+    client.run("run", "--detach", *argv.start(oci.name, spec)[1:])
     oci.reap()
     assert orphan.inspect() is None

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from posebowl.challenge import EngineName
 from posebowl.doctor import engines
 from posebowl.doctor.findings import State
-from posebowl.engines import oci, oci_client
-from posebowl.engines.base import EngineName
-from posebowl.engines.oci_client import Client
-from posebowl.environments import NOBODY
+from posebowl.engines.oci import client as oci_client
+from posebowl.engines.oci import engine
+from posebowl.engines.oci.client import Client
+from posebowl.environments.venv import NOBODY
 
 pytestmark = [
     pytest.mark.container,
@@ -54,7 +55,7 @@ def rootless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client
 def test_podman_without_root_is_known_as_such(rootless: Client) -> None:
     assert rootless.rootless
     assert not rootless.mapped_to_me
-    assert oci.run_user(rootless).keep_id
+    assert engine.run_user(rootless).keep_id
     assert rootless.inspect("image", "posebowl-none:cpu") is None
 
 

@@ -6,14 +6,14 @@ import itertools
 
 import pytest
 
-from posebowl.challenge import Variant
-from posebowl.engines import oci_client
-from posebowl.engines.base import Engine, EngineName, Sample
-from posebowl.engines.embedded import EmbeddedEngine
-from posebowl.engines.oci import OciEngine
+from posebowl.challenge import EngineName, Variant
+from posebowl.engines.base import Engine, Sample
+from posebowl.engines.embedded.engine import EmbeddedEngine
+from posebowl.engines.oci import client, image
+from posebowl.engines.oci.engine import OciEngine
 from posebowl.errors import EngineError
-from posebowl.images import identity
-from posebowl.progress import Source, following
+from posebowl.results.result import Source
+from posebowl.run.image_progress import following
 from tests.container.heard import Heard, SpecMaker
 
 pytestmark = pytest.mark.container
@@ -50,7 +50,7 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     if problem := found.unavailable():
         pytest.skip(problem)
     try:
-        identity.current(oci_client.connect(found.name), Variant.CPU)
+        image.current(client.connect(found.name), Variant.CPU)
     except EngineError as error:
         pytest.skip(str(error))
     return found

@@ -23,10 +23,10 @@ from pathlib import Path
 
 import polars as pl
 
-from posebowl.archive import inspect_file
 from posebowl.challenge import ID_COLUMN
 from posebowl.errors import VerdictError
-from posebowl.strict_csv import parse
+from posebowl.scoring.box_csv import parse
+from posebowl.submission.archive import inspect_file
 from tests.conftest import IDS
 from tests.hostile import archives, predictions
 

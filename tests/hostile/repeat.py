@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from xml.etree import ElementTree as ET
 
 from posebowl import paths
-from posebowl.engines.base import EngineName
+from posebowl.challenge import EngineName
 
 # Cases that no engine sees, or that differ between engines in nothing, run with this one.
 _REST = " or test_predictions or test_bad_archive"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from posebowl.archive import inspect
 from posebowl.errors import BadArchiveError, Verdict
 from posebowl.paths import RUNTIME
+from posebowl.submission.archive import inspect
 from tests.hostile import archives
 from tests.hostile.archives import Case
 

@@ -14,14 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from posebowl import paths, result, run
-from posebowl.challenge import LIMITS, Variant
-from posebowl.display import Display
-from posebowl.engines import oci_client, own_cgroup, select
-from posebowl.engines.base import EngineName
+from posebowl import paths
+from posebowl.challenge import LIMITS, EngineName, Variant
+from posebowl.engines import select
+from posebowl.engines.cgroups import manager
+from posebowl.engines.oci import client, image
 from posebowl.errors import BusyError, EngineError, Verdict
-from posebowl.folder import held
-from posebowl.images import identity
+from posebowl.results import result
+from posebowl.results.folder import held
+from posebowl.run import pipeline
+from posebowl.run.live_display import Display
 from tests.conftest import IDS
 from tests.hostile.archives import BAD_CASES, Case
 from tests.hostile.predictions import CASES as CSV_CASES
@@ -42,7 +44,7 @@ def engine(request: pytest.FixtureRequest) -> EngineName:
         pytest.skip(f"{name}: {problem}")
     if name is not EngineName.EMBEDDED:
         try:
-            identity.current(oci_client.connect(name), Variant.CPU)
+            image.current(client.connect(name), Variant.CPU)
         except EngineError as error:
             pytest.skip(f"{name}: {error}")
     return name
@@ -63,9 +65,9 @@ class Bench:
                 archive.writestr(name, content)
         return path
 
-    def request(self, engine: EngineName, program: Program) -> run.Request:
+    def request(self, engine: EngineName, program: Program) -> pipeline.Request:
         limits = {"wall_time_s": 60.0, **program.limits}
-        return run.Request(
+        return pipeline.Request(
             archive=self.zip(program.main, dict(program.files)),
             out=self.folder / "out",
             data=self.data,
@@ -74,7 +76,7 @@ class Bench:
         )
 
     def run(self, engine: EngineName, program: Program) -> result.Result:
-        return run.run(self.request(engine, program), Display(quiet=True))
+        return pipeline.run(self.request(engine, program), Display(quiet=True))
 
 
 @pytest.fixture
@@ -89,7 +91,7 @@ def bench(tmp_path: Path, data_folder: Path) -> Iterator[Bench]:
 def kernel_limits_memory(engine: EngineName) -> bool:
     if engine is not EngineName.EMBEDDED:
         return True
-    group = own_cgroup.create(f"test-{os.getpid()}", LIMITS[Variant.CPU])
+    group = manager.create(f"test-{os.getpid()}", LIMITS[Variant.CPU])
     if group is not None:
         group.remove()
     return group is not None
@@ -144,7 +146,7 @@ def test_bad_archive(case: Case, bench: Bench):
     request = bench.request(EngineName.EMBEDDED, Program(name=case.name, main=OK))
     case.write(request.archive)
 
-    ended = run.run(request, Display(quiet=True))
+    ended = pipeline.run(request, Display(quiet=True))
 
     assert ended.verdict is Verdict.BAD_ARCHIVE
     assert ended.fix
@@ -156,7 +158,7 @@ def test_a_bad_archive_is_refused_before_anything_runs(engine, bench: Bench):
     with zipfile.ZipFile(request.archive, "w") as archive:
         archive.writestr("folder/main.sh", OK)
 
-    ended = run.run(request, Display(quiet=True))
+    ended = pipeline.run(request, Display(quiet=True))
 
     assert ended.verdict is Verdict.BAD_ARCHIVE
     assert "zip the contents, not the folder" in ended.fix.lower()
@@ -207,7 +209,7 @@ def test_odd_folder_names(engine, bench: Bench):
 def test_two_runs_at_once(engine, bench: Bench):
     request = bench.request(engine, Program(name="good", main=OK))
     with held(request.out), pytest.raises(BusyError) as caught:
-        run.run(request, Display(quiet=True))
+        pipeline.run(request, Display(quiet=True))
     assert caught.value.exit_code == 21
 
 
@@ -301,7 +303,7 @@ def test_a_full_host_disk_is_our_failure_and_loses_nothing(engine, bench: Bench,
         mine.write_text("mine")
         program = Program(name="loud", main=OK + "head -c 6000000 /dev/zero | tr '\\0' 'x'")
         request = bench.request(engine, program)
-        ended = run.run(dataclasses.replace(request, out=small), Display(quiet=True))
+        ended = pipeline.run(dataclasses.replace(request, out=small), Display(quiet=True))
         assert ended.verdict is Verdict.ENGINE_ERROR
         assert "space" in ended.message
         assert mine.read_text() == "mine"

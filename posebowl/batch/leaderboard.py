@@ -1,0 +1,154 @@
+"""The leaderboard: who comes where, as rows, CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final
+
+from posebowl.batch.merge import key_of
+from posebowl.batch.plan import Plan, base_key
+from posebowl.batch.result_store import RESULTS, Store
+from posebowl.engines.oci import image
+from posebowl.errors import Verdict
+from posebowl.results.folder import LOG_FILE, REPORT_FILE
+from posebowl.results.result import Result
+from posebowl.util.text import visible
+
+SCHEMA_VERSION: Final = 1
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A submission's line."""
+
+    rank: int | None
+    """Equal scores share a rank, and the next one is as many lower; None: not ranked."""
+    submission: str
+    verdict: Verdict
+    message: str
+    mean_iou: float | None
+    median_iou: float | None
+    images: int
+    images_per_second: float | None
+    wall_s: float | None
+    """Of all shards together."""
+    peak_memory_bytes: int | None
+    """Of the shard that took most."""
+    shards: int
+    tries: int
+    retried: tuple[str, ...]
+    """What machines failed on the way, a sentence each."""
+    engine: str
+    sha256: str
+    report: str
+    """Relative to the leaderboard; empty where there is none."""
+    log: str
+
+
+def rows(plan: Plan, store: Store) -> tuple[Row, ...]:
+    """Rank all submissions: those that passed by mean IoU, then the others by verdict and name."""
+    lines = [_row(plan, store, submission.name) for submission in plan.submissions]
+    passed = sorted(
+        (line for line in lines if line.verdict is Verdict.OK and line.mean_iou is not None),
+        key=lambda line: (-(line.mean_iou or 0.0), line.submission),
+    )
+    others = sorted(
+        (line for line in lines if line.verdict is not Verdict.OK or line.mean_iou is None),
+        key=lambda line: (line.verdict.exit_code, line.submission),
+    )
+    return (*_ranked(passed), *others)
+
+
+def _ranked(passed: Sequence[Row]) -> list[Row]:
+    ranked: list[Row] = []
+    for place, line in enumerate(passed, 1):
+        tied = bool(ranked) and ranked[-1].mean_iou == line.mean_iou
+        rank = ranked[-1].rank if tied else place
+        ranked.append(Row(**{**vars(line), "rank": rank}))
+    return ranked
+
+
+def _row(plan: Plan, store: Store, name: str) -> Row:
+    jobs = plan.jobs[name]
+    key = key_of(jobs)
+    found = store.result(key)
+    attempts = [attempt for job in jobs for attempt in store.attempts(job.key)]
+    score = found.score if found else None
+    memory = found.meters.get("memory") if found else None
+    timing = found.timing if found else None
+    return Row(
+        rank=None,
+        submission=name,
+        verdict=found.verdict if found else Verdict.ENGINE_ERROR,
+        message=found.message if found else "It was not run.",
+        mean_iou=score.mean_iou if score else None,
+        median_iou=score.median_iou if score else None,
+        images=len(plan.whole.entries),
+        images_per_second=timing.images_per_second if timing else None,
+        wall_s=timing.wall_s if timing else None,
+        peak_memory_bytes=int(memory.used) if memory else None,
+        shards=len(jobs),
+        tries=len(attempts),
+        retried=tuple(f"{item.node}: {item.reason}" for item in attempts if item.reason),
+        engine=_engine(found),
+        sha256=jobs[0].submission.sha256,
+        report=_link(store, key, REPORT_FILE),
+        log=_link(store, key, LOG_FILE),
+    )
+
+
+def _engine(found: Result | None) -> str:
+    return found.engine if found else ""
+
+
+def _link(store: Store, key: str, name: str) -> str:
+    return f"{RESULTS}/{key}/{name}" if (store.folder(key) / name).is_file() else ""
+
+
+def about(plan: Plan) -> dict[str, Any]:
+    """Return what all rows have in common, for the record."""
+    terms = plan.terms
+    return {
+        "data": plan.whole.source,
+        "data_sha256": plan.whole.digest,
+        "images": len(plan.whole.entries),
+        "labelled": plan.whole.labels is not None,
+        "shards": len(plan.slices),
+        "variant": terms.variant,
+        "engine": terms.engine or "auto",
+        "limits": asdict(terms.limits),
+        "waived": sorted(terms.waived),
+        "lock": image.lock_hash(),
+        "terms_sha256": base_key(terms),
+    }
+
+
+def to_json(plan: Plan, lines: Sequence[Row]) -> str:
+    """Return leaderboard.json."""
+    table = {"schema_version": SCHEMA_VERSION, **about(plan), "rows": [asdict(r) for r in lines]}
+    return json.dumps(table, indent=2, default=str) + "\n"
+
+
+def to_csv(lines: Sequence[Row]) -> str:
+    """Return leaderboard.csv, with nothing in it that a spreadsheet takes for a formula."""
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    names = [item.name for item in fields(Row)]
+    writer.writerow(names)
+    for line in lines:
+        writer.writerow([_cell(getattr(line, name)) for name in names])
+    return table.getvalue()
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, tuple):
+        value = " | ".join(value)
+    if not isinstance(value, str):
+        return value
+    text = visible(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text

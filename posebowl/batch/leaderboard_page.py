@@ -1,0 +1,76 @@
+"""The leaderboard as a page: the look of the report, and its promise to load nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from posebowl.batch.leaderboard import Row
+from posebowl.batch.plan import Plan
+from posebowl.batch.worker import OF_THE_MACHINE
+from posebowl.engines.oci import image
+from posebowl.errors import Verdict
+from posebowl.report.page import fill
+from posebowl.util.text import counted, shorten
+from posebowl.util.units import duration, human_bytes, quantity
+
+_NONE: Final = "-"
+
+
+def render(plan: Plan, lines: Sequence[Row]) -> str:
+    """Return leaderboard.html."""
+    passed = sum(line.verdict is Verdict.OK for line in lines)
+    faults = sum(line.verdict in OF_THE_MACHINE for line in lines)
+    best = next((line.mean_iou for line in lines if line.mean_iou is not None), None)
+    times = [line.wall_s for line in lines if line.wall_s is not None]
+    return fill(
+        "leaderboard.html.j2",
+        state="pass" if passed == len(lines) else "unsure" if passed else "fail",
+        data=shorten(plan.whole.source, 120),
+        passed=passed,
+        faults=counted(faults, "run") if faults else "",
+        images=counted(len(plan.whole.entries), "image"),
+        unranked=plan.whole.labels is None,
+        best="" if best is None else f"{best:.4f}",
+        facts=[
+            ("submissions", f"{len(lines):,}"),
+            ("running time of all", duration(sum(times))),
+        ],
+        rows=[_cells(line) for line in lines],
+        shards=len(plan.slices),
+        pairs=_pairs(plan),
+    )
+
+
+def _cells(line: Row) -> dict[str, Any]:
+    return {
+        "rank": _NONE if line.rank is None else line.rank,
+        "submission": shorten(line.submission, 120),
+        "mean": _NONE if line.mean_iou is None else f"{line.mean_iou:.4f}",
+        "median": _NONE if line.median_iou is None else f"{line.median_iou:.4f}",
+        "verdict": line.verdict,
+        "state": "pass" if line.verdict is Verdict.OK else "fail",
+        "message": shorten(line.message, 300),
+        "retried": [shorten(text, 200) for text in line.retried],
+        "speed": _NONE if line.images_per_second is None else f"{line.images_per_second:,.1f}",
+        "time": _NONE if line.wall_s is None else duration(line.wall_s),
+        "memory": _NONE if line.peak_memory_bytes is None else human_bytes(line.peak_memory_bytes),
+        "report": line.report,
+        "log": line.log,
+    }
+
+
+def _pairs(plan: Plan) -> list[tuple[str, str]]:
+    terms = plan.terms
+    limits = terms.limits
+    return [
+        ("Variant", terms.variant),
+        ("Engine", terms.engine or "the first that works on each machine"),
+        ("Time limit", quantity(limits.wall_time_s, "s")),
+        ("Memory limit", quantity(limits.memory_bytes, "bytes")),
+        ("Cores", str(limits.cpus)),
+        ("Limits waived", ", ".join(sorted(terms.waived)) or "none"),
+        ("Shards", f"{len(plan.slices):,} for each submission"),
+        ("Data hash", plan.whole.digest),
+        ("Lock", image.lock_hash()),
+    ]

@@ -1,0 +1,192 @@
+"""The shards of a submission made one run: one table, one verdict, one score, one report."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from posebowl import report
+from posebowl.batch.plan import Job, Plan, Submission, merged_key
+from posebowl.batch.result_store import Store
+from posebowl.batch.shards import Slice
+from posebowl.batch.worker import OF_THE_MACHINE, machine_failed
+from posebowl.challenge import FORMAT_FILE, IMAGES_DIR, LABELS_FILE, PREDICTIONS_FILE, Limits
+from posebowl.errors import Verdict
+from posebowl.results import result as results
+from posebowl.results.folder import LOG_FILE, REPORT_FILE, RESULT_FILE
+from posebowl.results.result import Meter, Result, ScoreSummary, Timing
+from posebowl.scoring.labels import read_labels
+from posebowl.scoring.metric import score
+from posebowl.scoring.predictions import read_predictions
+from posebowl.util.files import write_text
+from posebowl.util.units import clock
+
+_BOM: Final = b"\xef\xbb\xbf"
+_SUMS: Final = {"time", "log"}
+"""Meters that shards add up in; of the others the largest counts, as each had the limit."""
+_PRECEDENCE: Final = (
+    *OF_THE_MACHINE,
+    Verdict.BAD_ARCHIVE,
+    Verdict.TIME_LIMIT,
+    Verdict.OUTPUT_LIMIT,
+    Verdict.MEMORY_LIMIT,
+    Verdict.SIGNALED,
+    Verdict.RUNTIME_ERROR,
+    Verdict.BAD_OUTPUT,
+    Verdict.INVALID_PREDICTIONS,
+    Verdict.OK,
+)
+
+
+def key_of(jobs: Sequence[Job]) -> str:
+    """Return the key under which the result of a submission lies."""
+    return jobs[0].key if len(jobs) == 1 else merged_key(jobs)
+
+
+def merge(plan: Plan, store: Store) -> None:
+    """Merge the shards of each submission in the store; those that are merged already stay."""
+    if len(plan.slices) == 1:
+        return
+    for submission in plan.submissions:
+        jobs = plan.jobs[submission.name]
+        if not store.finished(key_of(jobs)):
+            _merge_one(plan, submission, jobs, store)
+
+
+def _merge_one(plan: Plan, submission: Submission, jobs: Sequence[Job], store: Store) -> None:
+    parts = [store.result(job.key) for job in jobs]
+    known = [part for part in parts if part is not None]
+    if not known:
+        return
+    merged = merge_results(known, plan.terms.limits)
+    merged = dataclasses.replace(
+        merged,
+        archive=merged.archive | {"path": str(submission.archive)},
+        data=merged.data | {"root": plan.whole.source, "images": len(plan.whole.entries)},
+    )
+    folders = [store.folder(job.key) for job in jobs]
+    with store.filling(key_of(jobs)) as folder:
+        write_text(folder / LOG_FILE, _join_logs(folders))
+        if merged.verdict is Verdict.OK:
+            pieces = [(place / PREDICTIONS_FILE).read_bytes() for place in folders]
+            (folder / PREDICTIONS_FILE).write_bytes(join_tables(pieces))
+        _finish(folder, merged, plan.whole)
+
+
+def merge_results(parts: Sequence[Result], limits: Limits) -> Result:
+    """Make one result of those of the shards.
+
+    The verdict is the first that holds by the documented precedence, and the time of all shards
+    together counts against the time limit: spreading a run wins no time.
+
+    Args:
+        parts: A result a shard, in their order.
+        limits: What the whole was allowed; each shard had it too.
+    """
+    worst = min(parts, key=lambda part: _PRECEDENCE.index(part.verdict))
+    used = sum(part.timing.wall_s for part in parts if part.timing is not None)
+    late = used > limits.wall_time_s and not machine_failed(worst)
+    merged = dataclasses.replace(
+        worst,
+        run_id=parts[0].run_id,
+        timing=_timing(parts, used),
+        meters=_meters(parts, used),
+        oom_kills=sum(part.oom_kills for part in parts),
+        score=None,
+        warnings=tuple(dict.fromkeys(text for part in parts for text in part.warnings)),
+        unenforced={name: why for part in parts for name, why in part.unenforced.items()},
+        samples=(),
+    )
+    if late and worst.verdict not in {Verdict.BAD_ARCHIVE, Verdict.TIME_LIMIT}:
+        return dataclasses.replace(
+            merged,
+            verdict=Verdict.TIME_LIMIT,
+            message=f"The {len(parts)} shards took {clock(used)} together, "
+            f"above the time limit of {clock(limits.wall_time_s)}.",
+            fix="Make it faster; the report shows how many images a second it reached.",
+            exit_code=None,
+            signal=None,
+        )
+    return merged
+
+
+def _timing(parts: Sequence[Result], used: float) -> Timing | None:
+    timings = [part.timing for part in parts if part.timing is not None]
+    if not timings:
+        return None
+    images = sum(int(part.data["images"]) for part in parts if part.timing is not None)
+    well = all(timing.images_per_second is not None for timing in timings)
+    return Timing(
+        started_at=min(timing.started_at for timing in timings),
+        start_s=sum(timing.start_s for timing in timings),
+        wall_s=used,
+        images_per_second=images / used if well and used > 0 else None,
+    )
+
+
+def _meters(parts: Sequence[Result], used: float) -> dict[str, Meter]:
+    merged: dict[str, Meter] = {}
+    for name in dict.fromkeys(name for part in parts for name in part.meters):
+        meters = [part.meters[name] for part in parts if name in part.meters]
+        amounts = [meter.used for meter in meters]
+        total = sum(amounts) if name in _SUMS else max(amounts)
+        if name == "cpu" and used > 0:
+            seconds = [part.timing.wall_s if part.timing else 0.0 for part in parts]
+            cores = [part.meters["cpu"].used if "cpu" in part.meters else 0.0 for part in parts]
+            total = sum(a * b for a, b in zip(seconds, cores, strict=True)) / used
+        merged[name] = dataclasses.replace(meters[0], used=total)
+    return merged
+
+
+def join_tables(pieces: Sequence[bytes]) -> bytes:
+    """Join CSVs of the same header into one: byte for byte what one run would have written.
+
+    Args:
+        pieces: Valid tables; line ends, a BOM and a missing last line end are kept as they are.
+    """
+    joined = bytearray(pieces[0])
+    for piece in pieces[1:]:
+        if not joined.endswith(b"\n"):
+            joined += b"\r\n" if b"\r\n" in joined else b"\n"
+        joined += piece.removeprefix(_BOM).partition(b"\n")[2]
+    return bytes(joined)
+
+
+def _join_logs(folders: Sequence[Path]) -> str:
+    texts = []
+    for shard, folder in enumerate(folders, 1):
+        log = folder / LOG_FILE
+        text = log.read_text(errors="backslashreplace") if log.is_file() else ""
+        texts.append(f"--- shard {shard} of {len(folders)} ---\n{text.rstrip()}\n")
+    return "\n".join(texts)
+
+
+def _finish(folder: Path, merged: Result, whole: Slice) -> None:
+    """Score the table against all labels, and write result.json and the report."""
+    scored, frame = None, None
+    if merged.verdict is Verdict.OK:
+        form, labels = folder / FORMAT_FILE, folder / LABELS_FILE
+        form.write_bytes(whole.submission_format)
+        frame = read_predictions(folder / PREDICTIONS_FILE, form).frame
+        if whole.labels is not None:
+            labels.write_bytes(whole.labels)
+            scored = score(frame, read_labels(labels))
+            merged = dataclasses.replace(
+                merged,
+                score=ScoreSummary(
+                    mean_iou=scored.mean_iou, median_iou=scored.median_iou, images=scored.count
+                ),
+            )
+        form.unlink()
+        labels.unlink(missing_ok=True)
+    results.write(merged, folder / RESULT_FILE)
+    report.write(
+        folder / REPORT_FILE,
+        merged,
+        log=folder / LOG_FILE,
+        images=Path(whole.source) / IMAGES_DIR if whole.in_place else None,
+        predictions=frame,
+        score=scored,
+    )

@@ -1,0 +1,169 @@
+"""The plan: which submissions run on which slices, each job under a key of all it depends on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from posebowl.batch.shards import Slice
+from posebowl.challenge import EngineName, Limit, Limits, Variant
+from posebowl.engines.oci import image
+from posebowl.environments import venv
+from posebowl.errors import UsageError
+from posebowl.submission import archive
+
+_PACKED_NAME: Final = "submission"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """A zip to evaluate."""
+
+    name: str
+    archive: Path
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """How all submissions are run."""
+
+    variant: Variant
+    engine: EngineName | None
+    """None takes the first that works, on each machine."""
+    limits: Limits
+    waived: frozenset[Limit] = frozenset()
+    full: bool = False
+    allow_cpu: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One run: a submission on one slice."""
+
+    key: str
+    """SHA-256 of all that its result depends on."""
+    submission: Submission
+    shard: int
+    slice: str
+    """The digest of its slice."""
+    terms: Terms
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """All that is to be run."""
+
+    terms: Terms
+    whole: Slice
+    slices: tuple[Slice, ...]
+    submissions: tuple[Submission, ...]
+    jobs: dict[str, tuple[Job, ...]]
+    """By the name of a submission: a job a slice, in their order."""
+
+    @property
+    def distinct(self) -> dict[str, Job]:
+        """All jobs by key: a zip that is there twice is run once."""
+        return {job.key: job for jobs in self.jobs.values() for job in jobs}
+
+
+def make(
+    submissions: Sequence[Submission],
+    whole: Slice,
+    slices: Sequence[Slice],
+    terms: Terms,
+) -> Plan:
+    """Make the plan of all submissions on all slices of the whole."""
+    digests = [piece.digest for piece in slices]
+    base = base_key(terms)
+    return Plan(
+        terms=terms,
+        whole=whole,
+        slices=tuple(slices),
+        submissions=tuple(submissions),
+        jobs={
+            submission.name: tuple(
+                Job(
+                    key=_hash(base, submission.sha256, digest),
+                    submission=submission,
+                    shard=shard,
+                    slice=digest,
+                    terms=terms,
+                )
+                for shard, digest in enumerate(digests)
+            )
+            for submission in submissions
+        },
+    )
+
+
+def base_key(terms: Terms) -> str:
+    """Hash what all jobs have in common: limits, variant, engine, and what images are made of."""
+    table = asdict(terms) | {
+        "waived": sorted(terms.waived),
+        "lock": venv.lock_hash(),
+        "recipe": image.recipe_hash(),
+    }
+    return _hash(json.dumps(table, sort_keys=True, default=str))
+
+
+def merged_key(jobs: Sequence[Job]) -> str:
+    """Return the key of what is merged from the results of jobs."""
+    return _hash("merged", *(job.key for job in jobs))
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+_FIX: Final = "Name zips, or a folder of zips: invoke evaluate submissions/"
+
+
+def collect(places: Sequence[Path]) -> tuple[Submission, ...]:
+    """Find the zips that a user names, and those in the folders that they name.
+
+    Raises:
+        UsageError: There is no such file or folder, or no zip in it.
+        BadArchiveError: What is named is no regular file.
+    """
+    found: dict[Path, str] = {}
+    for place in places:
+        if place.is_dir():
+            zips = sorted(path for path in place.rglob("*.zip") if path.is_file())
+            if not zips:
+                raise UsageError(
+                    f"There is no zip in {place}.",
+                    fix=_FIX,
+                )
+            found |= {path: _name(path.relative_to(place), place) for path in zips}
+        elif place.exists():
+            found[place] = _name(Path(place.name), place.absolute().parent)
+        else:
+            raise UsageError(f"There is no {place}.", fix=_FIX)
+    if not found:
+        raise UsageError(
+            "No submission is named.", fix="Type: invoke evaluate submission/submission.zip"
+        )
+    names = list(found.values())
+    return tuple(
+        Submission(
+            name=name if names.count(name) == 1 else str(path.with_suffix("")),
+            archive=path.resolve(),
+            sha256=archive.digest(path),
+            bytes=path.stat().st_size,
+        )
+        for path, name in found.items()
+    )
+
+
+def _name(path: Path, parent: Path) -> str:
+    """Name a submission after its zip, or after its folder where the zip is submission.zip."""
+    stem = path.with_suffix("")
+    if stem.name != _PACKED_NAME:
+        return stem.as_posix()
+    return stem.parent.as_posix() if stem.parent.name else parent.name

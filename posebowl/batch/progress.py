@@ -1,0 +1,114 @@
+"""What is seen of an evaluation: submissions, shards, machines and when it may end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from posebowl.batch.executor import Crew, Ended
+from posebowl.batch.plan import Plan
+from posebowl.errors import Verdict
+from posebowl.util.console import err, plain
+from posebowl.util.text import counted
+from posebowl.util.units import clock
+
+_PLAIN_INTERVAL_S: Final = 30.0
+
+
+class Progress:
+    """Tells of each run that ends, with a live line on a terminal and now and then elsewhere."""
+
+    def __init__(
+        self, plan: Plan, console: Console = err, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._console = console
+        self._now = now
+        self._names = {
+            job.key: _title(plan, name, job.shard)
+            for name, jobs in plan.jobs.items()
+            for job in jobs
+        }
+        self._left = {name: {job.key for job in jobs} for name, jobs in plan.jobs.items()}
+        self._began_at = self._told_at = now()
+        self._jobs = self._done = 0
+        self._crew = Crew(nodes=0, slots=0)
+        self._live: Live | None = None
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live = Live(get_renderable=self.status, console=self._console, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def began(self, missing: frozenset[str], kept: int) -> None:
+        """Tell how much there is to do."""
+        jobs = self._jobs = len(missing)
+        for left in self._left.values():
+            left.intersection_update(missing)
+        self._began_at = self._now()
+        kept_words = f"; {counted(kept, 'result is', 'results are')} there already" if kept else ""
+        self._console.print(plain(f"{counted(jobs, 'run')} to do{kept_words}.", "dim"))
+
+    def ended(self, ended: Ended, *, again: bool) -> None:
+        """Tell of a try that is over."""
+        name = self._names[ended.job.key]
+        produced = ended.produced
+        if produced is None:
+            self._say("LOST", "yellow", name, ended.lost, again=again)
+        else:
+            found = produced.result
+            good = found.verdict is Verdict.OK
+            told = found.message
+            if good:
+                told = f"IoU {found.score.mean_iou:.4f}" if found.score else "not scored"
+            self._say(found.verdict, "green" if good else "red", name, told, again=again)
+        if not again:
+            self._done += 1
+            for left in self._left.values():
+                left.discard(ended.job.key)
+
+    def tick(self, crew: Crew) -> None:
+        """Note who is at work; without a terminal, tell now and then."""
+        self._crew = crew
+        now = self._now()
+        if self._live is None and now - self._told_at >= _PLAIN_INTERVAL_S:
+            self._told_at = now
+            self._console.print(self.status())
+
+    def status(self) -> Text:
+        """Return the line: submissions, runs, machines, time so far and expected."""
+        whole = sum(not left for left in self._left.values())
+        elapsed = self._now() - self._began_at
+        parts = [
+            f"{whole:,} of {counted(len(self._left), 'submission')}",
+            f"{self._done:,} of {counted(self._jobs, 'run')}",
+            counted(self._crew.nodes, "machine"),
+            clock(elapsed),
+        ]
+        if self._done and self._done < self._jobs:
+            left = elapsed / self._done * (self._jobs - self._done)
+            parts.append(f"about {clock(left)} left")
+        return Text(" · ".join(parts), style="cyan")
+
+    def _say(self, word: str, colour: str, name: str, told: str, *, again: bool) -> None:
+        rest = " (again)" if again else ""
+        self._console.print(
+            Text.assemble((f"{word:<10}", colour), " ", plain(f"{name}  {told}{rest}"))
+        )
+
+
+def _title(plan: Plan, name: str, shard: int) -> str:
+    shards = len(plan.slices)
+    return name if shards == 1 else f"{name} [{shard + 1}/{shards}]"

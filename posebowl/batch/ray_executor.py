@@ -1,0 +1,211 @@
+"""Jobs on a Ray cluster: a task each, with the limits of its run as its resources."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+# Ray would start each worker with `uv run`; workers have the environment of their node instead.
+os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+
+import ray
+from ray.exceptions import GetTimeoutError, RayError, RayTaskError
+
+from posebowl import paths
+from posebowl.batch import core_pinning, worker
+from posebowl.batch.executor import Crew, Ended
+from posebowl.batch.plan import Job, Terms
+from posebowl.batch.shards import Slice
+from posebowl.challenge import Variant
+from posebowl.errors import UsageError, Verdict
+from posebowl.util.units import human_bytes
+
+_MOST: Final = 1000
+_CHUNK: Final = 64 << 20
+_WAIT_S: Final = 1.0
+_STARTS: Final = 3
+"""Ray gives its own agent 15 s to start, which a busy machine may not keep to."""
+_ENDING_S: Final = 30.0
+_LEFT_OUT: Final = (
+    "/.git", "/.venv*", "/.nox", "/.*_cache", "/benchmarks", "/data", "/docs", "/runs", "/site",
+    "/solutions", "/submission", "/tests",
+)  # fmt: skip
+
+
+def perform(
+    job: Job, piece: Sequence[Any], registry_name: str, parcel: Sequence[Any] | None
+) -> tuple[str, worker.Produced | None]:
+    """Run a job on a node of the cluster, on cores of its own; tell the node's name too."""
+    chunks = None if parcel is None else (ray.get(chunk) for chunk in parcel)
+    with core_pinning.reserved(job.terms.limits.cpus):
+        produced = worker.perform(
+            job, ray.get(piece[0]), registry_name=registry_name, chunks=chunks
+        )
+    return os.uname().nodename, produced
+
+
+class OnRay:
+    """Hands jobs to Ray; use `connect`."""
+
+    most = _MOST
+
+    def __init__(self, slices: Mapping[str, Slice], terms: Terms, *, registry_name: str) -> None:
+        self._task = ray.remote(max_retries=0, **resources(terms))(perform)
+        self._slices = {digest: ray.put(piece) for digest, piece in slices.items()}
+        self._registry = registry_name
+        self._running: dict[Any, Job] = {}
+        self._slots = dict(resources(terms))
+
+    def start(self, job: Job) -> None:
+        """Take a job."""
+        self._start(job, None)
+
+    def wait(self) -> Ended | None:
+        """Wait for a job to end, but not for long; None where none did."""
+        ready, _ = ray.wait(list(self._running), timeout=_WAIT_S)
+        if not ready:
+            return None
+        job = self._running.pop(ready[0])
+        try:
+            where, produced = ray.get(ready[0])
+        except RayTaskError as error:
+            # A fault of this tool: told like one of the machine, so that the others go on.
+            return Ended(job=job, produced=None, lost=f"The task failed: {error.cause!r}")
+        except RayError as error:
+            return Ended(job=job, produced=None, lost=_first_line(error))
+        if produced is None:
+            return self._send(job)
+        if produced.result.verdict is Verdict.INTERRUPTED:
+            return Ended(job=job, produced=None, lost="It was interrupted there.", node=where)
+        return Ended(job=job, produced=produced, node=where)
+
+    def _send(self, job: Job) -> Ended | None:
+        """Start a job again, with its zip, which the machine that took it does not have."""
+        try:
+            self._start(job, list(_parcel(job.submission.archive)))
+        except OSError as error:
+            what = f"{job.submission.archive} cannot be read: {error.strerror}."
+            return Ended(
+                job=job, produced=worker.failed(job, what, "Leave the zips where they are.")
+            )
+        return None
+
+    def crew(self) -> Crew:
+        """Say how many nodes are alive, and how many runs fit on them."""
+        alive = [item["Resources"] for item in ray.nodes() if item["Alive"]]
+        return Crew(nodes=len(alive), slots=sum(fitting(item, self._slots) for item in alive))
+
+    def close(self) -> None:
+        """End all runs, as Ctrl-C would, and leave the cluster."""
+        for ref in self._running:
+            with contextlib.suppress(RayError):
+                ray.cancel(ref, force=False)
+        with contextlib.suppress(RayError, GetTimeoutError):
+            if self._running:
+                ray.wait(list(self._running), num_returns=len(self._running), timeout=_ENDING_S)
+        self._running.clear()
+        ray.shutdown()
+
+    def _start(self, job: Job, parcel: list[Any] | None) -> None:
+        options = {"name": f"{job.submission.name}-{job.shard}"}
+        ref = self._task.options(**options).remote(
+            job, [self._slices[job.slice]], self._registry, parcel
+        )
+        self._running[ref] = job
+
+
+def connect(
+    address: str,
+    slices: Mapping[str, Slice],
+    terms: Terms,
+    *,
+    registry_name: str = "",
+    await_nodes: bool = False,
+) -> OnRay:
+    """Join a cluster, or start one on this machine for `local`.
+
+    Raises:
+        UsageError: Nothing answers at the address, or no machine has what one run needs.
+    """
+    _join(address)
+    if not await_nodes:
+        try:
+            _check_fits(resources(terms))
+        except UsageError:
+            ray.shutdown()
+            raise
+    return OnRay(slices, terms, registry_name=registry_name)
+
+
+def _join(address: str) -> None:
+    local = address == "local"
+    for left in reversed(range(_STARTS if local else 1)):
+        try:
+            ray.init(
+                address=address,
+                log_to_driver=False,
+                logging_level="ERROR",
+                runtime_env={"working_dir": str(paths.ROOT), "excludes": list(_LEFT_OUT)},
+                **({"include_dashboard": False} if local else {}),
+            )
+        except Exception as error:  # noqa: BLE001  # Ray raises just that
+            ray.shutdown()
+            if left:
+                continue
+            raise UsageError(
+                "Ray could not be started here." if local else f"No cluster answers at {address}.",
+                why=_first_line(error),
+                fix="Start one (ray start --head) and name its address, or leave --address out.",
+            ) from None
+        return
+
+
+def resources(terms: Terms) -> dict[str, float]:
+    """Return what a task claims: the limits of a run."""
+    limits = terms.limits
+    gpus = int(terms.variant is Variant.GPU and not terms.allow_cpu)
+    return {"num_cpus": limits.cpus, "memory": limits.memory_bytes, "num_gpus": gpus}
+
+
+def fitting(node_resources: Mapping[str, float], claim: Mapping[str, float]) -> int:
+    """Count the runs that fit on a node at once."""
+    names = {"num_cpus": "CPU", "memory": "memory", "num_gpus": "GPU"}
+    return min(
+        int(node_resources.get(names[name], 0) // amount)
+        for name, amount in claim.items()
+        if amount
+    )
+
+
+def _check_fits(claim: Mapping[str, float]) -> None:
+    alive = [item["Resources"] for item in ray.nodes() if item["Alive"]]
+    if any(fitting(item, claim) for item in alive):
+        return
+    most = {
+        name: max((item.get(name, 0) for item in alive), default=0)
+        for name in ("CPU", "memory", "GPU")
+    }
+    gpus = f" and {claim['num_gpus']:g} GPU" if claim["num_gpus"] else ""
+    raise UsageError(
+        f"No machine of the cluster has what one run needs: {claim['num_cpus']:g} cores, "
+        f"{human_bytes(claim['memory'])} of memory{gpus}.",
+        why=f"The most that one has is {most['CPU']:g} cores, {human_bytes(most['memory'])} and "
+        f"{most['GPU']:g} GPUs.",
+        fix="Give runs less with --cpus and --memory, or add --await-nodes if machines are to "
+        "join yet.",
+    )
+
+
+def _parcel(archive: Path) -> Iterator[Any]:
+    """Put a zip into the cluster's store, in pieces."""
+    with archive.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            yield ray.put(chunk)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__

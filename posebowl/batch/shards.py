@@ -1,0 +1,174 @@
+"""The data of an evaluation, and the slices of it that shards run on."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import itertools
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from posebowl.batch.storage import is_uri, open_source
+from posebowl.challenge import FORMAT_FILE, ID_COLUMN, LABELS_FILE
+from posebowl.data import checks, manifest
+from posebowl.data import folder as data_folder
+from posebowl.data.manifest import MANIFEST_FILE, Entry, image_name
+from posebowl.errors import BadDataError, UsageError
+from posebowl.scoring.labels import read_labels
+from posebowl.scoring.predictions import read_format
+from posebowl.util.text import first_few
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slice:
+    """Photos in their order, the table that names them, and their labels where there are any."""
+
+    source: str
+    """A folder or a URI."""
+    submission_format: bytes
+    labels: bytes | None
+    entries: tuple[Entry, ...]
+    in_place: bool
+    """The source is a folder that holds just this: it need not be copied."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all that a run on this slice can see, and of its labels; of no path."""
+        whole = hashlib.sha256()
+        for part in (self.submission_format, self.labels or b""):
+            whole.update(len(part).to_bytes(8) + part)
+        for entry in self.entries:
+            whole.update(f"{entry.name} {entry.bytes} {entry.sha256}\n".encode())
+        return whole.hexdigest()
+
+
+def load(where: str | None) -> Slice:
+    """Describe the whole of a data set; a folder is checked as `invoke data.check` does.
+
+    Args:
+        where: A folder or URI; None takes data/, or the demo set while that is empty.
+
+    Raises:
+        BadDataError: It is not whole.
+        UsageError: There is no such folder, or cloudpathlib is missing.
+    """
+    if where is not None and is_uri(where):
+        return _of_bucket(where)
+    with tempfile.TemporaryDirectory() as name:
+        folder = data_folder.find(Path(where) if where else None, scratch=Path(name))
+        checks.check(folder)
+        ids = read_format(folder.submission_format)
+        return Slice(
+            source=str(folder.root.resolve()),
+            submission_format=folder.submission_format.read_bytes(),
+            labels=folder.labels.read_bytes() if folder.labels else None,
+            entries=manifest.look(folder.root, [image_name(image_id) for image_id in ids]),
+            in_place=True,
+        )
+
+
+def _of_bucket(where: str) -> Slice:
+    source = open_source(where)
+    listing, form = source.read(MANIFEST_FILE), source.read(FORMAT_FILE)
+    for name, content in ((MANIFEST_FILE, listing), (FORMAT_FILE, form)):
+        if content is None:
+            raise BadDataError(
+                f"{where} has no {name}.",
+                why="The manifest says how large each photo is, and what it hashes to.",
+                fix="Make it before you upload a folder: invoke data.manifest --folder FOLDER",
+            )
+    assert listing is not None  # noqa: S101  # for the type checker
+    assert form is not None  # noqa: S101
+    known = manifest.parse(listing.decode(errors="replace"), f"{where}/{MANIFEST_FILE}")
+    labels = source.read(LABELS_FILE)
+    for name, content in ((FORMAT_FILE, form), (LABELS_FILE, labels)):
+        listed = known.get(name)
+        if content is not None and (
+            listed is None or listed.sha256 != hashlib.sha256(content).hexdigest()
+        ):
+            raise BadDataError(
+                f"{where}/{name} is not the file that its manifest lists.",
+                fix="Upload both of the same folder, after: "
+                "invoke data.manifest --folder FOLDER --force",
+            )
+    names = [image_name(image_id) for image_id in _ids(form)]
+    if absent := [name for name in names if name not in known]:
+        raise BadDataError(
+            f"{where}/{MANIFEST_FILE} does not list {first_few(absent, len(absent), 1)}.",
+            fix="Make it anew: invoke data.manifest --folder FOLDER --force",
+        )
+    return Slice(
+        source=source.where,
+        submission_format=form,
+        labels=labels,
+        entries=tuple(known[name] for name in names),
+        in_place=False,
+    )
+
+
+def cut(whole: Slice, shards: int) -> tuple[Slice, ...]:
+    """Cut a data set into pieces of nearly the same size, in its order.
+
+    Raises:
+        UsageError: There are fewer photos than pieces.
+        BadDataError: The table is no plain CSV, a line a photo.
+    """
+    count = len(whole.entries)
+    if not 1 <= shards <= count:
+        raise UsageError(
+            f"--shards is {shards}.",
+            why="Each shard is a run on one photo or more.",
+            fix=f"Give a number from 1 to {count:,}.",
+        )
+    if shards == 1:
+        return (whole,)
+    header, *lines = whole.submission_format.splitlines(keepends=True)
+    if len(lines) != count:
+        raise BadDataError(
+            f"{FORMAT_FILE} has {len(lines):,} lines for {count:,} photos: it cannot be cut.",
+            fix="Make it anew: invoke data.format --force; or leave --shards out.",
+        )
+    edges = [count * piece // shards for piece in range(shards + 1)]
+    labels = None if whole.labels is None else _read_labels(whole.labels)
+    return tuple(
+        Slice(
+            source=whole.source,
+            submission_format=header + b"".join(lines[low:high]),
+            labels=None if labels is None else _labels_of(labels, whole.entries[low:high]),
+            entries=whole.entries[low:high],
+            in_place=False,
+        )
+        for low, high in itertools.pairwise(edges)
+    )
+
+
+def _ids(form: bytes) -> list[str]:
+    with _as_file(form, FORMAT_FILE) as path:
+        return read_format(path).to_list()
+
+
+def _read_labels(content: bytes) -> pl.DataFrame:
+    with _as_file(content, LABELS_FILE) as path:
+        return read_labels(path)
+
+
+@contextlib.contextmanager
+def _as_file(content: bytes, name: str) -> Iterator[Path]:
+    """Give content to what reads files."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        path.write_bytes(content)
+        yield path
+
+
+def _labels_of(labels: pl.DataFrame, entries: tuple[Entry, ...]) -> bytes:
+    names = pl.DataFrame({"name": [entry.name for entry in entries]})
+    keyed = labels.with_columns(name=pl.format("images/{}.png", pl.col(ID_COLUMN)))
+    table = io.BytesIO()
+    keyed.join(names, on="name", how="semi", maintain_order="left").drop("name").write_csv(table)
+    return table.getvalue()

@@ -1,0 +1,86 @@
+"""Words on a command line that invoke does not know: what was meant, and what to type.
+
+invoke itself says `No idea what '--enginee' is!` and no more.
+"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from invoke.exceptions import ParseError
+
+from posebowl.errors import UsageError
+from posebowl.util.text import show
+
+_UNKNOWN: Final = re.compile(r"No idea what (['\"])(?P<word>.*)\1 is!", re.DOTALL)
+_NO_VALUE: Final = re.compile(r"Flag <Argument: (?P<flag>[\w-]+).*needed value")
+
+
+def explain(tasks: Any) -> None:
+    """Have invoke say what to type instead; it prints a ParseError as `str` gives it.
+
+    Args:
+        tasks: The collection of all tasks.
+    """
+    names = tuple(tasks.task_names)
+
+    def told(error: ParseError) -> str:
+        from posebowl.util import console
+
+        if (better := advice(str(error.args[0]), error.context, names, sys.argv)) is None:
+            return str(error.args[0])
+        with console.err.capture() as caught:
+            console.show_error(better)
+        return str(caught.get()).rstrip()
+
+    ParseError.__str__ = told
+
+
+def advice(
+    complaint: str, context: Any, tasks: Iterable[str], argv: Sequence[str] = ()
+) -> UsageError | None:
+    """Put invoke's complaint into an error of ours; None where it is another one than expected.
+
+    Args:
+        complaint: What invoke says.
+        context: The task that was being read, with its flags; or invoke's own, without a name.
+        tasks: All that there are.
+        argv: The command line.
+    """
+    task = context.name if context else None
+    help_on = f"`invoke --help {task}` lists its flags" if task else "`invoke --list` lists all"
+    if found := _NO_VALUE.search(complaint):
+        return UsageError(
+            f"--{found['flag']} needs a value.", fix=f"Type one behind it; {help_on}."
+        )
+    if not (found := _UNKNOWN.fullmatch(complaint)):
+        return None
+    word = found["word"].partition("=")[0]
+    if word.startswith("-"):
+        close = _close(word, context.flags if context else ())
+        what = f"{task or 'invoke'} has no flag {show(word)}."
+    elif (flag := _before(word, argv)) and argv.count(flag) > 1:
+        return UsageError(f"{flag} is given twice.", fix=f"Type it once; {help_on}.")
+    elif task:
+        close = ""
+        what = f"{task} takes no word {show(word)}, and no task is called so."
+    else:
+        close = _close(word, tasks, before="invoke ")
+        what = f"No task is called {show(word)}."
+    return UsageError(what, fix=f"Type: {close}; {help_on}." if close else f"{help_on}.")
+
+
+def _before(word: str, argv: Sequence[str]) -> str:
+    """Give the flag before the last such word; nothing where it is none."""
+    pairs = [one for one, other in itertools.pairwise(argv) if other == word]
+    return pairs[-1] if pairs and pairs[-1].startswith("-") else ""
+
+
+def _close(word: str, known: Iterable[str], before: str = "") -> str:
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.7)
+    return before + found[0] if found else ""

@@ -1,0 +1,43 @@
+"""The leaderboard on a terminal."""
+
+from __future__ import annotations
+
+from rich.table import Table
+from rich.text import Text
+
+from posebowl.batch.evaluation import PAGE_FILE, Evaluation
+from posebowl.batch.leaderboard import Row
+from posebowl.errors import Verdict
+from posebowl.paths import local
+from posebowl.util.console import out, plain, print_table
+from posebowl.util.units import clock
+
+_MOST_ROWS = 50
+
+
+def leaderboard(done: Evaluation) -> None:
+    """Show the first ranks, and where the rest is."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("rank", "IoU", "images/s", "time"):
+        table.add_column(name, justify="right", style="" if name == "IoU" else "dim")
+    table.add_column("submission")
+    table.add_column("verdict", overflow="fold")
+    for row in done.rows[:_MOST_ROWS]:
+        table.add_row(*_cells(row))
+    print_table(table, out)
+    if len(done.rows) > _MOST_ROWS:
+        out.print(f"and {len(done.rows) - _MOST_ROWS:,} more")
+    out.print(plain(f"Leaderboard: {local(done.out / PAGE_FILE)}"))
+
+
+def _cells(row: Row) -> tuple[Text | str, ...]:
+    good = row.verdict is Verdict.OK
+    verdict = Text(str(row.verdict), "green" if good else "red")
+    return (
+        "" if row.rank is None else str(row.rank),
+        "" if row.mean_iou is None else f"{row.mean_iou:.4f}",
+        "" if row.images_per_second is None else f"{row.images_per_second:.1f}",
+        "" if row.wall_s is None else clock(row.wall_s),
+        plain(row.submission),
+        verdict if good else Text.assemble(verdict, " ", plain(row.message)),
+    )

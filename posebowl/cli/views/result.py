@@ -1,0 +1,80 @@
+"""The short table at the end of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from posebowl.errors import Verdict
+from posebowl.results.result import Meter, Result, ScoreSummary
+from posebowl.util.console import plain, print_table
+from posebowl.util.text import counted, typed
+from posebowl.util.units import clock, human_bytes
+
+_NAMES = {"time": "Time", "memory": "Peak memory", "cpu": "CPU", "output": "Disk", "log": "Log"}
+_FILES = {"Predictions": "submission.csv", "Log file": "log.txt", "Report": "report.html"}
+
+
+def show(result: Result, out: Path, console: Console) -> None:
+    """Print verdict, score, speed, the head-room to each limit, and where everything lies."""
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows(result, out):
+        table.add_row(name, value)
+    console.print()
+    print_table(table, console)
+
+
+def rows(result: Result, out: Path) -> list[tuple[str, Text]]:
+    """Return the table's rows: a name, and a text with its colours."""
+    colour = "bold green" if result.verdict is Verdict.OK else "bold red"
+    verdict = Text.assemble((str(result.verdict), colour), " ", plain(result.message))
+    found = [("Verdict", verdict)]
+    if result.fix:
+        found.append(("What next", plain(typed(result.fix))))
+    if result.score is not None:
+        found.append(("Mean IoU", _score(result.score)))
+    elif result.verdict is Verdict.OK:
+        found.append(("Mean IoU", Text("not scored: the data has no labels")))
+    if speed := _speed(result):
+        found.append(("Speed", Text(speed)))
+    found.extend((_NAMES.get(name, name), _meter(meter)) for name, meter in result.meters.items())
+    found.extend(("Differs", plain(f"{k}: {v}")) for k, v in result.unenforced.items())
+    found.extend(("Warning", plain(text, "yellow")) for text in result.warnings)
+    if result.engine:
+        found.append(("Engine", plain(f"{result.engine} ({result.variant})")))
+    files = ((name, out / file) for name, file in _FILES.items())
+    found.extend((name, plain(str(path))) for name, path in files if path.is_file())
+    return found
+
+
+def _score(score: ScoreSummary) -> Text:
+    rest = f" (median {score.median_iou:.4f}, {counted(score.images, 'image')})"
+    return Text.assemble((f"{score.mean_iou:.4f}", "bold"), rest)
+
+
+def _speed(result: Result) -> str:
+    timing, meter = result.timing, result.meters.get("time")
+    if timing is None or timing.images_per_second is None or meter is None:
+        return ""
+    rate = timing.images_per_second
+    within = f"{int(rate * meter.limit):,} images in {clock(meter.limit)} at this pace"
+    return f"{rate:.1f} images/s, start included ({within})"
+
+
+def _meter(meter: Meter) -> Text:
+    match meter.unit:
+        case "s":
+            used, limit = clock(meter.used), clock(meter.limit)
+        case "bytes":
+            used, limit = human_bytes(meter.used), human_bytes(meter.limit)
+        case _:
+            used, limit = f"{meter.used:.1f}", f"{meter.limit:.0f} cores on average"
+    share = meter.share
+    colour = "red" if share > 1 else "yellow" if share > 0.8 else "green"
+    left = f"({max(0.0, 1 - share):.0%} left)"
+    return Text.assemble(f"{used} of {limit} ", (left, colour))

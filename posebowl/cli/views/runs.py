@@ -1,0 +1,184 @@
+"""The history of runs and the comparison of two, as text for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from rich.table import Table
+from rich.text import Text
+
+from posebowl.errors import Verdict
+from posebowl.paths import flag, local
+from posebowl.report.compare_text import amount, change, verdict_on
+from posebowl.results.comparison import Change, Comparison, Difference, Images
+from posebowl.results.history import Run
+from posebowl.settings import resolve
+from posebowl.util.console import out, plain, print_table
+from posebowl.util.text import counted, show
+from posebowl.util.units import human_bytes
+
+_COLOURS: Final = {"better": "green", "worse": "red", "": ""}
+_ROWS: Final = 5
+"""Images named of the gains and of the losses; all are in the JSON and on the page."""
+
+
+def history(runs: Sequence[Run], more: int, folder: Path) -> None:
+    """Show a table of the runs of a folder, the newest first, and say how many more there are."""
+    usual = resolve.load().submission
+    if not runs:
+        to = flag("out", folder, usual)
+        out.print(plain(f"No run is kept yet. Next: uv run invoke run{to}"))
+        return
+    table = _table()
+    for name in ("Run", "When (UTC)"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("Archive", overflow="fold", min_width=15)
+    table.add_column("Verdict", no_wrap=True)
+    for name in ("IoU", "Images/s", "Memory"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("Engine", no_wrap=True)
+    for run in runs:
+        table.add_row(*_row(run))
+    print_table(table, out)
+    if more:
+        out.print(f"{more:,} older; --limit 0 shows all.", style="dim")
+    of = flag("folder", folder, usual)
+    out.print(plain(f"Next: uv run invoke compare previous last{of}", "dim"))
+
+
+def _row(run: Run) -> list[Text]:
+    result = run.result
+    timing, memory = result.timing, result.meters.get("memory")
+    rate = timing.images_per_second if timing else None
+    archive = " ".join(
+        part
+        for part in (
+            str(result.archive.get("path", "")).rpartition("/")[2],
+            str(result.archive.get("sha256", ""))[:8],
+        )
+        if part
+    )
+    passed = result.verdict is Verdict.OK
+    return [
+        plain(short_name(run)),
+        plain(_when(run)),
+        plain(archive),
+        Text(result.verdict, "green" if passed else "red"),
+        Text(f"{result.score.mean_iou:.4f}" if result.score else "-"),
+        Text(f"{rate:.1f}" if rate is not None else "-"),
+        Text(human_bytes(memory.used) if memory else "-"),
+        plain(result.engine or "-"),
+    ]
+
+
+def short_name(run: Run) -> str:
+    """Return what a run can be called by: the random end of its id, or the name it was given."""
+    return run.name.rpartition("-")[2] if run.name == run.result.run_id else run.name
+
+
+def history_rows(runs: Iterable[Run]) -> list[dict[str, Any]]:
+    """Return the same for programs, with raw numbers."""
+    return [
+        {
+            "run": run.name,
+            "run_id": run.result.run_id,
+            "started_at": run.result.timing.started_at if run.result.timing else None,
+            "archive": run.result.archive.get("path"),
+            "sha256": run.result.archive.get("sha256"),
+            "verdict": run.result.verdict,
+            "mean_iou": run.result.score.mean_iou if run.result.score else None,
+            "images_per_second": (
+                run.result.timing.images_per_second if run.result.timing else None
+            ),
+            "peak_memory_bytes": (
+                run.result.meters["memory"].used if "memory" in run.result.meters else None
+            ),
+            "engine": run.result.engine,
+            "folder": str(run.folder),
+        }
+        for run in runs
+    ]
+
+
+def _when(run: Run) -> str:
+    if run.result.timing:
+        return run.result.timing.started_at[:16].replace("T", " ")
+    day, _, clock = run.result.run_id[:13].partition("-")
+    return f"{day[:4]}-{day[4:6]}-{day[6:]} {clock[:2]}:{clock[2:]}"
+
+
+def comparison(found: Comparison) -> None:
+    """Show what changed from one run to another."""
+    table = _table("", found.before.name, found.after.name)
+    table.add_column("Change", justify="right")
+    same = found.before.verdict == found.after.verdict
+    mood = "" if same else "green" if found.after.verdict == Verdict.OK else "red"
+    table.add_row("Verdict", Text(found.before.verdict), Text(found.after.verdict, mood), "")
+    for figure in found.figures:
+        before, after = (amount(figure, value) for value in (figure.before, figure.after))
+        table.add_row(figure.name, before, after, Text(change(figure), _COLOURS[figure.mood]))
+    print_table(table, out)
+    if found.images is not None:
+        _images(found.images)
+    _differences("Limits that differ", found.limits)
+    _differences("Environment that differs", found.environment)
+    for note in found.notes:
+        out.print(Text.assemble(("note:", "yellow"), " ", plain(note)))
+
+
+def _images(images: Images) -> None:
+    out.print()
+    if images.difference is not None:
+        out.print(
+            f"[green]{images.better:,} better[/], [red]{images.worse:,} worse[/], "
+            f"{images.equal:,} equal of {counted(images.count, 'image')}"
+        )
+    out.print(verdict_on(images))
+    if images.only_before or images.only_after:
+        out.print(f"Only one run has {images.only_before + images.only_after:,} more.")
+    scored = images.difference is not None
+    for title, changes in (
+        ("Most gained", images.gains),
+        ("Most lost" if scored else "Least overlap", images.losses),
+    ):
+        if changes:
+            _changes(title, changes[:_ROWS])
+
+
+def _changes(title: str, changes: Sequence[Change]) -> None:
+    table = _table(title)
+    for name in ("Before", "After", "Change"):
+        table.add_column(name, justify="right")
+    for item in changes:
+        label = plain(show(item.image_id, 60).strip('"'))
+        if item.iou_before is None or item.iou_after is None:
+            table.add_row(label, "", "", f"overlap {item.overlap:.4f}")
+            continue
+        before, after = item.iou_before, item.iou_after
+        table.add_row(label, f"{before:.4f}", f"{after:.4f}", f"{after - before:+.4f}")
+    out.print()
+    print_table(table, out)
+
+
+def _differences(title: str, found: Sequence[Difference]) -> None:
+    if not found:
+        return
+    table = _table(title, "Before", "After")
+    for item in found:
+        table.add_row(*(plain(cell) for cell in (item.name, item.before or "-", item.after or "-")))
+    out.print()
+    print_table(table, out)
+
+
+def _table(*names: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in names:
+        table.add_column(plain(name), overflow="fold")
+    return table
+
+
+def written(path: Any) -> None:
+    """Tell where the page is."""
+    out.print(plain(f"Wrote {local(path)}"))

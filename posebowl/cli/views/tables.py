@@ -1,0 +1,126 @@
+"""Results of the commands, as text for people; strangers' words are shown as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from posebowl.data.checks import DataReport
+from posebowl.data.unpacker import Unpacked
+from posebowl.doctor import Diagnosis, State
+from posebowl.paths import DATA, flag, local
+from posebowl.results.cleaning import Cleaned
+from posebowl.scoring.metric import Score
+from posebowl.settings import resolve
+from posebowl.settings.resolve import Found, Origin
+from posebowl.submission.archive import Archive
+from posebowl.submission.packer import Packed
+from posebowl.util.console import out, plain, print_table, warn
+from posebowl.util.text import counted, first_few, typed
+from posebowl.util.units import clock, human_bytes
+
+_COLOURS = {
+    State.GOOD: "green",
+    State.WARNING: "yellow",
+    State.MISSING: "dim",
+    State.BAD: "bold red",
+}
+
+
+def packed(made: Packed) -> None:
+    """Tell of a zip that was made, and what to type next."""
+    warnings(made.warnings)
+    place = local(made.path)
+    size = f"{counted(made.files, 'file')}, {human_bytes(made.bytes)}, {clock(made.seconds)}"
+    out.print(Text.assemble(("Packed", "green"), " ", plain(f"{place} ({size})")))
+    if made.left_out:
+        names = first_few(made.left_out, len(made.left_out))
+        out.print(plain(f"Left out {len(made.left_out):,}: {names}"))
+    zipped = flag("zip", made.path, resolve.load().archive)
+    out.print(plain(f"Next: uv run invoke run{zipped}", "dim"))
+
+
+def kept(found: Mapping[str, Any]) -> None:
+    """Tell of a zip that was there already."""
+    out.print(plain(f"Kept {local(found['path'])}"))
+
+
+def configuration(found: Iterable[Found]) -> None:
+    """Show each setting's value and where it came from."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("setting", "value", "from"):
+        table.add_column(name, overflow="fold")
+    for item in found:
+        is_set = item.origin is not Origin.DEFAULT
+        value = plain(item.text or item.setting.declared.unset, "bold" if is_set else "dim")
+        table.add_row(item.setting.name, value, plain(item.place or str(item.origin)))
+    print_table(table, out)
+
+
+def checked(found: Archive) -> None:
+    """Tell that a zip is acceptable."""
+    warnings(found.warnings)
+    place = local(found.path)
+    size = f"{human_bytes(found.packed_bytes)}, {human_bytes(found.unpacked_bytes)} unpacked"
+    text = f"{place}: {counted(found.files, 'file')}, {size}"
+    out.print(Text.assemble(("OK", "green"), " ", plain(text)))
+    if found.imports:
+        out.print(plain(f"It imports {', '.join(sorted(found.imports))}."))
+
+
+def scored(result: Score) -> None:
+    """Tell a score."""
+    out.print(f"Mean IoU [bold]{result.mean_iou:.4f}[/] (median {result.median_iou:.4f})")
+    rest = f"; {result.unscored:,} labelled without a prediction" if result.unscored else ""
+    out.print(f"{counted(result.count, 'image')} scored{rest}")
+
+
+def data(report: DataReport) -> None:
+    """Tell which data is in use."""
+    warnings(report.warnings)
+    out.print(plain(report.summary))
+
+
+def cleaned(done: Cleaned) -> None:
+    """Tell what was removed and what was kept."""
+    for name, paths in (("Removed", done.removed), ("Kept", done.kept)):
+        for path in paths:
+            out.print(plain(f"{name} {local(path)}"))
+    if not done.removed:
+        out.print("Nothing to remove.")
+
+
+def diagnosis(found: Diagnosis) -> None:
+    """Show a table of findings, and what to type next."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name in ("state", "name", "text"):
+        table.add_column(name, overflow="fold")
+    for finding in found.findings:
+        state = Text(finding.state, _COLOURS[finding.state])
+        text = plain(finding.text)
+        if finding.fix:
+            text.append_text(plain(f"\n{typed(finding.fix)}", "cyan"))
+        table.add_row(state, plain(finding.name), text)
+    print_table(table, out)
+    out.print(plain(typed(found.next_step), "bold"))
+
+
+def warnings(texts: tuple[str, ...]) -> None:
+    """Show warnings, before the result."""
+    for text in texts:
+        warn(text)
+
+
+def unpacked(done: Unpacked) -> None:
+    """Tell what came out of the archives."""
+    parts = [f"{counted(done.written, 'file')} written"]
+    if done.kept:
+        parts.append(f"{done.kept:,} already there")
+    if done.left_out:
+        parts.append(f"{done.left_out:,} left out, being no photos")
+    out.print("; ".join(parts) + ".")
+    folder = flag("folder", done.folder, resolve.load().data or DATA)
+    out.print(plain(f"Next: uv run invoke data.check{folder}", "dim"))

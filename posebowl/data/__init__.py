@@ -1,0 +1,1 @@
+"""The data folder: find it, check it, unpack it."""

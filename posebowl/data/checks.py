@@ -1,0 +1,207 @@
+"""The data folder: whether it is whole, and the format that a training set comes without."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NoReturn
+
+import polars as pl
+
+from posebowl.challenge import (
+    BOX_COLUMNS,
+    FORMAT_FILE,
+    ID_COLUMN,
+    IMAGE_HEIGHT,
+    IMAGE_WIDTH,
+    IMAGES_DIR,
+    LABELS_FILE,
+)
+from posebowl.data.folder import FIX_UNPACK, DataFolder, how_to_fix, no_folder
+from posebowl.errors import BadDataError, UsageError
+from posebowl.util.files import atomic_write
+from posebowl.scoring.labels import read_labels
+from posebowl.data.images import Flaw, look_at_photos
+from posebowl.scoring.predictions import read_format
+from posebowl.util.text import counted, first_few
+
+_PLAIN_ID: Final = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$"
+_FIX_AGAIN: Final = "Unpack them again: invoke data.unpack{out} --force FILE.tar ..."
+_PHOTO_FIXES: Final = {
+    Flaw.MISSING: FIX_UNPACK,
+    Flaw.LINK: "Put the files themselves there: cp -L.",
+    Flaw.SPECIAL: _FIX_AGAIN,
+    Flaw.UNREADABLE: "Make them readable: chmod -R u+rX {images}",
+    Flaw.BROKEN: _FIX_AGAIN,
+    Flaw.SIZE: "Use the photos as they were downloaded, neither scaled nor cropped.",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataReport:
+    """A data folder that is whole."""
+
+    folder: DataFolder
+    images: int
+    labels: int | None
+    """Labelled images, or None without labels."""
+    extra: int
+    """Images that submission_format.csv does not name: a run sees them all the same."""
+    deep: bool
+    """The photos were decoded, not only their first and last bytes read."""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def summary(self) -> str:
+        """Say in one sentence which data is in use and that it is whole."""
+        kind = "the demo set" if self.folder.is_demo else "the data"
+        labels = "no labels" if self.labels is None else f"{counted(self.labels, 'label')}"
+        how = "decoded" if self.deep else "looked at"
+        return (
+            f"In use: {kind} in {self.folder.root}; whole: {counted(self.images, 'image')} "
+            f"({how}), {labels}."
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Fault:
+    """One way in which a data folder is broken."""
+
+    kind: str
+    names: Sequence[str]
+    of: int
+    fix: str
+
+    def __str__(self) -> str:
+        listed = first_few(self.names, len(self.names))
+        return f"{len(self.names):,} of {self.of:,} {self.kind}: {listed}"
+
+
+def make_format(root: Path, target: Path, *, force: bool = False) -> Path:
+    """Make a submission_format.csv from the labels of those images that are there.
+
+    Args:
+        root: A data folder with images/ and train_labels.csv.
+        target: The file to write; all its boxes are 0.
+        force: Replace it if it is there.
+
+    Raises:
+        BadDataError: The labels are missing or broken, or none of their images is there.
+        UsageError: There is no such folder, or the file is there already.
+    """
+    if target.exists() and not force:
+        raise UsageError(
+            f"{target} is there already.",
+            why="Nothing of yours is replaced unasked.",
+            fix="Add --force to replace it.",
+        )
+    if not root.is_dir():
+        raise no_folder(root)
+    if not (root / LABELS_FILE).is_file():
+        raise BadDataError(
+            f"{root} has no {LABELS_FILE}.",
+            why=f"{FORMAT_FILE} is made from the labels.",
+            fix=f"Download {LABELS_FILE} from the competition into {root}.",
+        )
+    here = pl.Series([path.stem for path in (root / IMAGES_DIR).glob("*.png")], dtype=pl.String)
+    ids = read_labels(root / LABELS_FILE)[ID_COLUMN]
+    kept = ids.filter(ids.is_in(here.implode()))
+    if kept.is_empty():
+        what = f"None of the {len(ids):,} images of {LABELS_FILE} is in {root / IMAGES_DIR}."
+        raise BadDataError(what, fix=how_to_fix(FIX_UNPACK, root))
+    zeros = [pl.lit(0).alias(column) for column in BOX_COLUMNS]
+    with atomic_write(target) as file:
+        kept.to_frame(ID_COLUMN).with_columns(zeros).write_csv(file)
+    return target
+
+
+def check(folder: DataFolder, *, deep: bool = False) -> DataReport:
+    """Check that a data folder is whole.
+
+    Args:
+        folder: What `data_folder.find` gave.
+        deep: Decode every photo, instead of reading its first and last bytes.
+
+    Raises:
+        BadDataError: Something is missing or broken: each kind with its count and first names.
+    """
+    ids = read_format(folder.submission_format)
+    # First of all, since the names of files are made from them.
+    odd = ids.filter(~ids.str.contains(_PLAIN_ID)).to_list()
+    if odd:
+        fix = f"Download {FORMAT_FILE} again: an image_id is the name of a file."
+        fault = _Fault(kind="image_ids are no plain names", names=odd, of=len(ids), fix=fix)
+        _refuse(folder, [fault])
+    photos = look_at_photos(folder.images, ids.to_list(), deep=deep)
+    faults = [
+        _Fault(
+            kind=f"images {flaw}",
+            names=photos.flawed[flaw],
+            of=len(ids),
+            fix=how_to_fix(_PHOTO_FIXES[flaw], folder.root),
+        )
+        for flaw in Flaw
+        if flaw in photos.flawed
+    ]
+    labels = None
+    if folder.labels is not None:
+        labels = read_labels(folder.labels)
+        faults += _label_faults(ids, labels)
+    if faults:
+        _refuse(folder, faults)
+    return DataReport(
+        folder=folder,
+        images=len(ids),
+        labels=None if labels is None else labels.height,
+        extra=len(photos.extra),
+        deep=deep,
+        warnings=_warnings(folder, photos.extra, home=folder.root.parent),
+    )
+
+
+def _label_faults(ids: pl.Series, labels: pl.DataFrame) -> list[_Fault]:
+    """Find images without a label, and labels that no photo can have."""
+    unlabelled = ids.filter(~ids.is_in(labels[ID_COLUMN].implode())).to_list()
+    xmin, ymin, xmax, ymax = (pl.col(column) for column in BOX_COLUMNS)
+    outside = (xmin < 0) | (ymin < 0) | (xmax > IMAGE_WIDTH) | (ymax > IMAGE_HEIGHT)
+    off = labels.filter(outside)[ID_COLUMN].to_list()
+    fix = f"Use {LABELS_FILE} and {FORMAT_FILE} of the same download."
+    faults = [
+        _Fault(kind="images have no label", names=unlabelled, of=len(ids), fix=fix),
+        _Fault(kind="labels lie off the image", names=off, of=labels.height, fix=fix),
+    ]
+    return [fault for fault in faults if fault.names]
+
+
+def _refuse(folder: DataFolder, faults: Sequence[_Fault]) -> NoReturn:
+    """Raise one error for all faults."""
+    also = "; ".join(str(fault) for fault in faults[1:])
+    raise BadDataError(
+        f"The data in {folder.root} is not whole: {faults[0]}.",
+        why=f"Also: {also}." if also else "",
+        fix=" ".join(dict.fromkeys(fault.fix for fault in faults)),
+    )
+
+
+def _warnings(folder: DataFolder, extra: Sequence[str], *, home: Path) -> tuple[str, ...]:
+    """Find what does not hinder a run, but is hardly meant."""
+    warnings = []
+    if extra:
+        names = first_few(extra, len(extra), 3)
+        warnings.append(
+            f"{counted(len(extra), 'photo')} in {folder.images} that {FORMAT_FILE} does not name: "
+            f"{names}."
+        )
+    if folder.submission_format.parent != folder.root:
+        warnings.append(
+            f"{FORMAT_FILE} was made from the labels of the images that are there: "
+            f"{folder.root} has none of its own."
+        )
+    archives = sorted(path.name for path in home.glob("*.tar*"))
+    if folder.is_demo and archives:
+        warnings.append(
+            f"{counted(len(archives), 'archive')} in {home} not unpacked: "
+            f"invoke data.unpack {home.name}/{archives[0]}."
+        )
+    return tuple(warnings)

@@ -1,0 +1,122 @@
+"""The data folder: which one is in use, and where its parts lie."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from posebowl.challenge import FORMAT_FILE, IMAGES_DIR, LABELS_FILE
+from posebowl.errors import BadDataError, UsageError
+from posebowl.paths import DATA, DEMO_DATA, flag, local
+
+_WHY_FORMAT: Final = f"{FORMAT_FILE} names the images to predict, and their order."
+FIX_UNPACK: Final = "Unpack all of the competition's archives: invoke data.unpack{out} FILE.tar ..."
+_DEMO: Final = "demo"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataFolder:
+    """Where the images of a run are, and what belongs to them."""
+
+    root: Path
+    images: Path
+    submission_format: Path
+    """In `root`, or made from the labels in the scratch folder that `find` was given."""
+    labels: Path | None
+    is_demo: bool
+
+
+def find(data: Path | None = None, *, home: Path = DATA, scratch: Path | None = None) -> DataFolder:
+    """Choose the data folder.
+
+    A folder that the user names is taken as it is. Otherwise data/ wins over data/demo as
+    soon as anything of the competition lies in it. A training set may come without
+    submission_format.csv: it is then made in `scratch` from the labels of the images at hand.
+
+    Args:
+        data: The folder that the user named.
+        home: The folder of downloads, with the demo set in demo/.
+        scratch: A folder of the caller's in which submission_format.csv may be made.
+
+    Raises:
+        BadDataError: The folder is missing or half filled; it says what is missing.
+        UsageError: The folder that the user named does not exist.
+    """
+    if data is not None and not data.is_dir():
+        raise no_folder(data)
+    root = data or (home if _is_filled(home) else home / _DEMO)
+    is_demo = root.resolve() == (home / _DEMO).resolve()
+    if is_demo and not _is_filled(root):
+        raise BadDataError(
+            f"There is no data: neither {home} nor {root} holds any.",
+            fix=f"Restore the demo set: git checkout -- {home.name}/{_DEMO}; or fill {home.name}/.",
+        )
+    return _complete(root, is_demo=is_demo, scratch=scratch)
+
+
+def no_folder(data: Path) -> UsageError:
+    """Return the error for a data folder that a user named and that is none."""
+    return UsageError(
+        f"{data} is no folder.",
+        why="It is a file." if data.exists() else "There is nothing of that name.",
+        fix=f"Name a folder that holds {IMAGES_DIR}/ and {FORMAT_FILE}, such as data/demo.",
+    )
+
+
+def _is_filled(root: Path) -> bool:
+    """Say whether a folder holds anything of the competition."""
+    return (
+        (root / FORMAT_FILE).exists()
+        or (root / LABELS_FILE).exists()
+        or any((root / IMAGES_DIR).glob("*.png"))
+    )
+
+
+def _complete(root: Path, *, is_demo: bool, scratch: Path | None) -> DataFolder:
+    """Check that all parts of a data folder are there, and make the format if need be."""
+    images, form, labels = root / IMAGES_DIR, root / FORMAT_FILE, root / LABELS_FILE
+    # A plain folder without a single photo is no better than none.
+    has_images = images.is_dir() and any(images.glob("*.png"))
+    if not has_images:
+        fix = how_to_fix(FIX_UNPACK, root)
+        if any(root.glob("*.png")):
+            fix = f"Move the photos into {images}."
+        elif not _is_filled(root):
+            raise BadDataError(
+                f"{root} is no data folder: it holds neither {IMAGES_DIR}/ nor a table.",
+                fix=f"Name one that does, such as data/demo. {fix}",
+            )
+        elif root == DATA:
+            fix = f"{fix} Or move its tables away to use the demo set."
+        raise BadDataError(f"{root} is half filled: {images} holds no photos.", fix=fix)
+    if not form.is_file() and not labels.is_file():
+        raise BadDataError(
+            f"{root} is half filled: it has images, but neither {FORMAT_FILE} nor {LABELS_FILE}.",
+            why=_WHY_FORMAT,
+            fix=f"Download {FORMAT_FILE} or {LABELS_FILE} from the competition into {root}.",
+        )
+    if not form.is_file():
+        if scratch is None:
+            raise BadDataError(
+                f"{root} has no {FORMAT_FILE}.",
+                why=_WHY_FORMAT,
+                fix=f"Make it from {LABELS_FILE}: invoke data.format{flag('folder', root, DATA)}",
+            )
+        from posebowl.data.checks import make_format
+
+        form = make_format(root, scratch / FORMAT_FILE)
+    return DataFolder(
+        root=root,
+        images=images,
+        submission_format=form,
+        labels=labels if labels.is_file() else None,
+        is_demo=is_demo,
+    )
+
+
+def how_to_fix(text: str, root: Path) -> str:
+    """Put a data folder into what is to be typed; the demo set is not where archives belong."""
+    out = "" if root == DEMO_DATA else flag("out", root, DATA)
+    return text.format(out=out, images=shlex.quote(str(local(root / IMAGES_DIR))))

@@ -1,0 +1,1 @@
+"""Control groups: read those of a run, make one for it."""

@@ -1,0 +1,205 @@
+"""Control groups that the embedded engine makes for a run, where the kernel lets it.
+
+Version 1 has one tree a controller, version 2 one tree for all. Root may make groups nearly
+everywhere; others only in a part of the version 2 tree that was delegated to them
+(Documentation/admin-guide/cgroup-v2.rst of Linux, "Delegation Containment").
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from posebowl.challenge import Limit, Limits
+from posebowl.engines.monitoring.watchdog import Usage
+
+MOUNT: Final = Path("/sys/fs/cgroup")
+OWN: Final = Path("/proc/self/cgroup")
+PREFIX: Final = "posebowl-"
+_NEAR: Final = ("*", "*/*", "*/*/*")
+_CPU_PERIOD_US: Final = 100_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnCgroup:
+    """The groups of one run: a folder a controller in version 1, one folder in version 2."""
+
+    folders: dict[str, Path]
+    """By controller: memory, pids, cpu, cpuacct, or the single key "unified"."""
+    without: frozenset[Limit] = frozenset()
+    """Limits that the kernel refused to take."""
+
+    @property
+    def enforces(self) -> frozenset[Limit]:
+        """The limits that the kernel now enforces."""
+        by_controller = {
+            "memory": {Limit.MEMORY},
+            "pids": {Limit.PROCESSES},
+            "cpu": {Limit.CPUS},
+            "unified": {Limit.MEMORY, Limit.PROCESSES, Limit.CPUS},
+        }
+        held = frozenset().union(*(by_controller.get(name, set()) for name in self.folders))
+        return held - self.without
+
+    @property
+    def paths(self) -> list[Path]:
+        """The folders to join, each once."""
+        return sorted(set(self.folders.values()))
+
+    def usage(self) -> Usage:
+        """Read what the run uses now; zeros for what no group of it counts."""
+        if unified := self.folders.get("unified"):
+            return _usage_v2(unified)
+        memory = _table(self.folders["memory"] / "memory.stat")
+        oom = _table(self.folders["memory"] / "memory.oom_control")
+        cpu_ns = _number(self.folders.get("cpuacct", MOUNT / "none") / "cpuacct.usage")
+        used = memory.get("total_rss", 0) + memory.get("total_shmem", 0)
+        return Usage(memory_bytes=used, cpu_s=cpu_ns / 1e9, oom_kills=oom.get("oom_kill", 0))
+
+    def remove(self) -> None:
+        """Remove the groups; their last processes may take a moment to vanish."""
+        for folder in self.paths:
+            for _ in range(100):
+                try:
+                    folder.rmdir()
+                except FileNotFoundError:
+                    break
+                except OSError:
+                    time.sleep(0.01)
+                else:
+                    break
+
+
+def create(
+    run_id: str, limits: Limits, *, mount: Path = MOUNT, own: Path = OWN
+) -> OwnCgroup | None:
+    """Make groups with the limits of a run, or return None where that is not allowed.
+
+    Without a memory group there is none at all: a watchdog then does the work.
+    """
+    lines = own.read_text()
+    if "/.." in lines:
+        return None  # we are in a namespace of control groups that does not hold our own
+    # The number of the process keeps others from reaping a group that nobody has joined yet.
+    name = f"{PREFIX}{os.getpid()}-{run_id}"
+    folders = _create_v2(lines, name, mount) or _create_v1(lines, name, mount)
+    if not folders:
+        return None
+    group = OwnCgroup(folders=folders)
+    for path, text in settings(folders, limits):
+        try:
+            path.write_text(text)
+        except OSError:
+            # More cores than a group above may use are refused; memory is worth keeping.
+            if path.name.startswith("cpu."):
+                group = replace(group, without=frozenset({Limit.CPUS}))
+                continue
+            group.remove()
+            return None
+    # Swap accounting may be off, and then there is no such file.
+    with contextlib.suppress(OSError, KeyError):
+        swap = folders["memory"] / "memory.memsw.limit_in_bytes"
+        swap.write_text(str(limits.memory_bytes))
+    return group
+
+
+def settings(folders: dict[str, Path], limits: Limits) -> list[tuple[Path, str]]:
+    """Return which file of each group takes which text, for these limits."""
+    quota = limits.cpus * _CPU_PERIOD_US
+    if unified := folders.get("unified"):
+        return [
+            (unified / "memory.max", str(limits.memory_bytes)),
+            (unified / "memory.swap.max", "0"),
+            (unified / "pids.max", str(limits.processes)),
+            (unified / "cpu.max", f"{quota} {_CPU_PERIOD_US}"),
+        ]
+    wanted = [
+        ("memory", "memory.limit_in_bytes", str(limits.memory_bytes)),
+        ("pids", "pids.max", str(limits.processes)),
+        ("cpu", "cpu.cfs_period_us", str(_CPU_PERIOD_US)),
+        ("cpu", "cpu.cfs_quota_us", str(quota)),
+    ]
+    return [(folders[name] / file, text) for name, file, text in wanted if name in folders]
+
+
+def reap(*, mount: Path = MOUNT, own: Path = OWN) -> None:
+    """Remove the groups that killed runs of this tool left; groups in use refuse to go."""
+    places = {place for stars in _NEAR for place in mount.glob(stars)} | {mount}
+    for line in own.read_text().splitlines():
+        place = mount / line.removeprefix("0::").strip("/")
+        while line.startswith("0::") and place.is_relative_to(mount):
+            places.add(place)
+            place = place.parent
+    for folder in (folder for place in places for folder in place.glob(f"{PREFIX}*")):
+        maker = folder.name.removeprefix(PREFIX).partition("-")[0]
+        if not (maker.isdecimal() and psutil.pid_exists(int(maker))):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+def _create_v1(own: str, name: str, mount: Path) -> dict[str, Path]:
+    folders: dict[str, Path] = {}
+    for line in own.splitlines():
+        _, controllers, path = line.split(":", 2)
+        for controller in {"memory", "pids", "cpu", "cpuacct"} & set(controllers.split(",")):
+            parent = mount / controllers
+            if not parent.is_dir():
+                parent = mount / controller
+            folder = parent / path.strip("/") / name
+            with contextlib.suppress(OSError):
+                folder.mkdir(exist_ok=True)
+                folders[controller] = folder
+    if "memory" not in folders:
+        OwnCgroup(folders=folders).remove()
+        return {}
+    return folders
+
+
+def _create_v2(own: str, name: str, mount: Path) -> dict[str, Path]:
+    """Make a group below the nearest own ancestor that was delegated with its controllers."""
+    line = next((line for line in own.splitlines() if line.startswith("0::")), "")
+    place = mount / line.removeprefix("0::").strip("/")
+    while place.is_relative_to(mount):
+        control = place / "cgroup.subtree_control"
+        if (
+            control.is_file()
+            and {"memory", "pids", "cpu"} <= set(control.read_text().split())
+            and os.access(place, os.W_OK)
+            and os.access(place / "cgroup.procs", os.W_OK)
+        ):
+            with contextlib.suppress(OSError):
+                (place / name).mkdir()
+                return {"unified": place / name}
+        place = place.parent
+    return {}
+
+
+def _usage_v2(folder: Path) -> Usage:
+    memory = _table(folder / "memory.stat")
+    events = _table(folder / "memory.events")
+    cpu = _table(folder / "cpu.stat")
+    used = memory.get("anon", 0) + memory.get("shmem", 0) + memory.get("kernel", 0)
+    return Usage(
+        memory_bytes=used, cpu_s=cpu.get("usage_usec", 0) / 1e6, oom_kills=events.get("oom_kill", 0)
+    )
+
+
+def _table(path: Path) -> dict[str, int]:
+    try:
+        pairs = (line.split() for line in path.read_text().splitlines())
+        return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2}
+    except (OSError, ValueError):
+        return {}
+
+
+def _number(path: Path) -> int:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return 0

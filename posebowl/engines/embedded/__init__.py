@@ -1,0 +1,1 @@
+"""The engine that needs no daemon and no image: Linux namespaces."""

@@ -1,0 +1,128 @@
+"""What main.sh prints: drained without end, kept within bounds, safe to show."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Final
+
+from posebowl.util.text import visible
+
+_LINE_END: Final = re.compile(r"\r\n|\n|\r")
+_LONGEST_LINE: Final = 2000
+_QUIET_S: Final = 0.1
+
+
+class LogCapture:
+    """Keeps the head and the tail of a stream in a file, and tells of its lines as they come.
+
+    The head goes to the file at once, so that it can be read while the run goes on; the tail is
+    held in memory until `close`. What lies between is counted and thrown away, as fast as it
+    comes: a run that prints without end is never held up, not even by a listener who has gone.
+
+    Args:
+        path: The log file; it must not exist.
+        max_bytes: What is kept of the stream at most, half from the head and half from the
+            tail; in the file, what is escaped takes up to four times as much.
+        on_line: Called with each complete line, made visible; once the head is full, with one
+            line every tenth of a second at most. Not any more once it failed to write.
+    """
+
+    def __init__(self, path: Path, *, max_bytes: int, on_line: Callable[[str], None]) -> None:
+        self._half = max_bytes // 2
+        self._on_line = on_line
+        self._file: IO[bytes] = path.open("xb", buffering=0)
+        self._decoder = _decoder()
+        self._tail = bytearray()
+        self._partial = b""
+        self._cut_after_cr = False
+        self._last_line_at = -_QUIET_S
+        self._failure: OSError | None = None
+        self.total_bytes = 0
+        self._head_bytes = 0
+
+    def feed(self, chunk: bytes) -> None:
+        """Take what the stream gave."""
+        self.total_bytes += len(chunk)
+        head = chunk[: self._half - self._head_bytes]
+        if head:
+            self._head_bytes += len(head)
+            self._write(self._decoder.decode(head))
+        self._keep_tail(chunk[len(head) :])
+        self._tell(chunk)
+
+    def close(self) -> None:
+        """Write the tail, with a line that says how much is missing before it.
+
+        Raises:
+            OSError: Something could not be written, now or before: the disk is full.
+        """
+        if self._partial:
+            self._say(self._partial.decode(errors="replace"))
+            self._partial = b""
+        tail = bytes(self._tail[-self._half :]) if self._half else b""
+        missing = self.total_bytes - self._head_bytes - len(tail)
+        if missing > 0:
+            self._write(self._decoder.decode(b"", final=True))
+            self._write(f"\n[... {missing} bytes left out here ...]\n")
+            self._decoder.reset()
+        self._write(self._decoder.decode(tail, final=True))
+        self._file.close()
+        if self._failure is not None:
+            raise self._failure
+
+    def _write(self, text: str) -> None:
+        # A full disk must not stop the draining; the failure is raised at the end. A disk that
+        # is nearly full takes a part without any error.
+        left = memoryview(visible(text).encode())
+        try:
+            while left and self._failure is None:
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            self._failure = error
+
+    def _keep_tail(self, chunk: bytes) -> None:
+        self._tail += chunk[-self._half :] if self._half else b""
+        if len(self._tail) > 2 * self._half:
+            del self._tail[: -self._half]
+
+    def _tell(self, chunk: bytes) -> None:
+        if self._cut_after_cr and chunk.startswith(b"\n"):
+            chunk = chunk[1:]  # the second half of a line end that was told already
+            self._cut_after_cr = False
+        if not chunk:
+            return
+        self._cut_after_cr = chunk.endswith(b"\r")
+        flooding = self._head_bytes >= self._half
+        if flooding and not self._due():
+            self._partial = b""
+            return
+        text = self._partial + (chunk[-_LONGEST_LINE:] if flooding else chunk)
+        cut = max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
+        self._partial = text[cut:][-_LONGEST_LINE:]
+        lines = _LINE_END.split(text[:cut].decode(errors="replace"))[:-1]
+        for line in lines[-1:] if flooding else lines:
+            self._say(line[:_LONGEST_LINE])
+
+    def _say(self, line: str) -> None:
+        try:
+            self._on_line(visible(line))
+        except (OSError, SystemExit):  # rich ends a program whose terminal or pipe has gone
+            self._on_line = lambda _: None
+
+    def _due(self) -> bool:
+        now = time.monotonic()
+        if now - self._last_line_at < _QUIET_S:
+            return False
+        self._last_line_at = now
+        return True
+
+
+def _decoder() -> io.IncrementalNewlineDecoder:
+    """Decode pieces of UTF-8, cut anywhere, with every kind of line end read as a newline."""
+    utf8 = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+    return io.IncrementalNewlineDecoder(utf8, translate=True)

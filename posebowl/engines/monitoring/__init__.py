@@ -1,0 +1,1 @@
+"""What a run uses, and the watchdog that ends it at a limit."""

@@ -1,0 +1,177 @@
+"""Watch a run from outside: sample what it uses, and decide when it must be stopped."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+from posebowl.challenge import Limits
+from posebowl.engines.base import Sample, Stop
+from posebowl.engines.handshake import LATE_S
+from posebowl.engines.monitoring.disk_usage import Written
+
+SAMPLE_INTERVAL_S: Final = 0.5
+"""Between two samples that are kept."""
+
+_MOST_SAMPLES: Final = 2400
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What a run uses at this moment; memory without the page cache."""
+
+    memory_bytes: int
+    cpu_s: float
+    read_bytes: int = 0
+    write_bytes: int = 0
+    oom_kills: int = 0
+
+
+class Probe(Protocol):
+    """Reads from outside what a run uses."""
+
+    def usage(self, *, fresh: bool = False) -> Usage:
+        """Return what the run uses now; the last known values when it has ended.
+
+        Args:
+            fresh: Look at everything anew, also at what takes long and is looked at seldom.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """What was seen of a run, from the start of main.sh to its end."""
+
+    stopped_by: Stop | None
+    wall_s: float
+    cpu_s: float
+    peak_memory_bytes: int
+    output_bytes: int
+    oom_kills: int
+    samples: tuple[Sample, ...]
+
+
+def watch(
+    *,
+    wait: Callable[[float], bool],
+    probe: Probe,
+    limits: Limits,
+    written: Callable[[], int],
+    on_sample: Callable[[Sample], None],
+    interval_s: float = SAMPLE_INTERVAL_S,
+    memory_is_enforced: bool = True,
+) -> Watched:
+    """Watch a run until it ends or must be stopped; stopping it is up to the caller.
+
+    Where more than one limit is passed at once, time goes before output, and that before memory.
+
+    Args:
+        wait: Waits at most so many seconds for the run's end, and tells whether it came.
+        probe: Reads what the run uses.
+        limits: What it may use.
+        written: Sums what it has written, in bytes.
+        on_sample: Called twice a second.
+        interval_s: Between two looks at the memory: shorter where nobody else enforces it.
+        memory_is_enforced: False where this loop has to stop a run that takes too much.
+    """
+    start = time.monotonic()
+    record = _Record(on_sample)
+    output = Written(written, SAMPLE_INTERVAL_S)
+    elapsed, stopped = 0.0, None
+    while stopped is None:
+        left = start + limits.wall_time_s - time.monotonic()
+        ended = wait(max(0.0, min(interval_s, left)))
+        elapsed = time.monotonic() - start
+        record.add(elapsed, probe.usage(fresh=ended), output.bytes())
+        if ended:
+            break
+        if elapsed >= limits.wall_time_s:
+            stopped = Stop.TIME
+        elif record.output_bytes > limits.output_bytes:
+            stopped = Stop.OUTPUT
+        elif not memory_is_enforced and record.memory_bytes > limits.memory_bytes:
+            stopped = Stop.MEMORY
+    output.close()
+    return record.result(stopped, elapsed)
+
+
+def settle(watched: Watched, limits: Limits, *, late_s: float, output_bytes: int) -> Watched:
+    """Judge time and output of a run that is dead, by what can no longer change.
+
+    Args:
+        watched: What was seen of it while it ran.
+        limits: What it might use.
+        late_s: How long it was alive after it said that it had ended.
+        output_bytes: What it has written in all.
+    """
+    stopped, wall_s = watched.stopped_by, watched.wall_s
+    if stopped is None and late_s > LATE_S:
+        wall_s += late_s
+        if wall_s >= limits.wall_time_s:
+            stopped = Stop.TIME
+    if stopped is None and output_bytes > limits.output_bytes:
+        stopped = Stop.OUTPUT
+    *before, last = watched.samples
+    return replace(
+        watched,
+        stopped_by=stopped,
+        wall_s=wall_s,
+        output_bytes=output_bytes,
+        samples=(*before, replace(last, output_bytes=output_bytes)),
+    )
+
+
+class _Record:
+    """Collects samples, thinned to a bounded number however long the run is, and the last one."""
+
+    def __init__(self, on_sample: Callable[[Sample], None]) -> None:
+        self._on_sample = on_sample
+        self._samples: list[Sample] = []
+        self._last: Sample | None = None
+        self._spacing_s = SAMPLE_INTERVAL_S
+        self._told_at = -SAMPLE_INTERVAL_S
+        self._usage = Usage(memory_bytes=0, cpu_s=0.0)
+        self._peak = 0
+        self.output_bytes = 0
+
+    @property
+    def memory_bytes(self) -> int:
+        return self._usage.memory_bytes
+
+    def add(self, elapsed_s: float, usage: Usage, output_bytes: int) -> None:
+        self._usage = usage
+        self._peak = max(self._peak, usage.memory_bytes)
+        self.output_bytes = output_bytes
+        self._last = sample = Sample(
+            elapsed_s=elapsed_s,
+            memory_bytes=usage.memory_bytes,
+            cpu_s=usage.cpu_s,
+            read_bytes=usage.read_bytes,
+            write_bytes=usage.write_bytes,
+            output_bytes=output_bytes,
+        )
+        if elapsed_s - self._told_at < SAMPLE_INTERVAL_S * 0.9:
+            return
+        self._told_at = elapsed_s
+        self._on_sample(sample)
+        if not self._samples or elapsed_s - self._samples[-1].elapsed_s >= self._spacing_s * 0.9:
+            self._samples.append(sample)
+        if len(self._samples) > _MOST_SAMPLES:
+            self._samples = self._samples[::2]
+            self._spacing_s *= 2
+
+    def result(self, stopped: Stop | None, wall_s: float) -> Watched:
+        if self._last is not None and self._last not in self._samples[-1:]:
+            self._samples.append(self._last)
+        return Watched(
+            stopped_by=stopped,
+            wall_s=wall_s,
+            cpu_s=self._usage.cpu_s,
+            peak_memory_bytes=self._peak,
+            output_bytes=self.output_bytes,
+            oom_kills=self._usage.oom_kills,
+            samples=tuple(self._samples),
+        )

@@ -1,0 +1,1 @@
+"""Docker and Podman, behind one builder of argument lists."""

@@ -1,0 +1,289 @@
+"""The clients of docker and podman: which one works here, and what it can do."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import shutil
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, assert_never
+
+from posebowl.challenge import EngineName
+from posebowl.errors import EngineError
+from posebowl.util import process
+
+_PROBE_TIMEOUT_S: Final = 30.0
+_COMMAND_TIMEOUT_S: Final = 120.0
+_RUNTIME_PLACES: Final = "/usr/bin:/usr/sbin:/sbin:/usr/lib/podman"
+"""Where podman finds its runtime, whatever the PATH says."""
+_BUILDKIT_INSIDE: Final = 22
+"""The last major version of Docker's client that brings BuildKit without a plugin."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Client:
+    """A client that answered, and what is known of the engine behind it."""
+
+    engine: EngineName
+    argv: tuple[str, ...]
+    """The client and its global options, to be followed by a command."""
+    client_version: str
+    engine_version: str
+    rootless: bool
+    cgroup_version: int
+    cpus: int
+    remapped: bool = False
+    """Docker's daemon gives containers other user ids than the host's (userns-remap)."""
+    runtime: str = ""
+    """What starts containers, where it was chosen here."""
+    storage: str = ""
+    """The folder of the images, on the machine of the engine."""
+
+    def run(
+        self,
+        *words: str,
+        check: bool = True,
+        timeout_s: float | None = _COMMAND_TIMEOUT_S,
+        fix: str = "",
+    ) -> process.Completed:
+        """Run one command of the client.
+
+        Raises:
+            EngineError: It failed (with `check`), or took too long.
+        """
+        try:
+            return process.run([*self.argv, *words], timeout_s=timeout_s, check=check, fix=fix)
+        except process.ProcessError as error:
+            raise EngineError(error.what, why=error.why, fix=error.fix) from None
+
+    def inspect(self, kind: str, name: str) -> dict[str, Any] | None:
+        """Return what the engine knows of a container or image, or None if there is none."""
+        done = self.run(kind, "inspect", name, check=False)
+        if done.returncode != 0:
+            if "no such" in done.stderr.lower() or "not known" in done.stderr:
+                return None
+            raise EngineError(
+                f"{self.engine} cannot inspect {name}.",
+                why=done.stderr.strip(),
+                fix="Type: invoke doctor",
+            )
+        found: list[dict[str, Any]] = json.loads(done.stdout)
+        return found[0] if found else None
+
+    @property
+    def mapped_to_me(self) -> bool:
+        """Whether user 0 of a container is the host's user: rootless docker."""
+        return self.engine == EngineName.DOCKER and self.rootless
+
+
+def problem(engine: EngineName) -> str | None:
+    """Say why an engine cannot be used here and what to do about it, or None if it can."""
+    try:
+        connect(engine)
+    except EngineError as error:
+        return " ".join(part for part in (error.what, error.why, error.fix) if part)
+    return None
+
+
+@functools.cache
+def connect(engine: EngineName) -> Client:
+    """Find a client, and ask the engine behind it what it is.
+
+    Raises:
+        EngineError: It is not installed, does not answer, or lacks what a run needs.
+    """
+    try:
+        match engine:
+            case EngineName.DOCKER:
+                return _docker()
+            case EngineName.PODMAN:
+                return _podman()
+            case EngineName.EMBEDDED:
+                raise EngineError(
+                    "The embedded engine keeps no images.",
+                    why="It runs in an environment on this machine, which it makes by itself.",
+                    fix="Take --engine docker or --engine podman.",
+                )
+            case _:
+                assert_never(engine)
+    except process.ProcessError as error:
+        raise EngineError(
+            f"{engine.capitalize()} does not answer.", why=error.what, fix=f"Type: {engine} info"
+        ) from error
+
+
+def builder(client: Client) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Return a client that can build with secrets and caches, and the variables it needs.
+
+    Docker's client of version 23 or newer builds with BuildKit only through its buildx plugin;
+    an older one has it inside. There may be several clients on the PATH.
+
+    Raises:
+        EngineError: None of the clients can.
+    """
+    if client.engine == EngineName.PODMAN:
+        return client.argv, {}
+    for path in _all_on_path("docker"):
+        done = process.run([path, "buildx", "version"], check=False, timeout_s=_PROBE_TIMEOUT_S)
+        if done.returncode == 0:
+            return (path, "buildx"), {}
+        words = [path, "version", "--format", "{{.Client.Version}}"]
+        version = process.run(words, check=False, timeout_s=_PROBE_TIMEOUT_S).stdout
+        if 0 < _major(version) <= _BUILDKIT_INSIDE:
+            return (path,), {"DOCKER_BUILDKIT": "1"}
+    raise EngineError(
+        f"Docker's client {client.client_version} cannot build with BuildKit.",
+        why="Its buildx plugin is not installed.",
+        fix="Install docker-buildx-plugin (Docker's packages) or docker-buildx (a distribution's).",
+    )
+
+
+def _docker() -> Client:
+    path = shutil.which("docker")
+    if path is None:
+        raise EngineError(
+            "Docker is not installed.",
+            why="There is no `docker` on the PATH.",
+            fix="Install Docker, or use another engine.",
+        )
+    form = "{{json .}}"
+    with ThreadPoolExecutor() as pool:
+        # Each waits for the daemon: both at once.
+        done, more = pool.map(
+            lambda word: process.run(
+                [path, word, "-f", form], check=False, timeout_s=_PROBE_TIMEOUT_S
+            ),
+            ("version", "info"),
+        )
+    versions = _json(done.stdout)
+    if done.returncode != 0 or not versions.get("Server"):
+        raise _daemon_error(done.stderr.strip() or done.stdout.strip())
+    if more.returncode != 0:
+        raise _daemon_error(more.stderr.strip())
+    info = _json(more.stdout)
+    options = " ".join(info.get("SecurityOptions") or [])
+    return Client(
+        engine=EngineName.DOCKER,
+        argv=(path,),
+        client_version=str(versions.get("Client", {}).get("Version", "?")),
+        engine_version=str(versions["Server"].get("Version", "?")),
+        rootless="name=rootless" in options,
+        remapped="name=userns" in options,
+        cgroup_version=int(info.get("CgroupVersion") or 1),
+        cpus=int(info.get("NCPU") or os.cpu_count() or 1),
+        storage=str(info.get("DockerRootDir") or ""),
+    )
+
+
+def _daemon_error(said: str) -> EngineError:
+    """Tell a daemon that is not there from one that does not let us in."""
+    lowered = said.lower()
+    if "permission denied" in lowered:
+        return EngineError(
+            "Docker's socket refuses this user.",
+            why="Only root and the group `docker` may use it.",
+            fix="Type: sudo usermod -aG docker $USER, and log in again.",
+        )
+    if "cannot connect" in lowered or "is the docker daemon running" in lowered:
+        fix = "Start Docker Desktop." if sys.platform != "linux" else ""
+        return EngineError(
+            "Docker's daemon does not answer.",
+            why=said.splitlines()[-1],
+            fix=fix or "Type: sudo systemctl start docker (or sudo dockerd in a terminal).",
+        )
+    return EngineError("Docker does not work here.", why=said, fix="Type: docker version")
+
+
+def _podman() -> Client:
+    path = shutil.which("podman")
+    if path is None:
+        raise EngineError(
+            "Podman is not installed.",
+            why="There is no `podman` on the PATH.",
+            fix="Install Podman, or use another engine.",
+        )
+    # Podman has dpkg search for the packages of its helpers, which takes four times as long as all
+    # else and is not asked for: dpkg finds nothing where it has no database.
+    done = process.run(
+        [path, "info", "-f", "json"],
+        env={"DPKG_ADMINDIR": os.devnull},
+        check=False,
+        timeout_s=_PROBE_TIMEOUT_S,
+    )
+    if done.returncode != 0:
+        last = done.stderr.strip().splitlines()[-1:]
+        raise EngineError("Podman does not work here.", why="".join(last), fix="Type: podman info")
+    info = _json(done.stdout)
+    host = info.get("host", {})
+    version = int(str(host.get("cgroupVersion", "v2")).removeprefix("v"))
+    runtime = _runtime(str(host.get("ociRuntime", {}).get("name", "")), version)
+    remote = bool(host.get("serviceIsRemote"))
+    return Client(
+        engine=EngineName.PODMAN,
+        # A remote client (macOS, Windows) leaves the choice to its machine.
+        argv=(path,) if remote else (path, "--runtime", runtime),
+        client_version=str(info.get("version", {}).get("Version", "?")),
+        engine_version=str(info.get("version", {}).get("Version", "?")),
+        rootless=bool(host.get("security", {}).get("rootless")),
+        cgroup_version=version,
+        cpus=int(host.get("cpus") or os.cpu_count() or 1),
+        runtime=runtime,
+        storage=str(info.get("store", {}).get("graphRoot") or ""),
+    )
+
+
+def _runtime(configured: str, cgroup_version: int) -> str:
+    """Choose what starts podman's containers: crun fails on the hybrid tree of version 1.
+
+    Raises:
+        EngineError: None is installed.
+    """
+    wanted = ["runc", "crun"] if cgroup_version == 1 else [configured or "crun", "crun", "runc"]
+    for name in wanted:
+        if shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_RUNTIME_PLACES}"):
+            return name
+    raise EngineError(
+        "Podman has no runtime to start containers with.",
+        why="Neither runc nor crun is installed.",
+        fix="Type: sudo apt-get install runc",
+    )
+
+
+def host_has_gpu() -> bool:
+    """Tell whether this machine has an NVIDIA GPU with its driver."""
+    nodes = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/proc/driver/nvidia/version")
+    return any(Path(node).exists() for node in nodes)
+
+
+def selinux_enforces() -> bool:
+    """Tell whether the host keeps containers from files that are not labelled for them."""
+    with contextlib.suppress(OSError):
+        return Path("/sys/fs/selinux/enforce").read_text().strip() == "1"
+    return False
+
+
+def _all_on_path(name: str) -> list[str]:
+    found = []
+    for folder in os.get_exec_path():
+        path = shutil.which(name, path=folder)
+        if path and path not in found:
+            found.append(path)
+    return found
+
+
+def _major(version: str) -> int:
+    head = version.strip().partition(".")[0]
+    return int(head) if head.isdecimal() else 0
+
+
+def _json(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,165 @@
+"""What an engine really holds a container to, read back before main.sh may start."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from posebowl.challenge import Limit, Limits
+from posebowl.engines.cgroups import reader
+from posebowl.engines.monitoring.proc_io import Traffic
+from posebowl.engines.monitoring.process_tree import ProcessTree
+from posebowl.engines.monitoring.watchdog import Probe
+from posebowl.engines.oci.client import Client
+
+_PAGE: Final = 64 << 10
+"""The largest page of any supported machine: limits are rounded to whole pages."""
+
+_MOST_BYTES: Final = 256 << 10
+"""Of all that is read of a container; honest kernels say a few KiB."""
+
+_SCRIPT: Final = r"""
+cd /sys/fs/cgroup
+for name in $NAMES; do
+    for path in "$name" */"$name"; do
+        [ -r "$path" ] && printf '\036%s\n' "$name" && cat "$path" && break
+    done
+done
+printf '\036status\n'; cat /proc/1/status
+printf '\036net\n'; cat /proc/1/net/dev
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readback:
+    """What could be read of a running container."""
+
+    inspected: Mapping[str, Any]
+    files: reader.Files
+    status: str
+    """/proc/PID/status of its process 1."""
+    net: str
+    """/proc/PID/net/dev of its process 1."""
+
+
+class Eyes:
+    """Reads a container's state: from this machine's own files, or else through the engine.
+
+    The engine's machine is another one on macOS and Windows, and for remote daemons: the number
+    of process 1 is then that of some other process here, if of any.
+
+    Args:
+        client: Of the engine.
+        name: The container's.
+        pid: Of its process 1, on the engine's machine.
+        nonce: What stands in the command line of that process and of no other.
+    """
+
+    def __init__(self, client: Client, name: str, pid: int, nonce: str) -> None:
+        self._client = client
+        self._name = name
+        self._pid = pid
+        here = pid > 0 and nonce in _text(reader.PROC / str(pid) / "cmdline")
+        self._cgroup = reader.of_process(pid) if here else None
+
+    @property
+    def local(self) -> bool:
+        """Whether the kernel's files can be read from here, which costs next to nothing."""
+        return self._cgroup is not None
+
+    def probe(self, limits: Limits) -> Probe:
+        """Return what reads the container's usage.
+
+        Podman without root may leave a container in its user's own group, whose counters are
+        those of all the user does: then the container's processes are summed up instead.
+        """
+        mine = reader.of_process(os.getpid())
+        if self._cgroup is not None and mine is not None and mine.place == self._cgroup.place:
+            return ProcessTree(self._pid, limits, None)
+        return reader.Probe(self.files, Traffic(self._pid) if self.local else None)
+
+    def files(self) -> reader.Files:
+        """Return the files of the container's control groups."""
+        return self._cgroup.read() if self._cgroup else self._inside()
+
+    def readback(self, inspected: Mapping[str, Any]) -> Readback:
+        """Return all that `weak` and `broken` look at."""
+        if self._cgroup is None:
+            inside = self._inside()
+            status, net = inside.get("status", ""), inside.get("net", "")
+            return Readback(inspected=inspected, files=inside, status=status, net=net)
+        proc = reader.PROC / str(self._pid)
+        return Readback(
+            inspected=inspected,
+            files=self._cgroup.read(),
+            status=_text(proc / "status"),
+            net=_text(proc / "net" / "dev"),
+        )
+
+    def _inside(self) -> dict[str, str]:
+        v1 = [name for names in reader.V1_FILES.values() for name in names]
+        names = " ".join(dict.fromkeys([*reader.V2_FILES, *v1]))
+        script = f"NAMES='{names}'{_SCRIPT}"
+        # Programs of the image that a run cannot replace, and no more than they have to say.
+        path = ("--env", "PATH=/usr/bin:/bin")
+        words = ("exec", *path, self._name, "/bin/sh", "-c", f"({script}) | head -c {_MOST_BYTES}")
+        done = self._client.run(*words, check=False)
+        parts = (part.partition("\n") for part in done.stdout.split("\x1e")[1:])
+        return {name: text for name, _, text in parts}
+
+
+def weak(seen: Readback, limits: Limits, *, cpus: int) -> dict[Limit, str]:
+    """Name the limits that do not hold, each with the reason in one sentence."""
+    have = reader.enforced(seen.files)
+    found: dict[Limit, str] = {}
+    if have.memory_bytes is None or have.memory_bytes > limits.memory_bytes + _PAGE:
+        found[Limit.MEMORY] = _differs("memory", have.memory_bytes, limits.memory_bytes)
+    elif _may_swap(seen.files, have, limits):
+        found[Limit.MEMORY] = "the container may swap, so that it can use more than its memory"
+    if have.cpus is None or have.cpus > cpus + 0.01:
+        found[Limit.CPUS] = _differs("cores", have.cpus, cpus)
+    if have.processes is None or have.processes > limits.processes:
+        found[Limit.PROCESSES] = _differs("processes", have.processes, limits.processes)
+    mode = (seen.inspected.get("HostConfig") or {}).get("NetworkMode")
+    interfaces = [line.partition(":")[0].strip() for line in seen.net.splitlines() if ":" in line]
+    if mode != "none" or interfaces != ["lo"]:
+        names = ", ".join(interfaces) or "interfaces that could not be read"
+        found[Limit.NETWORK] = f"the container has the network mode {mode} with {names}"
+    return found
+
+
+def broken(seen: Readback) -> str:
+    """Say which wall between the container and the host is missing; nothing if all stand."""
+    fields = dict(re.findall(r"^(\w+):\s*(\S+)$", seen.status, flags=re.MULTILINE))
+    if int(fields.get("CapEff", "1"), 16) or int(fields.get("CapBnd", "1"), 16):
+        return "It has capabilities, though all were to be dropped."
+    if fields.get("NoNewPrivs") != "1":
+        return "It may gain new privileges."
+    if fields.get("Seccomp") != "2":
+        return "No filter of system calls (seccomp) holds."
+    return ""
+
+
+def _may_swap(files: reader.Files, have: reader.Enforced, limits: Limits) -> bool:
+    if have.memory_and_swap_bytes is not None:
+        return have.memory_and_swap_bytes > limits.memory_bytes + _PAGE
+    # Swap is not accounted for here; that matters only where the machine has any.
+    total = re.search(r"^SwapTotal:\s+(\d+)", _text(Path("/proc/meminfo")), flags=re.MULTILINE)
+    return "memory.swap.max" in files or total is None or int(total[1]) > 0
+
+
+def _differs(what: str, have: float | None, wanted: float) -> str:
+    if have is None:
+        return f"the kernel sets the container no limit on {what}"
+    return f"the kernel's limit on {what} is {have:.15g} instead of {wanted:.15g}"
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""

@@ -1,0 +1,1 @@
+"""uv.lock, and the Python environments that are made from it."""

@@ -1,0 +1,227 @@
+"""Build the images from uv.lock, and say what came of it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from posebowl import paths
+from posebowl.challenge import EngineName, Variant
+from posebowl.engines.oci import client as oci_client
+from posebowl.engines.oci import image as identity
+from posebowl.engines.oci.argv import image_name
+from posebowl.engines.oci.client import Client
+from posebowl.errors import EngineError
+from posebowl.images import build_secrets
+from posebowl.images.build_secrets import Secret
+from posebowl.images.debian_base import local_name
+from posebowl.util import process
+from posebowl.util.console import note
+from posebowl.util.files import write_text
+from posebowl.util.units import human_bytes
+
+TABLE: Final = paths.ROOT / "docs" / "image-sizes.md"
+_HEAD: Final = """# Sizes of the images
+
+Written by `invoke build`: the last build of each image on the machine that wrote this.
+
+| image | engine | size | seconds | lock |
+|---|---|---|---|---|
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """An image that was built."""
+
+    name: str
+    id: str
+    engine: EngineName
+    bytes: int
+    seconds: float
+    shared_bytes: int | None
+    """Of layers that the other variant has too; None while there is no other one."""
+    lock: str
+
+
+def build(
+    variant: Variant,
+    engine: EngineName | None = None,
+    *,
+    no_cache: bool = False,
+    base_image: str = "",
+    ca_bundle: Path | None = None,
+    network: str = "host",
+    record: bool = True,
+) -> Built:
+    """Build the image of a variant; its progress goes to the terminal.
+
+    Args:
+        variant: Cpu or gpu.
+        engine: Docker or podman; None takes docker where it works, else podman.
+        no_cache: Repeat every step.
+        base_image: What to start from; by default the base that `base` made where there is
+            one, else the Dockerfile's own.
+        ca_bundle: Certificates that the build trusts; by default what the environment names.
+        network: The network of the build's steps.
+        record: Write size and time to the table in docs/.
+
+    Raises:
+        EngineError: The engine is missing, or the build failed.
+    """
+    client = choose(engine)
+    start = time.monotonic()
+    argv, variables = oci_client.builder(client)
+    chosen = base_image or local_name(client)
+    with build_secrets.secrets(ca_bundle) as secrets:
+        words = build_argv(
+            variant,
+            secrets,
+            base_image=chosen,
+            no_cache=no_cache,
+            network=network,
+            labels=labels(variant),
+            podman=client.engine == EngineName.PODMAN,
+            buildx=argv[-1] == "buildx",
+        )
+        _run([*argv, *words], variables)
+    seconds = time.monotonic() - start
+    image = identity.current(client, variant)
+    built = Built(
+        name=image.name,
+        id=image.id,
+        engine=client.engine,
+        bytes=image.bytes,
+        seconds=seconds,
+        shared_bytes=shared_bytes(client),
+        lock=identity.lock_hash(),
+    )
+    if record:
+        before = TABLE.read_text() if TABLE.exists() else ""
+        write_text(TABLE, table(before, built))
+    return built
+
+
+def choose(engine: EngineName | None) -> Client:
+    """Return a client of the engine asked for, or of the first that works here.
+
+    Raises:
+        EngineError: It does not work, or none does.
+    """
+    if engine is not None:
+        return oci_client.connect(engine)
+    reasons = []
+    for name in (EngineName.DOCKER, EngineName.PODMAN):
+        try:
+            return oci_client.connect(name)
+        except EngineError as error:
+            reasons.append(str(error))
+    raise EngineError(
+        "Images need docker or podman, and neither works here.",
+        why=" ".join(reasons),
+        fix="Install one of them; runs work without, on the embedded engine.",
+    )
+
+
+def build_argv(
+    variant: Variant,
+    secrets: list[Secret],
+    *,
+    base_image: str,
+    no_cache: bool,
+    network: str,
+    labels: Mapping[str, str],
+    podman: bool,
+    buildx: bool,
+) -> list[str]:
+    """Build the arguments after the client's name."""
+    words = ["build", "--file", "runtime/Dockerfile", "--tag", image_name(variant)]
+    words += ["--build-arg", f"VARIANT={variant}", "--network", network]
+    if base_image:
+        words += ["--build-arg", f"BASE_IMAGE={base_image}"]
+    for name in sorted(labels):
+        words += ["--label", f"{name}={labels[name]}"]
+    for secret in secrets:
+        words += secret.argv()
+    if no_cache:
+        words.append("--no-cache")
+    if podman:
+        # Podman builds no intermediate layers of its own accord, and knows another ignore file.
+        words += ["--layers", "--ignorefile", "runtime/Dockerfile.dockerignore"]
+    if buildx:
+        # A builder in a container of its own would keep the image to itself.
+        words += ["--load"]
+        words += ["--allow", "network.host"] if network == "host" else []
+    return [*words, "."]
+
+
+def labels(variant: Variant) -> dict[str, str]:
+    """Return what an image says of itself: the same for the same sources."""
+    done = process.run(["git", "rev-parse", "HEAD"], cwd=paths.ROOT, check=False)
+    return {
+        identity.LOCK_LABEL: identity.lock_hash(),
+        identity.RECIPE_LABEL: identity.recipe_hash(),
+        identity.VARIANT_LABEL: str(variant),
+        identity.REVISION_LABEL: done.stdout.strip() or "unknown",
+    }
+
+
+def shared_bytes(client: Client) -> int | None:
+    """Return the size of the layers that both images have, in bytes, or None without both."""
+    images = [identity.find(client, image_name(variant)) for variant in Variant]
+    if any(image is None for image in images):
+        return None
+    histories = [layer_sizes(client, image_name(variant)) for variant in Variant]
+    total = 0
+    for one, other in zip(*histories, strict=False):
+        if one != other:
+            break
+        total += one[1]
+    return total
+
+
+def layer_sizes(client: Client, name: str) -> list[tuple[str, int]]:
+    """Return the steps that made an image, first to last, each with the bytes it added."""
+    form = ["--no-trunc", "--human=false", "--format", "{{.CreatedBy}}\t{{.Size}}"]
+    lines = client.run("history", *form, name).stdout.splitlines()
+    steps = [line.rpartition("\t") for line in reversed(lines)]
+    return [(step, int(size)) for step, _, size in steps if size.strip().isdecimal()]
+
+
+def table(before: str, built: Built) -> str:
+    """Return the table of sizes with the row of an image put in place."""
+    key = f"| {built.name} | {built.engine} |"
+    row = f"{key} {human_bytes(built.bytes)} | {built.seconds:.0f} | {built.lock[:12]} |"
+    rows = [line for line in before.splitlines() if re.match(r"\| posebowl", line)]
+    kept = [line for line in rows if not line.startswith(key)]
+    return _HEAD + "".join(f"{line}\n" for line in sorted([*kept, row]))
+
+
+def describe(built: Built) -> str:
+    """Say in a line or two what was built."""
+    text = f"{built.name} ({built.engine}): {human_bytes(built.bytes)} in {built.seconds:.0f} s"
+    if built.shared_bytes is not None:
+        text += f"; {human_bytes(built.shared_bytes)} of it shared with the other variant"
+    return text
+
+
+def _run(argv: list[str], variables: dict[str, str]) -> None:
+    """Build, with the engine's own progress on the terminal."""
+    note(f"$ {' '.join(argv)}")
+    try:
+        process.run(argv, cwd=paths.ROOT, env=variables, capture=False, to_stderr=True)
+    except process.ProcessError as error:
+        raise EngineError(
+            "The image could not be built.",
+            why=error.what,
+            fix="Read the last lines above. Without a registry: uv run invoke base, then again.",
+        ) from None
+    except subprocess.SubprocessError as error:
+        raise EngineError(
+            "The image could not be built.", why=str(error), fix="Type: invoke doctor"
+        ) from None

@@ -1,0 +1,72 @@
+"""Contact sheets: many photos on one page with their boxes drawn."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from PIL import Image, ImageDraw, ImageOps
+
+from posebowl.challenge import IMAGE_WIDTH, IMAGES_DIR
+from posebowl.errors import UsageError
+from posebowl.render.dataset import Row, image_name
+from posebowl.util.files import atomic_write
+
+COLOUR: Final = (0, 255, 80)
+GREY: Final = (70, 70, 80, 255)
+FORMATS: Final = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+
+
+def write_sheet(
+    path: Path, folder: Path, rows: Sequence[Row], *, jpeg: bool = False, columns: int = 4
+) -> None:
+    """Write a contact sheet of a set's images.
+
+    Args:
+        path: A PNG or JPEG file; replaced if it is there.
+        folder: Of the set.
+        rows: The images to show.
+        jpeg: Whether the set's images are JPEG.
+        columns: Images side by side.
+
+    Raises:
+        UsageError: The file's name ends neither with .png nor with .jpg.
+    """
+    kind = check_sheet(path)
+    width, height = IMAGE_WIDTH // 3, 341
+    count = -(-len(rows) // columns)
+    page = Image.new("RGB", (width * columns, height * count))
+    for number, row in enumerate(rows):
+        with Image.open(folder / IMAGES_DIR / image_name(row.image_id, jpeg=jpeg)) as image:
+            tile = _tile(image, (width, height))
+            photo = image.mode == "RGB"
+        scale = width / IMAGE_WIDTH
+        box = [side * scale for side in row.box]
+        pen = ImageDraw.Draw(tile)
+        if photo and row.family:
+            pen.rectangle((box[0] - 1, box[1] - 1, box[2], box[3]), outline=COLOUR)
+        pen.text((4, 2), f"{row.index} {row.family} / {row.background}", fill=COLOUR)
+        page.paste(tile, (number % columns * width, number // columns * height))
+    with atomic_write(path) as file:
+        page.save(file, kind)
+
+
+def _tile(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Fit an image into a tile; a cut-out is laid on grey, where dark and bright ones show."""
+    if image.mode == "RGB":
+        return image.resize(size, Image.Resampling.LANCZOS)
+    page = Image.new("RGBA", image.size, GREY)
+    return ImageOps.pad(Image.alpha_composite(page, image).convert("RGB"), size, color=GREY[:3])
+
+
+def check_sheet(path: Path) -> str:
+    """Give the format that a sheet's name stands for."""
+    kind = FORMATS.get(path.suffix.lower())
+    if kind is None:
+        raise UsageError(f"--sheet {path} is neither .png nor .jpg.", fix="Type: --sheet sheet.png")
+    if not path.parent.is_dir():
+        folder = shlex.quote(str(path.parent))
+        raise UsageError(f"{path.parent} is not a folder.", fix=f"Make it first: mkdir -p {folder}")
+    return kind

@@ -1,0 +1,1 @@
+"""What a run leaves: its result, its folder, the history of runs."""

@@ -1,0 +1,380 @@
+"""Two runs side by side: what changed in verdict, score, speed and memory, and for which images."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from posebowl.challenge import BOX_COLUMNS, ID_COLUMN
+from posebowl.results.history import Run
+from posebowl.results.result import Result
+from posebowl.scoring.metric import TRUE_COLUMNS, iou
+from posebowl.util.text import counted
+from posebowl.util.units import quantity
+
+Box = tuple[int, int, int, int]
+Floats = NDArray[np.float64]
+
+TOP: Final = 12
+"""Images named of those that gained, and of those that lost most."""
+
+_SAME: Final = 1e-9
+_METERS: Final = {
+    "time": ("Wall time", "s"),
+    "memory": ("Peak memory", "bytes"),
+    "cpu": ("CPU, mean", "cores"),
+    "output": ("Disk", "bytes"),
+    "log": ("Log", "bytes"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """One of the two runs."""
+
+    name: str
+    run_id: str
+    started_at: str
+    archive: str
+    sha256: str
+    verdict: str
+    message: str
+    engine: str
+    data: str
+    images: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A number of both runs."""
+
+    name: str
+    unit: str
+    """"IoU", "images/s", "s", "bytes" or "cores"."""
+    before: float | None
+    after: float | None
+    good: Literal["more", "less", ""]
+    """Which way is better; empty where it is neither."""
+
+    @property
+    def change(self) -> float | None:
+        """After minus before."""
+        if self.before is None or self.after is None:
+            return None
+        return self.after - self.before
+
+    @property
+    def ratio(self) -> float | None:
+        """After divided by before."""
+        if not self.before or self.after is None:
+            return None
+        return self.after / self.before
+
+    @property
+    def mood(self) -> Literal["better", "worse", ""]:
+        """Whether the change is for the better; a hundredth of speed or memory is noise."""
+        change = self.change
+        least = _SAME if self.unit == "IoU" else abs(self.before or 0.0) / 100
+        if change is None or not self.good or abs(change) <= least:
+            return ""
+        return "better" if (change > 0) == (self.good == "more") else "worse"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """Something that holds for one run as it does not for the other."""
+
+    name: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """An image that both runs predicted."""
+
+    image_id: str
+    before: Box
+    after: Box
+    truth: Box | None
+    iou_before: float | None
+    iou_after: float | None
+    overlap: float
+    """IoU of the two predictions with each other."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Images:
+    """What became of the images that both runs predicted."""
+
+    count: int
+    only_before: int
+    only_after: int
+    moved: int
+    """Whose box is another one."""
+    overlap: float
+    """Mean IoU of the two predictions with each other."""
+    better: int | None
+    worse: int | None
+    equal: int | None
+    difference: float | None
+    """Mean of IoU after minus IoU before; None without labels."""
+    interval: tuple[float, float] | None
+    """In which the mean difference lies with 95 % confidence: see `paired_interval`."""
+    gains: tuple[Change, ...]
+    losses: tuple[Change, ...]
+    """Without labels: the images whose two boxes overlap least."""
+
+    @property
+    def significant(self) -> bool:
+        """Whether the interval leaves out 0."""
+        return self.interval is not None and not self.interval[0] <= 0 <= self.interval[1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Two runs side by side."""
+
+    before: Side
+    after: Side
+    figures: tuple[Figure, ...]
+    limits: tuple[Difference, ...]
+    environment: tuple[Difference, ...]
+    images: Images | None
+    notes: tuple[str, ...]
+    """What to keep in mind when reading the rest."""
+
+
+def compare(before: Run, after: Run, *, top: int = TOP) -> Comparison:
+    """Compare two runs.
+
+    Args:
+        before: The run that is the measure.
+        after: The run whose changes are told.
+        top: Images named of those that gained and lost most.
+
+    Raises:
+        PoseBowlError: Predictions that were kept cannot be read.
+    """
+    a, b = before.result, after.result
+    images, notes = _images(before.images(), after.images(), top)
+    if images is None and a.run_id != b.run_id:
+        notes.append("Nothing is said of single images: not both runs have predictions kept.")
+    counts = a.data.get("images"), b.data.get("images")
+    if counts[0] != counts[1]:
+        notes.append(f"The runs had {counts[0]} and {counts[1]} images: times are not comparable.")
+    if a.engine != b.engine and a.engine and b.engine:
+        notes.append(f"The engines differ ({a.engine}, {b.engine}), and so may speed and memory.")
+    return Comparison(
+        before=_side(before),
+        after=_side(after),
+        figures=_figures(a, b),
+        limits=_limits(a, b),
+        environment=_environment(a, b),
+        images=images,
+        notes=tuple(notes),
+    )
+
+
+def paired_interval(differences: Floats) -> tuple[float, float] | None:
+    """Return the interval that holds the mean difference with 95 % confidence.
+
+    It is the normal interval of paired differences, mean +- 1.96 s / sqrt(n), with s their
+    standard deviation (n - 1): images are the sample, and each is measured twice.
+
+    Args:
+        differences: IoU after minus IoU before, of each image (n,).
+
+    Returns:
+        Its ends; None for fewer than two images.
+    """
+    if differences.size < 2:
+        return None
+    half = 1.96 * float(differences.std(ddof=1)) / math.sqrt(differences.size)
+    mean = float(differences.mean())
+    return mean - half, mean + half
+
+
+def paired_ious(before: Run, after: Run) -> tuple[Floats, Floats] | None:
+    """Return the IoU of each image (n,) that both runs scored, before and after, if any.
+
+    Raises:
+        PoseBowlError: Predictions that were kept cannot be read.
+    """
+    one, two = before.images(), after.images()
+    if one is None or two is None or "iou" not in one.columns or "iou" not in two.columns:
+        return None
+    both = one.select(ID_COLUMN, "iou").join(
+        two.select(ID_COLUMN, pl.col("iou").alias("after")), on=ID_COLUMN
+    )
+    if both.is_empty():
+        return None
+    return both["iou"].to_numpy().astype(np.float64), both["after"].to_numpy().astype(np.float64)
+
+
+def _side(run: Run) -> Side:
+    result = run.result
+    count = result.data.get("images")
+    return Side(
+        name=run.name,
+        run_id=result.run_id,
+        started_at=result.timing.started_at if result.timing else "",
+        archive=str(result.archive.get("path", "")),
+        sha256=str(result.archive.get("sha256", "")),
+        verdict=result.verdict.value,
+        message=result.message,
+        engine=result.engine,
+        data=str(result.data.get("root", "")),
+        images=count if isinstance(count, int) else None,
+    )
+
+
+def _figures(a: Result, b: Result) -> tuple[Figure, ...]:
+    def pair(name: str, unit: str, good: Literal["more", "less", ""], *of: float | None) -> Figure:
+        return Figure(name=name, unit=unit, good=good, before=of[0], after=of[1])
+
+    scores, times = (a.score, b.score), (a.timing, b.timing)
+    found = [
+        pair("Mean IoU", "IoU", "more", *(s.mean_iou if s else None for s in scores)),
+        pair("Median IoU", "IoU", "more", *(s.median_iou if s else None for s in scores)),
+        pair("Speed", "images/s", "more", *(t.images_per_second if t else None for t in times)),
+    ]
+    for key, (name, unit) in _METERS.items():
+        used = (meter.used if meter else None for meter in (a.meters.get(key), b.meters.get(key)))
+        found.append(pair(name, unit, "less" if key in {"time", "memory"} else "", *used))
+    return tuple(figure for figure in found if not figure.before is figure.after is None)
+
+
+def _limits(a: Result, b: Result) -> tuple[Difference, ...]:
+    found = [
+        Difference(
+            name=f"{_METERS[name][0]} limit",
+            before=quantity(a.meters[name].limit, unit),
+            after=quantity(b.meters[name].limit, unit),
+        )
+        for name, (_, unit) in _METERS.items()
+        if name in a.meters and name in b.meters and a.meters[name].limit != b.meters[name].limit
+    ]
+    for name in dict.fromkeys([*a.unenforced, *b.unenforced]):
+        before, after = (
+            "differs from the platform" if name in side.unenforced else "holds" for side in (a, b)
+        )
+        if before != after:
+            found.append(Difference(name=name, before=before, after=after))
+    return tuple(found)
+
+
+def _environment(a: Result, b: Result) -> tuple[Difference, ...]:
+    def facts(result: Result) -> dict[str, str]:
+        return {
+            "engine": result.engine,
+            "variant": result.variant,
+            "data": str(result.data.get("root", "")),
+            "archive": str(result.archive.get("sha256", ""))[:12],
+            **result.environment,
+        }
+
+    one, two = facts(a), facts(b)
+    return tuple(
+        Difference(name=name, before=one.get(name, ""), after=two.get(name, ""))
+        for name in dict.fromkeys([*one, *two])
+        if one.get(name, "") != two.get(name, "")
+    )
+
+
+def _images(
+    before: pl.DataFrame | None, after: pl.DataFrame | None, top: int
+) -> tuple[Images | None, list[str]]:
+    if before is None or after is None:
+        return None, []
+    joined = before.join(after, on=ID_COLUMN, how="inner", suffix="_after", maintain_order="left")
+    if joined.is_empty():
+        return None, ["The runs have no image in common."]
+    notes = []
+    labelled = "iou" in before.columns and "iou" in after.columns
+    if labelled and (changed := _relabelled(joined)):
+        notes.append(f"The labels of {counted(changed, 'image')} differ between the runs.")
+    overlap = iou(
+        joined.select(BOX_COLUMNS).to_numpy(),
+        joined.select(f"{column}_after" for column in BOX_COLUMNS).to_numpy(),
+    )
+    same = joined.select(
+        pl.all_horizontal(pl.col(c) == pl.col(f"{c}_after") for c in BOX_COLUMNS)
+    ).to_series()
+    table = _Table(frame=joined, overlap=overlap, labelled=labelled)
+    moved = np.flatnonzero(~same.to_numpy())
+    found = Images(
+        count=joined.height,
+        only_before=before.height - joined.height,
+        only_after=after.height - joined.height,
+        moved=len(moved),
+        overlap=float(overlap.mean()),
+        better=None,
+        worse=None,
+        equal=None,
+        difference=None,
+        interval=None,
+        gains=(),
+        losses=table.changes(moved[np.argsort(overlap[moved], kind="stable")][:top]),
+    )
+    return (_scored(found, table, top) if labelled else found), notes
+
+
+def _scored(found: Images, table: _Table, top: int) -> Images:
+    difference = table.difference
+    order = np.argsort(difference, kind="stable")
+    worse, better = int((difference < -_SAME).sum()), int((difference > _SAME).sum())
+    return dataclasses.replace(
+        found,
+        better=better,
+        worse=worse,
+        equal=found.count - better - worse,
+        difference=float(difference.mean()),
+        interval=paired_interval(difference),
+        gains=table.changes(order[::-1][: min(top, better)]),
+        losses=table.changes(order[: min(top, worse)]),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Table:
+    """Images that both runs predicted, the columns of the second with `_after`."""
+
+    frame: pl.DataFrame
+    overlap: Floats
+    labelled: bool
+
+    @property
+    def difference(self) -> Floats:
+        return (self.frame["iou_after"] - self.frame["iou"]).to_numpy().astype(np.float64)
+
+    def changes(self, rows: NDArray[np.integer]) -> tuple[Change, ...]:
+        return tuple(self._change(int(row)) for row in rows)
+
+    def _change(self, index: int) -> Change:
+        row = self.frame.row(index, named=True)
+
+        def box(pattern: str) -> Box:
+            xmin, ymin, xmax, ymax = (int(row[pattern.format(c)]) for c in BOX_COLUMNS)
+            return xmin, ymin, xmax, ymax
+
+        return Change(
+            image_id=str(row[ID_COLUMN]),
+            before=box("{}"),
+            after=box("{}_after"),
+            truth=box("true_{}_after") if self.labelled else None,
+            iou_before=float(row["iou"]) if self.labelled else None,
+            iou_after=float(row["iou_after"]) if self.labelled else None,
+            overlap=float(self.overlap[index]),
+        )
+
+
+def _relabelled(joined: pl.DataFrame) -> int:
+    other = pl.any_horizontal(pl.col(c) != pl.col(f"{c}_after") for c in TRUE_COLUMNS)
+    return joined.filter(other).height

@@ -1,0 +1,85 @@
+"""The folder of the results: held by one run at a time, cleared of what runs left, no more."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from filelock import FileLock, Timeout
+
+from posebowl.challenge import PREDICTIONS_FILE
+from posebowl.errors import BusyError, UsageError
+from posebowl.util.files import remove_tree
+
+LOG_FILE: Final = "log.txt"
+RESULT_FILE: Final = "result.json"
+REPORT_FILE: Final = "report.html"
+RESULT_FILES: Final = (PREDICTIONS_FILE, LOG_FILE, RESULT_FILE, REPORT_FILE)
+SCRATCH_PREFIX: Final = ".run-"
+_SCRATCH: Final = re.compile(rf"{re.escape(SCRATCH_PREFIX)}\d{{8}}-\d{{6}}-[0-9a-f]{{6}}")
+HISTORY_DIR: Final = "history"
+LOCK_FILE: Final = ".lock"
+
+
+@contextlib.contextmanager
+def held(out: Path, *, leave: bool = True) -> Iterator[None]:
+    """Hold the folder of the results; the kernel lets go of it should this process die.
+
+    Args:
+        out: The folder, made if need be.
+        leave: Leave the lock's file, by which a folder of results is known; False takes one away
+            that was not there before.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    lock = out / LOCK_FILE
+    leave = leave or lock.exists()
+    try:
+        with FileLock(lock, timeout=0):
+            try:
+                yield
+            finally:
+                if not leave:
+                    lock.unlink(missing_ok=True)
+    except Timeout:
+        raise BusyError(
+            f"Another run is at work in {out}.",
+            why="Two runs in one folder would take each other's results.",
+            fix="Wait for its end, or give this one another folder with --out.",
+        ) from None
+
+
+def is_of_results(folder: Path) -> bool:
+    """Tell a folder that a run was given for its results: it left its lock there."""
+    return (folder / LOCK_FILE).is_file()
+
+
+def is_scratch(path: Path) -> bool:
+    """Tell, by its name, a folder that a run made for itself."""
+    return bool(_SCRATCH.fullmatch(path.name))
+
+
+def refuse_strangers(out: Path) -> None:
+    """Keep a run from replacing files that no run made.
+
+    Raises:
+        UsageError: No run was given this folder before, and it holds such a file.
+    """
+    taken = [name for name in RESULT_FILES if os.path.lexists(out / name)]
+    if taken and not is_of_results(out):
+        raise UsageError(
+            f"{out} holds {' and '.join(taken)}, which no run put there.",
+            why="A run would replace it.",
+            fix="Move it away, or give the results another folder with --out.",
+        )
+
+
+def clear(out: Path) -> None:
+    """Remove the results of earlier runs and what killed ones left; nothing else."""
+    for name in RESULT_FILES:
+        (out / name).unlink(missing_ok=True)
+    for left in filter(is_scratch, out.iterdir()):
+        remove_tree(left)

@@ -1,0 +1,220 @@
+"""The runs of a results folder, each kept with its predictions; the oldest are dropped."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from posebowl import paths
+from posebowl.challenge import COLUMNS
+from posebowl.errors import PoseBowlError, UsageError
+from posebowl.results import result as results
+from posebowl.results.folder import HISTORY_DIR, REPORT_FILE, RESULT_FILE
+from posebowl.results.result import Result
+from posebowl.settings import resolve
+from posebowl.settings.schema import MOST_RUNS
+from posebowl.util.files import atomic_write, open_regular
+from posebowl.util.text import counted, first_few, show
+
+MOST_BYTES: Final = 256 << 20
+"""Of all kept runs together; the newest is kept whatever its size."""
+IMAGES_FILE: Final = "predictions.parquet"
+"""image_id, the predicted box and, where there are labels, the true box and the IoU."""
+LAST: Final = "last"
+PREVIOUS: Final = "previous"
+
+_RUN_ID: Final = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
+_PART: Final = re.compile(rf"\.{_RUN_ID.pattern}\.part")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A run that is over, and where what came of it lies."""
+
+    name: str
+    """By which it is called: the name of its folder in the history, or a path."""
+    folder: Path
+    result: Result
+
+    def images(self) -> pl.DataFrame | None:
+        """Read its predictions with the IoU of each; None where none were kept.
+
+        Raises:
+            PoseBowlError: They were kept and are broken now.
+        """
+        kept = self.folder / HISTORY_DIR / self.result.run_id / IMAGES_FILE
+        path = next((p for p in (self.folder / IMAGES_FILE, kept) if p.exists()), None)
+        if path is None:
+            return None
+        try:
+            with open_regular(path) as file:
+                return pl.read_parquet(file.read()).with_columns(pl.col(COLUMNS))
+        except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+            raise PoseBowlError(
+                f"{path} cannot be read.",
+                why=str(error).partition("\n")[0],
+                fix=f"Remove {path.parent}, or compare another run.",
+            ) from None
+
+
+def keep(
+    out: Path,
+    result: Result,
+    images: pl.DataFrame | None,
+    *,
+    most_runs: int = MOST_RUNS,
+    most_bytes: int = MOST_BYTES,
+) -> None:
+    """Keep a run in its results folder, whole or not at all, and drop the oldest.
+
+    Parquet keeps the predictions in a fifth of what CSV takes, with their types. The report is
+    kept as well: it is below 5 MB, and cannot be made again once data and log are gone.
+
+    Args:
+        out: The results folder; the report is taken from it.
+        result: The run.
+        images: Its predictions, with the IoU of each where there are labels.
+        most_runs: How many are kept; none where it is 0.
+        most_bytes: What they may take together.
+
+    Raises:
+        OSError: It cannot be written; nothing of it is left.
+    """
+    place = out / HISTORY_DIR
+    if place.is_dir():
+        for left in place.iterdir():
+            if _PART.fullmatch(left.name):
+                shutil.rmtree(left)
+    if most_runs > 0:
+        place.mkdir(exist_ok=True)
+        _write(place, out / REPORT_FILE, result, images)
+    _drop(place, most_runs, most_bytes)
+
+
+def _write(place: Path, report: Path, result: Result, images: pl.DataFrame | None) -> None:
+    part = place / f".{result.run_id}.part"
+    part.mkdir()
+    try:
+        results.write(result, part / RESULT_FILE)
+        if images is not None:
+            buffer = io.BytesIO()
+            images.write_parquet(buffer, compression="zstd")
+            with atomic_write(part / IMAGES_FILE) as file:
+                file.write(buffer.getbuffer())
+        if report.is_file():
+            with atomic_write(part / REPORT_FILE) as file, report.open("rb") as source:
+                shutil.copyfileobj(source, file)
+        part.rename(place / result.run_id)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def _drop(place: Path, most_runs: int, most_bytes: int) -> None:
+    """Drop the oldest of the runs that still have the names they were given."""
+    total = 0
+    newest_first = sorted(kept(place), key=lambda path: _age_key(path.name, path), reverse=True)
+    for count, folder in enumerate(newest_first):
+        total += sum(file.lstat().st_size for file in folder.iterdir())
+        if count >= most_runs or (count and total > most_bytes):
+            shutil.rmtree(folder)
+
+
+def kept(place: Path) -> list[Path]:
+    """List the runs of a history that are the tool's: one that the user renamed is the user's."""
+    if not place.is_dir():
+        return []
+    return [path for path in place.iterdir() if _RUN_ID.fullmatch(path.name) and _is_folder(path)]
+
+
+def runs(out: Path) -> tuple[list[Run], list[str]]:
+    """Read all runs of a results folder, the newest first, and the names of those broken."""
+    place, found, broken = out / HISTORY_DIR, [], []
+    for folder in place.iterdir() if place.is_dir() else ():
+        if folder.name.startswith(".") or not _is_folder(folder):
+            continue
+        try:
+            result = results.read(folder / RESULT_FILE)
+        except PoseBowlError:
+            broken.append(folder.name)
+        else:
+            found.append(Run(name=folder.name, folder=folder, result=result))
+    found.sort(key=lambda run: _age_key(run.result.run_id, run.folder), reverse=True)
+    return found, sorted(broken)
+
+
+def _age_key(run_id: str, folder: Path) -> tuple[str, int]:
+    """Order runs in time: by the second in their ids, within it by when they were written."""
+    return run_id.rpartition("-")[0], folder.stat().st_mtime_ns
+
+
+def find(word: str, out: Path) -> Run:
+    """Find the run that a user names.
+
+    Args:
+        word: `last`, `previous`, the begin or the random end of a run's id, the name that a
+            user gave its folder, or the path of a folder with a result.json.
+        out: The results folder whose history is meant.
+
+    Raises:
+        UsageError: There is no such run, or more than one.
+        BadDataError: Its result.json is broken.
+    """
+    if word in {LAST, PREVIOUS}:
+        return _recent(word, out)
+    place = out / HISTORY_DIR
+    names = [path.name for path in place.iterdir() if _is_folder(path)] if place.is_dir() else []
+    fits = [word] if word in names else [name for name in names if _is_short_for(word, name)]
+    if len(fits) == 1:
+        folder = place / fits[0]
+        return Run(name=fits[0], folder=folder, result=results.read(folder / RESULT_FILE))
+    if len(fits) > 1:
+        raise UsageError(
+            f"{show(word)} fits {len(fits)} runs: {first_few(sorted(fits), len(fits))}.",
+            fix="Give more of the id.",
+        )
+    path = Path(word).expanduser()
+    folder = path.parent if path.name == RESULT_FILE else path
+    if word and (folder / RESULT_FILE).is_file():
+        return Run(name=word, folder=folder, result=results.read(folder / RESULT_FILE))
+    raise UsageError(
+        f"There is no run {show(word)} among {counted(len(names), 'kept run')}, and no "
+        f"{RESULT_FILE} in a folder of that name.",
+        fix=f"Type: invoke history{_flag('folder', out)}",
+    )
+
+
+def _recent(word: str, out: Path) -> Run:
+    found, _ = runs(out)
+    at = 0 if word == LAST else 1
+    if at < len(found):
+        return found[at]
+    raise UsageError(
+        f"There is no {word} run: {counted(len(found), 'run')} kept in {out}.",
+        fix=f"Type: invoke run{_flag('out', out)}",
+    )
+
+
+def _flag(name: str, out: Path) -> str:
+    return paths.flag(name, out, resolve.load().submission)
+
+
+def _is_short_for(word: str, name: str) -> bool:
+    return (
+        bool(word)
+        and not name.startswith(".")
+        and (
+            name.startswith(word)
+            or (_RUN_ID.fullmatch(name) is not None and name.endswith(f"-{word}"))
+        )
+    )
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()

@@ -1,0 +1,1 @@
+"""One run, from the zip to the report."""

@@ -1,0 +1,89 @@
+"""What is seen of a run while it goes on: the log as it comes, and one live line below it."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from posebowl.challenge import Limits
+from posebowl.engines.base import Sample, Watcher
+from posebowl.util.console import err, plain
+from posebowl.util.units import clock, human_bytes
+
+_PLAIN_INTERVAL_S: Final = 30.0
+
+
+class Display:
+    """Shows a run; on a terminal with a live line, elsewhere with a plain one now and then."""
+
+    def __init__(self, console: Console = err, *, quiet: bool = False) -> None:
+        self._console = console
+        self._quiet = quiet
+
+    @contextlib.contextmanager
+    def watching(self, limits: Limits, images: Callable[[], int]) -> Iterator[Watcher]:
+        """Show what a run says and uses until the block ends.
+
+        Args:
+            limits: What it may use.
+            images: How many the data has; asked once the run goes on.
+        """
+        if self._quiet:
+            yield Watcher()
+            return
+        panel = _Panel(self._console, limits, images)
+        if not self._console.is_terminal:
+            yield Watcher(line=panel.line, sample=panel.plain, note=panel.note)
+            return
+        live = Live(console=self._console, transient=True, auto_refresh=False)
+
+        def sample(taken: Sample) -> None:
+            live.start()  # only now: what comes before may show a bar of its own
+            live.update(panel.status(taken), refresh=True)
+
+        try:
+            yield Watcher(line=panel.line, sample=sample, note=panel.note)
+        finally:
+            live.stop()
+
+
+class _Panel:
+    def __init__(self, console: Console, limits: Limits, images: Callable[[], int]) -> None:
+        self._console = console
+        self._limits = limits
+        self._images = images
+        self._last: Sample | None = None
+        self._told_at = time.monotonic()
+
+    def line(self, text: str) -> None:
+        self._console.print(Text.assemble(("│", "dim"), " ", plain(text)))
+
+    def note(self, text: str) -> None:
+        self._console.print(plain(text, "dim"))
+
+    def plain(self, taken: Sample) -> None:
+        now = time.monotonic()
+        if now - self._told_at >= _PLAIN_INTERVAL_S:
+            self._told_at = now
+            self._console.print(self.status(taken))
+
+    def status(self, taken: Sample) -> Text:
+        """Return the line: elapsed and limit, memory and limit, cores in use, images so far."""
+        before, self._last = self._last, taken
+        cores = 0.0
+        if before is not None and taken.elapsed_s > before.elapsed_s:
+            cores = (taken.cpu_s - before.cpu_s) / (taken.elapsed_s - before.elapsed_s)
+        parts = [
+            f"{clock(taken.elapsed_s)} of {clock(self._limits.wall_time_s)}",
+            f"memory {human_bytes(taken.memory_bytes)} of {human_bytes(self._limits.memory_bytes)}",
+            f"{max(cores, 0):.1f} of {self._limits.cpus} cores",
+        ]
+        if taken.images:
+            parts.append(f"{taken.images:,} of {self._images():,} images")
+        return Text(" · ".join(parts), style="cyan")

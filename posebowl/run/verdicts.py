@@ -1,0 +1,115 @@
+"""From what the engine saw to a verdict, by the documented precedence."""
+
+from __future__ import annotations
+
+import re
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from posebowl.challenge import Limits
+from posebowl.engines.base import Outcome, Stop
+from posebowl.errors import Verdict
+from posebowl.results.folder import LOG_FILE
+from posebowl.util.units import clock, human_bytes
+
+_NO_MODULE: Final = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
+_SIGNAL_BASE: Final = 128
+_LAST_SIGNAL: Final = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """A verdict in words."""
+
+    verdict: Verdict
+    message: str
+    fix: str = ""
+    signal: int | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def judge(
+    outcome: Outcome, limits: Limits, log_tail: str = "", *, log: Path = Path(LOG_FILE)
+) -> Judgement:
+    """Judge an execution, before its predictions are looked at; OK means: go on.
+
+    TIME_LIMIT goes before OUTPUT_LIMIT, MEMORY_LIMIT, and SIGNALED or RUNTIME_ERROR.
+
+    Args:
+        outcome: What the engine saw.
+        limits: What the run was allowed.
+        log_tail: The end of the log, for a hint about what to do; it decides nothing.
+        log: What the log is called, for people who are to read it.
+    """
+    killed_for_memory = outcome.stopped_by is Stop.MEMORY or (
+        outcome.oom_kills > 0 and outcome.exit_code != 0
+    )
+    if outcome.stopped_by is Stop.TIME:
+        return Judgement(
+            verdict=Verdict.TIME_LIMIT,
+            message=f"main.sh was stopped after {clock(limits.wall_time_s)}, its time limit.",
+            fix="Make it faster; the report shows how many images a second it reached.",
+        )
+    if outcome.stopped_by is Stop.OUTPUT or outcome.output_bytes > limits.output_bytes:
+        return Judgement(
+            verdict=Verdict.OUTPUT_LIMIT,
+            message=f"main.sh wrote more than {human_bytes(limits.output_bytes)} to disk.",
+            fix="Write less, and delete what is not needed any more while it runs.",
+        )
+    if killed_for_memory:
+        return Judgement(
+            verdict=Verdict.MEMORY_LIMIT,
+            message=f"main.sh used more than {human_bytes(limits.memory_bytes)} of memory.",
+            fix="Hold fewer images or batches at once, or use fewer worker processes.",
+        )
+    if outcome.exit_code == 0:
+        return Judgement(verdict=Verdict.OK, message="", warnings=_warnings(outcome))
+    if outcome.exit_code is None:
+        return Judgement(
+            verdict=Verdict.ENGINE_ERROR,
+            message="The engine lost the run: main.sh has no exit code.",
+            fix="Run it again.",
+        )
+    return _judge_exit_code(outcome.exit_code, log_tail, log)
+
+
+def _judge_exit_code(code: int, log_tail: str, log: Path) -> Judgement:
+    number = code - _SIGNAL_BASE
+    if 0 < number <= _LAST_SIGNAL:
+        return Judgement(
+            verdict=Verdict.SIGNALED,
+            message=f"main.sh died of signal {number} ({_signal_name(number)}).",
+            fix=f"The end of the log, {log}, says what it did last.",
+            signal=number,
+        )
+    missing = _NO_MODULE.findall(log_tail)
+    if missing:
+        name = missing[-1].partition(".")[0]
+        fix = (
+            f"Python found no module {name}: if it is one of yours, pack it; otherwise type "
+            f"`uv add` with its package and `nox -s build`, and ask for it on the platform."
+        )
+    else:
+        fix = f"The end of the log, {log}, says why."
+    return Judgement(
+        verdict=Verdict.RUNTIME_ERROR, message=f"main.sh ended with exit code {code}.", fix=fix
+    )
+
+
+def _warnings(outcome: Outcome) -> tuple[str, ...]:
+    if outcome.oom_kills == 0:
+        return ()
+    text = (
+        f"{outcome.oom_kills} process(es) of the run were killed for want of memory, though "
+        "main.sh ended well: results may be missing."
+    )
+    return (text,)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "real-time signal"

@@ -1,0 +1,147 @@
+"""The metric: mean intersection over union, also called the Jaccard index."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from posebowl.challenge import BOX_COLUMNS, COLUMNS, ID_COLUMN
+from posebowl.errors import BadDataError, InvalidPredictionsError, UsageError
+from posebowl.scoring.box_csv import first_duplicates, parse
+from posebowl.scoring.labels import read_labels
+from posebowl.scoring.predictions import MAX_BYTES, read_bounded
+from posebowl.util.text import counted, first_few
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_FIX: Final = "Type: invoke score PREDICTIONS LABELS"
+TRUE_COLUMNS: Final = tuple(f"true_{column}" for column in BOX_COLUMNS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """How well boxes fit; the IoU of an image lies in 0..1."""
+
+    mean_iou: float
+    """The metric of the challenge: the mean over images, each counting the same."""
+    median_iou: float
+    count: int
+    """Images scored."""
+    unscored: int
+    """Labelled images without a prediction: they are not in the mean."""
+    frame: pl.DataFrame
+    """A row an image in the order of the predictions: image_id, the predicted box, the true
+    box (true_xmin, ...), and iou (Float64)."""
+
+
+def iou(pred: NDArray[np.number], truth: NDArray[np.number]) -> NDArray[np.float64]:
+    """Compute the intersection over union of pairs of boxes.
+
+    IoU = area(A and B) / area(A or B) (Jaccard, 1901), with
+    area = (xmax - xmin) * (ymax - ymin), as xmax and ymax are one past the last pixel. Two
+    boxes without area have a union of 0, for which that formula gives 0/0: they count 0 here,
+    as a box that finds nothing.
+
+    Args:
+        pred: Boxes (n, 4), in pixels, as xmin, ymin, xmax, ymax.
+        truth: Boxes (n, 4) likewise.
+
+    Returns:
+        The IoU of each pair (n,), in 0..1.
+    """
+    import numpy as np
+
+    # By columns and in float64, in which all areas are exact.
+    a, b = (np.asarray(boxes).T.astype(np.float64) for boxes in (pred, truth))
+    width = np.minimum(a[2], b[2]) - np.maximum(a[0], b[0])
+    height = np.minimum(a[3], b[3]) - np.maximum(a[1], b[1])
+    inter = np.clip(width, 0, None) * np.clip(height, 0, None)
+    union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - inter
+    ious: NDArray[np.float64] = np.zeros_like(inter)
+    np.divide(inter, union, out=ious, where=union > 0)
+    return ious
+
+
+def score(predictions: pl.DataFrame, labels: pl.DataFrame) -> Score:
+    """Score predictions against labels, matched by image_id.
+
+    Args:
+        predictions: image_id, xmin, ymin, xmax, ymax in pixels; no image twice.
+        labels: The same columns; may hold more images.
+
+    Raises:
+        BadDataError: An image that is predicted has no label.
+    """
+    import numpy as np
+
+    truth = labels.select(ID_COLUMN, *BOX_COLUMNS)
+    # The usual case needs no join: labels and predictions in the same order.
+    if not predictions[ID_COLUMN].equals(truth[ID_COLUMN]):
+        truth = _align(predictions, truth)
+    ious = iou(
+        predictions.select(BOX_COLUMNS).to_numpy(),
+        truth.select(BOX_COLUMNS).to_numpy(),
+    )
+    frame = predictions.select(COLUMNS).with_columns(
+        *(
+            truth[column].alias(name)
+            for column, name in zip(BOX_COLUMNS, TRUE_COLUMNS, strict=True)
+        ),
+        pl.Series("iou", ious),
+    )
+    return Score(
+        mean_iou=float(ious.mean()),
+        median_iou=float(np.median(ious)),
+        count=len(ious),
+        unscored=labels.height - len(ious),
+        frame=frame,
+    )
+
+
+def _align(predictions: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+    """Put labels in the order of predictions."""
+    truth = predictions.select(ID_COLUMN).join(
+        labels, on=ID_COLUMN, how="left", maintain_order="left"
+    )
+    absent = truth.filter(pl.col(BOX_COLUMNS[0]).is_null())[ID_COLUMN]
+    if len(absent):
+        names = first_few(absent[:5].to_list(), len(absent))
+        raise BadDataError(
+            f"{len(absent):,} of {counted(predictions.height, 'prediction')} have no label: "
+            f"{names}.",
+            why=f"There are {counted(labels.height, 'label')}.",
+            fix="Score against the labels of the images that were predicted.",
+        )
+    return truth
+
+
+def score_files(predictions: Path, labels: Path, *, max_bytes: int = MAX_BYTES) -> Score:
+    """Score a CSV of predictions, in any order, against a CSV of labels.
+
+    Raises:
+        UsageError: One of the files is missing, or the labels are a folder.
+        BadOutputError: The predictions are not a regular file, or too large.
+        InvalidPredictionsError: They break the format, or name an image twice.
+        BadDataError: The labels are broken, or an image that is predicted has no label.
+    """
+    for path in (predictions, labels):
+        if not os.path.lexists(path):
+            raise UsageError(f"There is no {path}.", fix=_FIX)
+    if labels.is_dir():
+        raise UsageError(f"{labels} is a folder, not a CSV of labels.", fix=_FIX)
+    content = read_bounded(predictions, max_bytes=max_bytes, fix=_FIX)
+    frame = parse(content, name=predictions.name)
+    if duplicates := first_duplicates(frame[ID_COLUMN]):
+        names = first_few(duplicates, len(duplicates))
+        raise InvalidPredictionsError(
+            f"{predictions.name} names {counted(len(duplicates), 'image')} more than once: "
+            f"{names}.",
+            fix="Write one row for each image.",
+        )
+    return score(frame, read_labels(labels))

@@ -1,0 +1,1 @@
+"""Every option, declared once, and where its value comes from."""

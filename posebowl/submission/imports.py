@@ -1,0 +1,120 @@
+"""Which modules a submission needs: read from its Python files, which never run here."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from posebowl.submission.shell_lint import commands, without_comments
+from posebowl.util.text import show
+
+PARSED_BYTES: Final = 1 << 20
+"""Of all files together; parsing goes at a few MB/s, and a check shall take no time."""
+
+# No pattern may read on from every place at which it begins: a megabyte would take hours.
+_DOTTED: Final = r"\w[\w.]*(?:[ \t]+as[ \t]+\w+)?"
+_STATEMENT: Final = re.compile(
+    rf"""(?:^|[;"'])[ \t]*(?:from[ \t]+(?P<source>\w+)(?:\.[\w.]*)?[ \t]+import\b
+    |import[ \t]+(?P<names>{_DOTTED}(?:[ \t]*,[ \t]*{_DOTTED})*))""",
+    re.MULTILINE | re.VERBOSE,
+)
+_MODULE: Final = re.compile(r"\bpython[\d.]*[ \t]+(?:-\w+[ \t]+){0,9}?-\w{0,9}m[ \t]*(\w+)")
+_COMMANDS: Final = {
+    "yolo": "ultralytics",
+    "torchrun": "torch",
+    "ovc": "openvino",
+    "benchmark_app": "openvino",
+}
+"""Programs that a package brings along, and that a script may call without any import."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Imports:
+    """What the Python files of a submission import."""
+
+    modules: frozenset[str]
+    """Top-level names, without the standard library and the submission's own modules."""
+    unparsable: tuple[str, ...] = ()
+    """Files with syntax errors, each with the line; they were searched by pattern."""
+
+
+def find_imports(sources: Mapping[str, str], scripts: Iterable[str] = ()) -> Imports:
+    """Find the top-level modules that Python files and shell scripts use.
+
+    Args:
+        sources: Text of each Python file by its path in the archive, most important first:
+            once PARSED_BYTES are parsed, the others are searched by pattern.
+        scripts: Shell scripts, searched for `python -m`, `python -c` and known programs.
+    """
+    modules: set[str] = set()
+    unparsable = []
+    budget = PARSED_BYTES
+    files = set(sources)
+    for name, text in sources.items():
+        if "import" not in text:
+            continue
+        try:
+            found = _parsed(text) if len(text) <= budget else set(_matched(text))
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            line = error.lineno if isinstance(error, SyntaxError) and error.lineno else 1
+            unparsable.append(f"{show(name, 100)[1:-1]}:{line}")
+            found = set(_matched(text))
+        budget -= len(text)
+        modules |= {module for module in found if not _is_local(module, name, files)}
+    for script in scripts:
+        found = {*_matched(script), *_MODULE.findall(without_comments(script))}
+        found |= {_COMMANDS[word] for word in commands(script) & _COMMANDS.keys()}
+        modules |= {module for module in found if not _is_local(module, "main.sh", files)}
+    return Imports(
+        modules=frozenset(modules - sys.stdlib_module_names), unparsable=tuple(unparsable)
+    )
+
+
+def _parsed(text: str) -> set[str]:
+    """Read the imports off the syntax tree, wherever in the file they stand."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # invalid escapes in strangers' strings
+        tree = ast.parse(text)
+    return {module for node in ast.walk(tree) for module in _of_node(node)}
+
+
+def _of_node(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.Import(names=names):
+            for alias in names:
+                yield alias.name.partition(".")[0]
+        case ast.ImportFrom(module=str(module), level=0):
+            yield module.partition(".")[0]
+        case ast.Call(
+            func=ast.Name(id="__import__" | "import_module") | ast.Attribute(attr="import_module"),
+            args=[ast.Constant(value=str(module)), *_],
+        ) if not module.startswith("."):
+            yield module.partition(".")[0]
+
+
+def _matched(text: str) -> Iterator[str]:
+    """Find what looks like an import statement: for broken files, and for shell scripts."""
+    for match in _STATEMENT.finditer(text):
+        if match["source"]:
+            yield match["source"]
+        else:
+            for name in match["names"].split(","):
+                yield name.split()[0].partition(".")[0]
+
+
+def _is_local(module: str, importer: str, files: set[str]) -> bool:
+    """Tell whether the submission brings a module itself, at its root or beside the importer.
+
+    A folder without __init__.py does not count: an installed package would win over it.
+    """
+    folder = importer.rpartition("/")[0]
+    return any(
+        f"{prefix}{module}{end}" in files
+        for prefix in ("", f"{folder}/")
+        for end in (".py", "/__init__.py")
+    )

@@ -1,0 +1,176 @@
+"""Warnings about a submission that breaks no rule and would still fail or surprise."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from posebowl.challenge import FORMAT_FILE, GIB, LABELS_FILE, MAIN_SCRIPT, MIB, PREDICTIONS_FILE
+from posebowl.util.units import human_bytes
+from posebowl.submission.imports import Imports
+from posebowl.submission.shell_lint import BOM, LINT_BYTES, bashisms, check_syntax, network_uses
+from posebowl.util.text import counted, first_few
+
+SOURCE_SUFFIXES: Final = (".sh", ".py", ".yaml", ".yml", ".toml", ".cfg", ".ini")
+"""Files that are looked into."""
+WEIGHT_SUFFIXES: Final = frozenset(  # one string, since a list would take a line for each
+    [
+        ".onnx",
+        ".pt",
+        ".pth",
+        ".ckpt",
+        ".safetensors",
+        ".bin",
+        ".torchscript",
+        ".ptl",
+        ".engine",
+        ".trt",
+        ".plan",
+        ".tflite",
+        ".pb",
+        ".h5",
+        ".hdf5",
+        ".keras",
+        ".weights",
+        ".pkl",
+        ".pickle",
+        ".joblib",
+        ".npz",
+        ".npy",
+        ".model",
+        ".cbm",
+        ".ort",
+        ".mlmodel",
+        ".gguf",
+        ".msgpack",
+        ".pdparams",
+        ".params",
+        ".caffemodel",
+    ]
+)
+HUGE_BYTES: Final = 2 * GIB
+"""From here on an archive is worth a word: uploads and unpacking take minutes."""
+
+_FRAMEWORKS: Final = frozenset(
+    [
+        "torch",
+        "torchvision",
+        "ultralytics",
+        "onnxruntime",
+        "openvino",
+        "tensorflow",
+        "keras",
+        "timm",
+        "lightning",
+        "fastai",
+        "tflite_runtime",
+    ]
+)
+_NO_WEIGHTS: Final = frozenset(
+    (*SOURCE_SUFFIXES, *[".ipynb", ".md", ".txt", ".csv", ".png", ".jpg", ".json"])
+)
+_JUNK: Final = frozenset(
+    [
+        "__MACOSX",
+        "__pycache__",
+        ".DS_Store",
+        ".git",
+        ".venv",
+        ".ipynb_checkpoints",
+        ".idea",
+        ".vscode",
+        "Thumbs.db",
+    ]
+)
+_HOST_PATH: Final = re.compile(
+    r"""(?<![\w.:/~}-])(?:/(?:home|Users|root|mnt|media|Volumes|content|kaggle)/[\w.@ -]*
+    |[A-Za-z]:(?:\\\\?|/)[\w. -]{2,40}[\\/])""",
+    re.VERBOSE,
+)
+
+
+def on_script(content: bytes) -> Iterator[str]:
+    """Warn of what makes `sh main.sh` fail under a plain sh."""
+    if content.startswith(BOM):
+        yield f"{MAIN_SCRIPT} begins with a byte order mark, so that its first line fails."
+    text = content.decode(errors="replace")
+    result = check_syntax(content)
+    if result.error:
+        yield f"sh cannot parse {MAIN_SCRIPT}: {result.error}."
+    found = bashisms(text, MAIN_SCRIPT)
+    yield from _few(found)
+    if len(content) > LINT_BYTES:
+        yield f"Only the first {human_bytes(LINT_BYTES)} of {MAIN_SCRIPT} were looked at."
+
+
+def on_sources(sources: Mapping[str, str], imports: Imports) -> Iterator[str]:
+    """Warn of the network, of paths of the author's machine, and of broken Python files."""
+    network = [
+        warning
+        for name, text in sources.items()
+        if name.endswith(".sh")
+        for warning in network_uses(text, name)
+    ]
+    yield from _few(network)
+    paths = [
+        f"{name}:{line} {path}" for name, text in sources.items() for line, path in _paths(text)
+    ]
+    if paths:
+        yield (
+            f"{counted(len(paths), 'absolute path')} of another machine, which a run does not "
+            f"have: {first_few(paths, len(paths), 3)}."
+        )
+    broken = imports.unparsable
+    if broken:
+        yield f"Not valid Python 3.11: {first_few(broken, len(broken), 3)}."
+
+
+def _paths(text: str) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(text.splitlines(), 1):
+        match = _HOST_PATH.search(line) if not line.lstrip().startswith("#") else None
+        if match:
+            yield number, match[0].strip()
+
+
+def on_names(sizes: Mapping[str, int], imports: frozenset[str], packed: int) -> Iterator[str]:
+    """Warn of what is missing, what should not be there, and of sheer size.
+
+    Args:
+        sizes: Bytes of each file by its path.
+        imports: Top-level modules that the submission uses.
+        packed: Bytes of the whole zip.
+    """
+    frameworks = sorted(imports & _FRAMEWORKS)
+    if frameworks and not any(_may_be_weights(name, size) for name, size in sizes.items()):
+        yield (
+            f"No weights found, though {', '.join(frameworks)} is imported; "
+            "nothing can be downloaded during a run."
+        )
+    tables = {LABELS_FILE, PREDICTIONS_FILE, FORMAT_FILE}
+    answers = [name for name in sizes if name.rpartition("/")[2] in tables]
+    if answers:
+        yield (
+            f"{first_few(answers, len(answers), 3)}: a run brings its own {FORMAT_FILE} and must "
+            "write its predictions itself; nothing reads these."
+        )
+    junk = [name for name in sizes if not _JUNK.isdisjoint(name.split("/"))]
+    if junk:
+        yield (
+            f"{counted(len(junk), 'file')} that no run needs: {first_few(junk, len(junk), 3)}; "
+            "`invoke pack` leaves them out."
+        )
+    if packed > HUGE_BYTES:
+        yield f"The zip has {human_bytes(packed)}: it takes long to upload and to unpack."
+
+
+def _may_be_weights(name: str, size: int) -> bool:
+    suffix = "." + name.rpartition(".")[2].lower()
+    return suffix in WEIGHT_SUFFIXES or (size >= MIB and suffix not in _NO_WEIGHTS)
+
+
+def _few(warnings: list[str], limit: int = 8) -> Iterator[str]:
+    """Keep a hostile script from filling the screen."""
+    yield from warnings[:limit]
+    if len(warnings) > limit:
+        yield f"... and {len(warnings) - limit} more of this kind."

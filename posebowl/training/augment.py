@@ -1,0 +1,229 @@
+"""Training views: random windows of labelled photos, turned, mirrored and disturbed.
+
+The network looks twice at a photo: first at the whole, then closely at what it found. The views
+are of both kinds, so that one network learns both looks.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from posebowl import challenge
+from posebowl.training.dataset import Box, Image, Level
+
+PADDING: Final = 114
+_NOISE_SIDE: Final = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mix:
+    """How often each kind of view is taken, and how wildly it varies."""
+
+    close: float = 0.40
+    """Share of close views, as the second look sees them."""
+    mosaic: float = 0.12
+    """Share of mosaics of four whole photos: more and smaller spacecraft at once."""
+    quarter_turns: float = 0.25
+    tone: float = 1.0
+    """How much exposure, contrast and tint vary."""
+    noise: float = 0.25
+    blur: float = 0.12
+    grey: float = 0.08
+    whole_box: float = 0.93
+    """Share of wide views, along each axis, that are moved so as to hold the whole box."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Photo:
+    """A labelled photo in two pictures."""
+
+    whole: Level
+    close: Level
+    box: Box
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """An image for the network and the boxes on it, shape (n, 4), in its pixels."""
+
+    image: Image
+    boxes: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rectangle:
+    """A part of the photo, in photo pixels; it may reach beyond the photo."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    def to_view(self, box: Box, size: tuple[int, int]) -> Box:
+        """Map a box of the photo to a view of this rectangle; size is height and width."""
+        sx, sy = size[1] / self.width, size[0] / self.height
+        mapped: Box = (box - np.array([self.x, self.y] * 2)) * np.array([sx, sy, sx, sy])
+        return mapped
+
+
+class Viewer:
+    """Takes random views; the same generator state gives the same views."""
+
+    def __init__(self, rng: np.random.Generator, size: tuple[int, int], mix: Mix) -> None:
+        self.rng = rng
+        self.size = size
+        self.mix = mix
+        self.noise = rng.normal(0, 1, (_NOISE_SIDE, _NOISE_SIDE, 3)).astype(np.float32)
+
+    def take(self, photos: list[Photo]) -> View:
+        """Take a view of the first photo, or a mosaic of the first four."""
+        kind = self.rng.random()
+        if kind < self.mix.mosaic and len(photos) >= 4:
+            view = self._mosaic(photos[:4])
+        else:
+            view = self._one(photos[0], self.size, close=kind < self.mix.mosaic + self.mix.close)
+        return self.disturb(view)
+
+    def _one(self, photo: Photo, size: tuple[int, int], *, close: bool) -> View:
+        """Cut one window, with a random symmetry of the square."""
+        turn = self.rng.random() < self.mix.quarter_turns
+        in_size = (size[1], size[0]) if turn else size
+        choose = self._close_window if close else self._wide_window
+        window = choose(photo.box, in_size)
+        level = photo.close if fits(window, photo.close) else photo.whole
+        image, real = cut(level, window, in_size)
+        boxes = clip(real.to_view(photo.box, in_size), in_size)
+        if turn:
+            image, boxes = np.ascontiguousarray(image.transpose(1, 0, 2)), boxes[:, [1, 0, 3, 2]]
+        across, down = self.rng.random(2) < 0.5
+        return mirror(View(image=image, boxes=boxes), across=bool(across), down=bool(down))
+
+    def _wide_window(self, box: Box, size: tuple[int, int]) -> Rectangle:
+        """Take nearly the whole photo: a little larger, smaller, or aside."""
+        zoom = math.exp(self.rng.uniform(math.log(0.6), math.log(1.15)))
+        unit = zoom * min(challenge.IMAGE_WIDTH / size[1], challenge.IMAGE_HEIGHT / size[0])
+        width, height = size[1] * unit, size[0] * unit
+        x = self._place(box[0], box[2], width, challenge.IMAGE_WIDTH)
+        y = self._place(box[1], box[3], height, challenge.IMAGE_HEIGHT)
+        return Rectangle(x=x, y=y, width=width, height=height)
+
+    def _place(self, low: float, high: float, length: float, photo: int) -> float:
+        """Choose where a window starts: anywhere in the photo, mostly with the box inside."""
+        first, last = sorted((0.0, photo - length))
+        if self.rng.random() < self.mix.whole_box and high - low < length:
+            first, last = max(first, high - length), min(last, low)
+        return self.rng.uniform(first, max(first, last))
+
+    def _close_window(self, box: Box, size: tuple[int, int]) -> Rectangle:
+        """Take the surroundings of a box as if the first look had found it, not quite rightly."""
+        fill = math.exp(self.rng.uniform(math.log(0.22), math.log(0.95)))
+        wide, high = box[2] - box[0], box[3] - box[1]
+        unit = max(wide / size[1], high / size[0], 6 / size[1]) / fill
+        width, height = unit * size[1], unit * size[0]
+        wander = self.rng.normal(0, 0.18, 2)
+        x = (box[0] + box[2] - width) / 2 + wander[0] * max(wide, 0.3 * width)
+        y = (box[1] + box[3] - height) / 2 + wander[1] * max(high, 0.3 * height)
+        # The second look never leaves the photo.
+        if width < challenge.IMAGE_WIDTH and height < challenge.IMAGE_HEIGHT:
+            x = min(max(0.0, x), challenge.IMAGE_WIDTH - width)
+            y = min(max(0.0, y), challenge.IMAGE_HEIGHT - height)
+        return Rectangle(x=x, y=y, width=width, height=height)
+
+    def _mosaic(self, photos: list[Photo]) -> View:
+        """Put wide views of four photos beside each other, meeting at a random point."""
+        height, width = self.size
+        split_x = int(width * self.rng.uniform(0.35, 0.65))
+        split_y = int(height * self.rng.uniform(0.35, 0.65))
+        canvas: Image = np.empty((height, width, 3), np.uint8)
+        boxes = []
+        for photo, (x, y) in zip(photos, ((0, 0), (1, 0), (0, 1), (1, 1)), strict=True):
+            wide = width - split_x if x else split_x
+            high = height - split_y if y else split_y
+            tile = self._one(photo, (high, wide), close=False)
+            left, top = x * split_x, y * split_y
+            canvas[top : top + high, left : left + wide] = tile.image
+            boxes.append(tile.boxes + np.array([left, top, left, top]))
+        return View(image=canvas, boxes=np.concatenate(boxes))
+
+    def disturb(self, view: View) -> View:
+        """Vary exposure, contrast and tint; sometimes lose colour, blur, add noise."""
+        rng, mix, image = self.rng, self.mix, view.image
+        gamma = np.exp(mix.tone * rng.normal(0, 0.2))
+        gain = np.exp(mix.tone * (rng.normal(0, 0.12) + rng.normal(0, 0.05, 3)))
+        ramp = np.linspace(0, 1, 256)[:, None] ** gamma * gain + mix.tone * rng.normal(0, 0.015)
+        table = np.clip(ramp * 255, 0, 255).astype(np.uint8)
+        image = np.asarray(cv2.LUT(image, table.reshape(256, 1, 3)), np.uint8)
+        if rng.random() < mix.grey:
+            grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+            image = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), np.uint8)
+        if rng.random() < mix.blur:
+            image = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.2)), np.uint8)
+        if rng.random() < mix.noise:
+            height, width = image.shape[:2]
+            y, x = rng.integers(0, _NOISE_SIDE - np.array([height, width]))
+            noise = self.noise[y : y + height, x : x + width] * np.float32(rng.uniform(1, 12))
+            image = np.clip(image + noise, 0, 255).astype(np.uint8)
+        return View(image=image, boxes=view.boxes)
+
+
+def fits(window: Rectangle, level: Level) -> bool:
+    """Tell whether a picture shows all of a window."""
+    height, width = level.image.shape[:2]
+    inside_x = level.x <= window.x and window.x + window.width <= level.x + width / level.scale
+    inside_y = level.y <= window.y and window.y + window.height <= level.y + height / level.scale
+    return inside_x and inside_y
+
+
+def cut(level: Level, window: Rectangle, size: tuple[int, int]) -> tuple[Image, Rectangle]:
+    """Cut a window and scale it to `size` (height, width), with grey beyond the picture.
+
+    Returns:
+        The view, and what it really shows: the window rounded to whole pixels of the picture.
+    """
+    height, width = level.image.shape[:2]
+    x0 = round((window.x - level.x) * level.scale)
+    y0 = round((window.y - level.y) * level.scale)
+    x1 = max(x0 + 1, round((window.x + window.width - level.x) * level.scale))
+    y1 = max(y0 + 1, round((window.y + window.height - level.y) * level.scale))
+    part = level.image[max(0, y0) : min(height, y1), max(0, x0) : min(width, x1)]
+    beyond = (max(0, -y0), max(0, y1 - height), max(0, -x0), max(0, x1 - width))
+    if any(beyond):
+        part = cv2.copyMakeBorder(part, *beyond, cv2.BORDER_CONSTANT, value=(PADDING,) * 3)
+    how = cv2.INTER_AREA if x1 - x0 > size[1] else cv2.INTER_LINEAR
+    image = cv2.resize(part, (size[1], size[0]), interpolation=how)
+    real = Rectangle(
+        x=level.x + x0 / level.scale,
+        y=level.y + y0 / level.scale,
+        width=(x1 - x0) / level.scale,
+        height=(y1 - y0) / level.scale,
+    )
+    return np.asarray(image, np.uint8), real
+
+
+def clip(box: Box, size: tuple[int, int]) -> npt.NDArray[np.float64]:
+    """Cut a box at the view's border, shape (1, 4); shape (0, 4) where too little is left."""
+    limit = np.array([size[1], size[0]] * 2)
+    seen = np.clip(box, 0, limit)
+    area = np.prod(box[2:] - box[:2])
+    left = np.prod(seen[2:] - seen[:2])
+    enough = left >= 0.25 * area and (seen[2:] - seen[:2]).min() >= 1.0
+    return seen[None] if enough else np.zeros((0, 4))
+
+
+def mirror(view: View, *, across: bool, down: bool) -> View:
+    """Mirror a view and its boxes left to right, upside down, or both."""
+    height, width = view.image.shape[:2]
+    image, boxes = view.image, view.boxes
+    if across:
+        image, boxes = image[:, ::-1], boxes[:, [2, 1, 0, 3]]
+        boxes[:, [0, 2]] = width - boxes[:, [0, 2]]
+    if down:
+        image, boxes = image[::-1], boxes[:, [0, 3, 2, 1]]
+        boxes[:, [1, 3]] = height - boxes[:, [1, 3]]
+    return View(image=np.ascontiguousarray(image), boxes=boxes)

@@ -1,0 +1,119 @@
+"""An endless stream of training batches, prepared in the background."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from posebowl.training.augment import Mix, Photo, View, Viewer
+from posebowl.training.copy_paste import Composer, Paste, Stock
+from posebowl.training.dataset import Sample, levels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corpus:
+    """Labelled photos and their cached pictures, in the same order; what to paste, if anything."""
+
+    samples: Sequence[Sample]
+    files: Sequence[Path]
+    stock: Stock | None = None
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+
+def batches(
+    corpus: Corpus,
+    *,
+    size: tuple[int, int],
+    batch: int,
+    seed: int,
+    mix: Mix,
+    paste: Paste | None = None,
+    workers: int = 1,
+) -> Iterator[dict[str, Any]]:
+    """Yield batches without end, in the form that ultralytics' losses take.
+
+    One worker gives the same batches for the same seed; several give the same batches in an
+    order that may vary.
+
+    Yields:
+        img: uint8 (batch, height, width, 3), red, green, blue; cls: (n, 1), zeros;
+        bboxes: (n, 4), centre and size as shares of the view; batch_idx: (n,).
+    """
+    ready: queue.Queue[dict[str, Any] | BaseException] = queue.Queue(maxsize=4)
+
+    def work(number: int) -> None:
+        try:
+            rng = np.random.default_rng([seed, number])
+            viewer = Viewer(rng, size, mix)
+            composer = Composer(rng, size, paste or Paste(), corpus.stock) if corpus.stock else None
+            for chosen in _order(len(corpus), batch, rng):
+                views = [
+                    take(viewer, composer, open_photos(corpus, int(index), rng)) for index in chosen
+                ]
+                ready.put(collate(views))
+        except BaseException as error:  # noqa: BLE001  (handed to the thread that trains)
+            ready.put(error)
+
+    for number in range(workers):
+        threading.Thread(target=work, args=(number,), daemon=True).start()
+    while True:
+        item = ready.get()
+        if isinstance(item, BaseException):
+            raise item
+        yield item
+
+
+def take(viewer: Viewer, composer: Composer | None, photos: list[Photo]) -> View:
+    """Take a view of photos, or a composite, which may lie over the first of them."""
+    if composer is not None and viewer.rng.random() < composer.paste.share:
+        view = composer.take(photos[0])
+        if view is not None:
+            return viewer.disturb(view)
+    return viewer.take(photos)
+
+
+def collate(views: Sequence[View]) -> dict[str, Any]:
+    """Stack views into a batch."""
+    boxes, owners = [], []
+    for owner, view in enumerate(views):
+        height, width = view.image.shape[:2]
+        low, high = view.boxes[:, :2], view.boxes[:, 2:]
+        centred = np.concatenate([(low + high) / 2, high - low], 1)
+        boxes.append(centred / [width, height, width, height])
+        owners.append(np.full(len(view.boxes), owner))
+    every = np.concatenate(boxes).astype(np.float32)
+    return {
+        "img": torch.from_numpy(np.stack([view.image for view in views])),
+        "cls": torch.zeros(len(every), 1),
+        "bboxes": torch.from_numpy(every),
+        "batch_idx": torch.from_numpy(np.concatenate(owners).astype(np.float32)),
+    }
+
+
+def _order(count: int, batch: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Shuffle all photos anew in each round; what does not fill a batch waits for the next."""
+    waiting = np.zeros(0, np.int64)
+    while True:
+        waiting = np.concatenate([waiting, rng.permutation(count)])
+        while len(waiting) >= batch:
+            yield waiting[:batch]
+            waiting = waiting[batch:]
+
+
+def open_photos(corpus: Corpus, index: int, rng: np.random.Generator) -> list[Photo]:
+    """Open a photo and three random ones for a mosaic."""
+    opened = []
+    for i in (index, *rng.integers(0, len(corpus), 3)):
+        sample = corpus.samples[i]
+        whole, close = levels(corpus.files[i], sample)
+        opened.append(Photo(whole=whole, close=close, box=np.array(sample.box, np.float64)))
+    return opened

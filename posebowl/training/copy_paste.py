@@ -1,0 +1,292 @@
+"""Training views by copy and paste: cut-outs of spacecraft over backgrounds, at any size and angle.
+
+Both are put together at the resolution of the background's window or of the view, whichever is
+less, and enlarged together: the spacecraft is never sharper than what is behind it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from posebowl import challenge
+from posebowl.errors import BadDataError
+from posebowl.training.augment import Photo, View
+from posebowl.training.cutouts import SEEN, Changes, Piece, change, level_for, over
+from posebowl.training.dataset import LEVEL_HEIGHT, LEVEL_WIDTH, Box, Image, read_photo
+from posebowl.util.files import atomic_write
+
+LEAST_WINDOW: Final = 150
+"""Least width of a background's window, in its pixels at half the photo's resolution."""
+LEAST_SIDE: Final = 2.0
+"""Least longer side of a pasted spacecraft, in pixels of the view."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paste:
+    """How composites vary."""
+
+    share: float = 0.45
+    """Of all training views."""
+    close: float = 0.45
+    """Share of composites in which the spacecraft fills the view as in a second look."""
+    smallest: float = 3.5
+    largest: float = 420.0
+    """The longer side of the others, in pixels of the view, evenly in the logarithm."""
+    photos: float = 0.4
+    """Share over the empty part of a labelled photo, where there is room."""
+    whole: float = 0.85
+    """Share that is inside the view along each axis, if it fits; a border cuts the others."""
+    noise: float = 0.5
+    """Share of spacecraft that get noise of their own."""
+    blur: float = 0.5
+    changes: Changes = field(default_factory=Changes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stock:
+    """What composites are made of."""
+
+    pieces: Sequence[tuple[Piece, ...]]
+    """Cut-outs, each at several reductions."""
+    backgrounds: Sequence[Path]
+    """Photos without spacecraft at half their resolution, as .npy files."""
+
+
+class Composer:
+    """Makes random composites; the same generator state gives the same ones."""
+
+    def __init__(
+        self, rng: np.random.Generator, size: tuple[int, int], paste: Paste, stock: Stock
+    ) -> None:
+        self.rng = rng
+        self.size = size
+        self.paste = paste
+        self.stock = stock
+
+    def take(self, photo: Photo) -> View | None:
+        """Paste a spacecraft over a background, or over the empty part of this photo.
+
+        Returns:
+            The view with one box; None if there was no room or nothing is to be seen.
+        """
+        rng, paste = self.rng, self.paste
+        close = rng.random() < paste.close
+        found = self._behind(photo, close=close)
+        if found is None:
+            return None
+        height, width = self.size
+        factor = min(1.0, found.shape[1] / width)
+        working = (round(height * factor), round(width * factor))
+        how = cv2.INTER_AREA if found.shape[1] > working[1] else cv2.INTER_LINEAR
+        behind = np.asarray(cv2.resize(found, working[::-1], interpolation=how), np.uint8)
+        if rng.random() < 0.5:
+            behind = behind[:, ::-1]
+        if rng.random() < 0.5:
+            behind = behind[::-1]
+        side = self._side(close=close) * factor
+        image, box = self._put(np.ascontiguousarray(behind), side)
+        if box is None:
+            return None
+        if factor < 1:
+            scale = np.array([width / working[1], height / working[0]] * 2)
+            enlarged = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+            image, box = np.asarray(enlarged, np.uint8), box * scale
+        return View(image=image, boxes=box[None])
+
+    def _side(self, *, close: bool) -> float:
+        """Choose the longer side of the spacecraft, before it is turned, in view pixels."""
+        low, high = (0.25, 1.0) if close else (self.paste.smallest, self.paste.largest)
+        side = math.exp(self.rng.uniform(math.log(low), math.log(high)))
+        return side * self.size[1] if close else side
+
+    def _behind(self, photo: Photo, *, close: bool) -> Image | None:
+        """Cut a window of the view's shape, free of spacecraft, in pixels of its source."""
+        empty = (0, 0, LEVEL_WIDTH, LEVEL_HEIGHT)
+        source: Image
+        if self.rng.random() < self.paste.photos or not self.stock.backgrounds:
+            source = photo.whole.image
+            room = free(photo.box * photo.whole.scale, self.rng)
+        else:
+            chosen = self.stock.backgrounds[int(self.rng.integers(len(self.stock.backgrounds)))]
+            source, room = np.load(chosen, mmap_mode="r"), empty
+        x0, y0, x1, y1 = room
+        aspect = self.size[0] / self.size[1]
+        most = min(x1 - x0, (y1 - y0) / aspect)
+        if most < LEAST_WINDOW:
+            return None
+        least = LEAST_WINDOW if close else max(LEAST_WINDOW, 0.5 * most)
+        width = math.exp(self.rng.uniform(math.log(least), math.log(most)))
+        height = width * aspect
+        x = int(self.rng.uniform(x0, x1 - width))
+        y = int(self.rng.uniform(y0, y1 - height))
+        return source[y : y + int(height), x : x + int(width)]
+
+    def _put(self, behind: Image, side: float) -> tuple[Image, Box | None]:
+        """Paste one spacecraft whose longer side is `side` before it is turned."""
+        rng = self.rng
+        piece = self._piece(side)
+        if rng.random() < 0.5:
+            piece = np.ascontiguousarray(piece[:, ::-1])
+        outline = hull(piece)
+        if outline is None:
+            return behind, None
+        height, width = behind.shape[:2]
+        angle = rng.uniform(0, 2 * math.pi)
+        long = float(np.ptp(outline, axis=0).max()) or 1.0
+        scale = max(side, LEAST_SIDE) / long
+        turn = scale * np.array(
+            [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]
+        )
+        turned = outline @ turn.T
+        low, high = turned.min(0), turned.max(0)
+        corner = [self._place(n, w) for n, w in zip(high - low, (width, height), strict=True)]
+        shift = np.array(corner) - low
+        matrix = np.concatenate([turn, shift[:, None]], 1)
+        return lay(behind, piece, matrix, turned + shift, self._finish)
+
+    def _piece(self, side: float) -> Piece:
+        """Choose a cut-out and change it."""
+        rng, pieces = self.rng, self.stock.pieces
+        first, second = rng.integers(0, len(pieces), 2)
+        piece = level_for(pieces[first], 1.2 * side)
+        other = level_for(pieces[second], 1.2 * side)
+        return change(rng, piece, other, self.paste.changes)
+
+    def _place(self, length: float, limit: int) -> float:
+        """Choose where the box begins along one axis."""
+        if length < limit and self.rng.random() < self.paste.whole:
+            return self.rng.uniform(0, limit - length)
+        hidden = self.rng.uniform(0, 0.6) * length
+        return -hidden if self.rng.random() < 0.5 else limit - length + hidden
+
+    def _finish(self, placed: Piece) -> Piece:
+        """Blur a spacecraft a little and give it noise, as the camera did what is behind it."""
+        rng, paste = self.rng, self.paste
+        if rng.random() < paste.blur:
+            placed = np.asarray(cv2.GaussianBlur(placed, (0, 0), rng.uniform(0.3, 0.9)), np.uint8)
+        if rng.random() < paste.noise:
+            grain = rng.standard_normal(placed.shape[:2], np.float32) * rng.uniform(0.5, 5)
+            noisy = placed[..., :3] + grain[..., None] * (placed[..., 3:] / np.float32(255))
+            placed = placed.copy()
+            placed[..., :3] = np.clip(noisy, 0, placed[..., 3:])
+        return placed
+
+
+def hull(piece: Piece) -> npt.NDArray[np.float64] | None:
+    """Give the corners of the convex hull around a spacecraft's pixels, (n, 2); None if empty."""
+    seen = cv2.findNonZero((piece[..., 3] > SEEN).view(np.uint8))
+    if seen is None:
+        return None
+    corners = cv2.convexHull(seen)[:, 0].astype(np.float64)
+    ends = np.array([[0, 0], [1, 0], [0, 1], [1, 1]], np.float64)
+    every: npt.NDArray[np.float64] = (corners[:, None] + ends).reshape(-1, 2)
+    return every
+
+
+def lay(
+    behind: Image,
+    piece: Piece,
+    matrix: npt.NDArray[np.float64],
+    outline: npt.NDArray[np.float64],
+    finish: Callable[[Piece], Piece] | None = None,
+) -> tuple[Image, Box | None]:
+    """Lay a cut-out over a picture.
+
+    Args:
+        behind: The picture; changed in place.
+        piece: The cut-out.
+        matrix: From its pixels to those of the picture, (2, 3), corners of pixels being whole.
+        outline: The hull of the cut-out on the picture, (n, 2).
+        finish: What is done to the cut-out when it has its size, or None.
+
+    Returns:
+        The picture, and the box around what of the spacecraft is inside it; None for nothing.
+    """
+    height, width = behind.shape[:2]
+    box = np.concatenate([outline.min(0), outline.max(0)])
+    margin = 2
+    x0, y0 = (max(0, math.floor(edge) - margin) for edge in box[:2])
+    x1 = min(width, math.ceil(box[2]) + margin)
+    y1 = min(height, math.ceil(box[3]) + margin)
+    if x0 >= x1 or y0 >= y1:
+        return behind, None
+    local = matrix.copy()
+    # OpenCV counts from the middle of pixels, not from their corners.
+    local[:, 2] += matrix[:, :2] @ [0.5, 0.5] - [0.5, 0.5] - [x0, y0]
+    warped = cv2.warpAffine(piece, local, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR)
+    placed = np.asarray(warped, np.uint8)
+    if finish is not None:
+        placed = finish(placed)
+    behind[y0:y1, x0:x1] = over(placed, behind[y0:y1, x0:x1])
+    if box[0] >= 0 and box[1] >= 0 and box[2] <= width and box[3] <= height:
+        return behind, box
+    return behind, _visible(placed, box, (x0, y0), (width, height))
+
+
+def _visible(
+    placed: Piece, box: Box, corner: tuple[int, int], limit: tuple[int, int]
+) -> Box | None:
+    """Give the box around what a border leaves of a spacecraft, None if that is hardly anything."""
+    seen = placed[..., 3] > SEEN
+    columns, rows = np.flatnonzero(seen.any(0)), np.flatnonzero(seen.any(1))
+    if not len(columns):
+        return None
+    x, y = corner
+    found = np.array([columns[0] + x, rows[0] + y, columns[-1] + 1 + x, rows[-1] + 1 + y], float)
+    inside = np.clip(box, 0, np.array([*limit, *limit]))
+    found[:2] = np.maximum(found[:2], inside[:2])
+    found[2:] = np.minimum(found[2:], inside[2:])
+    return found if (found[2:] - found[:2]).min() >= 1 else None
+
+
+def free(box: Box, rng: np.random.Generator) -> tuple[int, int, int, int]:
+    """Choose the part of a photo at half size that lies left, right, above or below a box."""
+    margin = 4
+    x0, y0 = (max(0, math.floor(edge) - margin) for edge in box[:2])
+    x1, y1 = (math.ceil(edge) + margin for edge in box[2:])
+    rooms = [
+        (0, 0, x0, LEVEL_HEIGHT),
+        (x1, 0, LEVEL_WIDTH, LEVEL_HEIGHT),
+        (0, 0, LEVEL_WIDTH, y0),
+        (0, y1, LEVEL_WIDTH, LEVEL_HEIGHT),
+    ]
+    aspect = challenge.IMAGE_HEIGHT / challenge.IMAGE_WIDTH
+    fitting = [r for r in rooms if min(r[2] - r[0], (r[3] - r[1]) / aspect) >= LEAST_WINDOW]
+    return fitting[rng.integers(len(fitting))] if fitting else (0, 0, 0, 0)
+
+
+def cache_backgrounds(folder: Path, cache: Path, *, threads: int) -> list[Path]:
+    """Keep the photos of a folder at half their size, to be opened without decoding.
+
+    Raises:
+        BadDataError: There is none.
+    """
+    found = sorted((folder / challenge.IMAGES_DIR).glob("*.[pj]*g"))
+    if not found:
+        raise BadDataError(
+            f"{folder} holds no backgrounds.",
+            why=f"There is no PNG and no JPEG in {folder / challenge.IMAGES_DIR}.",
+            fix="Make some: invoke data.render --only backgrounds --out DIR",
+        )
+    cache.mkdir(parents=True, exist_ok=True)
+
+    def half(path: Path) -> Path:
+        file = cache / f"background-{path.stem}.rgb.npy"
+        if not file.exists():
+            photo = read_photo(path)
+            reduced = cv2.resize(photo, (LEVEL_WIDTH, LEVEL_HEIGHT), interpolation=cv2.INTER_AREA)
+            with atomic_write(file) as out:
+                np.save(out, reduced)
+        return file
+
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(half, found))

@@ -1,0 +1,163 @@
+"""Labelled photos, and a cache of them from which training views are cut without decoding."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from posebowl import challenge
+from posebowl.errors import BadDataError
+from posebowl.scoring import labels
+from posebowl.training import solution_modules
+from posebowl.util.files import atomic_write
+from posebowl.util.text import counted, first_few
+
+Image = npt.NDArray[np.uint8]
+"""Shape (height, width, 3): red, green, blue."""
+Box = npt.NDArray[np.float64]
+"""Shape (4,): xmin, ymin, xmax, ymax in pixels."""
+
+_RENDER: Final = "Make some: invoke data.render --count 3000 --seed 1 --out DIR"
+LEVEL_WIDTH: Final = challenge.IMAGE_WIDTH // 2
+LEVEL_HEIGHT: Final = challenge.IMAGE_HEIGHT // 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One labelled photo."""
+
+    path: Path
+    box: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """A picture of a part of the photo: what a view is cut from."""
+
+    image: Image
+    x: float
+    y: float
+    """The photo pixel at the picture's left upper corner."""
+    scale: float
+    """Pixels of the picture per photo pixel."""
+
+
+def read_labels(folder: Path) -> list[Sample]:
+    """List the labelled photos of a data folder, in the order of train_labels.csv.
+
+    Raises:
+        BadDataError: The labels or a photo they name are missing or broken.
+    """
+    file = folder / challenge.LABELS_FILE
+    if not file.is_file():
+        raise BadDataError(f"{folder} holds no labelled photos.", why=f"No {file}.", fix=_RENDER)
+    table = labels.read_labels(file)
+    images = folder / challenge.IMAGES_DIR
+    found = {path.stem: path for path in sorted(images.glob("*.[pj]*g"))}
+    missing = [name for name in table[challenge.ID_COLUMN].to_list() if name not in found]
+    if missing:
+        raise BadDataError(
+            f"{counted(len(missing), 'photo')} of {file} cannot be found in {images}.",
+            why=f"Missing: {first_few(missing, len(missing))}.",
+            fix=_RENDER,
+        )
+    return [
+        Sample(path=found[name], box=_inside(name, (xmin, ymin, xmax, ymax), file))
+        for name, xmin, ymin, xmax, ymax in table.iter_rows()
+    ]
+
+
+def read_photo(path: Path) -> Image:
+    """Decode a photo as the solution does.
+
+    Raises:
+        BadDataError: It is missing, broken, or no photo.
+    """
+    module: Any = solution_modules.module("photos")
+    try:
+        photo: Image = module.read(path)
+    except module.BrokenPhotoError as error:
+        raise BadDataError(
+            f"{path} is no photo that can be read.",
+            why=str(error),
+            fix="Render or download it again, or leave it out of the labels.",
+        ) from None
+    return photo
+
+
+def _inside(name: str, box: tuple[int, int, int, int], file: Path) -> tuple[int, int, int, int]:
+    """Return a box that has an area within the photo, and refuse any other."""
+    xmin, ymin, xmax, ymax = box
+    if 0 <= xmin < xmax <= challenge.IMAGE_WIDTH and 0 <= ymin < ymax <= challenge.IMAGE_HEIGHT:
+        return box
+    raise BadDataError(
+        f"{file} gives {name} the box {box}, which is none within the photo.",
+        why=f"Photos have {challenge.IMAGE_WIDTH} by {challenge.IMAGE_HEIGHT} pixels.",
+        fix="Correct the row, or remove it.",
+    )
+
+
+def fill_cache(samples: Sequence[Sample], cache: Path, *, threads: int) -> list[Path]:
+    """Cache every photo that is not yet cached; return the files in the order of `samples`."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(lambda sample: _cached(sample, cache), samples))
+
+
+def levels(file: Path, sample: Sample) -> tuple[Level, Level]:
+    """Open a cached photo: the whole at half size, and the spacecraft's surroundings in full."""
+    stack = np.load(file, mmap_mode="r")
+    x, y = _close_corner(sample.box)
+    return (
+        Level(image=stack[0], x=0.0, y=0.0, scale=0.5),
+        Level(image=stack[1], x=x, y=y, scale=1.0),
+    )
+
+
+def photos(samples: Iterable[Sample]) -> Iterable[Image]:
+    """Decode photos one after the other."""
+    for sample in samples:
+        yield read_photo(sample.path)
+
+
+def _cached(sample: Sample, cache: Path) -> Path:
+    status = sample.path.stat()
+    edges = "-".join(str(edge) for edge in sample.box)
+    file = cache / f"{sample.path.stem}-{status.st_size}-{edges}.rgb.npy"
+    if not file.exists():
+        photo = read_photo(sample.path)
+        if photo.shape[:2] != (challenge.IMAGE_HEIGHT, challenge.IMAGE_WIDTH):
+            wide, high = challenge.IMAGE_WIDTH, challenge.IMAGE_HEIGHT
+            raise BadDataError(
+                f"{sample.path} is not {wide} by {high} pixels.",
+                why="All photos of the challenge are.",
+                fix="Use photos as they were rendered or downloaded.",
+            )
+        x, y = _close_corner(sample.box)
+        whole = cv2.resize(photo, (LEVEL_WIDTH, LEVEL_HEIGHT), interpolation=cv2.INTER_AREA)
+        close = photo[y : y + LEVEL_HEIGHT, x : x + LEVEL_WIDTH]
+        with atomic_write(file) as out:
+            np.save(out, np.stack([whole, close]))
+    return file
+
+
+def _close_corner(box: Sequence[int]) -> tuple[int, int]:
+    x = (box[0] + box[2] - LEVEL_WIDTH) // 2
+    y = (box[1] + box[3] - LEVEL_HEIGHT) // 2
+    return (
+        min(max(0, x), challenge.IMAGE_WIDTH - LEVEL_WIDTH),
+        min(max(0, y), challenge.IMAGE_HEIGHT - LEVEL_HEIGHT),
+    )
+
+
+def default_threads() -> int:
+    """Count the processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

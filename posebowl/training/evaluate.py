@@ -1,0 +1,187 @@
+"""Measure an exported network on labelled photos: mean IoU, in all, by size and by family.
+
+python -m posebowl.training.evaluate --data DIR --weights model.onnx
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from rich.table import Table
+
+from posebowl import challenge, paths
+from posebowl.errors import BadDataError, UsageError
+from posebowl.training import solution_modules
+from posebowl.training.dataset import Sample, read_labels
+from posebowl.training.metrics import MISSED, ious
+from posebowl.util import console, program
+from posebowl.util.console import note, plain
+from posebowl.util.files import write_text
+from posebowl.util.parser import Parser
+
+WIDTHS: Final = (0, 30, 60, 120, 300, challenge.IMAGE_WIDTH + 1)
+"""Limits of the size bins: true width of the box, in photo pixels."""
+RENDERED: Final = "render.csv"
+"""Where the renderer says to which family each spacecraft belongs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Some of the photos, and how good the boxes on them are."""
+
+    name: str
+    photos: int
+    mean_iou: float
+    median_iou: float
+    missed: float
+    """Share with an IoU under 0.1."""
+    first_look: float
+    """Mean IoU of what was found before the second look."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """One network on one folder of photos."""
+
+    weights: str
+    data: str
+    total: Part
+    by_width: tuple[Part, ...]
+    by_family: tuple[Part, ...]
+    """Empty where nobody says which families there are; the worst first."""
+
+
+def evaluate(weights: Path, data: Path) -> Evaluation:
+    """Find the spacecraft on all photos of a folder as the solution does, and measure.
+
+    Args:
+        weights: A file that `benchmark.export` made.
+        data: A data folder with labels; with render.csv, families are told apart as well.
+
+    Raises:
+        UsageError: The weights cannot be used.
+        BadDataError: Labels or photos are missing.
+    """
+    samples = read_labels(data)
+    network: Any = solution_modules.module("network")
+    try:
+        loaded = network.load(weights, backend="onnxruntime", device="auto")
+    except network.NetworkError as error:
+        raise UsageError(
+            f"{weights} cannot be used.", why=str(error), fix="Make it with benchmark.export."
+        ) from None
+    scores = ious(loaded.run, samples, loaded.looks)
+    widths = np.array([sample.box[2] - sample.box[0] for sample in samples])
+    limits = list(itertools.pairwise(WIDTHS))
+    bins = [(widths >= low) & (widths < high) for low, high in limits]
+    names = [f"{low} to {high - 1}" for low, high in limits]
+    names[0], names[-1] = f"under {WIDTHS[1]}", f"{WIDTHS[-2]} and more"
+    families = read_families(data, samples)
+    by_family = [
+        part(name, scores[[family == name for family in families]])
+        for name in sorted(set(families))
+    ]
+    return Evaluation(
+        weights=str(weights),
+        data=str(data),
+        total=part("all", scores),
+        by_width=tuple(
+            part(name, scores[chosen])
+            for name, chosen in zip(names, bins, strict=True)
+            if chosen.any()
+        ),
+        by_family=tuple(sorted(by_family, key=lambda one: one.mean_iou)),
+    )
+
+
+def part(name: str, scores: npt.NDArray[np.float64]) -> Part:
+    """Sum up photos; scores are IoU before the second look and after it, shape (photos, 2)."""
+    return Part(
+        name=name,
+        photos=len(scores),
+        mean_iou=float(scores[:, 1].mean()),
+        median_iou=float(np.median(scores[:, 1])),
+        missed=float((scores[:, 1] < MISSED).mean()),
+        first_look=float(scores[:, 0].mean()),
+    )
+
+
+def read_families(data: Path, samples: Sequence[Sample]) -> list[str]:
+    """Give the family of each photo, an empty list where the folder does not tell.
+
+    Raises:
+        BadDataError: There is a table of families, but it cannot be read.
+    """
+    if not (data / RENDERED).is_file():
+        return []
+    columns = [challenge.ID_COLUMN, "family"]
+    types = dict.fromkeys(columns, pl.String)
+    try:
+        table = pl.read_csv(data / RENDERED, columns=columns, schema_overrides=types)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise BadDataError(
+            f"{data / RENDERED} cannot be read.",
+            why=str(error),
+            fix="Make the photos anew with `invoke data.render`, or take the file away.",
+        ) from None
+    known = dict(table.select(columns).iter_rows())
+    return [known.get(sample.path.stem, "unknown") for sample in samples]
+
+
+def table(found: Evaluation) -> Table:
+    """Lay out an evaluation for people."""
+    shown = Table(title=plain(f"{found.weights} on {found.data}"), title_justify="left")
+    shown.add_column("photos")
+    for heading in ("number", "mean IoU", "median", "missed", "first look"):
+        shown.add_column(heading, justify="right")
+    for heading, parts in (
+        ("", (found.total,)),
+        ("width ", found.by_width),
+        ("", found.by_family),
+    ):
+        for one in parts:
+            figures = (f"{one.mean_iou:.3f}", f"{one.median_iou:.3f}")
+            share = f"{100 * one.missed:.1f} %"
+            name = plain(heading + one.name)
+            shown.add_row(name, str(one.photos), *figures, share, f"{one.first_look:.3f}")
+        if parts:
+            shown.add_section()
+    return shown
+
+
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = Parser(
+        task="benchmark.evaluate", prog="posebowl.training.evaluate", description=__doc__
+    )
+    parser.add_argument("--data", type=Path, action="append", required=True, help="labelled photos")
+    parser.add_argument("--weights", type=Path, default=paths.SOLUTIONS / "benchmark/model.onnx")
+    parser.add_argument("--out", type=Path, help="write JSON there instead of printing tables")
+    return parser.parse_args(argv)
+
+
+def main() -> None:
+    """Measure as the command line says."""
+    args = parse()
+    found = []
+    for folder in args.data:
+        note(f"Looking at the photos of {folder}.")
+        found.append(evaluate(args.weights, folder))
+    if args.out:
+        write_text(args.out, json.dumps([asdict(one) for one in found], indent=2) + "\n")
+    else:
+        for one in found:
+            console.out.print(table(one))
+
+
+if __name__ == "__main__":
+    program.run(main)

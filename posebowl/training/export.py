@@ -1,0 +1,283 @@
+"""Export the weights of any ultralytics detector to the ONNX file that the benchmark runs.
+
+python -m posebowl.training.export --weights best.pt --images data/demo
+
+With --int8, the convolutions compute in 8 bits; the exported fp32 file itself may be given then.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime
+import torch
+import ultralytics
+
+import posebowl
+from posebowl import paths
+from posebowl.errors import PoseBowlError, UsageError
+from posebowl.training import quantize, solution_modules
+from posebowl.training.dataset import read_labels, read_photo
+from posebowl.training.detector import BestBox, load, quiet, read
+from posebowl.training.metrics import looks_of
+from posebowl.training.options import Recipe, refuse_size
+from posebowl.util import program
+from posebowl.util.console import note, warn
+from posebowl.util.files import atomic_write
+from posebowl.util.parser import Parser
+from posebowl.util.units import human_bytes
+
+OPSET: Final = 17
+TOLERANCE_PIXELS: Final = 0.05
+TOLERANCE_SCORE: Final = 1e-3
+CHECKED: Final = 8
+"""Photos on which the two are compared, at the size of either look."""
+
+OWN: Final = paths.SOLUTIONS / "benchmark" / "model.onnx"
+"""The solution's own file."""
+
+Size = tuple[int, int]
+
+
+class MismatchError(PoseBowlError):
+    """The exported network does not say what the original says."""
+
+
+def export(weights: Path, images: list[Path], *, first: Size, second: Size | None) -> bytes:
+    """Turn a checkpoint into a checked ONNX file.
+
+    The graph takes decoded photos (uint8, n x height x width x 3, red, green, blue; any n, and
+    any height and width that 32 divides) and gives the best box of each, of any class: n x 5,
+    corners in input pixels and the score.
+
+    Args:
+        weights: An ultralytics detection checkpoint.
+        images: Photos on which ONNX and PyTorch are compared.
+        first: Height and width at which the solution first looks at a whole photo.
+        second: The same for its closer look; None for a single look.
+
+    Raises:
+        UsageError: The weights cannot be used.
+        MismatchError: ONNX and PyTorch differ by more than the tolerance.
+    """
+    model = load(weights)
+    names = dict(model.names)
+    best_box = BestBox(model)
+    model.fuse(verbose=False)  # after a head was chosen: the other goes
+    onnx_model = onnx.load_from_string(trace(best_box, first))
+    metadata = {
+        "class_names": json.dumps(names),
+        "first_look": json.dumps(first),
+        "second_look": json.dumps(second),
+        "channels": "rgb",
+        "source": weights.name,
+        "source_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+        "ultralytics": ultralytics.__version__,
+        "posebowl": posebowl.__version__,
+        "license": "AGPL-3.0, as weights made with ultralytics are",
+    }
+    onnx.helper.set_model_props(onnx_model, metadata)
+    content: bytes = onnx_model.SerializeToString()
+    for size in (first, second) if second else (first,):
+        compare(best_box, content, inputs(images[:CHECKED], size))
+    return content
+
+
+def trace(best_box: BestBox, size: Size) -> bytes:
+    """Trace the network into an ONNX graph of free batch, height and width."""
+    quiet()
+    example = torch.zeros((2, *size, 3), dtype=torch.uint8)
+    buffer = io.BytesIO()
+    torch.onnx.export(
+        best_box,
+        (example,),
+        buffer,
+        dynamo=False,
+        opset_version=OPSET,
+        input_names=["photos"],
+        output_names=["boxes"],
+        dynamic_axes={"photos": {0: "n", 1: "height", 2: "width"}, "boxes": {0: "n"}},
+    )
+    return buffer.getvalue()
+
+
+def inputs(images: list[Path], size: Size) -> npt.NDArray[np.uint8]:
+    """Read photos and show each whole, as the solution's first look does."""
+    photos: Any = solution_modules.module("photos")
+    boxes: Any = solution_modules.module("boxes")
+    shown = []
+    for path in images:
+        photo = read_photo(path)
+        shown.append(photos.show(photo, boxes.letterbox(photo.shape[:2], size), size))
+    return np.stack(shown)
+
+
+def compare(best_box: BestBox, content: bytes, shown: npt.NDArray[np.uint8]) -> None:
+    """Run both networks on the same inputs.
+
+    The exported network must give a box that PyTorch gives too, with the same score, and PyTorch
+    must know none with a higher score. (Which of two equally good boxes is taken may differ.)
+
+    Raises:
+        MismatchError: A corner or a score differs by more than the tolerance.
+    """
+    with torch.inference_mode():
+        ours = best_box.candidates(torch.from_numpy(shown)).numpy()
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    theirs = session.run(["boxes"], {"photos": shown})[0]
+    best = ours[..., 4].max(1, keepdims=True)
+    off = np.abs(ours - theirs[:, None])
+    off[..., 4] = np.maximum(off[..., 4], best - ours[..., 4])
+    share = np.maximum(off[..., :4].max(-1) / TOLERANCE_PIXELS, off[..., 4] / TOLERANCE_SCORE)
+    nearest = np.take_along_axis(off, share.argmin(1)[:, None, None], 1)[:, 0]
+    pixels, score = float(nearest[:, :4].max()), float(nearest[:, 4].max())
+    size = f"{shown.shape[1]}x{shown.shape[2]}"
+    if not (pixels <= TOLERANCE_PIXELS and score <= TOLERANCE_SCORE):  # NaN is no agreement
+        raise MismatchError(
+            f"At {size}, ONNX and PyTorch differ by {pixels:g} pixels and {score:g} in score.",
+            why=f"At most {TOLERANCE_PIXELS} and {TOLERANCE_SCORE} are tolerated.",
+            fix="Nothing was written. Check the weights with `yolo val`, or another torch version.",
+        )
+    note(f"{size}: ONNX agrees with PyTorch within {pixels:.2g} pixels on {len(shown)} photos.")
+
+
+def find_images(folder: Path) -> list[Path]:
+    """List photos to compare on.
+
+    Raises:
+        UsageError: There is none.
+    """
+    inner = folder / "images" if (folder / "images").is_dir() else folder
+    found = sorted(path for path in inner.glob("*.[pj]*g") if not path.name.startswith("."))
+    if not found:
+        raise UsageError(
+            f"{folder} holds no photos to compare networks on.",
+            why=f"There is no PNG and no JPEG in {inner}.",
+            fix="Name a data folder, such as data/demo.",
+        )
+    return found
+
+
+def to_int8(content: bytes, args: argparse.Namespace) -> bytes:
+    """Quantize an exported network, say what it loses, and refuse to ship it if that is much.
+
+    Raises:
+        AccuracyError: It lost too much to replace the solution's own file.
+    """
+    notes = {entry.key: entry.value for entry in onnx.load_from_string(content).metadata_props}
+    first, second = (json.loads(notes[f"{name}_look"]) for name in ("first", "second"))
+    looks = looks_of(tuple(first), tuple(second) if second else None)
+    images = find_images(args.calibrate)[: quantize.CALIBRATED]
+    note(f"Calibrating on {len(images)} photos of {args.calibrate}.")
+    shown = quantize.seen(content, images, looks)
+    smaller = quantize.quantize(content, shown)
+    samples = read_labels(args.judge)
+    note(f"Comparing on {len(samples)} photos of {args.judge}.")
+    loss = quantize.weigh(content, smaller, samples, looks)
+    note(f"Mean IoU: fp32 {loss.fp32.both_looks:.4f}, int8 {loss.int8.both_looks:.4f}.")
+    quantize.refuse(loss, args.out, OWN)
+    if loss.lost > quantize.MOST_LOST:
+        warn(f"int8 loses {loss.lost:.3f} of mean IoU, more than {quantize.MOST_LOST}.")
+    return smaller
+
+
+def read_exported(weights: Path) -> bytes:
+    """Read an ONNX file that was exported before.
+
+    Raises:
+        UsageError: It is not an fp32 file of this tool.
+    """
+    fix = "Export a checkpoint first, or give the checkpoint itself."
+    try:
+        model = onnx.load(weights)
+    except Exception as error:  # noqa: BLE001  (what protobuf raises differs by its version)
+        raise UsageError(f"{weights} cannot be read.", why=str(error), fix=fix) from None
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    if "first_look" not in metadata or metadata.get("precision") == "int8":
+        why = "It is int8 already." if "first_look" in metadata else "It lacks what export notes."
+        raise UsageError(f"{weights} is no fp32 file that benchmark.export made.", why=why, fix=fix)
+    return weights.read_bytes()
+
+
+def judged_at(weights: Path) -> tuple[Size, Size]:
+    """Read at which sizes of the looks training judged a checkpoint; ours for one of others."""
+    recipe, plain = read(weights).get("recipe") or {}, Recipe()
+    return tuple(recipe.get("first", plain.first)), tuple(recipe.get("second", plain.second))
+
+
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = Parser(task="benchmark.export", prog="posebowl.training.export", description=__doc__)
+    parser.add_argument("--weights", type=Path, required=True, help="an ultralytics checkpoint")
+    parser.add_argument("--out", type=Path, default=OWN)
+    parser.add_argument("--images", type=Path, default=paths.DEMO_DATA, help="photos to check on")
+    parser.add_argument(
+        "--imgsz", type=int, nargs=2, metavar=("H", "W"), help="first look (as it was judged)"
+    )
+    parser.add_argument(
+        "--second", type=int, nargs=2, metavar=("H", "W"), help="second look (as it was judged)"
+    )
+    parser.add_argument("--one-look", action="store_true", help="no closer look at what was found")
+    parser.add_argument("--int8", action="store_true", help="compute in 8 bits")
+    parser.add_argument(
+        "--calibrate", type=Path, default=paths.DEMO_DATA, help="photos that show int8 its ranges"
+    )
+    parser.add_argument(
+        "--judge", type=Path, default=paths.DEMO_DATA, help="labelled photos to compare int8 on"
+    )
+    parser.add_argument("--force", action="store_true", help="replace an existing file")
+    return parser.parse_args(argv)
+
+
+def main() -> None:
+    """Export as the command line says."""
+    args = parse()
+    if not args.weights.is_file():
+        raise UsageError(f"There is no {args.weights}.", fix="Name a checkpoint: --weights best.pt")
+    if args.out.exists() and not args.force:
+        raise UsageError(
+            f"{args.out} is there already.",
+            why="No file is replaced unasked.",
+            fix="Add --force to replace it, or name another file with --out.",
+        )
+    if args.weights.suffix == ".onnx" and not args.int8:
+        raise UsageError(
+            f"{args.weights} is exported already.",
+            why="Without --int8 there is nothing left to do.",
+            fix="Add --int8, or name a checkpoint: --weights best.pt",
+        )
+    for flag, size in (("--imgsz", args.imgsz), ("--second", args.second)):
+        refuse_size(flag, size)
+    if args.weights.suffix == ".onnx":
+        if args.imgsz or args.second or args.one_look:
+            raise UsageError(
+                f"{args.weights} has its looks already.",
+                why="--imgsz, --second and --one-look are for the export of a checkpoint.",
+                fix="Leave them out, or name the checkpoint: --weights best.pt",
+            )
+        content = read_exported(args.weights)
+    else:
+        first, second = judged_at(args.weights)
+        content = export(
+            args.weights,
+            find_images(args.images),
+            first=tuple(args.imgsz or first),
+            second=None if args.one_look else tuple(args.second or second),
+        )
+    if args.int8:
+        content = to_int8(content, args)
+    with atomic_write(args.out) as file:
+        file.write(content)
+    note(f"Wrote {args.out} ({human_bytes(len(content))}).")
+
+
+if __name__ == "__main__":
+    program.run(main)

@@ -1,0 +1,144 @@
+"""Begin training from weights that there are: a checkpoint, or the solution's own ONNX file.
+
+An exported file has no batch normalisation any more: each was folded into the convolution before
+it. To train on, they are put back (`unfold`), such that the network says the same as before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import onnx
+import torch
+from onnx import numpy_helper
+from ultralytics.nn.modules.conv import Conv
+
+from posebowl.errors import UsageError
+from posebowl.training.detector import load
+from posebowl.util.console import note
+
+_PREFIX: Final = "model."
+"""What the export's wrapper puts before every name."""
+
+
+def start_from(model: Any, weights: Path, views: Callable[[], Iterable[torch.Tensor]]) -> None:
+    """Give a newly built model the weights of a file.
+
+    Args:
+        model: As `model.build` makes it: one class, one head, not fused.
+        weights: An ultralytics checkpoint, of which everything that fits is taken, or an ONNX file
+            that `benchmark.export` made from the same architecture.
+        views: Gives some batches of training views, (n, height, width, 3), uint8, red, green,
+            blue, from which an ONNX file's normalisations are measured anew.
+
+    Raises:
+        UsageError: The file cannot be read, or is of another architecture.
+    """
+    if weights.suffix == ".onnx":
+        fill(model, read_onnx(weights), weights)
+        unfold(model, views())
+        return
+    other = load(weights).state_dict()
+    own = model.state_dict()
+    fitting = {name: other[name] for name in own if name in other and _fits(own, other, name)}
+    if len(fitting) < len(own) / 2:
+        raise _misfit(weights, f"{len(fitting)} of {len(own)} tensors fit.")
+    own.update(fitting)
+    model.load_state_dict(own)
+    note(f"Took {len(fitting)} of {len(own)} tensors from {weights}.")
+
+
+def read_onnx(weights: Path) -> dict[str, torch.Tensor]:
+    """Read the weights of an exported file, by the names that they have in PyTorch.
+
+    Raises:
+        UsageError: The file is missing or no ONNX file.
+    """
+    try:
+        graph = onnx.load(weights).graph
+    except Exception as error:  # noqa: BLE001  (what protobuf raises differs by its version)
+        raise UsageError(
+            f"{weights} cannot be read.",
+            why=str(error),
+            fix="Give an ONNX file that `invoke benchmark.export` wrote.",
+        ) from None
+    return {
+        tensor.name.removeprefix(_PREFIX): torch.from_numpy(numpy_helper.to_array(tensor).copy())
+        for tensor in graph.initializer
+    }
+
+
+def fill(model: Any, weights: dict[str, torch.Tensor], source: Path) -> None:
+    """Set the convolutions to folded weights, with normalisations that only add the bias.
+
+    Raises:
+        UsageError: A tensor is missing, or has another shape than the model's.
+    """
+    own = model.state_dict()
+    convs = {name for name, part in model.named_modules() if isinstance(part, Conv)}
+    names = {name for name, _ in model.named_parameters() if ".bn." not in name}
+    names |= {f"{name}.conv.bias" for name in convs}
+    for name in sorted(names):
+        inner = name.removesuffix(".conv.bias")
+        target = f"{inner}.bn.bias" if inner in convs else name
+        if name not in weights or weights[name].shape != own[target].shape:
+            raise _misfit(source, f"{name} is not in it, or in another shape.")
+        own[target].copy_(weights[name])
+    for name in convs:
+        norm = model.get_submodule(name).bn
+        with torch.no_grad():
+            norm.running_mean.zero_()
+            norm.running_var.fill_(1.0)
+            norm.weight.fill_((1.0 + norm.eps) ** 0.5)
+
+
+def unfold(model: Any, views: Iterable[torch.Tensor]) -> None:
+    """Give every normalisation the statistics of what it normalises, and undo their effect.
+
+    In inference the model says the same as before. In training, where batches are normalised by
+    their own statistics, it says nearly the same, since those are like the measured ones.
+    """
+    convs = [part for part in model.modules() if isinstance(part, Conv)]
+    device = convs[0].conv.weight.device
+    sums = {part: torch.zeros(3, part.conv.out_channels).double().to(device) for part in convs}
+
+    def measure(part: Any, passed: torch.Tensor) -> None:
+        flat = passed.double().transpose(0, 1).flatten(1)
+        count = torch.full_like(flat[:, 0], flat.shape[1])
+        sums[part] += torch.stack([count, flat.sum(1), flat.square().sum(1)])
+
+    hooks = [
+        part.conv.register_forward_hook(lambda _, __, passed, part=part: measure(part, passed))
+        for part in convs
+    ]
+    was_training = model.training
+    model.eval()
+    for batch in views:
+        with torch.no_grad():
+            model(batch.to(device).permute(0, 3, 1, 2).float() / 255)
+    for hook in hooks:
+        hook.remove()
+    for part, (count, total, square) in sums.items():
+        mean = total / count
+        spread = (square / count - mean.square()).clamp(min=0)
+        norm = part.bn
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(spread)
+        with torch.no_grad():
+            norm.weight.copy_((norm.running_var + norm.eps).sqrt())
+            norm.bias += norm.running_mean
+    model.train(was_training)
+
+
+def _fits(own: dict[str, torch.Tensor], other: dict[str, torch.Tensor], name: str) -> bool:
+    return tuple(own[name].shape) == tuple(other[name].shape)
+
+
+def _misfit(weights: Path, why: str) -> UsageError:
+    return UsageError(
+        f"{weights} is of another architecture than the network to train.",
+        why=why,
+        fix="Name its architecture with --model, such as --model yolo26n.yaml.",
+    )

@@ -1,0 +1,93 @@
+"""How good a network is: IoU of its boxes with the true ones, found as the solution finds them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from posebowl.training import solution_modules
+from posebowl.training.dataset import Sample, photos
+
+Network = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
+"""From inputs (n, height, width, 3) to boxes and scores (n, 5)."""
+Size = tuple[int, int]
+
+MISSED: Final = 0.1
+"""A photo counts as missed when the IoU of its box is less."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quality:
+    """Mean IoU over photos."""
+
+    first_look: float
+    both_looks: float
+    missed: float
+    """Share of photos with an IoU under 0.1 after both looks."""
+
+
+def looks_of(first: Size, second: Size | None) -> Any:
+    """Give the solution's way of looking with inputs of these sizes (height, width)."""
+    looks: Any = solution_modules.module("looks")
+    return looks.Looks(first=first, second=second, glance=looks.glance_size(first))
+
+
+def measure(network: Network, samples: Sequence[Sample], looks: Any) -> Quality:
+    """Give the mean IoU on labelled photos.
+
+    Args:
+        network: Finds the best box on each input.
+        samples: Labelled photos.
+        looks: How to look; see `looks_of`.
+    """
+    table = ious(network, samples, looks)
+    return Quality(
+        first_look=float(table[:, 0].mean()),
+        both_looks=float(table[:, 1].mean()),
+        missed=float((table[:, 1] < MISSED).mean()),
+    )
+
+
+def ious(network: Network, samples: Sequence[Sample], looks: Any) -> npt.NDArray[np.float64]:
+    """Find the spacecraft on every photo as the solution does, and compare with the labels.
+
+    Args:
+        network: Finds the best box on each input.
+        samples: Labelled photos.
+        looks: How to look; see `looks_of`.
+
+    Returns:
+        IoU before the second look and after it, shape (photos, 2).
+    """
+    find: Any = solution_modules.module("looks").find
+    iou: Any = solution_modules.module("boxes").iou
+    once = dataclasses.replace(looks, second=None)
+    scores = []
+    for sample, photo in zip(samples, photos(samples), strict=True):
+        truth = np.array(sample.box, np.float64)
+        remembering = _remembering(network)
+        pair = []
+        for how in (once, looks):
+            pixels = find([photo], remembering, how)[0].pixels(photo)
+            pair.append(iou(truth, np.array(pixels, np.float64)) if pixels else 0.0)
+        scores.append(pair)
+    return np.array(scores, np.float64).reshape(-1, 2)
+
+
+def _remembering(network: Network) -> Network:
+    """Answer at once when asked for the same again: both ways of looking begin alike."""
+    known: list[tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]] = []
+
+    def answer(inputs: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        for before, found in known:
+            if np.array_equal(before, inputs):
+                return found
+        known.append((inputs, network(inputs)))
+        return known[-1][1]
+
+    return answer

@@ -1,0 +1,347 @@
+"""Train the benchmark's network on rendered photos, within a given time.
+
+python -m posebowl.training.train --data DIR --val DIR --minutes 60 --out DIR
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import signal
+import time
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import ultralytics
+
+from posebowl.errors import UsageError
+from posebowl.training.batches import Corpus, batches
+from posebowl.training.copy_paste import Stock, cache_backgrounds
+from posebowl.training.cutouts import read_pieces
+from posebowl.training.dataset import Sample, default_threads, fill_cache, read_labels
+from posebowl.training.detector import BestBox, build
+from posebowl.training.initial_weights import start_from
+from posebowl.training.metrics import Quality, looks_of, measure
+from posebowl.training.options import Recipe, asked, parse
+from posebowl.util import program
+from posebowl.util.console import note
+from posebowl.util.files import atomic_write, write_text
+
+
+@dataclass(kw_only=True)
+class State:
+    """Where a training run stands; what a checkpoint holds."""
+
+    model: Any
+    average: Any
+    optimizer: Any
+    step: int = 0
+    seconds: float = 0.0
+    best: float = -1.0
+    judged_on: str = ""
+    """The validation folder to which `best` belongs."""
+
+    def progress(self, recipe: Recipe) -> float:
+        """Share of the run that is done, 0 to 1."""
+        if recipe.steps is not None:
+            return min(1.0, self.step / recipe.steps)
+        return min(1.0, self.seconds / (60 * recipe.minutes))
+
+
+def rate(progress: float, step: int, recipe: Recipe) -> float:
+    """Give the learning rate: a linear rise, then half a cosine down to `last_rate`."""
+    cosine = (1 + math.cos(math.pi * progress)) / 2
+    level = recipe.last_rate + (1 - recipe.last_rate) * cosine
+    return recipe.rate * level * min(1.0, (step + 1) / recipe.warm_up)
+
+
+def train(recipe: Recipe, corpus: Corpus, val: list[Sample], out: Path, *, resume: bool) -> State:
+    """Train until time or steps are used up; keep last.pt, best.pt and curves.csv in `out`."""
+    torch.manual_seed(recipe.seed)
+    device = pick_device(recipe.device)
+    state = new_state(recipe, device)
+    if resume and (out / "last.pt").exists():
+        restore(state, out / "last.pt")
+        if state.judged_on != str(recipe.val):
+            state.best = -1.0
+        note(f"Going on from step {state.step}, {state.seconds / 60:.1f} minutes in.")
+    state.judged_on = str(recipe.val)
+    dtype = pick_precision(recipe.precision, device)
+    note(f"{recipe.model} on {device} in {dtype}, {len(corpus)} photos.")
+    feed = batches(
+        corpus,
+        size=recipe.size,
+        batch=recipe.batch,
+        seed=recipe.seed + state.step,
+        mix=recipe.mix,
+        paste=recipe.paste,
+        workers=1 if device.type == "cpu" else default_threads(),
+    )
+    if recipe.start and state.step == 0:
+        start_from(state.model, Path(recipe.start), lambda: (next(feed)["img"] for _ in range(24)))
+        state.average.load_state_dict(state.model.state_dict())
+        keep(state, recipe=recipe, corpus=corpus, val=val, out=out, losses=probe(state, next(feed)))
+    sums: dict[str, float] = {}
+    count, judged = 0, time.monotonic()
+    while state.progress(recipe) < 1:
+        started = time.monotonic()
+        try:
+            losses = train_step(state, next(feed), recipe, device, dtype)
+        except KeyboardInterrupt:
+            save(state, recipe, out / "last.pt")
+            note(f"Stopped at step {state.step}; --resume goes on from there.")
+            raise
+        state.seconds += time.monotonic() - started
+        sums = {name: sums.get(name, 0.0) + value for name, value in losses.items()}
+        count += 1
+        done = state.progress(recipe) >= 1
+        if done or time.monotonic() - judged >= 60 * recipe.every_minutes:
+            means = {name: value / count for name, value in sums.items()}
+            keep(state, recipe=recipe, corpus=corpus, val=val, out=out, losses=means)
+            sums, count, judged = {}, 0, time.monotonic()
+    return state
+
+
+def train_step(
+    state: State, batch: dict[str, Any], recipe: Recipe, device: Any, dtype: Any
+) -> dict[str, float]:
+    """Take one step of the optimizer and of the running average; return the losses."""
+    for group in state.optimizer.param_groups:
+        group["lr"] = rate(state.progress(recipe), state.step, recipe)
+    inputs = batch["img"].to(device).permute(0, 3, 1, 2).float() / 255
+    inputs = inputs.contiguous(memory_format=torch.channels_last)
+    targets = {name: batch[name].to(device) for name in ("cls", "bboxes", "batch_idx")}
+    with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        found = state.model(inputs)
+    # Boxes and losses in full precision: bf16 knows whole pixels only up to 256.
+    found = {**found, "boxes": found["boxes"].float(), "scores": found["scores"].float()}
+    loss, parts = state.model.loss({**targets, "img": inputs}, found)
+    loss.sum().backward()
+    torch.nn.utils.clip_grad_norm_(state.model.parameters(), 10.0)
+    state.optimizer.step()
+    state.optimizer.zero_grad(set_to_none=True)
+    state.step += 1
+    early = 1.0 if recipe.start else (1 + state.step) / (10 + state.step)
+    follow(state.average, state.model, min(recipe.average, early))
+    return {name: float(value) for name, value in parts.items()}
+
+
+def probe(state: State, batch: dict[str, Any]) -> dict[str, float]:
+    """Give the losses of a batch without learning from it."""
+    device = next(state.model.parameters()).device
+    inputs = batch["img"].to(device).permute(0, 3, 1, 2).float() / 255
+    targets = {name: batch[name].to(device) for name in ("cls", "bboxes", "batch_idx")}
+    model = deepcopy(state.model)  # whose statistics the batch may change
+    with torch.no_grad():
+        _, parts = model.loss({**targets, "img": inputs})
+    return {name: float(value) for name, value in parts.items()}
+
+
+def follow(average: Any, model: Any, decay: float) -> None:
+    """Move the running average of weights and statistics a little towards the model."""
+    now = model.state_dict()  # detached: no gradients are recorded
+    for name, value in average.state_dict().items():
+        if value.dtype.is_floating_point:
+            value.lerp_(now[name].to(value.dtype), 1 - decay)
+
+
+def new_state(recipe: Recipe, device: Any) -> State:
+    """Build the model, its running average and the optimizer."""
+    model = build(recipe.model).to(device).to(memory_format=torch.channels_last).train()
+    average = deepcopy(model).eval().requires_grad_(requires_grad=False)
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    plain = [p for p in model.parameters() if p.ndim <= 1]
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": decayed, "weight_decay": recipe.weight_decay},
+            {"params": plain, "weight_decay": 0.0},
+        ],
+        lr=recipe.rate,
+        betas=(0.9, 0.999),
+    )
+    return State(model=model, average=average, optimizer=optimizer)
+
+
+def keep(
+    state: State,
+    *,
+    recipe: Recipe,
+    corpus: Corpus,
+    val: list[Sample],
+    out: Path,
+    losses: dict[str, float],
+) -> None:
+    """Judge the running average, write a checkpoint and a line of curves.csv."""
+    save(state, recipe, out / "last.pt")  # before the judge, who may fail
+    quality = judge(state.average, val, recipe)
+    best = quality.both_looks > state.best
+    state.best = max(state.best, quality.both_looks)
+    save(state, recipe, out / "last.pt")
+    if best:
+        save(state, recipe, out / "best.pt", slim=True)
+    row = {
+        "minutes": round(state.seconds / 60, 2),
+        "step": state.step,
+        "views": state.step * recipe.batch,
+        "photos": len(corpus),
+        "rate": round(rate(state.progress(recipe), state.step, recipe), 6),
+        **{name: round(value, 4) for name, value in losses.items()},
+        **{name: round(value, 4) for name, value in asdict(quality).items()},
+    }
+    curves = out / "curves.csv"
+    is_new = not curves.exists()
+    with curves.open("a", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(row))
+        if is_new:
+            writer.writeheader()
+        writer.writerow(row)
+    note("  ".join(f"{name} {value}" for name, value in row.items()) + ("  *" if best else ""))
+
+
+def judge(average: Any, val: list[Sample], recipe: Recipe) -> Quality:
+    """Measure a network on the validation photos, with both looks."""
+    best_box = BestBox(deepcopy(average))
+    best_box.model.fuse(verbose=False)
+    device = next(average.parameters()).device
+
+    def network(inputs: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        with torch.inference_mode():
+            found = best_box(torch.from_numpy(inputs).to(device))
+        return np.asarray(found.cpu().numpy(), np.float32)
+
+    return measure(network, val, looks_of(recipe.first, recipe.second))
+
+
+def save(state: State, recipe: Recipe, path: Path, *, slim: bool = False) -> None:
+    """Write a checkpoint that ultralytics can load, whole or not at all."""
+    average = deepcopy(state.average)
+    if hasattr(average, "criterion"):
+        del average.criterion
+    content = {
+        "epoch": -1,
+        "best_fitness": state.best,
+        "model": None,
+        "ema": average.half() if slim else average,
+        "train_args": {"model": recipe.model, "task": "detect", "imgsz": max(recipe.size)},
+        "recipe": asdict(recipe),
+        "date": datetime.now(UTC).isoformat(),
+        "version": ultralytics.__version__,
+        "license": "AGPL-3.0 (https://ultralytics.com/license)",
+    }
+    if not slim:
+        content["weights"] = state.model.state_dict()
+        content["optimizer"] = state.optimizer.state_dict()
+        names = ("step", "seconds", "best", "judged_on")
+        content["progress"] = {name: getattr(state, name) for name in names}
+    with atomic_write(path) as file:
+        torch.save(content, file)
+
+
+def restore(state: State, path: Path) -> None:
+    """Take up a run where its last checkpoint left it.
+
+    Raises:
+        UsageError: It is damaged, or of another architecture.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=False)
+        state.model.load_state_dict(content["weights"])
+        state.average.load_state_dict(content["ema"].float().state_dict())
+        state.optimizer.load_state_dict(content["optimizer"])
+        for name, value in content["progress"].items():
+            setattr(state, name, value)
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001  (unpickling a damaged file can raise anything)
+        raise UsageError(
+            f"{path} cannot be gone on from.",
+            why=f"It is damaged, or of another --model: {str(error).partition(chr(10))[0]}",
+            fix="Give the --model that the run began with, or another --out to begin anew.",
+        ) from None
+
+
+def pick_device(name: str) -> Any:
+    """Choose the GPU where there is one.
+
+    Raises:
+        UsageError: It was asked for, and there is none.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UsageError(
+            "PyTorch finds no GPU here.",
+            why="Training on one needs NVIDIA's driver, and a PyTorch that fits it.",
+            fix="Leave out --device cuda to train on the processors.",
+        )
+    return torch.device(name)
+
+
+def pick_precision(name: str, device: Any) -> Any:
+    """Choose bf16 where the processor computes in it; on others it is slower than fp32."""
+    if name == "auto":
+        fast = device.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()  # noqa: SLF001
+        name = "bf16" if fast else "fp32"
+    return {"bf16": torch.bfloat16, "fp32": torch.float32}[name]
+
+
+def prepare(recipe: Recipe, out: Path) -> Corpus:
+    """Read and cache the training photos and what is pasted over them."""
+    cache, threads = out / "cache", default_threads()
+    samples = [sample for folder in recipe.data for sample in read_labels(Path(folder))]
+    note(f"Caching {len(samples)} photos in {cache} (about 2 MB each, made once).")
+    files = fill_cache(samples, cache, threads=threads)
+    behind = [
+        file
+        for folder in recipe.backgrounds
+        for file in cache_backgrounds(Path(folder), cache, threads=threads)
+    ]
+    pieces = [piece for folder in recipe.cutouts for piece in read_pieces(Path(folder))]
+    if not pieces:
+        return Corpus(samples=samples, files=files)
+    note(f"Pasting {len(pieces)} cut-outs over {len(behind)} backgrounds and over photos.")
+    return Corpus(samples=samples, files=files, stock=Stock(pieces=pieces, backgrounds=behind))
+
+
+def figures(state: State, out: Path) -> dict[str, Any]:
+    """Return what programs want to know of a run that is over."""
+    return {
+        "best_mean_iou": state.best,
+        "steps": state.step,
+        "minutes": state.seconds / 60,
+        "best": str(out / "best.pt"),
+        "last": str(out / "last.pt"),
+        "curves": str(out / "curves.csv"),
+    }
+
+
+def main() -> None:
+    """Train as the command line says."""
+    args = parse()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both keep what was learnt
+    if not args.resume and (args.out / "last.pt").exists():
+        raise UsageError(
+            f"{args.out} holds an earlier run.",
+            why="Its checkpoints would be replaced.",
+            fix="Add --resume to go on with it, or give another --out.",
+        )
+    args.out.mkdir(parents=True, exist_ok=True)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    recipe = asked(args)
+    val = read_labels(args.val)
+    state = train(recipe, prepare(recipe, args.out), val, args.out, resume=args.resume)
+    note(f"Best mean IoU {state.best:.4f}; weights in {args.out / 'best.pt'}.")
+    if args.json:
+        write_text(args.json, json.dumps(figures(state, args.out), indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    program.run(main)

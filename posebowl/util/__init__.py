@@ -1,0 +1,1 @@
+"""Tools that know nothing of the challenge: processes, files, text, units, the console."""

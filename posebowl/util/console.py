@@ -1,0 +1,79 @@
+"""What people see: one console for results, one for everything that is said on the way.
+
+Results go to stdout, notes, progress and errors to stderr, so that `--json` can be piped.
+Rich leaves out colours where there is no terminal or NO_COLOR is set. Text that is not ours
+(names of files, words of a submission) is neither markup nor emoji code, and cannot steer the
+terminal.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from typing import Final, TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from posebowl.errors import PoseBowlError
+from posebowl.util.text import typed, visible
+
+_WIDE: Final = 1000
+
+
+def _width(stream: TextIO | None) -> int | None:
+    """Return a width at which no table wraps where nobody sees it: files are searched by line."""
+    seen = stream is not None and stream.isatty()
+    return None if seen or "COLUMNS" in os.environ else _WIDE
+
+
+out = Console(highlight=False, emoji=False, soft_wrap=True, width=_width(sys.stdout))
+err = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True, width=_width(sys.stderr))
+
+
+def print_table(table: Table, to: Console) -> None:
+    """Print a table, without the blanks at the ends of its lines where there is no terminal."""
+    if to.is_terminal:
+        to.print(table)
+        return
+    with to.capture() as caught:
+        to.print(table)
+    lines = "\n".join(line.rstrip() for line in caught.get().splitlines())
+    to.print(lines, markup=False)
+
+
+def tolerate_odd_names() -> None:
+    r"""Let stdout and stderr write what their encoding lacks as escapes, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def plain(text: str, style: str = "") -> Text:
+    """Make text that is shown as it is, its control characters escaped."""
+    return Text(visible(text), style)
+
+
+def note(text: str) -> None:
+    """Say something on the way."""
+    err.print(plain(text, "dim"))
+
+
+def warn(text: str) -> None:
+    """Say something that the user should read though all went on."""
+    err.print(Text.assemble(("warning:", "yellow"), " ", plain(text)))
+
+
+def show_error(error: PoseBowlError, *, as_json: bool = False) -> None:
+    """Show an error in three parts: what, why, what to do; for programs also as JSON on stdout."""
+    if as_json:
+        names = ("what", "why", "fix", "exit_code")
+        parts = {name: getattr(error, name) for name in names}
+        out.print(json.dumps({"error": parts}, indent=2), markup=False)
+    err.print(Text.assemble(("error:", "bold red"), " ", plain(error.what)))
+    for name, text in (("why", error.why), ("fix", typed(error.fix))):
+        if text:
+            err.print(Text.assemble("  ", (f"{name}:", "bold"), " ", plain(text)))

@@ -1,0 +1,100 @@
+"""The only way this project starts short-lived helper programs: argv, no shell, no surprises."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from posebowl.errors import PoseBowlError
+from posebowl.util.console import note
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completed:
+    """A program that ended."""
+
+    argv: tuple[str, ...]
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class ProcessError(PoseBowlError):
+    """A helper program is missing, failed, or took too long."""
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout_s: float | None = None,
+    capture: bool = True,
+    to_stderr: bool = False,
+    echo: bool = False,
+    check: bool = True,
+    stdin: IO[bytes] | None = None,
+    fix: str = "",
+) -> Completed:
+    """Run a program to its end.
+
+    Args:
+        argv: The program and its arguments; never a shell string.
+        cwd: Where to run it.
+        env: Variables to set on top of the present environment.
+        timeout_s: After so many seconds it is killed and ProcessError raised.
+        capture: Return its output; otherwise it goes to this terminal.
+        to_stderr: Without `capture`: all of it, so that stdout holds a result alone.
+        echo: Show the command line first.
+        check: Raise ProcessError when it exits with anything but 0.
+        stdin: What it reads; nothing by default.
+        fix: What to tell the user to type next if it fails.
+
+    Raises:
+        ProcessError: The program is missing, failed (with `check`), or took too long.
+    """
+    words = tuple(str(word) for word in argv)
+    line = shlex.join(words)
+    if echo:
+        note(f"$ {line}")
+    try:
+        done = subprocess.run(
+            words,
+            cwd=cwd,
+            env=None if env is None else {**os.environ, **env},
+            timeout=timeout_s,
+            stdin=subprocess.DEVNULL if stdin is None else stdin,
+            stdout=subprocess.PIPE if capture else sys.stderr if to_stderr else None,
+            stderr=subprocess.PIPE if capture else None,
+            check=False,
+        )
+    except OSError as error:
+        raise ProcessError(_not_started(words[0], cwd, error), fix=fix) from None
+    except ValueError:
+        raise ProcessError(f"`{line!a}` holds a zero byte.", fix=fix) from None
+    except subprocess.TimeoutExpired:
+        raise ProcessError(f"`{line}` did not end within {timeout_s:g} s.", fix=fix) from None
+    stdout = (done.stdout or b"").decode(errors="replace")
+    stderr = (done.stderr or b"").decode(errors="replace")
+    if check and done.returncode != 0:
+        last = (stderr or stdout).strip().splitlines()[-8:]
+        why = "\n".join(last) if last else "It printed nothing."
+        raise ProcessError(f"`{line}` failed with exit code {done.returncode}.", why=why, fix=fix)
+    return Completed(argv=words, returncode=done.returncode, stdout=stdout, stderr=stderr)
+
+
+def _not_started(program: str, cwd: Path | None, error: OSError) -> str:
+    """Say why a program could not be started; a bad `cwd` looks just like a missing program."""
+    if cwd is not None and not cwd.is_dir():
+        return f"{program} could not be started: {cwd} is no folder."
+    if isinstance(error, FileNotFoundError):
+        return f"{program} is not installed."
+    if isinstance(error, PermissionError):
+        return f"{program} may not be executed."
+    return f"{program} could not be started: {error.strerror}."

@@ -1,0 +1,123 @@
+"""The leaderboard: ranks, ties, failures, and strangers' words in CSV and HTML."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import html as html_module
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from posebowl.batch import leaderboard, leaderboard_page, plan
+from posebowl.batch.plan import Plan, Submission, Terms
+from posebowl.batch.result_store import Attempt, Store
+from posebowl.batch.shards import Slice
+from posebowl.batch.worker import Produced
+from posebowl.challenge import LIMITS, EngineName, Variant
+from posebowl.data.manifest import Entry
+from posebowl.errors import Verdict
+from posebowl.results.result import ScoreSummary
+from tests.report_samples import passed
+
+EVIL = '=cmd|"<script>alert(1)</script>'
+SCORES = {"b": 0.5, "a": 0.5, "c": 0.75, EVIL: 0.25}
+
+
+def planned(names: list[str]) -> Plan:
+    whole = Slice(
+        source="/data/test",
+        submission_format=b"image_id,xmin,ymin,xmax,ymax\na,0,0,0,0\n",
+        labels=b"image_id,xmin,ymin,xmax,ymax\na,1,2,3,4\n",
+        entries=(Entry(name="images/a.png", bytes=1, sha256="0" * 64),),
+        in_place=True,
+    )
+    submissions = [
+        Submission(name=name, archive=Path(f"{i}.zip"), sha256=f"{i:064x}", bytes=1)
+        for i, name in enumerate(names)
+    ]
+    terms = Terms(variant=Variant.CPU, engine=EngineName.EMBEDDED, limits=LIMITS[Variant.CPU])
+    return plan.make(submissions, whole, [whole], terms)
+
+
+def put(store: Store, made: Plan, name: str, verdict: Verdict, score: float | None) -> None:
+    found = dataclasses.replace(
+        passed(),
+        verdict=verdict,
+        message=f"it ended as {name}",
+        score=None if score is None else ScoreSummary(mean_iou=score, median_iou=score, images=1),
+    )
+    files = {"result.json": found.to_json().encode(), "report.html": b"", "log.txt": b""}
+    attempts = [
+        Attempt(node="m1", verdict="ENGINE_ERROR", reason="disk full"),
+        Attempt(node="m2", verdict=verdict, reason=""),
+    ]
+    store.put(made.jobs[name][0].key, Produced(node="m2", result=found, files=files), attempts)
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> tuple[Plan, tuple[leaderboard.Row, ...]]:
+    names = [*SCORES, "slow", "broken", "absent"]
+    made, store = planned(names), Store(tmp_path)
+    for name, score in SCORES.items():
+        put(store, made, name, Verdict.OK, score)
+    put(store, made, "slow", Verdict.TIME_LIMIT, None)
+    put(store, made, "broken", Verdict.RUNTIME_ERROR, None)
+    return made, leaderboard.rows(made, store)
+
+
+def test_ties_share_a_rank_and_failures_have_none(board) -> None:
+    _, rows = board
+
+    assert [(row.rank, row.submission) for row in rows] == [
+        (1, "c"), (2, "a"), (2, "b"), (4, EVIL), (None, "slow"), (None, "broken"), (None, "absent"),
+    ]  # fmt: skip
+    assert rows[-1].verdict is Verdict.ENGINE_ERROR
+    assert rows[0].retried == ("m1: disk full",)
+    assert rows[0].tries == 2
+
+
+def test_json_holds_all_rows_and_how_they_came_about(board) -> None:
+    made, rows = board
+    table = json.loads(leaderboard.to_json(made, rows))
+
+    assert [row["submission"] for row in table["rows"]] == [row.submission for row in rows]
+    assert table["limits"]["cpus"] == 3
+    assert table["data_sha256"] == made.whole.digest
+
+
+def test_a_spreadsheet_finds_no_formula(board) -> None:
+    _, rows = board
+    table = list(csv.DictReader(io.StringIO(leaderboard.to_csv(rows))))
+
+    assert len(table) == len(rows)
+    assert table[3]["submission"] == f"'{EVIL}"
+    assert [row["rank"] for row in table[:3]] == ["1", "2", "2"]
+
+
+def test_the_page_shows_strangers_words_and_runs_none(board) -> None:
+    html = leaderboard_page.render(*board)
+
+    assert "<script" not in html
+    assert "&lt;script&gt;alert(1)" in html
+    assert html.count("<tr>") == 8
+    assert "default-src 'none'" in html_module.unescape(html)
+    assert re.search(r"4 of 7 submissions passed", html)
+    assert 'href="results/' in html
+    assert "disk full" in html
+    assert "--resume" in html
+
+
+def test_without_labels_nobody_is_ranked(tmp_path: Path) -> None:
+    made = planned(["a"])
+    made = dataclasses.replace(made, whole=dataclasses.replace(made.whole, labels=None))
+    store = Store(tmp_path)
+    put(store, made, "a", Verdict.OK, None)
+
+    rows = leaderboard.rows(made, store)
+
+    assert rows[0].rank is None
+    assert "the data has no labels" in leaderboard_page.render(made, rows)

@@ -1,0 +1,140 @@
+"""The plan: names, keys of all that a result depends on, slices in their order."""
+
+from __future__ import annotations
+
+import dataclasses
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from posebowl.batch import plan
+from posebowl.batch import shards as dataset
+from posebowl.batch.plan import Terms
+from posebowl.batch.shards import Slice
+from posebowl.challenge import LIMITS, EngineName, Limit, Limits, Variant
+from posebowl.data import manifest
+from posebowl.environments import venv
+from posebowl.errors import UsageError
+from posebowl.scoring.labels import read_labels
+from posebowl.scoring.predictions import read_format
+from tests.conftest import IDS, write_table
+
+TERMS = Terms(variant=Variant.CPU, engine=EngineName.EMBEDDED, limits=LIMITS[Variant.CPU])
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("POSEBOWL_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def whole(data_folder: Path, own_cache: Path) -> Slice:  # noqa: ARG001
+    return dataset.load(str(data_folder))
+
+
+def zipped(path: Path, text: str = "true") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("main.sh"), text)
+    return path
+
+
+def key(whole: Slice, zip_path: Path, terms: Terms = TERMS) -> str:
+    made = plan.make(plan.collect([zip_path]), whole, [whole], terms)
+    return next(iter(made.distinct))
+
+
+def test_submissions_are_named_after_their_zip_or_its_folder(tmp_path: Path) -> None:
+    for name in ("b.zip", "a/submission.zip", "c/d.zip", "notes.txt"):
+        zipped(tmp_path / "all" / name)
+    zipped(tmp_path / "alone/submission.zip")
+
+    found = plan.collect([tmp_path / "all", tmp_path / "alone/submission.zip"])
+
+    assert [item.name for item in found] == ["a", "b", "c/d", "alone"]
+
+
+def test_two_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    one, two = zipped(tmp_path / "x/a.zip"), zipped(tmp_path / "y/a.zip")
+
+    names = [item.name for item in plan.collect([one, two])]
+
+    assert len(set(names)) == 2
+
+
+@pytest.mark.parametrize("name", ["empty", "absent.zip"])
+def test_what_is_not_there_is_said(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+
+    with pytest.raises(UsageError, match=name):
+        plan.collect([tmp_path / name])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"limits": Limits(cpus=2)},
+        {"limits": Limits(memory_bytes=1 << 30)},
+        {"variant": Variant.GPU},
+        {"engine": None},
+        {"waived": frozenset({Limit.CPUS})},
+        {"full": True},
+    ],
+)
+def test_a_key_changes_with_all_terms(whole: Slice, tmp_path: Path, change: dict) -> None:
+    path = zipped(tmp_path / "a.zip")
+
+    assert key(whole, path) != key(whole, path, dataclasses.replace(TERMS, **change))
+
+
+def test_a_key_changes_with_zip_lock_and_data_and_with_no_path(
+    whole: Slice, data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = zipped(tmp_path / "a.zip")
+    before = key(whole, path)
+    copy = tmp_path / "copy"
+    (copy / "images").mkdir(parents=True)
+    for name in ("submission_format.csv", "train_labels.csv"):
+        (copy / name).write_bytes((data_folder / name).read_bytes())
+    for photo in (data_folder / "images").iterdir():
+        (copy / "images" / photo.name).write_bytes(photo.read_bytes())
+
+    assert key(dataset.load(str(copy)), path.rename(tmp_path / "other.zip")) == before
+    assert key(whole, zipped(tmp_path / "b.zip", "false")) != before
+    write_table(copy / "train_labels.csv", [(1, 2, 3, 4)] * len(IDS))
+    assert key(dataset.load(str(copy)), tmp_path / "other.zip") != before
+    monkeypatch.setattr(venv, "lock_hash", lambda: "0" * 64)
+    assert key(whole, tmp_path / "other.zip") != before
+
+
+def test_a_zip_that_is_there_twice_is_run_once(whole: Slice, tmp_path: Path) -> None:
+    found = plan.collect([zipped(tmp_path / "z/a.zip"), zipped(tmp_path / "z/b.zip")])
+
+    made = plan.make(found, whole, [whole], TERMS)
+
+    assert (len(made.submissions), len(made.distinct)) == (2, 1)
+
+
+@pytest.mark.parametrize("shards", [2, 4, 6])
+def test_slices_hold_each_image_once_in_order(whole: Slice, shards: int, tmp_path: Path) -> None:
+    pieces = dataset.cut(whole, shards)
+
+    assert len(pieces) == shards
+    ids: list[str] = []
+    for number, piece in enumerate(pieces):
+        form, labels = tmp_path / f"{number}.csv", tmp_path / f"{number}-labels.csv"
+        form.write_bytes(piece.submission_format)
+        labels.write_bytes(piece.labels or b"")
+        here = read_format(form).to_list()
+        assert [entry.name for entry in piece.entries] == list(map(manifest.image_name, here))
+        assert read_labels(labels)["image_id"].to_list() == here
+        ids += here
+    assert ids == list(IDS)
+
+
+@pytest.mark.parametrize("shards", [0, 7])
+def test_more_slices_than_images_are_refused(whole: Slice, shards: int) -> None:
+    with pytest.raises(UsageError, match=f"--shards is {shards}"):
+        dataset.cut(whole, shards)

@@ -1,0 +1,43 @@
+"""Words that invoke does not know, typed for real."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from posebowl import paths
+from posebowl.cli import suggest
+
+
+@pytest.mark.parametrize(
+    ("words", "what", "fix"),
+    [
+        ("pakc", 'No task is called "pakc".', "Type: uv run invoke pack; "),
+        ("nonsense", 'No task is called "nonsense".', "`uv run invoke --list` lists all."),
+        ("data.chek", 'No task is called "data.chek".', "Type: uv run invoke data.check; "),
+        ("pack --slution x", 'pack has no flag "--slution".', "Type: --solution; "),
+        ("run --enginee=podman", 'run has no flag "--enginee".', "Type: --engine; "),
+        ("run -q", 'run has no flag "-q".', "`uv run invoke --help run` lists its flags."),
+        ("run --engine", "--engine needs a value.", "`uv run invoke --help run`"),
+        ("pack template", 'pack takes no word "template", and no', "`uv run invoke --help pack`"),
+        ("run --waive cpus --waive memory", "--waive is given twice.", "Type it once; "),
+        ("--zap", 'invoke has no flag "--zap".', "`uv run invoke --list`"),
+        ("pack \x1b[31m", 'takes no word "\\x1b[31m"', "`uv run invoke --help pack`"),
+    ],
+)
+def test_a_word_that_invoke_does_not_know(words: str, what: str, fix: str) -> None:
+    argv = [sys.executable, "-m", "invoke", *words.split(" ")]
+    done = subprocess.run(argv, cwd=paths.ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert not done.stdout
+    first, second = done.stderr.splitlines()
+    assert first.startswith("error: ")
+    assert what in first
+    assert second.startswith("  fix: ")
+    assert fix in second
+
+
+def test_another_complaint_is_left_as_it_is() -> None:
+    assert suggest.advice("'x' is ambiguous", None, ["pack"]) is None

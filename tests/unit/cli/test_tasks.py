@@ -1,0 +1,266 @@
+"""The tasks as people type them: help for everything, errors in words, never a traceback."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from posebowl import paths
+from posebowl.errors import Verdict
+
+NAMES = [
+    "base", "build", "check", "clean", "config", "doctor", "evaluate", "pack", "packages", "pull",
+    "push", "run", "score", "shell", "benchmark.export", "benchmark.train", "data.check",
+    "data.format", "data.manifest", "data.render", "data.unpack",
+]  # fmt: skip
+
+
+@cache
+def tasks() -> ModuleType:
+    sys.path.insert(0, str(paths.ROOT))
+    return pytest.importorskip("tasks")
+
+
+def collected(collection: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, task in collection.tasks.items():
+        yield f"{prefix}{name}", task
+    for name, inner in collection.collections.items():
+        yield from collected(inner, f"{prefix}{name}.")
+
+
+def invoke(
+    *words: str, cwd: Path = paths.ROOT, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Type a command line."""
+    argv = [sys.executable, "-m", "invoke", "--search-root", str(paths.ROOT), *words]
+    env = {**os.environ, "COLUMNS": "200", **variables}
+    done = subprocess.run(argv, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr + done.stdout
+    return done
+
+
+def test_the_tasks_that_people_type() -> None:
+    assert {name for name, _ in collected(tasks().ns)} >= set(NAMES)
+
+
+def test_every_task_has_one_line_and_help_for_every_flag() -> None:
+    for name, task in collected(tasks().ns):
+        text = inspect.getdoc(task.body) or ""
+        assert text.endswith("."), name
+        assert "\n" not in text, name
+        assert len(text) <= 90, name
+        flags = list(inspect.signature(task.body).parameters)[1:]
+        assert set(flags) - set(task.positional) <= set(task.help), name
+        assert set(task.help) <= set(flags), name
+        assert all(task.help.values()), name
+
+
+@pytest.mark.parametrize(("set_to", "kept"), [("", True), ("1", False)])
+def test_what_python_compiles_is_kept_unless_the_user_says_otherwise(
+    tmp_path: Path, set_to: str, kept: bool
+) -> None:
+    """Left to invoke, each command would compile everything anew: half a second of a run."""
+    where = {"PYTHONPYCACHEPREFIX": str(tmp_path), "PYTHONDONTWRITEBYTECODE": set_to}
+    assert invoke("config", "--json", **where).returncode == 0
+    assert bool(list(tmp_path.rglob("config.*.pyc"))) == kept
+
+
+def test_the_documentation_names_every_task_that_prints_json() -> None:
+    text = (paths.ROOT / "docs" / "cli.md").read_text()
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    named = {name for row in rows for name in re.findall(r"`([\w.]+)`", row)}
+    assert named == {name for name, task in collected(tasks().ns) if "json" in task.help}
+
+
+def test_list_and_help() -> None:
+    listed = invoke("--list")
+    assert listed.returncode == 0
+    words = {line.split()[0] for line in listed.stdout.splitlines() if line.strip()}
+    assert set(NAMES) <= words
+    helped = invoke("--help", "run")
+    assert helped.returncode == 0
+    for flag in ("--zip", "--data", "--variant", "--engine", "--time-limit", "--memory", "--cpus"):
+        assert flag in helped.stdout
+    assert "wall time of a run (105m)" in helped.stdout
+
+
+AFTER_MAIN = {"numpy", "pandas", "PIL", "jinja2", "rich.progress", "posebowl.report"}
+
+
+@pytest.mark.parametrize(
+    ("module", "later"),
+    [
+        ("tasks", AFTER_MAIN | {"polars", "rich", "posebowl.run", "posebowl.cli.options"}),
+        (
+            (
+                "posebowl.cli.options, posebowl.run.live_display, posebowl.run.pipeline, "
+                "posebowl.cli.views.result"
+            ),
+            AFTER_MAIN | {"polars"},
+        ),
+        ("posebowl.run.pipeline, posebowl.data.checks, posebowl.results.history", {"numpy"}),
+        ("posebowl.report; posebowl.report.load()", {"numpy"}),
+    ],
+)
+def test_nobody_waits_for_what_is_needed_later(module: str, later: set[str]) -> None:
+    line = f"import sys, {module}; print(*sys.modules)"
+    argv = [sys.executable, "-c", line]
+    done = subprocess.run(argv, cwd=paths.ROOT, capture_output=True, text=True, check=True)
+    assert later & set(done.stdout.split()) == set()
+
+
+WRONG = [
+    ("pack", 2, "Give either --solution NAME or --source DIR."),
+    ("pack --solution nowhere", 2, "nowhere"),
+    ("check --zip none.zip", 10, "none.zip"),
+    ("run --variant tpu", 2, '--variant is "tpu".'),
+    ("run --engine lxc", 2, '--engine is "lxc".'),
+    ("run --time-limit soon", 2, '--time-limit is "soon".'),
+    ("run --memory lots", 2, '--memory is "lots".'),
+    ("run --memory 15m", 2, '--memory is "15m".'),
+    ("run --cpus abc", 2, '--cpus is "abc".'),
+    ("run --cpus -1", 2, '--cpus is "-1".'),
+    ("run --waive [red]x[/]", 2, '--waive is "[red]x[/]".'),
+    ("run --out file", 1, "file: File exists."),
+    ("score none.csv none.csv", 2, "There is no none.csv."),
+    ("data.check --folder none", 2, "none is no folder."),
+    ("data.render --count x", 2, '--count is "x".'),
+    ("data.format --folder none", 2, "none is no folder."),
+    ("data.format --folder .", 23, ". has no train_labels.csv."),
+    ("data.check --folder .", 23, ". is no data folder"),
+    ("data.unpack none.tar other.tar", 23, "none.tar cannot be read"),
+    ("data.unpack", 2, "data.unpack needs --archives."),
+    ("compare last", 2, "compare needs --after."),
+    ("compare last last --html .", 2, ". is a folder."),
+    ("score", 2, "score needs --predictions."),
+    ("evaluate", 2, "No submission is named."),
+    ("benchmark.train", 2, "benchmark.train needs --data."),
+    ("shell --zip none.zip --command true", 10, "There is no none.zip."),
+]
+
+
+@pytest.mark.parametrize(("line", "code", "said"), WRONG, ids=[line for line, _, _ in WRONG])
+def test_wrong_inputs_are_told_in_a_sentence(
+    line: str, code: int, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    done = invoke(*line.split(" "), cwd=tmp_path)
+    assert done.returncode == code, done.stderr
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ")
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) <= 4
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("line", ["run --nonsense", "run --zip", "nonsense", "check a.zip"])
+def test_what_invoke_itself_refuses(line: str, tmp_path: Path) -> None:
+    done = invoke(*line.split(), cwd=tmp_path)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) <= 2
+
+
+def test_a_traceback_shows_only_with_debug(tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "invoke", "--search-root", str(paths.ROOT), "--debug", "pack"]
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "Traceback" in done.stderr
+    assert "UsageError" in done.stderr
+
+
+PURE = [
+    "config",
+    "doctor",
+    "data.check",
+    "check",
+    "clean --folder .",
+    "history --folder .",
+    "score table.csv table.csv",
+    "pack --source . --out other.zip",
+    "pack --source . --out here.zip --keep",
+    "data.format",
+    "data.unpack photos.tar",
+    "data.render",
+    "benchmark.export",
+    "compare last previous --folder .",
+    "push --registry https://nowhere",
+    "build --engine embedded --ca-bundle none.pem",
+    "run --engine lxc",
+]
+
+
+@pytest.mark.parametrize("line", PURE)
+def test_programs_read_one_json_document(line: str, tmp_path: Path) -> None:
+    (tmp_path / "main.sh").write_text("true\n")
+    (tmp_path / "table.csv").write_text("image_id,xmin,ymin,xmax,ymax\na,1,2,3,4\n")
+    with zipfile.ZipFile(tmp_path / "here.zip", "w") as file:
+        file.writestr("main.sh", "true\n")
+    (tmp_path / "submission.zip").write_bytes((tmp_path / "here.zip").read_bytes())
+    variables = {"POSEBOWL_SUBMISSION": str(tmp_path), "POSEBOWL_DATA": str(paths.DEMO_DATA)}
+    done = invoke(*line.split(), "--json", cwd=tmp_path, **variables)
+    document = json.loads(done.stdout)
+    if "error" in document:
+        assert set(document["error"]) == {"what", "why", "fix", "exit_code"}
+        assert document["error"]["exit_code"] == done.returncode
+        assert f"error: {document['error']['what']}" in done.stderr
+    else:
+        assert done.returncode in {0, 1}
+        assert "error:" not in done.stderr
+
+
+def test_a_bad_archive_ends_with_its_verdict(tmp_path: Path) -> None:
+    name = "[red]x[/red].zip".replace("/", "")
+    with zipfile.ZipFile(tmp_path / name, "w") as file:
+        file.writestr("folder/main.sh", "true\n")
+    checked = invoke("check", "--zip", name, cwd=tmp_path)
+    assert checked.returncode == Verdict.BAD_ARCHIVE.exit_code
+    ran = invoke("run", "--zip", name, "--out", "out", cwd=tmp_path)
+    assert ran.returncode == Verdict.BAD_ARCHIVE.exit_code
+    assert "\x1b" not in ran.stdout + ran.stderr
+    told = invoke("run", "--zip", name, "--out", "out", "--json", cwd=tmp_path)
+    assert told.returncode == Verdict.BAD_ARCHIVE.exit_code
+    table = json.loads(told.stdout)
+    assert (table["verdict"], table["archive"]) == ("BAD_ARCHIVE", {"path": name})
+    assert told.stdout == (tmp_path / "out" / "result.json").read_text()
+
+
+def test_a_solution_of_any_name_is_packed_and_checked(tmp_path: Path) -> None:
+    source = tmp_path / "[red]x[" / "]:smile:"
+    source.mkdir(parents=True)
+    (source / "main.sh").write_text("true\n")
+    packed = invoke("pack", "--source", str(source), "--out", "[b]o.zip", cwd=tmp_path)
+    assert packed.returncode == 0, packed.stderr
+    assert "[b]o.zip" in packed.stdout
+    checked = invoke("check", "--zip", "[b]o.zip", cwd=tmp_path)
+    assert checked.returncode == 0
+    assert checked.stdout.startswith("OK [b]o.zip")
+    again = invoke("pack", "--source", str(source), "--out", "[b]o.zip", cwd=tmp_path)
+    assert again.returncode == 2
+    assert "--force" in again.stderr
+
+
+def test_a_folder_of_others_is_not_cleaned(tmp_path: Path) -> None:
+    (tmp_path / "submission.csv").write_text("mine")
+    done = invoke("clean", "--folder", str(tmp_path), cwd=tmp_path)
+    assert done.returncode == 2
+    assert "no folder that a run was given" in done.stderr
+    assert (tmp_path / "submission.csv").read_text() == "mine"
+
+
+def test_no_colours_where_there_is_no_terminal(tmp_path: Path) -> None:
+    (tmp_path / ".lock").touch()
+    done = invoke("clean", "--folder", str(tmp_path), cwd=tmp_path, TERM="xterm-256color")
+    assert done.returncode == 0
+    assert done.stdout == "Nothing to remove.\n"

@@ -1,0 +1,106 @@
+"""The engines as the doctor sees them; none is started."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from posebowl.challenge import EngineName, Variant
+from posebowl.doctor import engines
+from posebowl.doctor.findings import State
+from posebowl.engines.cgroups import manager
+from posebowl.engines.embedded import namespaces
+from posebowl.engines.oci import client
+from posebowl.engines.oci import image as identity
+from posebowl.engines.oci.client import Client
+from posebowl.engines.oci.image import Image
+from posebowl.environments import venv
+from posebowl.errors import EngineError
+
+PODMAN = Client(
+    engine=EngineName.PODMAN,
+    argv=("podman",),
+    client_version="5.1",
+    engine_version="5.1",
+    rootless=True,
+    cgroup_version=2,
+    cpus=4,
+    runtime="crun",
+)
+
+
+def test_an_engine_in_one_line() -> None:
+    finding = engines.engine(PODMAN)
+    assert finding.state is State.GOOD
+    assert finding.text == "5.1, rootless, cgroup v2, crun"
+
+
+def test_rootless_on_version_1_ignores_limits() -> None:
+    finding = engines.engine(dataclasses.replace(PODMAN, cgroup_version=1))
+    assert finding.state is State.WARNING
+    assert "--waive" in finding.fix
+
+
+def test_a_socket_of_one_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://elsewhere:2375")
+    docker = dataclasses.replace(PODMAN, engine=EngineName.DOCKER, client_version="6", runtime="")
+    assert engines.engine(docker).text == "5.1, client 6, rootless, cgroup v2, tcp://elsewhere:2375"
+
+
+def test_an_engine_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    def connect(_: EngineName) -> Client:
+        raise EngineError("Podman is not installed.", fix="Install Podman.")
+
+    monkeypatch.setattr(client, "connect", connect)
+    (finding,) = engines.containers(EngineName.PODMAN)
+    assert (finding.state, finding.fix) == (State.MISSING, "Install Podman.")
+
+
+def test_images_fresh_stale_and_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = Image(name="x", id="a" * 64, bytes=1 << 30, layers=(), labels={})
+    there: list[Image | None] = [image]
+    answers: dict[Variant, Image | EngineError] = {
+        Variant.CPU: EngineError("Not what this checkout builds.", why="Another lock.", fix="b"),
+        Variant.GPU: image,
+    }
+
+    def current(_: Client, variant: Variant) -> Image:
+        answer = answers[variant]
+        if isinstance(answer, EngineError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(client, "connect", lambda _: PODMAN)
+    monkeypatch.setattr(identity, "current", current)
+    monkeypatch.setattr(identity, "find", lambda *_: there[-1])
+    names = {finding.name: finding for finding in engines.containers(EngineName.PODMAN)}
+    assert list(names) == ["podman", "podman cpu image", "podman gpu image"]
+    assert names["podman cpu image"].state is State.WARNING
+    assert names["podman cpu image"].fix == "b"
+    assert "Another lock." in names["podman cpu image"].text
+    assert names["podman gpu image"].text == "fresh (1.0 GiB, aaaaaaaaaaaa)"
+    answers[Variant.CPU] = EngineError("None.", fix="build")
+    there.append(None)
+    found = list(engines.containers(EngineName.PODMAN))
+    assert found[1].state is State.MISSING
+
+
+def test_the_embedded_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(venv, "cache_root", lambda: tmp_path / "environments")
+    monkeypatch.setattr(namespaces, "problem", lambda: None)
+    monkeypatch.setattr(manager, "create", lambda *_: None)
+    monkeypatch.setattr(venv, "ready", lambda group: group == "lean")
+    found = {finding.name: finding for finding in engines.embedded()}
+    assert "watchdog" in found["embedded"].text
+    assert found["environments"].text == "made from this lock: lean"
+    (tmp_path / "environments" / "lean-py3.11-0123").mkdir(parents=True)
+    venv.location("lean").mkdir()
+    found = {finding.name: finding for finding in engines.embedded()}
+    assert "; 1 of other locks in " in found["environments"].text
+    monkeypatch.setattr(venv, "ready", lambda _: False)
+    assert {finding.state for finding in engines.embedded()} == {State.GOOD, State.MISSING}
+    monkeypatch.setattr(namespaces, "problem", lambda: "Forbidden.")
+    (finding,) = engines.embedded()
+    assert (finding.state, finding.text) == (State.MISSING, "Forbidden.")

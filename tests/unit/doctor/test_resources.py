@@ -1,0 +1,100 @@
+"""Room, memory and cores."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from posebowl.challenge import EngineName
+from posebowl.doctor import data, resources
+from posebowl.doctor.findings import Finding, State
+from posebowl.engines.oci import client
+from posebowl.engines.oci.client import Client
+from posebowl.errors import EngineError
+from posebowl.settings import resolve
+
+
+@pytest.fixture(autouse=True)
+def places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Give folders of the test, and no engine."""
+
+    def connect(_: EngineName) -> Client:
+        raise EngineError("None.")
+
+    monkeypatch.setattr(resolve, "FILE", tmp_path / "pyproject.toml")
+    monkeypatch.setattr(client, "connect", connect)
+    monkeypatch.setenv("POSEBOWL_SUBMISSION", str(tmp_path / "out"))
+    monkeypatch.setenv("POSEBOWL_CACHE", str(tmp_path / "cache" / "deep"))
+    return tmp_path
+
+
+def free(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    monkeypatch.setattr(resources.shutil, "disk_usage", lambda _: SimpleNamespace(free=count))
+
+
+@pytest.mark.parametrize(
+    ("have", "state"), [(3, State.GOOD), (4, State.GOOD), (2.9, State.WARNING)]
+)
+def test_less_than_the_platform_has_is_a_warning(have: float, state: State) -> None:
+    assert resources.enough(have, 3) is state
+
+
+def test_cores_are_counted_where_affinity_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(resources.psutil.Process, "cpu_affinity", raising=False)
+    monkeypatch.setattr(resources.psutil, "cpu_count", lambda: 12)
+    cores, memory = resources.machine()
+    assert cores.text.startswith("12 cores")
+    assert "a run may take 4.0 GiB" in memory.text
+
+
+def test_one_disk_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    free(monkeypatch, 100 << 30)
+    (finding,) = resources.disks()
+    assert finding.state is State.GOOD
+    assert finding.text == "100.0 GiB free for results, environments"
+
+
+def test_a_disk_that_is_almost_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    free(monkeypatch, 1 << 30)
+    (finding,) = resources.disks()
+    assert finding.state is State.WARNING
+    assert finding.fix == "Make room; 5.0 GiB are enough."
+
+
+def test_folders_that_may_not_be_written(monkeypatch: pytest.MonkeyPatch, places: Path) -> None:
+    free(monkeypatch, 100 << 30)
+    monkeypatch.setattr(os, "access", lambda path, _: path != places)
+    found: list[Finding] = list(resources.disks())
+    states = {finding.name: finding.state for finding in found[1:]}
+    assert states == {"results": State.BAD, "environments": State.WARNING}
+    assert all("export POSEBOWL_" in finding.fix for finding in found[1:])
+
+
+def test_wrong_settings_are_another_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSEBOWL_CPUS", "two")
+    assert list(resources.disks()) == []
+    (finding,) = data.data()
+    assert finding.state is State.GOOD
+
+
+def test_the_zip(places: Path) -> None:
+    (finding,) = data.archive()
+    assert (finding.state, finding.fix) == (
+        State.MISSING,
+        "Type: invoke pack --solution benchmark",
+    )
+    (places / "out").mkdir()
+    (places / "out" / "submission.zip").write_bytes(b"x" * 2048)
+    (finding,) = data.archive()
+    assert (finding.state, finding.text) == (State.GOOD, "2.0 KiB")
+
+
+def test_broken_data_is_bad(monkeypatch: pytest.MonkeyPatch, places: Path) -> None:
+    monkeypatch.setenv("POSEBOWL_DATA", str(places / "none"))
+    (finding,) = data.data()
+    assert finding.state is State.BAD
+    assert "is no folder" in finding.text
+    assert finding.fix

@@ -1,0 +1,133 @@
+"""Control groups of a container, read from the host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from posebowl.engines.cgroups import reader
+
+V1 = {
+    "memory.stat": "cache 4096\nrss 0\ntotal_rss 1000\ntotal_shmem 24\ntotal_cache 9999\n",
+    "memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n",
+    "memory.limit_in_bytes": "4294967296\n",
+    "memory.memsw.limit_in_bytes": "4294967296\n",
+    "cpu.cfs_quota_us": "300000\n",
+    "cpu.cfs_period_us": "100000\n",
+    "cpuacct.usage": "2500000000\n",
+    "pids.max": "1024\n",
+    "blkio.throttle.io_service_bytes": "8:0 Read 10\n8:0 Write 7\n9:0 Read 1\nTotal 18\n",
+}
+V2 = {
+    "memory.stat": "anon 1000\nfile 5000\nkernel 20\nshmem 4\n",
+    "memory.events": "low 0\noom 9\noom_kill 3\n",
+    "memory.max": "4294967296\n",
+    "memory.swap.max": "0\n",
+    "cpu.stat": "usage_usec 2500000\nuser_usec 1\n",
+    "cpu.max": "300000 100000\n",
+    "pids.max": "1024\n",
+    "io.stat": "8:0 rbytes=10 wbytes=7 rios=1\n9:0 rbytes=1 wbytes=0\n",
+}
+
+
+@pytest.mark.parametrize("files", [V1, V2])
+def test_usage_leaves_the_page_cache_out(files: dict[str, str]) -> None:
+    usage = reader.usage(files)
+    assert usage.memory_bytes == 1024
+    assert usage.cpu_s == 2.5
+    assert (usage.read_bytes, usage.write_bytes) == (11, 7)
+    assert usage.oom_kills == 3
+
+
+@pytest.mark.parametrize("files", [V1, V2])
+def test_enforced_limits(files: dict[str, str]) -> None:
+    assert reader.enforced(files) == reader.Enforced(
+        memory_bytes=4 << 30, memory_and_swap_bytes=4 << 30, cpus=3.0, processes=1024
+    )
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {
+            "memory.limit_in_bytes": "9223372036854771712\n",
+            "memory.memsw.limit_in_bytes": "9223372036854771712\n",
+            "cpu.cfs_quota_us": "-1\n",
+            "cpu.cfs_period_us": "100000\n",
+            "pids.max": "max\n",
+        },
+        {
+            "memory.max": "max\n",
+            "memory.swap.max": "max\n",
+            "cpu.max": "max 100000\n",
+            "pids.max": "max\n",
+        },
+        {},
+    ],
+)
+def test_no_limit_is_none(files: dict[str, str]) -> None:
+    assert reader.enforced(files) == reader.Enforced(
+        memory_bytes=None, memory_and_swap_bytes=None, cpus=None, processes=None
+    )
+
+
+def _write(folder: Path, files: dict[str, str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_text(text)
+
+
+def _proc(tmp_path: Path, text: str) -> Path:
+    (tmp_path / "proc" / "7").mkdir(parents=True)
+    (tmp_path / "proc" / "7" / "cgroup").write_text(text)
+    return tmp_path / "proc"
+
+
+def test_finds_version_1_with_joint_controllers_on_a_hybrid_machine(tmp_path: Path) -> None:
+    mount = tmp_path / "cgroup"
+    (mount / "unified").mkdir(parents=True)
+    _write(mount / "memory" / "docker" / "x", {k: V1[k] for k in V1 if k.startswith("memory")})
+    _write(mount / "cpu,cpuacct" / "docker" / "x", {k: V1[k] for k in V1 if k.startswith("cpu")})
+    _write(mount / "pids" / "docker" / "x", {"pids.max": V1["pids.max"]})
+    lines = "5:memory:/docker/x\n4:cpu,cpuacct:/docker/x\n3:pids:/docker/x\n0::/docker/x\n"
+    found = reader.of_process(7, mount=mount, proc=_proc(tmp_path, lines))
+    assert found is not None
+    assert found.version == 1
+    files = found.read()
+    assert {name: files[name] for name in files if name in V1} == {
+        name: text for name, text in V1.items() if not name.startswith("blkio")
+    }
+
+
+def test_finds_version_2(tmp_path: Path) -> None:
+    mount = tmp_path / "cgroup"
+    _write(mount / "user.slice" / "x", {**V2, "cgroup.procs": "7\n"})
+    found = reader.of_process(7, mount=mount, proc=_proc(tmp_path, "0::/user.slice/x\n"))
+    assert found is not None
+    assert (found.version, found.read()) == (2, V2)
+
+
+def test_groups_of_another_machine_are_not_seen(tmp_path: Path) -> None:
+    proc = _proc(tmp_path, "5:memory:/docker/elsewhere\n0::/docker/elsewhere\n")
+    assert reader.of_process(7, mount=tmp_path / "cgroup", proc=proc) is None
+    assert reader.of_process(8, mount=tmp_path / "cgroup", proc=proc) is None
+
+
+def test_the_probe_keeps_the_last_reading_when_the_container_is_gone() -> None:
+    readings = iter([V1, {}])
+    probe = reader.Probe(lambda: next(readings))
+    first = probe.usage()
+    assert first.memory_bytes == 1024
+    assert probe.usage() == first
+
+
+@given(st.text())
+def test_nothing_that_a_file_may_hold_raises(text: str) -> None:
+    names = {*reader.V2_FILES, *(n for names in reader.V1_FILES.values() for n in names)}
+    names -= {"cpu.max", "cpu.cfs_period_us", "blkio.throttle.io_service_bytes"}
+    files = dict.fromkeys(names, text)
+    assert reader.usage(files).memory_bytes >= 0
+    assert reader.enforced(files).memory_bytes is None or text.strip()

@@ -1,0 +1,238 @@
+"""The pure parts of the embedded engine; runs of it are in tests/hostile."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from posebowl import paths
+from posebowl.challenge import Limit, Limits, Variant
+from posebowl.engines.base import RunSpec, Watcher
+from posebowl.engines.cgroups import manager
+from posebowl.engines.cgroups.manager import OwnCgroup
+from posebowl.engines.embedded import engine, namespaces
+from posebowl.engines.handshake import Gate
+from posebowl.errors import BadArchiveError, EngineError
+from posebowl.util import process
+
+MEMORY_ONLY = OwnCgroup(folders={"memory": Path("m")})
+WHOLE = OwnCgroup(folders={"unified": Path("u")})
+
+
+@pytest.fixture
+def cores(monkeypatch: pytest.MonkeyPatch) -> set[int]:
+    """Give this machine other processors than it has."""
+    have = {1, 3, 4, 9}
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: have, raising=False)
+    return have
+
+
+def spec(folder: Path, variant: Variant = Variant.CPU) -> RunSpec:
+    return RunSpec(
+        run_id="r",
+        archive=folder / "submission.zip",
+        images=folder / "data" / "images",
+        submission_format=folder / "data" / "submission_format.csv",
+        output=folder / "output",
+        scratch=folder / "scratch",
+        log=folder / "log.txt",
+        variant=variant,
+        limits=Limits(),
+    )
+
+
+@pytest.mark.parametrize(("count", "used"), [(1, [1]), (3, [1, 3, 4]), (4, [1, 3, 4, 9])])
+@pytest.mark.usefixtures("cores")
+def test_usable_cpus(count: int, used: list[int]) -> None:
+    assert engine.usable_cpus(count) == used
+    assert engine.usable_cpus(64) == [1, 3, 4, 9]
+
+
+@pytest.mark.parametrize(
+    ("group", "weak"),
+    [
+        (None, {Limit.MEMORY, Limit.CPUS}),
+        (MEMORY_ONLY, {Limit.CPUS}),
+        (WHOLE, set()),
+    ],
+)
+@pytest.mark.usefixtures("cores")
+def test_what_the_kernel_does_not_enforce_is_said(
+    group: OwnCgroup | None, weak: set[Limit]
+) -> None:
+    said = engine.unenforced(Limits(cpus=3), group)
+    assert set(said) == weak
+    assert all(len(reason) > 20 for reason in said.values())
+
+
+@pytest.mark.usefixtures("cores")
+def test_missing_cores_are_said_whatever_the_kernel_enforces() -> None:
+    for group in (None, WHOLE):
+        said = engine.unenforced(Limits(cpus=5), group)
+        assert said[Limit.CPUS] == "this machine has 4 of the 5 cores of the platform"
+
+
+def environment(folder: Path, home: Path | str) -> Path:
+    (folder / "env").mkdir()
+    text = f"home = {home}\nimplementation = CPython\nhomely = /wrong/bin\n"
+    (folder / "env" / "pyvenv.cfg").write_text(text)
+    return folder / "env"
+
+
+def test_interpreter_with_a_link_needs_both_folders(tmp_path: Path) -> None:
+    (tmp_path / "python-3.11.9" / "bin").mkdir(parents=True)
+    (tmp_path / "python-3.11").symlink_to("python-3.11.9")
+    found = engine.interpreter(environment(tmp_path, tmp_path / "python-3.11" / "bin"), [])
+    assert found == [str(tmp_path / "python-3.11"), str(tmp_path / "python-3.11.9")]
+
+
+@pytest.mark.parametrize("home", ["/usr/bin", "/usr/local/bin"])
+def test_the_system_s_interpreter_is_shown_already(home: str, tmp_path: Path) -> None:
+    assert engine.interpreter(environment(tmp_path, home), [Path("/usr/src/app")]) == []
+
+
+def test_a_folder_that_only_begins_like_usr_is_shown(tmp_path: Path) -> None:
+    assert engine.interpreter(environment(tmp_path, "/usr2/bin"), [Path("/usr")]) == ["/usr2"]
+
+
+@pytest.mark.parametrize("hidden", ["/home/u", "/home/u/posebowl/data"])
+def test_an_interpreter_around_what_is_hidden_is_refused(hidden: str, tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="lies in /home/u, beside") as caught:
+        engine.interpreter(environment(tmp_path, "/home/u/bin"), [Path("/opt"), Path(hidden)])
+    assert "uv python install" in caught.value.fix
+
+
+def test_only_what_the_platform_has_is_bound(tmp_path: Path) -> None:
+    (tmp_path / "data" / "images").mkdir(parents=True)
+    (tmp_path / "data" / "train_labels.csv").write_text("")
+    folders = {name: tmp_path / name for name in ("root", "workdir", "tmp", "home")}
+    binds = engine._binds(spec(tmp_path), folders, environment(tmp_path, "/usr/bin"))
+    targets = {target: (source, writable) for source, target, writable in binds}
+    assert len(targets) == len(binds)
+    assert targets["/code_execution/data/images"] == (str(tmp_path / "data" / "images"), False)
+    assert {target for target, (_, writable) in targets.items() if writable} == {
+        "/code_execution/submission",
+        "/code_execution/workdir",
+        "/tmp",
+        "/home/runner",
+    }
+    assert not any("label" in part for bind in binds for part in map(str, bind))
+    # Nothing above the labels may be bound either.
+    sources = [Path(source) for source, _, _ in binds]
+    assert not any((tmp_path / "data").is_relative_to(source) for source in sources)
+
+
+def test_what_is_bound_for_the_tools_is_there() -> None:
+    assert all((paths.RUNTIME / name).is_file() for name in engine.TOOL_FILES)
+
+
+def test_the_environment_of_a_run_tells_nothing_of_the_host() -> None:
+    assert set(engine.VARIABLES) <= {"HOME", "LANG", "PATH", "VIRTUAL_ENV"}
+    assert engine.VARIABLES["PATH"].startswith("/opt/env/bin:")
+
+
+def closed_gate(said: bytes) -> Gate:
+    gate = Gate()
+    gate.feed(said)
+    gate.finish()
+    return gate
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "kind"),
+    [
+        (b"unpack: ../x leads outside\n", 3, BadArchiveError),
+        (b"sandbox: mount proc on /x: Operation not permitted\n", 70, EngineError),
+        (b"", 70, EngineError),
+        (b"unpack: a file named mount overlay\n", 3, BadArchiveError),
+        (b"sandbox: mount overlay on /x: Invalid argument\n", 70, engine._NoOverlayError),
+    ],
+)
+def test_why_a_run_did_not_start(said: bytes, code: int, kind: type[Exception]) -> None:
+    assert type(engine._start_failure(closed_gate(said), code)) is kind
+
+
+def test_words_of_a_failed_start_cannot_steer_a_terminal() -> None:
+    failure = engine._start_failure(closed_gate(b"\x1b[2J\xff"), 3)
+    assert "\x1b" not in str(failure)
+    assert r"\x1b[2J" in str(failure)
+
+
+def test_the_gpu_variant_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="no GPU"):
+        engine.EmbeddedEngine().prepare(spec(tmp_path, Variant.GPU), Watcher())
+
+
+def test_reap_takes_control_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[str] = []
+    monkeypatch.setattr(manager, "reap", lambda: called.append("reap"))
+    engine.EmbeddedEngine().reap()
+    assert called == ["reap"]
+
+
+@pytest.fixture
+def forget() -> Iterator[None]:
+    """Let namespaces be tried anew, here and after this test."""
+    namespaces.problem.cache_clear()
+    yield
+    namespaces.problem.cache_clear()
+
+
+@pytest.mark.usefixtures("forget")
+def test_namespaces_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(namespaces.sys, "platform", "darwin")
+    assert "needs Linux" in (engine.EmbeddedEngine().unavailable() or "")
+
+
+@pytest.mark.usefixtures("forget")
+def test_namespaces_without_unshare(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(namespaces.sys, "platform", "linux")
+    monkeypatch.setattr(namespaces.shutil, "which", lambda _: None)
+    assert "apt-get install util-linux" in (namespaces.problem() or "")
+
+
+@pytest.mark.parametrize("root", [True, False])
+def test_only_others_than_root_need_a_namespace_of_users(
+    root: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0 if root else 1000)
+    words = namespaces.unshare()
+    assert words[0] == "unshare"
+    assert ("--user" in words) is not root
+    assert {"--mount", "--pid", "--fork", "--net", "--ipc", "--uts"} <= set(words)
+
+
+SWITCHES = {
+    "kernel/unprivileged_userns_clone": "0",
+    "kernel/apparmor_restrict_unprivileged_userns": "1",
+    "user/max_user_namespaces": "0",
+}
+
+
+@pytest.mark.parametrize("name", [*SWITCHES, "none"])
+@pytest.mark.usefixtures("forget")
+def test_the_switch_that_forbids_namespaces_is_named(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for switch, forbidden in SWITCHES.items():
+        path = tmp_path / switch
+        path.parent.mkdir(exist_ok=True)
+        allowed = {"0": "1", "1": "0"}[forbidden]
+        path.write_text(f"{forbidden if switch == name else allowed}\n")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise process.ProcessError("failed", why="one\nunshare failed: Operation not permitted")
+
+    monkeypatch.setattr(process, "run", refuse)
+    monkeypatch.setattr(namespaces.shutil, "which", lambda _: "/usr/bin/unshare")
+    monkeypatch.setattr(namespaces, "Path", lambda _, switch: tmp_path / switch)
+    said = namespaces.problem() or ""
+    assert "(unshare failed: Operation not permitted)" in said
+    if name in SWITCHES:
+        assert f"sysctl {name.replace('/', '.')}=" in said
+    else:
+        assert "sysctl" not in said
+    assert "Docker or Podman" in said

@@ -1,0 +1,106 @@
+"""The processes of a run, as seen from the host."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import psutil
+import pytest
+
+from posebowl.challenge import Limits
+from posebowl.engines.cgroups.manager import OwnCgroup
+from posebowl.engines.monitoring import process_tree
+from posebowl.engines.monitoring.process_tree import ProcessTree
+from posebowl.engines.monitoring.watchdog import Usage
+
+MIB = 1 << 20
+# A parent, its child and its grandchild, which holds 50 MiB and says when it does.
+GRANDCHILD = (
+    f"import sys; held = bytes([1]) * {50 * MIB}; print('up', flush=True); sys.stdin.read()"
+)
+CHILD = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {GRANDCHILD!r}])"
+
+
+@pytest.fixture
+def family() -> Iterator[subprocess.Popen[bytes]]:
+    """Start three generations, which wait for the end of their input."""
+    with subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            f"import subprocess, sys; subprocess.run([sys.executable, '-c', {CHILD!r}])",
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"up\n"
+        yield child
+        child.kill()
+
+
+def no_cgroup(child: subprocess.Popen[bytes], memory_bytes: int = 4 << 30) -> ProcessTree:
+    return ProcessTree(child.pid, Limits(memory_bytes=memory_bytes), None)
+
+
+def test_all_generations_below_the_root_count(family: subprocess.Popen[bytes]) -> None:
+    seen = no_cgroup(family)
+    assert len(seen.processes()) == 2
+    usage = seen.usage()
+    assert 50 * MIB < usage.memory_bytes < 500 * MIB
+    assert usage.cpu_s > 0
+    assert usage.oom_kills == 0
+
+
+def test_near_the_limit_shared_pages_count_once(family: subprocess.Popen[bytes]) -> None:
+    roomy = no_cgroup(family).usage().memory_bytes
+    exact = no_cgroup(family, memory_bytes=MIB).usage().memory_bytes
+    assert 50 * MIB < exact < roomy
+
+
+def test_kill_ends_them_all(family: subprocess.Popen[bytes]) -> None:
+    seen = no_cgroup(family)
+    everybody = seen.processes()
+    seen.kill()
+    family.wait()
+    gone, alive = psutil.wait_procs(everybody, timeout=30)
+    assert len(gone) == 2
+    assert alive == []
+    seen.kill()
+
+
+def test_what_has_ended_is_remembered(family: subprocess.Popen[bytes]) -> None:
+    seen = no_cgroup(family)
+    before = seen.usage()
+    everybody = seen.processes()
+    seen.kill()
+    family.wait()
+    psutil.wait_procs(everybody, timeout=30)
+    after = seen.usage()
+    assert after.memory_bytes == before.memory_bytes
+    assert after.cpu_s >= before.cpu_s > 0
+    assert after.read_bytes == before.read_bytes
+
+
+def test_a_control_group_knows_better_and_is_asked_each_time(
+    family: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    class Group(OwnCgroup):
+        def usage(self) -> Usage:
+            asked.append(1)
+            return Usage(memory_bytes=7, cpu_s=1e6, oom_kills=2)
+
+    monkeypatch.setattr(process_tree, "time", SimpleNamespace(monotonic=lambda: 50.0))
+    seen = ProcessTree(family.pid, Limits(), Group(folders={}))
+    walks: list[int] = []
+    walk = seen._alive
+    monkeypatch.setattr(seen, "_alive", lambda: [walks.append(1), *walk()][1:])
+    for _ in range(3):
+        usage = seen.usage()
+        assert (usage.memory_bytes, usage.cpu_s, usage.oom_kills) == (7, 1e6, 2)
+    assert (len(asked), len(walks)) == (3, 1)

@@ -1,0 +1,206 @@
+"""Which client works, and what it says when it does not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from posebowl.challenge import EngineName
+from posebowl.engines.oci import client as oci_client
+from posebowl.engines.oci.client import Client
+from posebowl.errors import EngineError
+
+Programs = Callable[..., None]
+
+
+@pytest.fixture(autouse=True)
+def forget() -> Iterator[None]:
+    oci_client.connect.cache_clear()
+    yield
+    oci_client.connect.cache_clear()
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
+    """Put small programs on a PATH that holds nothing else but the shell's."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    def put(name: str, script: str, folder: str = "") -> None:
+        place = tmp_path / folder
+        place.mkdir(exist_ok=True)
+        (place / name).write_text(f"#!/bin/sh\n{script}\n")
+        (place / name).chmod(0o755)
+
+    return put
+
+
+DOCKER_INFO = {
+    "NCPU": 8,
+    "CgroupVersion": "2",
+    "SecurityOptions": ["name=seccomp", "name=cgroupns"],
+}
+PODMAN_INFO = {
+    "host": {
+        "cgroupVersion": "v2",
+        "cpus": 4,
+        "security": {"rootless": True},
+        "ociRuntime": {"name": "crun"},
+    },
+    "version": {"Version": "5.1"},
+}
+
+
+def _docker(info: dict[str, object], client: str = "28.2.2") -> str:
+    versions = {"Client": {"Version": client}, "Server": {"Version": "27.0"}}
+    return (
+        'case "$1" in\n'
+        f"info) echo '{json.dumps(info)}' ;;\n"
+        f"version) case \"$3\" in *json*) echo '{json.dumps(versions)}' ;;\n"
+        f"*) echo {client} ;; esac ;;\n"
+        "*) exit 1 ;;\nesac"
+    )
+
+
+def test_docker(programs: Programs) -> None:
+    programs("docker", _docker(DOCKER_INFO))
+    client = oci_client.connect(EngineName.DOCKER)
+    assert (client.client_version, client.engine_version) == ("28.2.2", "27.0")
+    assert (client.rootless, client.cgroup_version, client.cpus) == (False, 2, 8)
+    assert not client.mapped_to_me
+
+
+@pytest.mark.parametrize("engine", [EngineName.DOCKER, EngineName.PODMAN])
+def test_an_engine_that_hangs_is_passed_over(
+    engine: EngineName, programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oci_client, "_PROBE_TIMEOUT_S", 0.1)
+    programs(engine, "kill -STOP $$")
+    with pytest.raises(EngineError, match="does not answer") as caught:
+        oci_client.connect(engine)
+    assert caught.value.fix == f"Type: {engine} info"
+    assert oci_client.problem(engine)
+
+
+def test_docker_without_root(programs: Programs) -> None:
+    options = ["name=seccomp,profile=builtin", "name=rootless"]
+    programs("docker", _docker({**DOCKER_INFO, "SecurityOptions": options}))
+    assert oci_client.connect(EngineName.DOCKER).mapped_to_me
+
+
+@pytest.mark.parametrize(
+    ("script", "what", "fix"),
+    [
+        (
+            "echo 'Cannot connect to the Docker daemon at unix:///x. Is it running?' >&2; exit 1",
+            "daemon does not answer",
+            "docker",
+        ),
+        (
+            "echo 'permission denied while trying to connect to the socket' >&2; exit 1",
+            "refuses this user",
+            "usermod -aG docker",
+        ),
+        ("echo 'something new' >&2; exit 1", "does not work here", "docker version"),
+        ('echo \'{"Client": {}, "Server": null}\'', "does not work here", "docker version"),
+    ],
+)
+def test_what_docker_lacks(programs: Programs, script: str, what: str, fix: str) -> None:
+    programs("docker", script)
+    with pytest.raises(EngineError) as caught:
+        oci_client.connect(EngineName.DOCKER)
+    assert what in caught.value.what
+    assert fix in caught.value.fix
+    assert what in (oci_client.problem(EngineName.DOCKER) or "")
+
+
+@pytest.mark.parametrize("engine", [EngineName.DOCKER, EngineName.PODMAN])
+def test_not_installed(programs: Programs, engine: EngineName) -> None:
+    programs("other", "")
+    assert "is not installed" in (oci_client.problem(engine) or "")
+
+
+def test_podman(programs: Programs) -> None:
+    programs("podman", f"echo '{json.dumps(PODMAN_INFO)}'")
+    programs("crun", "")
+    client = oci_client.connect(EngineName.PODMAN)
+    assert client.argv[1:] == ("--runtime", "crun")
+    assert (client.rootless, client.cgroup_version, client.cpus) == (True, 2, 4)
+    assert not client.mapped_to_me
+    assert oci_client.builder(client) == (client.argv, {})
+
+
+def test_podman_takes_runc_where_crun_fails(programs: Programs) -> None:
+    host = {**PODMAN_INFO["host"], "cgroupVersion": "v1"}  # type: ignore[dict-item]
+    programs("podman", f"echo '{json.dumps({**PODMAN_INFO, 'host': host})}'")
+    programs("crun", "")
+    programs("runc", "")
+    assert oci_client.connect(EngineName.PODMAN).runtime == "runc"
+
+
+def test_podman_without_any_runtime(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    programs("podman", f"echo '{json.dumps(PODMAN_INFO)}'")
+    monkeypatch.setattr(oci_client, "_RUNTIME_PLACES", str(tmp_path))
+    with pytest.raises(EngineError) as caught:
+        oci_client.connect(EngineName.PODMAN)
+    assert "apt-get install runc" in caught.value.fix
+
+
+def _client(tmp_path: Path) -> Client:
+    return Client(
+        engine=EngineName.DOCKER,
+        argv=(str(tmp_path / "docker"),),
+        client_version="28.2.2",
+        engine_version="28.2.2",
+        rootless=False,
+        cgroup_version=2,
+        cpus=2,
+    )
+
+
+def test_an_old_client_further_down_the_path_can_build(
+    programs: Programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs("docker", _docker(DOCKER_INFO))
+    programs("docker", _docker(DOCKER_INFO, client="20.10.24+dfsg1"), "old")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{tmp_path / 'old'}")
+    argv, variables = oci_client.builder(_client(tmp_path))
+    assert argv == (str(tmp_path / "old" / "docker"),)
+    assert variables == {"DOCKER_BUILDKIT": "1"}
+
+
+def test_buildx_is_preferred(programs: Programs, tmp_path: Path) -> None:
+    programs("docker", "[ $1 = buildx ]")
+    assert oci_client.builder(_client(tmp_path)) == ((str(tmp_path / "docker"), "buildx"), {})
+
+
+def test_no_client_can_build(programs: Programs, tmp_path: Path) -> None:
+    programs("docker", _docker(DOCKER_INFO))
+    with pytest.raises(EngineError) as caught:
+        oci_client.builder(_client(tmp_path))
+    assert "buildx" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("script", "found"),
+    [
+        ('echo \'[{"Id": "x"}]\'', {"Id": "x"}),
+        ("echo 'Error: No such container: x' >&2; exit 1", None),
+        ("echo 'Error: x: image not known' >&2; exit 125", None),
+    ],
+)
+def test_inspect(
+    programs: Programs, tmp_path: Path, script: str, found: dict[str, str] | None
+) -> None:
+    programs("docker", script)
+    assert _client(tmp_path).inspect("image", "x") == found
+
+
+def test_inspect_says_when_the_daemon_died(programs: Programs, tmp_path: Path) -> None:
+    programs("docker", "echo 'Cannot connect' >&2; exit 1")
+    with pytest.raises(EngineError, match="cannot inspect"):
+        _client(tmp_path).inspect("image", "x")

@@ -1,0 +1,125 @@
+"""Who a container runs as, who owns it, and what is refused before it is made."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from posebowl.challenge import LIMITS, EngineName, Limits, Variant
+from posebowl.engines.base import RunSpec
+from posebowl.engines.oci import client
+from posebowl.engines.oci import engine as oci
+from posebowl.engines.oci.argv import User
+from posebowl.engines.oci.client import Client
+from posebowl.engines.oci.engine import OciEngine
+from posebowl.errors import EngineError
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="users are mapped elsewhere")
+
+CLIENT = Client(
+    engine=EngineName.DOCKER,
+    argv=("docker",),
+    client_version="28",
+    engine_version="28",
+    rootless=False,
+    cgroup_version=2,
+    cpus=2,
+)
+
+
+def _spec(tmp_path: Path, limits: Limits = LIMITS[Variant.CPU]) -> RunSpec:
+    images = tmp_path / "images"
+    images.mkdir()
+    for name in ("submission.zip", "format.csv", "images/a.png"):
+        (tmp_path / name).write_text("x")
+        (tmp_path / name).chmod(0o644)
+    images.chmod(0o755)
+    return RunSpec(
+        run_id="20260101-000000-abc",
+        archive=tmp_path / "submission.zip",
+        images=images,
+        submission_format=tmp_path / "format.csv",
+        output=tmp_path / "output",
+        scratch=tmp_path / "scratch",
+        log=tmp_path / "log.txt",
+        variant=Variant.CPU,
+        limits=limits,
+    )
+
+
+@linux
+@pytest.mark.parametrize(
+    ("engine", "rootless", "uid", "user"),
+    [
+        (EngineName.DOCKER, False, 0, User(uid=1000, gid=1000)),
+        (EngineName.PODMAN, False, 0, User(uid=1000, gid=1000)),
+        (EngineName.DOCKER, False, 1234, User(uid=1234, gid=55)),
+        (EngineName.DOCKER, True, 1234, User(uid=0, gid=0)),
+        (EngineName.PODMAN, True, 1234, User(uid=1000, gid=1000, keep_id=True)),
+    ],
+)
+def test_results_belong_to_the_hosts_user(
+    monkeypatch: pytest.MonkeyPatch, engine: EngineName, rootless: bool, uid: int, user: User
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: uid)
+    monkeypatch.setattr(os, "getegid", lambda: 55)
+    assert oci.run_user(dataclasses.replace(CLIENT, engine=engine, rootless=rootless)) == user
+
+
+def test_an_orphan_is_one_whose_process_on_this_machine_is_dead() -> None:
+    mine = oci.owner()
+    host, pid, started = mine.rsplit(":", 2)
+    assert pid == str(os.getpid())
+    assert not oci.is_orphan(mine)
+    assert oci.is_orphan(f"{host}:{pid}:{float(started) - 5:.2f}")
+    unused = max(psutil.pids()) + 100_000
+    assert oci.is_orphan(f"{host}:{unused}:{started}")
+    assert not oci.is_orphan(f"another-{host}:{unused}:{started}")
+    assert not oci.is_orphan("")
+    assert not oci.is_orphan("nonsense")
+
+
+def test_names_are_what_engines_allow() -> None:
+    assert oci.container_name("2026-01 a/b") == "posebowl-2026-01-a-b"
+
+
+@linux
+def test_a_container_gets_no_more_cores_than_there_are(tmp_path: Path) -> None:
+    made = oci.container_spec(CLIENT, _spec(tmp_path), user=User(), image="x", gpu=False)
+    assert made.cpus == 2
+    assert set(made.rlimits) <= {"nofile", "nproc"}
+    assert made.labels["posebowl.run"] == "20260101-000000-abc"
+
+
+@linux
+@pytest.mark.parametrize("name", ["submission.zip", "format.csv", "images", "images/a.png"])
+def test_root_hears_of_what_the_run_could_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    spec = _spec(tmp_path)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    # As if another user than this one owned the files.
+    user = User(uid=os.getuid() + 1, gid=7)
+    oci._check_readable(spec, user)
+    path = tmp_path / name
+    path.chmod(0o700 if path.is_dir() else 0o600)
+    with pytest.raises(EngineError) as caught:
+        oci._check_readable(spec, user)
+    assert str(path) in caught.value.fix
+    path.chmod(0o755)
+
+
+def test_the_gpu_variant_needs_a_gpu_or_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "host_has_gpu", lambda: False)
+    with pytest.raises(EngineError) as caught:
+        OciEngine(EngineName.DOCKER)._gpu(Variant.GPU)
+    assert "--allow-cpu" in caught.value.fix
+    assert OciEngine(EngineName.DOCKER, allow_cpu=True)._gpu(Variant.GPU) is False
+    monkeypatch.setattr(client, "host_has_gpu", lambda: True)
+    assert OciEngine(EngineName.DOCKER)._gpu(Variant.GPU) is True
+    assert OciEngine(EngineName.DOCKER)._gpu(Variant.CPU) is False

@@ -1,0 +1,138 @@
+"""The two marks in a run's output: taken out wherever chunks are cut, and never forged."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import threading
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from posebowl.engines.handshake import Gate
+
+NOISE = st.lists(
+    st.sampled_from(
+        [b"\x1e", b"ready ", b"end ", b"\n", b"go", b"text", b"\x1eend ", b"\x1eready "]
+    )
+    | st.binary(max_size=6),
+    max_size=12,
+).map(b"".join)
+CUTS = st.lists(st.integers(0, 400), max_size=10)
+
+
+def cut(stream: bytes, cuts: list[int]) -> list[bytes]:
+    edges = sorted({0, len(stream), *(at for at in cuts if at < len(stream))})
+    return [stream[a:b] for a, b in itertools.pairwise(edges)]
+
+
+def token(gate: Gate) -> str:
+    """Return the second secret, as process 1 learns it."""
+    pipe = io.BytesIO()
+    gate.open(pipe)
+    words = pipe.getvalue().decode().split()
+    assert words[0] == "go"
+    return words[1] if len(words) > 1 else ""
+
+
+def ready(gate: Gate) -> bytes:
+    return b"\x1eready %s\n" % gate.nonce.encode()
+
+
+@given(NOISE, NOISE, NOISE, CUTS)
+def test_both_marks_go_and_all_else_stays(
+    before: bytes, during: bytes, after: bytes, cuts: list[int]
+) -> None:
+    gate = Gate(holds_end=True)
+    end = b"\x1eend %s\n" % token(gate).encode()
+    stream = before + ready(gate) + during + end + after
+    passed = b"".join(gate.feed(chunk) for chunk in cut(stream, cuts)) + gate.finish()
+    assert passed == before + during + after
+    assert gate.wait_ready()
+    assert gate.wait_end(0)
+    assert gate.early == before
+
+
+@given(NOISE, NOISE, CUTS)
+def test_without_a_second_gate_nothing_after_the_first_is_touched(
+    before: bytes, during: bytes, cuts: list[int]
+) -> None:
+    gate = Gate()
+    assert token(gate) == ""
+    stream = before + ready(gate) + during + b"\x1eend \n" + ready(gate)
+    passed = b"".join(gate.feed(chunk) for chunk in cut(stream, cuts)) + gate.finish()
+    assert passed == before + during + b"\x1eend \n" + ready(gate)
+
+
+@given(NOISE, CUTS)
+def test_the_end_of_the_stream_before_the_gate(noise: bytes, cuts: list[int]) -> None:
+    gate = Gate(holds_end=True)
+    assert b"".join(gate.feed(chunk) for chunk in cut(noise, cuts)) == b""
+    assert gate.finish() == b""
+    assert not gate.wait_ready()
+    assert gate.early == noise
+
+
+@given(st.lists(st.sampled_from([b"\x1eend ", b"\x1e", b"0f" * 16, b"\n", b"x"]), max_size=9), CUTS)
+def test_a_forged_mark_is_text(pieces: list[bytes], cuts: list[int]) -> None:
+    gate = Gate(holds_end=True)
+    gate.feed(ready(gate))
+    forged = b"".join(pieces) + b"\x1eend %s\n" % Gate(holds_end=True).nonce.encode()
+    passed = b"".join(gate.feed(chunk) for chunk in cut(forged, cuts)) + gate.finish()
+    assert passed == forged
+    assert not gate._ended
+
+
+def test_secrets_differ_from_run_to_run_and_from_each_other() -> None:
+    gates = [Gate(holds_end=True) for _ in range(8)]
+    secrets = {gate.nonce for gate in gates} | {token(gate) for gate in gates}
+    assert len(secrets) == 16
+    assert all(len(secret) == 32 for secret in secrets)
+
+
+def test_what_comes_before_the_gate_is_kept_within_bounds() -> None:
+    gate = Gate()
+    for _ in range(40):
+        gate.feed(b"x" * 10_000)
+        assert len(gate.early) <= 64 << 10
+    assert gate.feed(ready(gate) + b"main").endswith(b"xmain")
+    assert gate.wait_ready()
+
+
+def test_text_is_held_back_no_longer_than_a_mark_may_begin_in_it() -> None:
+    gate = Gate(holds_end=True)
+    gate.feed(ready(gate))
+    assert gate.feed(b"a line\n") == b"a line\n"
+    assert gate.feed(b"half a mark \x1een") == b"half a mark "
+    assert gate.feed(b"ding\n") == b"\x1eending\n"
+
+
+def test_waiting_ends_with_the_stream() -> None:
+    gate = Gate(holds_end=True)
+    seen: list[bool] = []
+    waiter = threading.Thread(target=lambda: seen.append(gate.wait_ready()))
+    waiter.start()
+    gate.feed(ready(gate))
+    waiter.join()
+    assert seen == [True]
+    assert not gate.wait_end(0)
+    gate.finish()
+    assert gate.wait_end(0)
+
+
+def test_an_answer_to_a_dead_process_is_no_error() -> None:
+    class Broken(io.BytesIO):
+        def write(self, _: object) -> int:
+            raise BrokenPipeError
+
+    gate = Gate()
+    pipe = Broken()
+    gate.open(pipe)
+    gate.release(pipe)
+    assert pipe.getvalue() == b""
+
+
+def test_release_says_one_line() -> None:
+    pipe = io.BytesIO()
+    Gate(holds_end=True).release(pipe)
+    assert pipe.getvalue() == b"\n"

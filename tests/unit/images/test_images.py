@@ -1,0 +1,309 @@
+"""Images: what they are made from, what they are called, what a build is told."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from posebowl import paths
+from posebowl.challenge import EngineName, Variant
+from posebowl.engines.oci import image
+from posebowl.engines.oci.image import Image
+from posebowl.errors import UsageError
+from posebowl.images import build_secrets, builder, debian_base, registry
+from posebowl.images.build_secrets import Secret
+from posebowl.images.builder import Built
+from posebowl.images.debian_base import Source
+
+
+def _image(**labels: str) -> Image:
+    made = {
+        image.VARIANT_LABEL: "cpu",
+        image.LOCK_LABEL: image.lock_hash(),
+        image.RECIPE_LABEL: image.recipe_hash(),
+        **labels,
+    }
+    return Image(name="posebowl-runtime:cpu", id="abc", bytes=1, layers=(), labels=made)
+
+
+def test_a_current_image_is_current() -> None:
+    assert image.stale(_image(), Variant.CPU) == ""
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ({image.LOCK_LABEL: "0" * 64}, "another uv.lock (000000000000, now"),
+        ({image.LOCK_LABEL: ""}, "another uv.lock (none"),
+        ({image.RECIPE_LABEL: "x"}, "runtime/ have changed"),
+        ({image.VARIANT_LABEL: "gpu"}, "the gpu variant, not cpu"),
+        ({image.VARIANT_LABEL: ""}, "unlabelled"),
+    ],
+)
+def test_a_stale_image_is_never_silently_used(labels: dict[str, str], words: str) -> None:
+    assert words in image.stale(_image(**labels), Variant.CPU)
+
+
+def test_the_recipe_is_all_that_the_dockerfile_takes() -> None:
+    text = (paths.RUNTIME / "Dockerfile").read_text()
+    taken = set(re.findall(r"runtime/([\w.-]+)", text)) - {"Dockerfile"}
+    assert taken | {"Dockerfile"} == set(image.RECIPE)
+    allowed = (paths.RUNTIME / "Dockerfile.dockerignore").read_text().splitlines()
+    kept = {line[1:] for line in allowed if line.startswith("!")}
+    assert "*" in allowed
+    assert kept == {f"runtime/{name}" for name in taken} | {"pyproject.toml", "uv.lock"}
+
+
+def test_the_recipe_hash_follows_its_files(tmp_path: Path) -> None:
+    for name in image.RECIPE:
+        (tmp_path / name).write_bytes((paths.RUNTIME / name).read_bytes())
+    assert image.recipe_hash(tmp_path) == image.recipe_hash()
+    (tmp_path / "apt.txt").write_text("curl\n")
+    assert image.recipe_hash(tmp_path) != image.recipe_hash()
+
+
+def test_uv_in_the_image_is_one_that_the_project_takes() -> None:
+    found = re.search(r"ARG UV_VERSION=(\d+)\.(\d+)", (paths.RUNTIME / "Dockerfile").read_text())
+    wanted = tomllib.loads((paths.ROOT / "pyproject.toml").read_text())["tool"]["uv"]
+    least = re.fullmatch(r">=(\d+)\.(\d+)", wanted["required-version"])
+    assert found is not None
+    assert least is not None
+    assert tuple(map(int, found.groups())) >= tuple(map(int, least.groups()))
+
+
+def test_what_the_cpu_image_leaves_out_is_in_the_lock() -> None:
+    lines = (paths.RUNTIME / "cpu-without.txt").read_text().splitlines()
+    left_out = {line for line in lines if line and not line.startswith("#")}
+    locked = {package["name"] for package in tomllib.loads(paths.LOCK.read_text())["package"]}
+    assert left_out <= locked
+    assert not {"nvidia-cuda-runtime", "nvidia-cuda-cupti"} & left_out
+
+
+def test_build_argv_of_docker() -> None:
+    words = builder.build_argv(
+        Variant.CPU,
+        [Secret(id="ca", path=Path("/ca.pem"))],
+        base_image="posebowl-base:bookworm",
+        no_cache=True,
+        network="host",
+        labels={"b": "2", "a": "1"},
+        podman=False,
+        buildx=False,
+    )
+    assert words == [
+        *("build", "--file", "runtime/Dockerfile", "--tag", "posebowl-runtime:cpu"),
+        *("--build-arg", "VARIANT=cpu", "--network", "host"),
+        *("--build-arg", "BASE_IMAGE=posebowl-base:bookworm"),
+        *("--label", "a=1", "--label", "b=2", "--secret", "id=ca,src=/ca.pem", "--no-cache", "."),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("podman", "buildx", "network", "expected", "missing"),
+    [
+        (True, False, "host", "--layers --ignorefile runtime/Dockerfile.dockerignore", "--load"),
+        (False, True, "host", "--load --allow network.host", "--layers"),
+        (False, True, "default", "--load", "--allow"),
+    ],
+)
+def test_build_argv_of_the_others(
+    podman: bool, buildx: bool, network: str, expected: str, missing: str
+) -> None:
+    words = builder.build_argv(
+        Variant.GPU,
+        [],
+        base_image="",
+        no_cache=False,
+        network=network,
+        labels={},
+        podman=podman,
+        buildx=buildx,
+    )
+    assert expected in " ".join(words)
+    assert missing not in words
+    assert not any(word.startswith("BASE_IMAGE") for word in words)
+
+
+def _built(name: str, engine: EngineName, size: int) -> Built:
+    return Built(
+        name=name,
+        id="x",
+        engine=engine,
+        bytes=size,
+        seconds=61.4,
+        shared_bytes=1 << 30,
+        lock="f" * 64,
+    )
+
+
+def test_the_table_of_sizes_keeps_the_other_rows() -> None:
+    text = ""
+    for name, engine, size in [
+        ("posebowl-runtime:gpu", EngineName.DOCKER, 9 << 30),
+        ("posebowl-runtime:cpu", EngineName.DOCKER, 5 << 30),
+        ("posebowl-runtime:cpu", EngineName.PODMAN, 5 << 30),
+        ("posebowl-runtime:cpu", EngineName.DOCKER, 4 << 30),
+    ]:
+        text = builder.table(text, _built(name, engine, size))
+    rows = [line for line in text.splitlines() if line.startswith("| posebowl")]
+    assert [row.split(" | ")[:3] for row in rows] == [
+        ["| posebowl-runtime:cpu", "docker", "4.0 GiB"],
+        ["| posebowl-runtime:cpu", "podman", "5.0 GiB"],
+        ["| posebowl-runtime:gpu", "docker", "9.0 GiB"],
+    ]
+    assert "1.0 GiB of it shared" in builder.describe(_built("x", EngineName.DOCKER, 1))
+
+
+def test_settings_of_the_host_that_hold_in_a_build() -> None:
+    environ = {
+        "UV_INDEX_MINE_PASSWORD": "it's",
+        "UV_DEFAULT_INDEX": "https://example.org/simple",
+        "https_proxy": "http://proxy.example.org:3128",
+        "UV_CACHE_DIR": "/somewhere",
+        "PIP_CERT": "/ca.pem",
+        "PIP_FIND_LINKS": "/wheels",
+        "HOME": "/home/me",
+    }
+    text = build_secrets.exports(environ)
+    names = [line.split("=")[0] for line in text.splitlines()]
+    assert names == [
+        "export UV_DEFAULT_INDEX",
+        "export UV_INDEX_MINE_PASSWORD",
+        "export https_proxy",
+    ]
+    script = text + 'printf %s "$UV_INDEX_MINE_PASSWORD"'
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "it's"
+
+
+@given(st.text(st.characters(exclude_characters="\0", codec="utf-8")))
+def test_no_value_can_become_a_command(value: str) -> None:
+    text = build_secrets.exports({"UV_INDEX_URL": value})
+    script = text + 'printf %s "$UV_INDEX_URL"'
+    done = subprocess.run(["sh", "-c", script], capture_output=True, check=True)
+    assert done.stdout == value.encode()
+
+
+def test_secrets_are_files_that_only_this_user_reads_and_that_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = tmp_path / "ca.pem"
+    bundle.write_text("x")
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "https://me:secret@example.org/simple")
+    with build_secrets.secrets(bundle) as found:
+        by_id = {secret.id: secret.path for secret in found}
+        assert by_id["ca"] == bundle
+        assert "secret" in by_id["env"].read_text()
+        if os.name == "posix":
+            assert stat.S_IMODE(by_id["env"].stat().st_mode) == 0o600
+    assert not by_id["env"].exists()
+    assert bundle.exists()
+
+
+def test_the_bundle_is_the_one_asked_for_or_the_environments(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.touch()
+    other.touch()
+    assert build_secrets.find_bundle(one, {"SSL_CERT_FILE": str(other)}) == one.resolve()
+    assert build_secrets.find_bundle(None, {"SSL_CERT_FILE": str(other)}) == other.resolve()
+    assert build_secrets.find_bundle(None, {"SSL_CERT_FILE": str(tmp_path / "gone")}) is None
+    assert build_secrets.find_bundle(None, {}) is None
+    with pytest.raises(UsageError, match="There is no file"):
+        build_secrets.find_bundle(tmp_path / "gone", {})
+
+
+SOURCES = """\
+https://mirror.example.org/debian/ bookworm main
+https://mirror.example.org/debian/ bookworm main
+https://mirror.example.org/debian/ bookworm-updates main
+https://me:secret@example.org/debian-security/ bookworm-security main
+https://mirror.example.org/debian/ bookworm contrib
+https://example.org/cloud/ cloud-bookworm main
+"""
+
+
+def test_the_base_gets_its_packages_where_the_host_does() -> None:
+    found = debian_base.parse_sources(SOURCES)
+    assert found == [
+        Source(uri="https://mirror.example.org/debian/", suite="bookworm"),
+        Source(uri="https://mirror.example.org/debian/", suite="bookworm-updates"),
+    ]
+    assert debian_base.mirror_of(found) == "https://mirror.example.org/debian/"
+    root = Path("/r")
+    assert debian_base.bootstrap_argv(root, debian_base.mirror_of(found)) == [
+        *("debootstrap", "--variant=minbase", "bookworm", "/r", debian_base.mirror_of(found)),
+    ]
+    assert debian_base.bootstrap_argv(root, "")[-1] == "/r"
+
+
+def test_the_base_is_tidied(tmp_path: Path) -> None:
+    kept, gone = tmp_path / "usr/share/zoneinfo/UTC", tmp_path / "usr/share/doc/x/copyright"
+    for path in (kept, gone, tmp_path / "etc/hostname"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("this machine")
+    debian_base.tidy(tmp_path)
+    assert kept.exists()
+    assert not gone.parent.exists()
+    assert (tmp_path / "usr/share/doc").is_dir()
+    assert (tmp_path / "etc/hostname").read_text() == ""
+
+
+def test_the_tests_of_packages_tell_programs_how_they_ended(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_bytes((paths.RUNTIME / "tests" / "conftest.py").read_bytes())
+    (tmp_path / "test_some.py").write_text(
+        "import pytest\n"
+        "@pytest.fixture\n"
+        "def broken():\n    yield\n    raise ValueError\n"
+        "def test_good(variant): assert variant == 'cpu'\n"
+        "def test_bad(): assert not 1\n"
+        "def test_left_out(): pytest.skip()\n"
+        "def test_ends_badly(broken): pass\n"
+    )
+    result = tmp_path / "result.json"
+    argv = [sys.executable, "-m", "pytest", "-q", "--rootdir", str(tmp_path), str(tmp_path)]
+    argv += ["--variant", "cpu", "--result", str(result)]
+    assert subprocess.run(argv, capture_output=True, cwd=tmp_path, check=False).returncode == 1
+    found = json.loads(result.read_text())
+    assert found["packages"]["pytest"] == pytest.__version__
+    assert {name.partition("::")[2]: ended for name, ended in found["tests"].items()} == {
+        "test_good": "passed",
+        "test_bad": "failed",
+        "test_left_out": "skipped",
+        "test_ends_badly": "failed",
+    }
+
+
+def test_a_registry_is_required() -> None:
+    assert registry.required("localhost:5000") == "localhost:5000"
+    with pytest.raises(UsageError, match="No registry") as caught:
+        registry.required(None)
+    assert "POSEBOWL_REGISTRY" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("engine", "place", "plain"),
+    [
+        (EngineName.PODMAN, "127.0.0.1:5000", True),
+        (EngineName.PODMAN, "localhost:5000/team", True),
+        (EngineName.PODMAN, "registry.example.org", False),
+        (EngineName.PODMAN, "localhost.example.org", False),
+        (EngineName.DOCKER, "127.0.0.1:5000", False),
+    ],
+)
+def test_only_this_machines_registry_may_speak_plain_http(
+    engine: EngineName, place: str, plain: bool
+) -> None:
+    remote = registry.remote_name(place, Variant.CPU, "a" * 64)
+    assert remote == f"{place}/posebowl-runtime:cpu-{'a' * 16}"
+    words = registry.transfer_argv("push", engine, remote)
+    assert words == ["push", *(["--tls-verify=false"] if plain else []), remote]

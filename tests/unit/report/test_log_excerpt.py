@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from posebowl.report.log_excerpt import read_log, signal_name
+from posebowl.util.text import clean, shorten
+from posebowl.util.units import duration, quantity
+
+TRACEBACK = b"""loading
+Traceback (most recent call last):
+  File "main.py", line 3, in <module>
+    import nothing
+ModuleNotFoundError: No module named 'nothing'
+bye
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("two\tcells\nnext", "two\tcells\nnext"),
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("a\u2028b", "a\\u2028b"),
+        ("a\u202eb", "a\\u202eb"),
+        ("a\x00b", "a\\x00b"),
+        ("\ud800", "\\ud800"),
+        ("Größe ✓ 宇宙", "Größe ✓ 宇宙"),
+    ],
+)
+def test_clean(text: str, shown: str) -> None:
+    assert clean(text) == shown
+
+
+@given(st.text(st.characters(codec=None)))
+def test_clean_text_prints_and_can_be_written(text: str) -> None:
+    shown = clean(text)
+    assert all(c.isprintable() or c in "\t\n" for c in shown)
+    shown.encode()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0.0, "0 s"),
+        (0.118, "0.12 s"),
+        (3.04, "3.0 s"),
+        (38.2, "38 s"),
+        (60, "1 min"),
+        (725, "12 min 5 s"),
+        (6300, "1 h 45 min"),
+        (7200, "2 h"),
+        (float("nan"), "unknown"),
+        (float("inf"), "unknown"),
+    ],
+)
+def test_duration(seconds: float, shown: str) -> None:
+    assert duration(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "shown"),
+    [
+        (90, "s", "1 min 30 s"),
+        (4 << 30, "bytes", "4.0 GiB"),
+        (2.38, "cores", "2.4 cores"),
+        (3.0, "cores", "3 cores"),
+        (0.356, "cores", "0.36 cores"),
+        (128, "cores", "128 cores"),
+        (7, "things", "7 things"),
+        (float("nan"), "bytes", "unknown"),
+    ],
+)
+def test_quantity(value: float, unit: str, shown: str) -> None:
+    assert quantity(value, unit) == shown
+
+
+def test_shorten() -> None:
+    assert shorten("abc", 3) == "abc"
+    assert shorten("abcd", 3) == "ab…"
+    assert shorten(17) == "17"
+
+
+def test_signal_name() -> None:
+    assert signal_name(11) == "SIGSEGV"
+    assert signal_name(77) == "signal 77"
+
+
+def log_of(tmp_path: Path, data: bytes) -> Path:
+    path = tmp_path / "log.txt"
+    path.write_bytes(data)
+    return path
+
+
+def test_the_exception_of_a_traceback_is_the_first_error(tmp_path: Path) -> None:
+    log = read_log(log_of(tmp_path, TRACEBACK), failed=True)
+    assert log.first_error == "ModuleNotFoundError: No module named 'nothing'"
+    assert [line.text for line in log.lines if line.suspect] == [
+        "Traceback (most recent call last):",
+        "ModuleNotFoundError: No module named 'nothing'",
+    ]
+    assert not log.cut
+
+
+def test_a_shell_error_is_found(tmp_path: Path) -> None:
+    log = read_log(log_of(tmp_path, b"start\nmain.sh: 3: pyhton: not found\n"), failed=True)
+    assert log.first_error == "main.sh: 3: pyhton: not found"
+
+
+def test_a_traceback_without_end_is_its_own_sign(tmp_path: Path) -> None:
+    log = read_log(log_of(tmp_path, b"Traceback (most recent call last):\n  File"), failed=True)
+    assert log.first_error == "Traceback (most recent call last):"
+
+
+def test_a_run_that_passed_has_no_errors(tmp_path: Path) -> None:
+    log = read_log(log_of(tmp_path, b"0 errors\n"), failed=False)
+    assert log.first_error == ""
+    assert [(line.text, line.suspect) for line in log.lines] == [("0 errors", False)]
+
+
+def test_only_the_end_of_a_long_log_is_kept(tmp_path: Path) -> None:
+    log = read_log(log_of(tmp_path, b"".join(b"line %d\n" % i for i in range(5000))), failed=False)
+    assert len(log.lines) == 200
+    assert log.lines[-1].text == "line 4999"
+    assert log.cut
+
+
+def test_a_line_without_end_is_shortened(tmp_path: Path) -> None:
+    log = read_log(log_of(tmp_path, b"error " + b"x" * 3_000_000), failed=True)
+    assert sum(len(line.text) for line in log.lines) <= 1000
+    assert len(log.first_error) <= 400
+    assert log.first_error.startswith("error xxx")
+    assert log.cut
+
+
+def test_no_log_is_an_empty_log(tmp_path: Path) -> None:
+    assert read_log(tmp_path / "absent", failed=True).lines == ()
+    assert read_log(log_of(tmp_path, b""), failed=True).lines == ()
+
+
+def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    assert read_log(tmp_path / "fifo", failed=True).lines == ()

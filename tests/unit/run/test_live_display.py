@@ -1,0 +1,109 @@
+"""What is seen of a run while it goes on."""
+
+from __future__ import annotations
+
+import io
+import re
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+from rich.progress import Progress
+
+from posebowl.challenge import Limits
+from posebowl.engines.base import Sample
+from posebowl.run import live_display
+from posebowl.run.live_display import Display
+
+LIMITS = Limits(wall_time_s=600, memory_bytes=4 << 30, cpus=3)
+
+
+def sample(elapsed_s: float = 1.0, cpu_s: float = 1.0, images: int = 0) -> Sample:
+    return Sample(elapsed_s=elapsed_s, memory_bytes=1 << 30, cpu_s=cpu_s, images=images)
+
+
+def screen(*, terminal: bool = False) -> tuple[io.StringIO, Display]:
+    caught = io.StringIO()
+    console = Console(
+        file=caught,
+        force_terminal=terminal,
+        highlight=False,
+        emoji=False,
+        soft_wrap=True,
+        width=100,
+        _environ={"TERM": "xterm"},
+    )
+    return caught, Display(console)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Let time stand still, unless a test moves it."""
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(live_display, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
+
+
+def test_without_a_terminal_plain_lines_now_and_then(clock: SimpleNamespace) -> None:
+    caught, shown = screen()
+    with shown.watching(LIMITS, lambda: 500) as watch:
+        watch.note("environment: lean")
+        watch.line("120/500 images")
+        watch.sample(sample(1.0, 1.0))
+        clock.now += 31
+        watch.sample(sample(31.0, 61.0, 120))
+        watch.sample(sample(31.5, 62.0))
+    assert caught.getvalue().splitlines() == [
+        "environment: lean",
+        "│ 120/500 images",
+        "31 s of 10:00 · memory 1.0 GiB of 4.0 GiB · 0.0 of 3 cores · 120 of 500 images",
+    ]
+
+
+def test_cores_are_those_since_the_last_look() -> None:
+    panel = live_display._Panel(Console(file=io.StringIO()), LIMITS, lambda: 500)
+    assert "0.0 of 3 cores" in panel.status(sample(1.0, 1.0)).plain
+    assert "2.0 of 3 cores" in panel.status(sample(2.0, 3.0)).plain
+    assert "0.0 of 3 cores" in panel.status(sample(3.0, 2.0)).plain
+    assert "0.0 of 3 cores" in panel.status(sample(3.0, 4.0)).plain
+    assert "images" not in panel.status(sample(4.0, 4.0)).plain
+
+
+@pytest.mark.parametrize("text", ["[red]x[/]", "[/]", "a\\", ":smile:", "[/dim] x \\\\"])
+@pytest.mark.parametrize("terminal", [False, True])
+def test_lines_of_a_submission_are_no_markup(text: str, terminal: bool) -> None:
+    caught, shown = screen(terminal=terminal)
+    with shown.watching(LIMITS, lambda: 500) as watch:
+        watch.line(text)
+        watch.note(text)
+    lines = re.sub(r"\r|\x1b\[[0-9;?]*[a-zA-Z]", "", caught.getvalue()).split("\n")
+    assert [line for line in lines if line.strip()][:2] == [f"│ {text}", text]
+
+
+def test_a_terminal_has_one_live_line_below_the_log() -> None:
+    caught, shown = screen(terminal=True)
+    with shown.watching(LIMITS, lambda: 500) as watch:
+        watch.sample(sample())
+        watch.line("hello")
+    text = caught.getvalue()
+    assert "1.0 s of 10:00" in text
+    assert text.index("hello") < text.rindex("1.0 s of 10:00")
+
+
+def test_before_the_first_sample_another_bar_may_be_shown() -> None:
+    caught, shown = screen(terminal=True)
+    with shown.watching(LIMITS, lambda: 500) as watch:
+        with Progress(console=shown._console) as bar:
+            bar.add_task("checking photos", total=1)
+        watch.sample(sample())
+    text = caught.getvalue()
+    assert text.rindex("checking photos") < text.index("1.0 s of 10:00")
+
+
+def test_quiet_is_quiet() -> None:
+    caught = io.StringIO()
+    with Display(Console(file=caught), quiet=True).watching(LIMITS, lambda: 5) as watch:
+        watch.line("x")
+        watch.note("y")
+        watch.sample(sample())
+    assert caught.getvalue() == ""

@@ -1,0 +1,338 @@
+"""One run around a made-up engine: precedence, publishing, clearing, and every way to fail."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from posebowl import report
+from posebowl.challenge import LIMITS, Limit, Limits, Variant
+from posebowl.engines.base import Outcome, RunSpec, Stop, Watcher
+from posebowl.errors import (
+    BadArchiveError,
+    BusyError,
+    EngineError,
+    LimitUnenforcedError,
+    UsageError,
+    Verdict,
+)
+from posebowl.results import history, result
+from posebowl.results.result import Meter
+from posebowl.run import pipeline
+from posebowl.run.live_display import Display
+from posebowl.util.process import ProcessError
+from tests.conftest import IDS, write_table
+from tests.run_bench import OUTCOME, RESULTS, Bench, FakeEngine, valid
+
+
+@pytest.fixture
+def bench(tmp_path: Path, data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """Give a folder to run in."""
+    return Bench(tmp_path, data_folder, monkeypatch)
+
+
+def test_all_is_well(bench: Bench) -> None:
+    ended = bench.run(FakeEngine())
+    assert ended.verdict is Verdict.OK
+    assert (ended.fix, ended.warnings) == ("", ())
+    assert (ended.engine, ended.variant) == ("podman", "cpu")
+    assert bench.files() == RESULTS
+    assert (bench.out / "log.txt").read_text() == "hello\n"
+    assert ended.score is not None
+    assert (ended.score.mean_iou, ended.score.images) == (1.0, 6)
+    assert ended.timing is not None
+    assert (ended.timing.start_s, ended.timing.wall_s) == (0.1, 3.0)
+    assert ended.timing.images_per_second == 2.0
+    assert ended.meters["cpu"] == Meter(used=2.0, limit=3, unit="cores")
+    assert ended.meters["memory"].used == 100
+    assert ended.unenforced == {"cpus": "by affinity"}
+    assert ended.environment["lock"] == "abc"
+    assert ended.samples == OUTCOME.samples
+    assert ended.archive.keys() == {"path", "sha256", "bytes", "unpacked_bytes", "entries"}
+    assert ended.data == {
+        "root": str(bench.data),
+        "images": 6,
+        "labelled": True,
+        "demo": False,
+    }
+
+
+def test_what_the_engine_is_given(bench: Bench) -> None:
+    engine = FakeEngine()
+    limits = Limits(cpus=1)
+    waived = frozenset({Limit.MEMORY})
+    ended = bench.run(engine, limits=limits, variant=Variant.GPU, waived=waived)
+    (spec,) = engine.specs
+    assert spec.run_id == ended.run_id
+    assert spec.limits == limits
+    assert (spec.variant, spec.waived, spec.imports) == (Variant.GPU, waived, {"onnx"})
+    assert spec.archive.is_absolute()
+    assert spec.images == bench.data / "images"
+    for place in (spec.output, spec.scratch, spec.log):
+        assert place.resolve().is_relative_to(bench.out)
+    paths = [value for value in dataclasses.asdict(spec).values() if isinstance(value, Path)]
+    assert not any("label" in path.name for path in paths)
+    assert not any((bench.data / "train_labels.csv").is_relative_to(path) for path in paths)
+
+
+def test_folders_of_the_run_are_empty_when_it_begins(bench: Bench) -> None:
+    seen: list[list[Path]] = []
+    bench.run(FakeEngine(writes=lambda spec: seen.append([*spec.output.iterdir()])))
+    assert seen == [[]]
+
+
+@pytest.mark.parametrize(
+    ("ends", "verdict"),
+    [
+        (replace(OUTCOME, exit_code=7), Verdict.RUNTIME_ERROR),
+        (replace(OUTCOME, exit_code=139), Verdict.SIGNALED),
+        (replace(OUTCOME, exit_code=None, stopped_by=Stop.TIME), Verdict.TIME_LIMIT),
+        (replace(OUTCOME, exit_code=None, stopped_by=Stop.MEMORY), Verdict.MEMORY_LIMIT),
+        (replace(OUTCOME, exit_code=137, oom_kills=1), Verdict.MEMORY_LIMIT),
+        (replace(OUTCOME, stopped_by=Stop.OUTPUT), Verdict.OUTPUT_LIMIT),
+        (EngineError("x", why="y", fix="z"), Verdict.ENGINE_ERROR),
+        (LimitUnenforcedError("x", why="y", fix="z"), Verdict.LIMIT_UNENFORCED),
+        (BadArchiveError("x", why="y", fix="z"), Verdict.BAD_ARCHIVE),
+        (ProcessError("x", why="y", fix="z"), Verdict.ENGINE_ERROR),
+        (OSError(28, "No space left on device", "/disk"), Verdict.ENGINE_ERROR),
+        (KeyboardInterrupt(), Verdict.INTERRUPTED),
+    ],
+)
+def test_how_it_ends_is_the_verdict_and_its_predictions_do_not_count(
+    ends: Outcome | BaseException, verdict: Verdict, bench: Bench
+) -> None:
+    ended = bench.run(FakeEngine(ends=ends))
+    assert ended.verdict is verdict
+    assert ended.message
+    assert ended.score is None
+    assert ended.engine == "podman"
+    assert bench.files() == RESULTS - {"submission.csv"}
+    assert (ended.timing is None) is isinstance(ends, BaseException)
+    if "x y" in ended.message:
+        assert (ended.message, ended.fix) == ("x y", "z")
+    if isinstance(ends, OSError):
+        assert "No space left on device (/disk)" in ended.message
+
+
+def test_the_exit_code_and_the_signal_are_kept(bench: Bench) -> None:
+    ended = bench.run(FakeEngine(ends=replace(OUTCOME, exit_code=139)))
+    assert (ended.exit_code, ended.signal) == (139, 11)
+
+
+def test_advice_names_the_log_where_it_lies(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    failing = FakeEngine(ends=replace(OUTCOME, exit_code=7))
+    assert f" {bench.out / 'log.txt'}, " in bench.run(failing).fix
+    assert " log.txt, " in bench.run(failing, log_called=Path("log.txt")).fix
+    monkeypatch.chdir(bench.folder)
+    assert " out/log.txt, " in bench.run(failing).fix
+
+
+def link_to_a_secret(spec: RunSpec) -> None:
+    (spec.scratch / "secret").write_text("image_id,xmin,ymin,xmax,ymax\nsecret,0,0,1,1\n")
+    (spec.output / "submission.csv").symlink_to(spec.scratch / "secret")
+
+
+@pytest.mark.parametrize(
+    ("writes", "verdict"),
+    [
+        (lambda _: None, Verdict.BAD_OUTPUT),
+        (link_to_a_secret, Verdict.BAD_OUTPUT),
+        (lambda spec: (spec.output / "submission.csv").mkdir(), Verdict.BAD_OUTPUT),
+        (lambda spec: os.mkfifo(spec.output / "submission.csv"), Verdict.BAD_OUTPUT),
+        (lambda spec: (spec.output / "submission.csv").write_text(""), Verdict.INVALID_PREDICTIONS),
+        (
+            lambda spec: write_table(spec.output / "submission.csv", [(5, 0, 4, 0)] * 6),
+            Verdict.INVALID_PREDICTIONS,
+        ),
+    ],
+)
+def test_predictions_that_do_not_pass_are_not_published(
+    writes: Callable[[RunSpec], None], verdict: Verdict, bench: Bench
+) -> None:
+    bench.out.mkdir()
+    (bench.out / ".lock").touch()
+    (bench.out / "submission.csv").write_text("stale")
+    ended = bench.run(FakeEngine(writes=writes))
+    assert ended.verdict is verdict
+    assert "secret" not in (bench.out / "result.json").read_text()
+    assert bench.files() == RESULTS - {"submission.csv"}
+    assert ended.exit_code == 0
+
+
+def test_an_oversize_csv_is_not_read(bench: Bench) -> None:
+    limits = replace(LIMITS[Variant.CPU], predictions_bytes=10)
+    assert bench.run(FakeEngine(), limits=limits).verdict is Verdict.BAD_OUTPUT
+
+
+def test_a_csv_that_its_owner_closed_is_read_all_the_same(bench: Bench) -> None:
+    def closed(spec: RunSpec) -> None:
+        valid(spec)
+        (spec.output / "submission.csv").chmod(0)
+        spec.output.chmod(0)
+
+    assert bench.run(FakeEngine(writes=closed)).verdict is Verdict.OK
+
+
+def test_a_killed_child_is_a_warning(bench: Bench) -> None:
+    ended = bench.run(FakeEngine(ends=replace(OUTCOME, oom_kills=2)))
+    assert ended.verdict is Verdict.OK
+    assert len(ended.warnings) == 1
+    assert ended.oom_kills == 2
+
+
+def test_no_time_at_all_divides_nothing(bench: Bench) -> None:
+    ended = bench.run(FakeEngine(ends=replace(OUTCOME, wall_s=0.0)))
+    assert ended.timing is not None
+    assert ended.timing.images_per_second is None
+    assert ended.meters["cpu"].used == 0.0
+
+
+def test_a_bad_archive_starts_nothing(bench: Bench) -> None:
+    (bench.folder / "submission.zip").write_bytes(b"no zip")
+    engine = FakeEngine()
+    ended = bench.run(engine)
+    assert ended.verdict is Verdict.BAD_ARCHIVE
+    assert (ended.engine, ended.data, engine.specs) == ("", {}, [])
+    assert ended.archive == {"path": str(bench.folder / "submission.zip")}
+
+
+def test_broken_data_starts_nothing(bench: Bench) -> None:
+    empty = bench.folder / "data"
+    (empty / "images").mkdir(parents=True)
+    engine = FakeEngine()
+    assert bench.run(engine, data=empty).verdict is Verdict.BAD_DATA
+    assert engine.specs == []
+
+
+def with_a_broken_photo(bench: Bench) -> Path:
+    data = shutil.copytree(bench.data, bench.folder / "broken")
+    (data / "images" / f"{IDS[0]}.png").write_bytes(b"no photo")
+    return data
+
+
+@pytest.mark.parametrize("ends", [OUTCOME, EngineError("It fails as well.")])
+def test_a_broken_photo_is_found_before_main_sh_starts(
+    ends: Outcome | EngineError, bench: Bench
+) -> None:
+    engine = FakeEngine(ends=ends)
+    ended = bench.run(engine, data=with_a_broken_photo(bench))
+    assert (ended.verdict, engine.specs) == (Verdict.BAD_DATA, [])
+    assert "broken PNG" in ended.message
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_what_is_wrong_with_the_data_is_said_before_what_is_wrong_with_the_engine(
+    broken: bool, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = FakeEngine()
+
+    def refuse(_spec: RunSpec, _watch: Watcher) -> None:
+        raise EngineError("There is no image.")
+
+    monkeypatch.setattr(engine, "prepare", refuse)
+    ended = bench.run(engine, data=with_a_broken_photo(bench) if broken else bench.data)
+    assert ended.verdict is (Verdict.BAD_DATA if broken else Verdict.ENGINE_ERROR)
+    assert ended.data.get("images") == (None if broken else 6)
+
+
+def test_earlier_results_go_and_nothing_else(bench: Bench) -> None:
+    bench.out.mkdir()
+    for name in (*RESULTS, ".lock", "submission.zip", "mine.txt", ".run"):
+        (bench.out / name).write_text("old")
+    (bench.out / "notes").mkdir()
+    (bench.out / ".run-20261125-120000-0a1b2c" / "deep").mkdir(parents=True)
+    (bench.folder / "submission.zip").write_bytes(b"no zip")
+    bench.run(FakeEngine())
+    kept = {"submission.zip", "mine.txt", ".run", "notes"}
+    assert bench.files() == kept | {"result.json", "report.html"}
+    assert (bench.out / "submission.zip").read_text() == "old"
+    assert (bench.out / "result.json").read_text() != "old"
+
+
+def test_files_that_no_run_made_stay(bench: Bench) -> None:
+    bench.out.mkdir()
+    (bench.out / "submission.csv").write_text("mine")
+    with pytest.raises(UsageError, match=r"submission\.csv, which no run put there") as caught:
+        bench.run(FakeEngine())
+    assert "--out" in caught.value.fix
+    assert (bench.out / "submission.csv").read_text() == "mine"
+    assert [path.name for path in bench.out.iterdir()] == ["submission.csv"]
+
+
+def test_two_runs_at_once(bench: Bench) -> None:
+    bench.out.mkdir()
+    (bench.out / "submission.csv").write_text("of the other run")
+    holding: AbstractContextManager[object] = FileLock(bench.out / ".lock")
+    with holding, pytest.raises(BusyError, match="Another run is at work"):
+        pipeline.run(bench.request(), Display(quiet=True))
+    assert bench.files() == {"submission.csv"}
+
+
+def test_a_full_disk_gives_up_all_but_the_verdict(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(report, "write", full)
+    ended = bench.run(FakeEngine())
+    assert ended.verdict is Verdict.ENGINE_ERROR
+    assert "No space left" in ended.message
+    assert bench.files() == {"result.json"}
+
+
+def test_each_run_is_kept_with_its_predictions(bench: Bench) -> None:
+    passed = bench.run(FakeEngine())
+    failed = bench.run(FakeEngine(ends=EngineError("It failed.")))
+    kept, broken = history.runs(bench.out)
+    assert [item.result for item in kept] == [failed, passed]
+    assert broken == []
+    assert kept[0].images() is None
+    images = kept[1].images()
+    assert images is not None
+    assert images.height == len(IDS)
+    assert images["iou"].mean() == pytest.approx(passed.score.mean_iou if passed.score else None)
+    assert (kept[1].folder / "report.html").is_file()
+
+
+def test_a_history_that_cannot_be_written_is_a_warning(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(history, "keep", full)
+    ended = bench.run(FakeEngine())
+    assert ended.verdict is Verdict.OK
+    assert ended.warnings[-1:] == ("The run is not in the history: No space left on device.",)
+    assert result.read(bench.out / "result.json") == ended
+    assert bench.files() == RESULTS
+
+
+def test_not_even_the_verdict_can_be_written(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(result, "write", full)
+    with pytest.raises(EngineError, match="No space left"):
+        bench.run(FakeEngine())
+    assert bench.files() == set()
+
+
+def test_a_mistake_of_ours_leaves_nothing_half_done(bench: Bench) -> None:
+    with pytest.raises(ZeroDivisionError):
+        bench.run(FakeEngine(ends=ZeroDivisionError()))
+    assert bench.files() == set()
+
+
+def test_runs_have_names_of_their_own(bench: Bench) -> None:
+    names = {bench.run(FakeEngine()).run_id for _ in range(3)}
+    assert len(names) == 3

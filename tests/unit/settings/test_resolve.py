@@ -1,0 +1,221 @@
+"""Where settings come from, and what is said of those that are none."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from posebowl import paths
+from posebowl.challenge import LIMITS, EngineName, Limit, Variant
+from posebowl.errors import UsageError
+from posebowl.settings import resolve
+from posebowl.settings.resolve import Origin
+from posebowl.settings.schema import MOST_RUNS, PREFIX, SETTINGS
+
+
+@pytest.fixture(autouse=True)
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Look for the table in a file of the test, and forget the settings of whoever tests."""
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(resolve, "FILE", tmp_path / "pyproject.toml")
+    return tmp_path / "pyproject.toml"
+
+
+def refusal(**given: str) -> UsageError:
+    with pytest.raises(UsageError) as caught:
+        resolve.load(**given)
+    return caught.value
+
+
+@pytest.mark.parametrize("text", [None, "", "[tool.other]\nx = 1\n", "[tool.posebowl]\n"])
+def test_defaults(file: Path, text: str | None) -> None:
+    if text is not None:
+        file.write_text(text)
+    settings = resolve.load()
+    assert settings.engine is None
+    assert settings.variant is Variant.CPU
+    assert settings.limits == LIMITS[Variant.CPU]
+    assert settings.submission == paths.SUBMISSION
+    assert settings.archive == paths.SUBMISSION / "submission.zip"
+    assert (settings.data, settings.registry, settings.full) == (None, None, False)
+    assert settings.waive == frozenset()
+    assert {found.origin for found in resolve.explain()} == {Origin.DEFAULT}
+
+
+def test_every_setting_can_be_given_in_all_three_ways(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, setting in SETTINGS.items():
+        text = setting.kind.example
+        file.write_text(f"[tool.posebowl]\n{name} = {setting.kind.literal(text)}\n")
+        by_table = getattr(resolve.load(), name)
+        file.write_text("")
+        by_flag = getattr(resolve.load(**{name: text}), name)
+        monkeypatch.setenv(setting.variable, text)
+        by_variable = getattr(resolve.load(), name)
+        monkeypatch.delenv(setting.variable)
+        assert by_flag == by_variable == by_table, name
+        assert by_flag is not None, name
+
+
+def test_flags_win_over_variables_and_these_over_the_table(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text('[tool.posebowl]\ncpus = 1\nmemory = "1g"\ntime_limit = 60\n')
+    monkeypatch.setenv("POSEBOWL_CPUS", "2")
+    monkeypatch.setenv("POSEBOWL_MEMORY", "2g")
+    limits = resolve.load(cpus="4").limits
+    assert (limits.cpus, limits.memory_bytes, limits.wall_time_s) == (4, 2 << 30, 60)
+    found = {item.setting.name: item for item in resolve.explain(cpus="4")}
+    assert (found["cpus"].origin, found["cpus"].place) == (Origin.FLAG, "--cpus")
+    assert (found["memory"].origin, found["memory"].place) == (
+        Origin.ENVIRONMENT,
+        "POSEBOWL_MEMORY",
+    )
+    assert found["time_limit"].origin is Origin.TABLE
+    assert str(file) in found["time_limit"].place
+    assert found["engine"].origin is Origin.DEFAULT
+
+
+def test_a_flag_that_was_not_typed_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSEBOWL_ENGINE", "podman")
+    monkeypatch.setenv("POSEBOWL_FULL", "yes")
+    settings = resolve.load(engine="", full=False, data=None)
+    assert settings.engine is EngineName.PODMAN
+    assert settings.full
+    assert resolve.load(engine="auto", full=True).engine is None
+
+
+def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSEBOWL_REGISTRY", "")
+    assert resolve.load().registry is None
+
+
+def test_limits_are_the_variant_s_unless_set() -> None:
+    assert resolve.load(variant="gpu").limits == LIMITS[Variant.GPU]
+    changed = resolve.load(time_limit="10m", memory="512m", cpus="1").limits
+    assert (changed.wall_time_s, changed.memory_bytes, changed.cpus) == (600, 512 << 20, 1)
+    assert changed.output_bytes == LIMITS[Variant.CPU].output_bytes
+
+
+def test_paths_of_the_table_start_at_its_file_and_others_where_one_is(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    file.write_text('[tool.posebowl]\ndata = "mine"\ncache = "~/c"\nsubmission = "/s"\n')
+    settings = resolve.load()
+    assert settings.data == tmp_path / "mine"
+    assert settings.cache == tmp_path / "home" / "c"
+    assert settings.submission == Path("/s")
+    monkeypatch.setenv("POSEBOWL_DATA", "theirs")
+    assert resolve.load().data == Path("theirs")
+    assert resolve.load(data="~/d").data == tmp_path / "home" / "d"
+
+
+def test_the_cache_is_the_user_s(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert resolve.load().cache == tmp_path / "xdg" / "posebowl"
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert resolve.load().cache == tmp_path / ".cache" / "posebowl"
+
+
+@pytest.mark.parametrize(
+    ("line", "what", "why", "fix"),
+    [
+        ("cpu = 3", "cpu in", "Did you mean cpus?", "Write cpus instead."),
+        ("zzzz = 3", "zzzz in", "No setting", "invoke config"),
+        ('cpus = "3"', '"3", a string', "a whole number", "Write cpus = 3"),
+        ("cpus = 2.5", '"2.5", a number', "a whole number", "Write cpus = 3"),
+        ("cpus = true", "is true", "a whole number", "Write cpus = 3"),
+        ("cpus = 0", 'is "0"', "1 or more", "Write cpus = 3"),
+        ("engine = 3", '"3", a whole number', "one of: auto, docker", 'Write engine = "docker"'),
+        ('engine = "podmann"', 'is "podmann"', "one of: auto", 'Write engine = "podman"'),
+        ('time_limit = "soon"', 'is "soon"', "a duration", 'Write time_limit = "10m"'),
+        ("memory = [1]", "an array", "a size", 'Write memory = "4g"'),
+        ('full = "yes"', "a string", "true or false", "Write full = true"),
+        ('waive = "memory"', "a string", "of: wall-time", 'Write waive = ["memory"]'),
+        ("waive = [1]", "an array", "of: wall-time", 'Write waive = ["memory", "cpus"]'),
+        ('waive = ["memory", "cpu"]', "memory,cpu", "of:", 'waive = ["memory", "cpus"]'),
+        ('registry = "https://x"', "https://x", "no https:// in front", "Write registry ="),
+        ('data = "a\\u0000b"', "data in", "a folder", "Write data ="),
+    ],
+)
+def test_wrong_lines_of_the_table(line: str, what: str, why: str, fix: str, file: Path) -> None:
+    file.write_text(f"[tool.posebowl]\n{line}\n")
+    error = refusal()
+    assert what in error.what
+    assert str(file) in error.what
+    assert why in error.why
+    assert fix in error.fix
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why", "fix"),
+    [
+        ("POSEBOWL_CPUS", "three", "a whole number", "Type: export POSEBOWL_CPUS=3"),
+        ("POSEBOWL_CPUS", "٣", "a whole number", "Type: export POSEBOWL_CPUS=3"),
+        ("POSEBOWL_ENGINE", "dokcer", "one of: auto", "Type: export POSEBOWL_ENGINE=docker"),
+        ("POSEBOWL_FULL", "maybe", "true or false", "Type: export POSEBOWL_FULL=true"),
+        ("POSEBOWL_WAIVE", "memory,cpu", "of:", "Type: export POSEBOWL_WAIVE=memory,cpus"),
+        ("POSEBOWL_MIRROR", "a b", "without spaces", "Type: export POSEBOWL_MIRROR="),
+        (
+            "POSEBOWL_CPU",
+            "3 4",
+            "Did you mean POSEBOWL_CPUS?",
+            "Type: unset POSEBOWL_CPU; export POSEBOWL_CPUS='3 4'",
+        ),
+        ("POSEBOWL_QQQQ", "1", "No setting", "Type: unset POSEBOWL_QQQQ"),
+    ],
+)
+def test_wrong_variables(
+    name: str, text: str, why: str, fix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, text)
+    error = refusal()
+    assert name in error.what
+    assert why in error.why
+    assert fix in error.fix
+
+
+@pytest.mark.parametrize(
+    ("flag", "text", "fix"),
+    [
+        ("time_limit", "soon", "Type: --time-limit 10m"),
+        ("memory", "0.1", "Type: --memory 4g"),
+        ("cpus", "-1", "Type: --cpus 3"),
+        ("cpus", "0", "Type: --cpus 3"),
+        ("variant", "gqu", "Type: --variant gpu"),
+    ],
+)
+def test_wrong_flags(flag: str, text: str, fix: str) -> None:
+    error = refusal(**{flag: text})
+    assert error.what == f'--{flag.replace("_", "-")} is "{text}".'
+    assert error.why.startswith("It takes ")
+    assert error.fix == fix
+
+
+@pytest.mark.parametrize("text", ["[tool.posebowl", "\xff", "[tool]\nposebowl = 3\n"])
+def test_files_that_hold_no_table(text: str, file: Path) -> None:
+    file.write_bytes(text.encode("latin-1"))
+    error = refusal()
+    assert str(file) in error.what
+    assert error.why
+    assert error.fix
+
+
+def test_as_many_runs_are_kept_as_the_history_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert resolve.load().history == MOST_RUNS
+    assert SETTINGS["history"].declared.unset == str(MOST_RUNS)
+    monkeypatch.setenv("POSEBOWL_HISTORY", "0")
+    assert resolve.load().history == 0
+    monkeypatch.setenv("POSEBOWL_HISTORY", "-1")
+    assert "0 for none" in refusal().why
+
+
+def test_lists_of_the_environment_are_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSEBOWL_WAIVE", "memory, wall-time,")
+    assert resolve.load().waive == {Limit.MEMORY, Limit.WALL_TIME}

@@ -1,0 +1,84 @@
+"""How values of settings are written, and what is none."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from posebowl.challenge import EngineName, Limit
+from posebowl.settings import types
+from posebowl.settings.types import Kind
+
+
+def every() -> list[tuple[str, Kind]]:
+    return [(name, kind) for name, kind in vars(types).items() if isinstance(kind, Kind)]
+
+
+@pytest.mark.parametrize(("name", "kind"), every())
+def test_examples_can_be_typed_and_written(name: str, kind: Kind) -> None:
+    read = kind.read(kind.example)
+    assert read is not None, name
+    written = tomllib.loads(f"x = {kind.literal(kind.example)}")["x"]
+    text = kind.text(written)
+    assert text is not None
+    assert kind.read(text) == read
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (types.WHOLE, "0"),
+        (types.WHOLE, "-1"),
+        (types.WHOLE, "1.5"),
+        (types.WHOLE, "\u0663"),
+        (types.TRUTH, "2"),
+        (types.ENGINE, "Docker"),
+        (types.VARIANT, ""),
+        (types.LIMITS, "memory,disk"),
+        (types.DURATION, "soon"),
+        (types.MEMORY, "0.1"),
+        (types.MEMORY, "15m"),
+        (types.FOLDER, "a\0b"),
+        (types.WORD, "a b"),
+        (types.WORD, "a\x1b"),
+        (types.REGISTRY, "https://registry.example"),
+        (types.REGISTRY, "a b"),
+        (types.REGISTRY, "registry.example/UPPER"),
+        (types.REGISTRY, "-x;"),
+    ],
+)
+def test_what_is_none(kind: Kind, text: str) -> None:
+    with pytest.raises(types.REFUSALS):
+        kind.read(text)
+
+
+def test_what_words_stand_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert types.ENGINE.read("auto") is None
+    assert types.ENGINE.read("podman") is EngineName.PODMAN
+    assert types.LIMITS.read(" memory, cpus ,") == {Limit.MEMORY, Limit.CPUS}
+    assert [types.TRUTH.read(word) for word in ("Yes", "1", "off")] == [True, True, False]
+    assert types.FOLDER.read("~/x") == tmp_path / "x"
+
+
+@pytest.mark.parametrize("text", ["localhost:5000", "registry.example/team/x", "[::1]:5000"])
+def test_registries(text: str) -> None:
+    assert types.REGISTRY.read(text) == text
+    assert types.REGISTRY.read(f" {text}/ ") == text
+
+
+VALUES = st.one_of(
+    st.booleans(), st.integers(), st.floats(), st.text(), st.lists(st.text() | st.integers())
+)
+
+
+@given(VALUES, st.sampled_from([kind for _, kind in every()]))
+def test_a_table_may_hold_anything(value: object, kind: Kind) -> None:
+    text = kind.text(value)
+    assert text is None or isinstance(text, str)
+    if isinstance(value, bool):
+        assert (text is not None) is (kind is types.TRUTH)

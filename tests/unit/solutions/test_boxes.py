@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from posebowl.training import solution_modules
+
+boxes = solution_modules.module("boxes")
+
+sides = st.integers(1, 3000)
+sizes = st.tuples(st.integers(1, 20), st.integers(1, 20)).map(lambda s: (32 * s[0], 32 * s[1]))
+edges = st.floats(-500, 4000)
+
+
+@given(photo=st.tuples(sides, sides), size=sizes, box=st.tuples(edges, edges, edges, edges))
+def test_letterbox_and_back_is_the_same_box(photo, size, box):
+    window = boxes.letterbox(photo, size)
+    there = window.to_input(np.array(box))
+    np.testing.assert_allclose(window.to_photo(there), box, rtol=1e-9, atol=1e-6)
+
+
+@given(photo=st.tuples(sides, sides), size=sizes)
+def test_letterbox_shows_the_whole_photo_inside_the_input(photo, size):
+    window = boxes.letterbox(photo, size)
+    xmin, ymin, xmax, ymax = window.to_input(np.array([0, 0, photo[1], photo[0]]))
+    assert (xmin, ymin) == pytest.approx((window.left, window.top))
+    assert (xmax - xmin, ymax - ymin) == pytest.approx((window.shown_width, window.shown_height))
+    assert xmin >= 0
+    assert ymin >= 0
+    assert xmax <= size[1] + 1e-9
+    assert ymax <= size[0] + 1e-9
+    assert window.shown_width == size[1] or window.shown_height == size[0]
+
+
+def test_a_photo_of_the_input_s_shape_has_no_padding():
+    window = boxes.letterbox((1024, 1280), (384, 480))
+    assert (window.left, window.top) == (0, 0)
+    assert (window.shown_width, window.shown_height) == (480, 384)
+    np.testing.assert_allclose(
+        window.to_input(np.array([1061, 946, 1109, 1024])), [397.875, 354.75, 415.875, 384]
+    )
+
+
+@given(
+    x=st.integers(0, 1279),
+    y=st.integers(0, 1023),
+    wide=st.integers(1, 1280),
+    high=st.integers(1, 1024),
+    fill=st.floats(0.2, 0.9),
+)
+def test_close_up_lies_in_the_photo_and_holds_the_box(x, y, wide, high, fill):
+    box = np.array([x, y, min(1280, x + wide), min(1024, y + high)], float)
+    window = boxes.close_up(box, (1024, 1280), (256, 320), fill=fill, enlarge=3.0)
+    assert window.x >= 0
+    assert window.y >= 0
+    assert window.x + window.width <= 1280
+    assert window.y + window.height <= 1024
+    shown = window.to_input(box)
+    assert shown.min() >= -1  # centred within a pixel
+    assert shown[2] <= 321
+    assert shown[3] <= 257
+    assert window.shown_width == 320 or window.shown_height == 256
+    assert window.width % 2 == window.height % 2 == 0  # quick to halve
+    np.testing.assert_allclose(window.to_photo(shown), box, atol=1e-6)
+
+
+def test_close_up_of_a_large_box_is_the_whole_photo():
+    box = np.array([100.0, 50, 1200, 900])
+    window = boxes.close_up(box, (1024, 1280), (256, 320), fill=0.5, enlarge=3.0)
+    assert window == boxes.letterbox((1024, 1280), (256, 320))
+
+
+def test_close_up_enlarges_no_more_than_told():
+    window = boxes.close_up(
+        np.array([600.0, 500, 604, 503]), (1024, 1280), (256, 320), fill=0.5, enlarge=2.0
+    )
+    assert (window.width, window.height) == (160, 128)
+
+
+@pytest.mark.parametrize(
+    ("box", "expected"),
+    [
+        ([10.4, 20.6, 30.5, 40.2], (10, 21, 30, 40)),
+        ([-5, -7, 2000, 3000], (0, 0, 1280, 1024)),
+        ([10, 10, 10.2, 30], None),
+        ([30, 10, 20, 40], None),
+        ([1300, 10, 1400, 40], None),
+        ([float("nan"), 0, 10, 10], None),
+        ([0, 0, float("inf"), 10], None),
+    ],
+)
+def test_to_pixels(box, expected):
+    assert boxes.to_pixels(np.array(box, float), (1024, 1280)) == expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ((0, 0, 10, 10), (0, 0, 10, 10), 1),
+        ((0, 0, 10, 10), (5, 0, 15, 10), 1 / 3),
+        ((0, 0, 10, 10), (10, 0, 20, 10), 0),
+        ((0, 0, 0, 0), (0, 0, 0, 0), 0),
+    ],
+)
+def test_iou(one, other, expected):
+    assert boxes.iou(np.array(one, float), np.array(other, float)) == pytest.approx(expected)

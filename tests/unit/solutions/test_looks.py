@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+
+pytest.importorskip("cv2", reason="needs the lean group: uv run --group lean pytest")
+
+from posebowl.training import solution_modules
+
+looks = solution_modules.module("looks")
+
+
+def brightest(inputs):
+    """See what a network would see of a white rectangle before black: its box, to the pixel."""
+    found = []
+    for shown in inputs:
+        rows, columns = np.nonzero(shown[..., 0] > 127)
+        if len(rows) == 0:
+            found.append([0, 0, 0, 0, 0.01])
+        else:
+            edges = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+            found.append([*edges, 0.9])
+    return np.array(found, np.float32)
+
+
+def photo_with(box):
+    photo = np.zeros((1024, 1280, 3), np.uint8)
+    photo[box[1] : box[3], box[0] : box[2]] = 255
+    return photo
+
+
+HOW = looks.Looks(first=(256, 320), second=(256, 320))
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        (601, 403, 622, 418),
+        (0, 0, 45, 33),
+        (1233, 998, 1280, 1024),
+        (301, 203, 777, 661),
+        (5, 100, 1270, 900),
+    ],
+)
+def test_the_second_look_is_closer_to_the_truth(box):
+    photo = photo_with(box)
+    [once] = looks.find([photo], brightest, looks.Looks(first=(256, 320), second=None))
+    [twice] = looks.find([photo], brightest, HOW)
+    error_once = np.abs(once.box - box).max()
+    error_twice = np.abs(twice.box - box).max()
+    assert error_once <= 4
+    assert error_twice <= max(error_once, 1.5)
+    if box[2] - box[0] < 100:  # shown larger than it is: right to the pixel
+        assert twice.pixels(photo) == box
+
+
+def test_many_photos_at_once_give_the_same_as_one_by_one():
+    photos = [photo_with((x, 300, x + 40, 350)) for x in (10, 500, 1200)]
+    photos.append(np.zeros((1024, 1280, 3), np.uint8))
+    photos.append(photo_with((100, 50, 1250, 1000)))
+    together = looks.find(photos, brightest, HOW)
+    alone = [looks.find([photo], brightest, HOW)[0] for photo in photos]
+    assert [found.pixels(photo) for found, photo in zip(together, photos, strict=True)] == [
+        found.pixels(photo) for found, photo in zip(alone, photos, strict=True)
+    ]
+    assert together[3].pixels(photos[3]) is None
+
+
+def test_a_glance_is_enough_where_the_network_is_sure():
+    seen = []
+
+    def network(inputs):
+        seen.append(inputs.shape[1:3])
+        return brightest(inputs)
+
+    how = looks.Looks(first=(384, 480), second=(256, 320), glance=(192, 256))
+    photo = photo_with((601, 403, 622, 418))
+    [found] = looks.find([photo], network, how)
+    assert found.pixels(photo) == (601, 403, 622, 418)
+    assert seen == [(192, 256), (256, 320)]
+
+
+def test_an_unsure_glance_is_followed_by_the_first_look():
+    """The more certain of the two counts; photos that need no first look get none."""
+    seen = []
+
+    def network(inputs):
+        seen.append((len(inputs), *inputs.shape[1:3]))
+        found = brightest(inputs)
+        if inputs.shape[1:3] == (192, 256):  # too small to be sure of the dim one
+            found[inputs.max(axis=(1, 2, 3)) < 255, :] = [0, 0, 5, 5, 0.1]
+        return found
+
+    how = looks.Looks(first=(384, 480), second=None, glance=(192, 256))
+    dim = photo_with((300, 200, 400, 300)) // 255 * 200
+    photos = [photo_with((601, 403, 700, 500)), dim, np.zeros((1024, 1280, 3), np.uint8)]
+    bright, second, none = looks.find(photos, network, how)
+    assert seen == [(3, 192, 256), (2, 384, 480)]
+    assert np.abs(bright.box - (601, 403, 700, 500)).max() <= 6
+    assert np.abs(second.box - (300, 200, 400, 300)).max() <= 3
+    assert none.score == pytest.approx(0.1)  # the first look was less certain still
+
+
+@pytest.mark.parametrize(
+    ("first", "glance"), [((320, 384), (224, 256)), ((512, 640), (352, 448)), ((32, 32), (32, 32))]
+)
+def test_a_glance_is_smaller_by_whole_strides(first, glance):
+    assert looks.glance_size(first) == glance
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 2000), (2000, 3), (10, 10)])
+def test_photos_of_any_shape(shape):
+    photo = np.full((*shape, 3), 255, np.uint8)
+    [found] = looks.find([photo], brightest, HOW)
+    assert found.pixels(photo) == (0, 0, shape[1], shape[0])
+
+
+@pytest.mark.parametrize(
+    ("second_box", "second_score", "takes_second"),
+    [
+        ((10, 10, 30, 30), 0.1, True),  # they agree: the closer look counts though less certain
+        ((80, 80, 90, 90), 0.1, False),  # it saw something else, and is less certain
+        ((80, 80, 90, 90), 0.9, True),
+    ],
+)
+def test_better(second_box, second_score, takes_second):
+    first = looks.Found(box=np.array([12, 12, 32, 32.0]), score=0.5)
+    second = looks.Found(box=np.array(second_box, float), score=second_score)
+    assert looks.better(first, second, HOW) is (second if takes_second else first)

@@ -1,0 +1,151 @@
+"""Loading the network, with real libraries: what is refused, and that all of them agree."""
+
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from posebowl import paths
+from posebowl.training import solution_modules
+
+pytest.importorskip("cv2", reason="needs the lean group: uv run --group lean pytest")
+onnxruntime = pytest.importorskip("onnxruntime", reason="needs the lean group")
+
+network = solution_modules.module("network")
+backend_gpu = solution_modules.module("backend_gpu")
+
+WEIGHTS = paths.SOLUTIONS / "benchmark" / "model.onnx"
+PHOTOS = np.random.default_rng(0).integers(0, 256, (5, 64, 96, 3), np.uint8)
+
+
+def load(weights=WEIGHTS, **settings):
+    return network.load(weights, **{"backend": "onnxruntime", "device": "cpu", **settings})
+
+
+@pytest.fixture(scope="module")
+def expected():
+    return load().run(PHOTOS)
+
+
+def test_the_file_says_how_to_look():
+    looks = load().looks
+    assert looks.glance == (224, 256)
+    assert looks.second is not None
+
+
+def test_openvino_says_the_same(expected):
+    pytest.importorskip("openvino", reason="needs the lean group")
+    loaded = load(backend="openvino")
+    assert loaded.looks == load().looks
+    for at in range(len(PHOTOS)):
+        np.testing.assert_allclose(
+            loaded.run(PHOTOS[at : at + 1]), expected[at : at + 1], atol=0.05
+        )
+    np.testing.assert_allclose(loaded.run(PHOTOS), expected, atol=0.05)
+
+
+def test_openvino_in_bf16_says_nearly_the_same(expected):
+    pytest.importorskip("openvino", reason="needs the lean group")
+    found = load(backend="openvino", precision="bf16").run(PHOTOS)
+    np.testing.assert_allclose(found[:, 4], expected[:, 4], atol=0.05)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5, 8])
+def test_bound_buffers_say_the_same_for_any_number_of_photos(expected, batch):
+    """The GPU's way to run batches, on onnxruntime's CPU device."""
+    session = onnxruntime.InferenceSession(str(WEIGHTS), providers=["CPUExecutionProvider"])
+    bound = backend_gpu.Bound(
+        onnxruntime, session, input_name="photos", output_name="boxes", batch=batch, device="cpu"
+    )
+    for count in (5, 1, 3):
+        np.testing.assert_allclose(bound.run(PHOTOS[:count]), expected[:count], atol=1e-3)
+    wide = np.ascontiguousarray(PHOTOS.transpose(0, 2, 1, 3))
+    np.testing.assert_allclose(bound.run(wide), load().run(wide), atol=1e-3)
+    assert len(bound.bound) == 2
+
+
+@pytest.mark.skipif(
+    "CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="has a CUDA provider"
+)
+def test_without_a_gpu_the_cpu_is_taken_or_named():
+    loaded = load(device="auto")
+    assert not loaded.on_gpu
+    assert "on CPU" in loaded.description
+    with pytest.raises(network.NetworkError, match="no CUDA provider works here"):
+        load(device="cuda")
+
+
+class Broken:
+    """An onnxruntime for GPUs on a machine whose driver does not load."""
+
+    def __init__(self, fails):
+        self.fails = fails
+
+    def __getattr__(self, name):
+        return getattr(onnxruntime, name)
+
+    def get_available_providers(self):
+        return ["CUDAExecutionProvider", "CPUExecutionProvider"]
+
+    def preload_dlls(self):
+        pass
+
+    def InferenceSession(self, *args, providers):  # noqa: N802
+        if self.fails and providers != ["CPUExecutionProvider"]:
+            raise RuntimeError("CUDA failure 35: driver too old\nand much more")
+        return onnxruntime.InferenceSession(*args, providers=["CPUExecutionProvider"])
+
+
+@pytest.mark.parametrize(
+    ("fails", "note"),
+    [
+        (True, "(the CUDA provider failed: CUDA failure 35: driver too old)"),
+        (False, "(the CUDA provider did not load)"),
+    ],
+)
+def test_a_gpu_that_fails_leaves_the_cpu_and_a_line_in_the_log(monkeypatch, expected, fails, note):
+    monkeypatch.setattr(network, "library", lambda _: Broken(fails))
+    loaded = load(device="auto")
+    assert loaded.description.endswith(f"on CPU {note}")
+    np.testing.assert_allclose(loaded.run(PHOTOS), expected, atol=1e-3)
+    with pytest.raises(network.NetworkError, match="no CUDA provider works here"):
+        load(device="cuda")
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"precision": "bf16"}, "needs --backend openvino"),
+        ({"backend": "openvino", "device": "cuda"}, "leave out --backend"),
+        ({"weights": paths.ROOT / "nothing.onnx"}, "does not exist"),
+        ({"weights": paths.ROOT / "pyproject.toml"}, "cannot be loaded"),
+    ],
+)
+def test_what_cannot_be_used_is_named(settings, says):
+    with pytest.raises(network.NetworkError, match=says):
+        load(**settings)
+
+
+def test_a_missing_library_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(network.NetworkError, match="openvino is not installed here"):
+        load(backend="openvino")
+
+
+def test_a_network_of_another_kind_is_refused():
+    with pytest.raises(network.NetworkError, match="was not made by"):
+        network.looks_of(["images", "output0"], {}, WEIGHTS)
+
+
+def test_a_network_that_takes_blue_first_is_refused():
+    notes = {"first_look": "[512, 640]", "second_look": "null"}
+    with pytest.raises(network.NetworkError, match="blue for red"):
+        network.looks_of(["photos", "boxes"], notes, WEIGHTS)
+
+
+def test_one_look():
+    notes = {"first_look": "[512, 640]", "second_look": "null", "channels": "rgb"}
+    looks = network.looks_of(["photos", "boxes"], notes, WEIGHTS)
+    assert looks.second is None
+    assert replace(looks, glance=None).first == (512, 640)

@@ -1,0 +1,209 @@
+"""The benchmark's workers: answers in order from processes, or from threads for a GPU."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+import pytest
+
+from posebowl import paths
+from posebowl.training import solution_modules
+
+pytest.importorskip("cv2", reason="needs the lean group: uv run --group lean pytest")
+pytest.importorskip("onnxruntime", reason="needs the lean group")
+
+network = solution_modules.module("network")
+workers = solution_modules.module("workers")
+
+FOLDER = paths.SOLUTIONS / "benchmark"
+IMAGES = paths.DEMO_DATA / "images"
+IDS = [path.stem for path in sorted(IMAGES.glob("*.png"))][:9]
+
+
+@pytest.fixture(scope="module")
+def worker():
+    net = network.load(FOLDER / "model.onnx", backend="onnxruntime", device="cpu")
+    return workers.Worker(IMAGES, replace(net, batch=2))
+
+
+@pytest.fixture(scope="module")
+def expected(worker):
+    """What one worker answers, in this process."""
+    ids = [*IDS[:3], "missing", *IDS[3:]]
+    answers = [answer for group in workers.groups(ids, 2) for answer in worker(group)]
+    assert [answer.broken for answer in answers] == [
+        "No such file or directory" if name == "missing" else "" for name in ids
+    ]
+    assert all(answer.box for answer in answers if not answer.broken)
+    return ids, answers
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_processes_answer_as_one_worker_does_and_in_order(worker, expected, count):
+    ids, answers = expected
+    assert list(workers.answers(ids, worker, count)) == answers
+
+
+def test_openvino_runs_in_each_process(expected):
+    pytest.importorskip("openvino", reason="needs the lean group")
+    ids, answers = expected
+    net = network.load(FOLDER / "model.onnx", backend="openvino", device="cpu")
+    for found, answer in zip(
+        workers.answers(ids, workers.Worker(IMAGES, net), 2), answers, strict=True
+    ):
+        assert found.broken == answer.broken
+        if answer.box:
+            moved = zip(found.box, answer.box, strict=True)
+            assert max(abs(one - other) for one, other in moved) <= 1
+
+
+def test_threads_that_feed_a_gpu_answer_the_same(worker, expected):
+    """With the network on the CPU, since tests have no GPU: what feeds it is the same."""
+    ids, answers = expected
+    fed = replace(worker, net=replace(worker.net, on_gpu=True))
+    assert list(workers.answers(ids, fed, 2)) == answers
+
+
+def test_without_semaphores_one_thread_answers_the_same(worker, expected, monkeypatch, caplog):
+    def refuse(*_args, **_settings):
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(workers, "ProcessPoolExecutor", refuse)
+    ids, answers = expected
+    assert list(workers.answers(ids, worker, 2)) == answers
+    assert "one worker only" in caplog.text
+
+
+def test_no_more_work_is_begun_than_is_asked_for():
+    begun = []
+
+    class Pool:
+        def submit(self, work, item):
+            begun.append(item)
+            future = Future()
+            future.set_result(work(item))
+            return future
+
+    results = workers.ahead(Pool(), lambda item: 10 * item, range(100), 4)
+    assert begun == []
+    assert [next(results) for _ in range(3)] == [0, 10, 20]
+    assert begun == [0, 1, 2, 3, 4, 5]
+    assert list(results) == list(range(30, 1000, 10))
+
+
+def start(tmp_path, photos):
+    """Start the solution on many photos, and wait until its processes are there."""
+    names = [f"{name}{copy}" for copy in range(-(-photos // len(IDS))) for name in IDS][:photos]
+    (tmp_path / "images").mkdir()
+    for name in names:
+        (tmp_path / "images" / f"{name}.png").symlink_to(IMAGES / f"{name[:32]}.png")
+    rows = "".join(f"{name},0,0,1,1\n" for name in names)
+    (tmp_path / "submission_format.csv").write_text("image_id,xmin,ymin,xmax,ymax\n" + rows)
+    argv = [sys.executable, FOLDER / "main.py", "--data", tmp_path, "--workers", "2"]
+    argv += ["--out", tmp_path / "submission.csv"]
+    running = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True)
+    for _ in range(600):
+        processes = psutil.Process(running.pid).children()
+        if len(processes) == 2 and all(ignores_interrupts(one.pid) for one in processes):
+            return running, processes
+        time.sleep(0.05)
+    running.kill()
+    raise AssertionError(running.communicate()[1])
+
+
+def ignores_interrupts(pid):
+    """Read from the kernel whether a process has come so far."""
+    status = Path(f"/proc/{pid}/status").read_text().splitlines()
+    ignored = next(line.split()[1] for line in status if line.startswith("SigIgn:"))
+    return bool(int(ignored, 16) & 1 << (signal.SIGINT - 1))
+
+
+def test_a_killed_process_ends_no_run(tmp_path):
+    running, processes = start(tmp_path, 200)
+    processes[0].kill()
+    _, log = running.communicate(timeout=120)
+    assert running.returncode == 0
+    assert "WARNING a worker was killed" in log
+    assert "fall-back" not in log
+    rows = (tmp_path / "submission.csv").read_text().splitlines()
+    assert len(rows) == 201
+    boxes = {}
+    for row in rows[1:]:
+        name, box = row.split(",", 1)
+        assert boxes.setdefault(name[:32], box) == box  # whoever looked at it
+    _, alive = psutil.wait_procs(processes, timeout=10)
+    assert not alive
+
+
+def test_a_photo_that_kills_whoever_looks_at_it_gets_no_box(monkeypatch):
+    def die(ids):
+        if "bad" in ids:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return [workers.Answer((0, 0, 1, 1)) for _ in ids]
+
+    worker = SimpleNamespace(net=SimpleNamespace(on_gpu=False, batch=2))
+    monkeypatch.setattr(workers, "keep", lambda _: setattr(workers, "own", die))
+    ids = ["a", "b", "c", "bad", "e", "bad", "g"]
+    found = list(workers.answers(ids, worker, 2))
+    assert len(found) == len(ids)
+    assert [bool(answer.broken) for answer in found] == [name == "bad" for name in ids]
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_workers_die_with_their_parent(end, tmp_path):
+    running, processes = start(tmp_path, 2000)
+    running.send_signal(end)
+    running.communicate(timeout=60)
+    _, alive = psutil.wait_procs(processes, timeout=10)
+    assert not alive
+
+
+def test_ctrl_c_ends_all_processes(tmp_path):
+    running, processes = start(tmp_path, 2000)
+    for process in (*processes, running):
+        process.send_signal(signal.SIGINT)
+    _, log = running.communicate(timeout=60)
+    assert running.returncode != 0
+    assert "Traceback" not in log
+    _, alive = psutil.wait_procs(processes, timeout=10)
+    assert not alive
+
+
+@pytest.mark.parametrize("words", [("--workers", "0"), ("--batch", "-4"), ("--batch", "many")])
+def test_a_number_that_makes_no_sense_is_refused(words):
+    argv = [sys.executable, FOLDER / "main.py", *words]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert f"{words[1]} is no whole number from 1 on" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--data", "none"), "ERROR none/submission_format.csv: No such file or directory"),
+        (("--data", "."), "has no column image_id"),
+        (("--first", "0", "0"), "0 is no whole number from 1 on"),
+        (("--second", "100", "96"), "100 is no multiple of 32"),
+        (("--out", "."), "--out . is a folder"),
+        (("--weights", "."), ". is no file"),
+        (("--weights", "text.onnx"), "text.onnx cannot be loaded"),
+        (("--weights", "text.onnx", "--backend", "openvino"), "text.onnx cannot be loaded"),
+    ],
+)
+def test_what_cannot_be_is_said_in_a_sentence(words, says, tmp_path):
+    if "openvino" in words:
+        pytest.importorskip("openvino", reason="needs the lean group")
+    (tmp_path / "text.onnx").write_text("no graph")
+    (tmp_path / "submission_format.csv").write_text("id,xmin\n")
+    argv = [sys.executable, FOLDER / "main.py", *words]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode != 0
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr

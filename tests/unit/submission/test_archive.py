@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import struct
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from posebowl.submission.archive import digest, inspect, packed_by_us
+from posebowl.challenge import ArchiveLimits
+from posebowl.errors import BadArchiveError
+from posebowl.submission.packer import pack
+from tests.hostile.archives import (
+    MAIN,
+    REGULAR,
+    Member,
+    build,
+    deflated,
+    main,
+    streamed,
+    tree,
+    unicode_path,
+    zeros,
+)
+
+
+def write(tmp_path: Path, data: bytes) -> Path:
+    path = tmp_path / "submission.zip"
+    path.write_bytes(data)
+    return path
+
+
+def test_what_an_archive_says(tmp_path: Path):
+    files = {
+        "main.sh": b"cd src\npython -m lightgbm\npython run.py\n",
+        "src/run.py": b"import torch.nn as nn, os\nfrom . import near\nimport helper\n",
+        "src/helper.py": b"import cv2\n",
+        "w.pt": b"\0" * 1000,
+    }
+    path = write(tmp_path, tree(files))
+    found = inspect(path)
+    assert found.path == path
+    assert (found.entries, found.files) == (4, 4)
+    assert found.packed_bytes == path.stat().st_size
+    assert found.unpacked_bytes == sum(map(len, files.values()))
+    assert found.main_script.encode() == files["main.sh"]
+    assert found.imports == {"torch", "cv2", "lightgbm"}
+    assert found.warnings == ()
+
+
+def test_digest(tmp_path: Path):
+    data = tree({"main.sh": MAIN})
+    assert digest(write(tmp_path, data)) == hashlib.sha256(data).hexdigest()
+
+
+def test_a_link_that_the_user_names_is_followed(tmp_path: Path):
+    write(tmp_path, tree({"main.sh": MAIN}))
+    (tmp_path / "link.zip").symlink_to("submission.zip")
+    assert inspect(tmp_path / "link.zip").files == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "what"),
+    [
+        ("missing", "There is no"),
+        ("folder", "a folder"),
+        ("fifo", "FIFO"),
+        ("loop", "cannot be read|no .*a.zip"),
+    ],
+)
+def test_what_is_no_file(kind: str, what: str, tmp_path: Path):
+    path = tmp_path / "a.zip"
+    match kind:
+        case "folder":
+            path.mkdir()
+        case "fifo":
+            os.mkfifo(path)
+        case "loop":
+            path.symlink_to(path)
+    for read in (inspect, digest):
+        with pytest.raises(BadArchiveError, match=what):
+            read(path)
+
+
+def test_a_missing_zip_suggests_the_one_that_is_there(tmp_path: Path):
+    path = write(tmp_path, tree({"main.sh": MAIN}))
+    with pytest.raises(BadArchiveError) as caught:
+        inspect(tmp_path / "submision.zip")
+    assert caught.value.fix == f"Did you mean {path}?"
+    path.unlink()
+    with pytest.raises(BadArchiveError) as caught:
+        inspect(path)
+    assert caught.value.fix == f"Type: invoke pack --solution NAME --out {path}"
+
+
+def test_a_folder_is_to_be_packed_or_holds_the_zip(tmp_path: Path):
+    with pytest.raises(BadArchiveError, match="is a folder, not a zip") as caught:
+        inspect(tmp_path)
+    assert "invoke pack" in caught.value.fix
+    path = write(tmp_path, tree({"main.sh": MAIN}))
+    with pytest.raises(BadArchiveError) as caught:
+        inspect(tmp_path)
+    assert caught.value.fix == f"Did you mean {path}?"
+    (tmp_path / "main.sh").write_bytes(MAIN)
+    with pytest.raises(BadArchiveError) as caught:
+        inspect(tmp_path)
+    assert caught.value.fix == f"Type: invoke pack --source {tmp_path}"
+
+
+@pytest.mark.parametrize(
+    ("limits", "what"),
+    [
+        (ArchiveLimits(archive_bytes=500), "at most 500 B"),
+        (ArchiveLimits(file_bytes=9999), "has 9.8 KiB; at most 9.8 KiB"),
+        (ArchiveLimits(unpacked_bytes=10_000), "unpacks to"),
+        (ArchiveLimits(entries=2), "3 entries; at most 2"),
+    ],
+)
+def test_limits(limits: ArchiveLimits, what: str, tmp_path: Path):
+    path = write(tmp_path, tree({"main.sh": MAIN, "a": bytes(10_000), "b": os.urandom(500)}))
+    assert inspect(path).files == 3
+    with pytest.raises(BadArchiveError, match=what):
+        inspect(path, limits=limits)
+
+
+def test_folders_that_only_paths_imply_count(tmp_path: Path):
+    deep = Member(name=b"/".join(b"%d" % n for n in range(50)))
+    with pytest.raises(BadArchiveError, match="more than 20 folders"):
+        inspect(write(tmp_path, build(main(), deep)), limits=ArchiveLimits(entries=20))
+
+
+def test_a_small_archive_may_be_all_zeros(tmp_path: Path):
+    content = bytes(50 << 20)
+    assert inspect(write(tmp_path, build(main(), deflated(b"w", content)))).files == 2
+
+
+def test_a_huge_main_script_is_read_in_part(tmp_path: Path):
+    script = b"# filler\n" * 300_000
+    found = inspect(write(tmp_path, build(deflated(b"main.sh", script))))
+    assert len(found.main_script) == 1 << 20
+    assert any("Only the first" in warning for warning in found.warnings)
+
+
+def test_a_main_script_that_inflates_without_end_is_refused(tmp_path: Path):
+    bomb = Member(name=b"main.sh", data=zeros(4000), method=8, size=100, crc=0)
+    with pytest.raises(BadArchiveError, match="damaged"):
+        inspect(write(tmp_path, build(bomb)))
+    # Empty blocks give no output at all, however many there are.
+    idle = Member(name=b"main.sh", data=b"\0\0\0\xff\xff" * 10**6, method=8, size=100, crc=0)
+    with pytest.raises(BadArchiveError, match="damaged"):
+        inspect(write(tmp_path, build(idle)))
+
+
+def test_more_entries_than_16_bits_count(tmp_path: Path):
+    members = [Member(name=b"f%d" % number) for number in range(70_000)]
+    found = inspect(write(tmp_path, build(main(), *members)))
+    assert found.entries == 70_001
+
+
+def test_large_sizes_in_the_zip64_fields(tmp_path: Path):
+    size = 5 << 30
+    wide = struct.pack("<2HQQ", 1, 16, size, 0)
+    claim = Member(name=b"w", size=0xFFFFFFFF, extra=wide, local_extra=wide, attributes=REGULAR)
+    path = write(tmp_path, build(main(), claim))
+    with pytest.raises(BadArchiveError, match="two sizes"):
+        inspect(path)
+    other = struct.pack("<2HQQ", 1, 16, size + 1, 0)
+    for local in (other, b""):
+        liar = Member(
+            name=b"w", data=b"\3\0", method=8, size=0xFFFFFFFF, extra=wide, local_extra=local
+        )
+        with pytest.raises(BadArchiveError, match="described twice"):
+            inspect(write(tmp_path, build(main(), liar)))
+
+
+@pytest.mark.parametrize("offset", [1 << 40, (1 << 64) - 1])
+def test_a_header_offset_beyond_all(offset: int, tmp_path: Path):
+    wide = struct.pack("<2HQ", 1, 8, offset)
+    member = Member(name=b"w", offset=0xFFFFFFFF, extra=wide)
+    with pytest.raises(BadArchiveError, match="not there"):
+        inspect(write(tmp_path, build(main(), member)))
+
+
+def test_gaps_are_told(tmp_path: Path):
+    hidden = build(Member(name=b"hidden.py", data=b"x" * 500))[: 30 + 9 + 500]
+    first = len(hidden)
+    data = bytearray(hidden + build(main(offset=None)))
+    # Move what the central directory says by the bytes put in front.
+    end = len(data) - 22
+    central = struct.unpack_from("<L", data, end + 16)[0] + first
+    struct.pack_into("<L", data, end + 16, central)
+    struct.pack_into("<L", data, central + 42, first)
+    found = inspect(write(tmp_path, bytes(data)))
+    assert found.warnings == ("515 B in the zip belong to no file of it.",)
+
+
+@pytest.mark.skipif(not shutil.which("zip"), reason="needs Info-ZIP")
+@pytest.mark.parametrize("words", [[], ["-0"], ["-X"], ["-UN=UTF8"], ["-fz"], ["-D"]])
+def test_what_info_zip_makes_is_accepted(words: list[str], tmp_path: Path):
+    source = tmp_path / "s"
+    (source / "deep" / "ärger").mkdir(parents=True)
+    (source / "main.sh").write_bytes(MAIN)
+    (source / "deep" / "ärger" / "ü.py").write_text("x = 1\n")
+    subprocess.run(["zip", "-qr", *words, "../a.zip", "."], cwd=source, check=True)
+    found = inspect(tmp_path / "a.zip")
+    assert found.files == 2
+    assert found.main_script.encode() == MAIN
+
+
+@pytest.mark.skipif(not shutil.which("zip"), reason="needs Info-ZIP")
+def test_an_archive_made_through_a_pipe_is_accepted(tmp_path: Path):
+    (tmp_path / "main.sh").write_bytes(MAIN)
+    words = ["zip", "-q", "-", "main.sh"]
+    done = subprocess.run(words, cwd=tmp_path, check=True, capture_output=True)
+    assert inspect(write(tmp_path, done.stdout)).files == 1
+
+
+def test_a_second_name_that_is_the_same_is_accepted(tmp_path: Path):
+    extra = unicode_path("é".encode(), "é".encode())
+    member = Member(name="é".encode(), extra=extra, local_extra=extra)
+    assert inspect(write(tmp_path, build(main(), member))).files == 2
+
+
+SEEDS = [
+    tree({"main.sh": MAIN, "src/a.py": b"import x\n", "é": b"y" * 50}),
+    build(main(), Member(name=b"a/"), Member(name=b"a/b", data=b"12345"), comment=b"hello"),
+    build(main(), *(Member(name=b"%d" % n) for n in range(3))),
+    streamed(),
+]
+
+
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_damaged_archives_are_accepted_or_refused_and_never_crash(data, tmp_path: Path):
+    content = bytearray(data.draw(st.sampled_from(SEEDS)))
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(content) - 1))
+        piece = data.draw(
+            st.one_of(st.binary(max_size=8), st.just(b"\xff" * 4), st.just(b"\0" * 4))
+        )
+        content[at : at + data.draw(st.sampled_from([0, len(piece)]))] = piece
+    path = write(tmp_path, bytes(content))
+    try:
+        found = inspect(path)
+    except BadArchiveError:
+        return
+    # What is accepted, a lenient reader sees in the same way.
+    with zipfile.ZipFile(path) as archive:
+        assert sum(info.file_size for info in archive.infolist()) == found.unpacked_bytes
+        main_info = next(i for i in archive.infolist() if i.filename in {"main.sh", "./main.sh"})
+        assert archive.read(main_info).decode(errors="replace") == found.main_script
+
+
+def test_a_packed_zip_is_known_until_it_is_changed(tmp_path: Path):
+    source = tmp_path / "s"
+    source.mkdir()
+    (source / "main.sh").write_bytes(MAIN)
+    path = pack(source, tmp_path / "a.zip").path
+    assert packed_by_us(path)
+    assert packed_by_us(path.rename(tmp_path / "b.zip"))
+    with zipfile.ZipFile(tmp_path / "b.zip", "a") as archive:
+        archive.writestr("more.py", "")
+        assert archive.comment
+    assert inspect(tmp_path / "b.zip").files == 2
+    assert not packed_by_us(tmp_path / "b.zip")
+    assert not packed_by_us(write(tmp_path, tree({"main.sh": MAIN})))
+    assert not packed_by_us(tmp_path / "missing.zip")
+    assert not packed_by_us(tmp_path)

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import pytest
+
+from posebowl.submission import lint
+from posebowl.submission.lint import on_names, on_script, on_sources
+from posebowl.challenge import GIB
+from posebowl.submission.imports import Imports
+
+NONE = frozenset()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "warned"),
+    [
+        ({"main.sh": 9, "main.py": 9}, True),
+        ({"main.py": 9, "w.onnx": 9}, False),
+        ({"main.py": 9, "deep/W.PT": 9}, False),
+        ({"main.py": 9, "model": 5 << 20}, False),
+        ({"main.py": 9, "photo.png": 5 << 20}, True),
+    ],
+)
+def test_no_weights(sizes: dict[str, int], warned: bool):
+    found = list(on_names(sizes, frozenset({"torch", "cv2"}), 100))
+    assert bool(found) == warned
+    assert all("No weights found, though torch is imported" in text for text in found)
+    assert list(on_names(sizes, frozenset({"cv2"}), 100)) == []
+
+
+@pytest.mark.parametrize("name", ["submission.csv", "data/train_labels.csv"])
+def test_tables_that_a_run_brings_itself(name: str):
+    (found,) = on_names({name: 5}, NONE, 100)
+    assert name in found
+
+
+def test_junk_and_size():
+    names = {"__MACOSX/._a": 1, "src/__pycache__/b.pyc": 1, ".DS_Store": 1, "a.py": 1}
+    (junk,) = on_names(names, NONE, 100)
+    assert junk.startswith("3 files that no run needs")
+    (size,) = on_names({"a.py": 1}, NONE, 3 * GIB)
+    assert "3.0 GiB" in size
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "open('/home/me/w.pt')",
+        "W = '/Users/me/x'",
+        "cd /mnt/c/x",
+        "p = r'C:\\Users\\me\\w.pt'",
+        "p = 'C:\\\\Users\\\\me\\\\w.pt'",
+        "DATA=/kaggle/input",
+        "--weights=/home/me/w.pt",
+    ],
+)
+def test_paths_of_another_machine(line: str):
+    (found,) = on_sources({"src/a.py": f"\n{line}\n"}, Imports(modules=NONE))
+    assert found.startswith("1 absolute path of another machine")
+    assert "src/a.py:2 " in found
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "open('/code_execution/data')",
+        "#!/usr/bin/env python",
+        "# see /home/me",
+        "url = 'https://x.org/home/page'",
+        "print('error:\\n')",
+        "x = a/home/b",
+        "os.path.join(root, 'mnt/x')",
+        'f"{x}/home/{y}"',
+    ],
+)
+def test_other_paths(line: str):
+    assert list(on_sources({"a.py": line}, Imports(modules=NONE))) == []
+
+
+def test_broken_python_and_network_are_told():
+    sources = {"main.sh": "curl x\n" * 20, "a.py": "x"}
+    found = list(on_sources(sources, Imports(modules=NONE, unparsable=("a.py:3",))))
+    assert len(found) == 10
+    assert found[0].startswith("main.sh:1: `curl`")
+    assert found[8] == "... and 12 more of this kind."
+    assert found[9] == "Not valid Python 3.11: a.py:3."
+
+
+def test_a_script_that_is_fine_needs_no_advice(monkeypatch):
+    assert list(on_script(b"#!/bin/sh\nset -e\npython main.py\n")) == []
+    monkeypatch.setattr(lint, "LINT_BYTES", 5)
+    (found,) = on_script(b"python main.py\n")
+    assert "Only the first 5 B" in found

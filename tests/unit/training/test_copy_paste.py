@@ -1,0 +1,167 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+pytest.importorskip("cv2", reason="needs the lean group: uv run --group lean pytest")
+
+from posebowl.errors import BadDataError
+from posebowl.training import copy_paste, cutouts
+from posebowl.training.augment import Photo
+from posebowl.training.copy_paste import Composer, Paste, Stock
+from posebowl.training.cutouts import Changes
+from posebowl.training.dataset import Level
+
+SIZE = (256, 320)
+PLAIN = Changes(joined=0, damaged=0, antennas=0, dark=0)
+
+
+def cut_out(height=180, width=260):
+    """Make a white cross, whose turned box is not the turned rectangle's."""
+    straight = np.zeros((height, width, 4), np.uint8)
+    straight[height // 2 - 8 : height // 2 + 8] = 255
+    straight[:, width // 2 - 8 : width // 2 + 8] = 255
+    return cutouts.pyramid(cutouts.premultiply(straight))
+
+
+@pytest.fixture(scope="module")
+def black(tmp_path_factory):
+    """Make one black background."""
+    file = tmp_path_factory.mktemp("backgrounds") / "black.npy"
+    np.save(file, np.zeros((512, 640, 3), np.uint8))
+    return file
+
+
+def photo(box=(300, 200, 500, 400)):
+    """Make a grey labelled photo, its spacecraft red."""
+    whole = np.full((512, 640, 3), 30, np.uint8)
+    x0, y0, x1, y1 = (edge // 2 for edge in box)
+    whole[y0:y1, x0:x1] = (0, 0, 255)
+    level = Level(image=whole, x=0.0, y=0.0, scale=0.5)
+    return Photo(whole=level, close=level, box=np.array(box, float))
+
+
+def composer(black, seed, **changes):
+    paste = Paste(noise=0, blur=0, changes=PLAIN, **changes)
+    stock = Stock(pieces=[cut_out()], backgrounds=[black])
+    return Composer(np.random.default_rng(seed), SIZE, paste, stock)
+
+
+def bright(image, least):
+    """Give the box around all bright pixels."""
+    seen = image.max(2) >= least
+    columns, rows = np.flatnonzero(seen.any(0)), np.flatnonzero(seen.any(1))
+    return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
+
+
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 100_000))
+def test_boxes_are_tight(black, seed):
+    view = composer(black, seed, photos=0, smallest=40).take(photo())
+    assert view is not None
+    (box,) = view.boxes
+    rounding = 1e-9
+    assert (box[:2] >= -rounding).all()
+    assert box[2] <= SIZE[1] + rounding
+    assert box[3] <= SIZE[0] + rounding
+    # Backgrounds' windows are enlarged up to 2.2 times, and edges are soft by so much.
+    seen = bright(view.image, view.image.max() // 8)
+    np.testing.assert_allclose(seen, box, atol=4)
+
+
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 100_000))
+def test_the_same_seed_gives_the_same_view(black, seed):
+    stock = Stock(pieces=[cut_out(), cut_out(90, 90)], backgrounds=[black])
+    one, other = (
+        Composer(np.random.default_rng(seed), SIZE, Paste(), stock).take(photo()) for _ in range(2)
+    )
+    assert (one is None) == (other is None)
+    if one is not None:
+        assert np.array_equal(one.image, other.image)
+        assert np.array_equal(one.boxes, other.boxes)
+
+
+def test_sizes_reach_from_a_few_pixels_to_the_whole_view(black):
+    made = composer(black, 1, photos=0, close=0)
+    views = [view for _ in range(300) if (view := made.take(photo())) is not None]
+    longest = np.array([(view.boxes[0, 2:] - view.boxes[0, :2]).max() for view in views])
+    assert longest.min() < 6
+    assert longest.max() > 0.9 * SIZE[1]
+    assert 15 < np.median(longest) < 80  # evenly in the logarithm
+    assert len(views) > 270
+
+
+def test_close_views_are_filled_as_the_second_look_sees_them(black):
+    made = composer(black, 1, photos=0, close=1, whole=1)
+    views = [made.take(photo()) for _ in range(100)]
+    longest = [(view.boxes[0, 2:] - view.boxes[0, :2]).max() for view in views]
+    assert min(longest) > 0.15 * SIZE[1]
+
+
+def test_the_border_cuts_some(black):
+    made = composer(black, 2, photos=0, whole=0, close=0, smallest=60)
+    for _ in range(50):
+        view = made.take(photo())
+        if view is not None:
+            box = view.boxes[0]
+            edges = np.isclose(box, [0, 0, SIZE[1], SIZE[0]])
+            assert edges.any()
+
+
+@given(box=st.tuples(st.integers(0, 1200), st.integers(0, 950), st.integers(5, 1280)))
+def test_free_parts_do_not_touch_the_box(box):
+    x, y, wide = box
+    inside = np.array([x, y, min(1280, x + wide), min(1024, y + wide)], float) / 2
+    for seed in range(4):
+        x0, y0, x1, y1 = copy_paste.free(inside, np.random.default_rng(seed))
+        assert 0 <= x0 <= x1 <= 640
+        assert 0 <= y0 <= y1 <= 512
+        across = min(x1, inside[2]) - max(x0, inside[0])
+        down = min(y1, inside[3]) - max(y0, inside[1])
+        assert min(across, down) <= 0 or x1 == 0
+
+
+def test_nothing_of_the_photo_s_own_spacecraft_is_seen(black):
+    made = composer(black, 3, photos=1)
+    seen = 0
+    for _ in range(50):
+        view = made.take(photo())
+        if view is not None:
+            seen += 1
+            red = view.image.astype(int)
+            assert (red[..., 2] - red[..., 0] < 60).all()
+    assert seen > 30
+
+
+def test_no_room_no_view(black):
+    assert composer(black, 3, photos=1).take(photo((100, 100, 1180, 924))) is None
+
+
+@pytest.mark.parametrize("degrees", [0, 30, 45, 90, 200])
+def test_lay_puts_pixels_where_the_matrix_says(degrees):
+    piece = cut_out()[0]
+    outline = copy_paste.hull(piece)
+    turn = math.radians(degrees)
+    rotation = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+    shift = np.array([200.0, 200.0]) - rotation @ [130, 90]
+    matrix = np.concatenate([rotation, shift[:, None]], 1)
+    behind = np.zeros((400, 400, 3), np.uint8)
+    image, box = copy_paste.lay(behind, piece, matrix, outline @ rotation.T + shift)
+    np.testing.assert_allclose(bright(image, 100), box, atol=1.01)
+    np.testing.assert_allclose((box[:2] + box[2:]) / 2, 200, atol=0.6)
+
+
+def test_backgrounds_are_kept_at_half_size(tmp_path):
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (1280, 1024), (10, 20, 30)).save(tmp_path / "images" / "one.jpg")
+    (file,) = copy_paste.cache_backgrounds(tmp_path, tmp_path / "cache", threads=1)
+    kept = np.load(file)
+    assert kept.shape == (512, 640, 3)
+    assert np.abs(kept[100, 100].astype(int) - (10, 20, 30)).max() <= 2
+    assert copy_paste.cache_backgrounds(tmp_path, tmp_path / "cache", threads=1) == [file]
+    with pytest.raises(BadDataError, match="no backgrounds"):
+        copy_paste.cache_backgrounds(tmp_path / "cache", tmp_path, threads=1)

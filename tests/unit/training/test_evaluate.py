@@ -1,0 +1,89 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+pytest.importorskip("cv2", reason="needs the lean group: uv run --group lean pytest")
+pytest.importorskip("onnxruntime", reason="needs the lean group")
+
+from posebowl import paths
+from posebowl.errors import BadDataError, UsageError
+from posebowl.training import evaluate, metrics
+from posebowl.training.dataset import read_labels
+
+SHIPPED = paths.SOLUTIONS / "benchmark" / "model.onnx"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Copy six photos of the demo, with families."""
+    place = tmp_path_factory.mktemp("data")
+    shutil.copytree(paths.DEMO_DATA / "images", place / "images")
+    lines = (paths.DEMO_DATA / "train_labels.csv").read_text().splitlines()[:7]
+    (place / "train_labels.csv").write_text("\n".join(lines) + "\n")
+    names = [line.split(",")[0] for line in lines[1:]]
+    rows = [
+        f"{i},{name},0,0,9,9,{'tug' if i < 2 else 'probe'},moon" for i, name in enumerate(names)
+    ]
+    header = "index,image_id,xmin,ymin,xmax,ymax,family,background"
+    (place / "render.csv").write_text("\n".join([header, *rows]) + "\n")
+    return place
+
+
+def test_every_photo_counts_once_in_each_table(folder):
+    found = evaluate.evaluate(SHIPPED, folder)
+    assert found.total.photos == 6
+    assert found.total.mean_iou > 0.6
+    for parts in (found.by_width, found.by_family):
+        assert sum(one.photos for one in parts) == 6
+        mean = sum(one.photos * one.mean_iou for one in parts) / 6
+        assert mean == pytest.approx(found.total.mean_iou)
+    assert {one.name: one.photos for one in found.by_family} == {"tug": 2, "probe": 4}
+    assert found.by_family[0].mean_iou <= found.by_family[1].mean_iou
+
+
+def test_a_broken_table_of_families_is_named(folder, tmp_path):
+    (tmp_path / "render.csv").write_text("nothing\n1\n")
+    with pytest.raises(BadDataError, match=r"render\.csv cannot be read"):
+        evaluate.read_families(tmp_path, read_labels(folder))
+
+
+def test_part_sums_up():
+    one = evaluate.part("some", np.array([[0.5, 0.9], [0.0, 0.05], [0.4, 0.4], [0.2, 0.3]]))
+    assert one.photos == 4
+    assert one.mean_iou == pytest.approx(0.4125)
+    assert one.median_iou == pytest.approx(0.35)
+    assert one.missed == 0.25
+    assert one.first_look == pytest.approx(0.275)
+
+
+def test_json_and_table(folder, tmp_path, monkeypatch, capsys):
+    words = ["prog", "--data", str(folder), "--weights", str(SHIPPED)]
+    monkeypatch.setattr("sys.argv", [*words, "--out", str(tmp_path / "found.json")])
+    evaluate.main()
+    (found,) = json.loads((tmp_path / "found.json").read_text())
+    assert found["total"]["photos"] == 6
+    monkeypatch.setattr("sys.argv", words)
+    evaluate.main()
+    shown = capsys.readouterr().out
+    assert f"{found['total']['mean_iou']:.3f}" in shown
+    assert "tug" in shown
+
+
+def test_weights_that_are_none_are_named(folder, tmp_path):
+    with pytest.raises(UsageError, match=r"missing\.onnx cannot be used"):
+        evaluate.evaluate(tmp_path / "missing.onnx", folder)
+
+
+def test_the_first_look_is_taken_once(folder):
+    asked = []
+
+    def network(inputs):
+        asked.append(inputs.shape[1:3])
+        box = [0.3, 0.3, 0.4, 0.4] * np.array([inputs.shape[2], inputs.shape[1]] * 2)
+        return np.array([[*box, 0.5]], np.float32)
+
+    looks = metrics.looks_of((384, 480), (256, 320))
+    metrics.ious(network, read_labels(folder)[:1], looks)
+    assert asked == [looks.glance, (256, 320)]

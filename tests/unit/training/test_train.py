@@ -1,0 +1,251 @@
+"""Training and export; these need torch and ultralytics: the cpu group."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+torch = pytest.importorskip("torch", reason="needs the cpu group: uv run --group cpu pytest")
+pytest.importorskip("ultralytics", reason="needs the cpu group")
+ort = pytest.importorskip("onnxruntime", reason="needs the cpu group")
+
+import onnx  # noqa: E402
+from ultralytics import YOLO  # noqa: E402
+from ultralytics.nn.tasks import DetectionModel, yaml_model_load  # noqa: E402
+
+from posebowl.errors import UsageError  # noqa: E402
+from posebowl.training import detector, export, train  # noqa: E402  (they need what is asked above)
+from posebowl.training.augment import Mix, View  # noqa: E402
+from posebowl.training.batches import Corpus, batches, collate  # noqa: E402
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Use one thread: on busy machines several wait for each other at every layer."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Make eight photos of white rectangles with labels."""
+    place = tmp_path_factory.mktemp("data")
+    (place / "images").mkdir()
+    rng = np.random.default_rng(0)
+    rows = ["image_id,xmin,ymin,xmax,ymax"]
+    for number in range(8):
+        pixels = rng.integers(0, 60, (1024, 1280, 3), np.uint8)
+        x, y = rng.integers(0, 1000, 2) * [1, 0.8]
+        x, y = int(x), int(y)
+        pixels[y : y + 90, x : x + 120] = 230
+        Image.fromarray(pixels).save(place / "images" / f"{number}.png", compress_level=1)
+        rows.append(f"{number},{x},{y},{x + 120},{y + 90}")
+    (place / "train_labels.csv").write_text("\n".join(rows) + "\n")
+    return place
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """Save an untrained network."""
+    path = tmp_path_factory.mktemp("weights") / "some.pt"
+    torch.manual_seed(0)
+    state = train.new_state(train.Recipe(), torch.device("cpu"))
+    train.save(state, train.Recipe(), path, slim=True)
+    return path
+
+
+def command(monkeypatch, module, *words):
+    monkeypatch.setattr("sys.argv", ["prog", *map(str, words)])
+    module.main()
+
+
+def test_rate_rises_then_falls():
+    recipe = train.Recipe(rate=1.0, warm_up=10, last_rate=0.01)
+    assert train.rate(0.0, 0, recipe) == pytest.approx(0.1)
+    assert train.rate(0.0, 9, recipe) == pytest.approx(1.0)
+    assert train.rate(0.5, 100, recipe) == pytest.approx(0.505)
+    assert train.rate(1.0, 200, recipe) == pytest.approx(0.01)
+
+
+def test_collate():
+    image = np.zeros((256, 320, 3), np.uint8)
+    views = [
+        View(image=image, boxes=np.array([[0.0, 0, 160, 128], [160, 128, 320, 256]])),
+        View(image=image, boxes=np.zeros((0, 4))),
+        View(image=image, boxes=np.array([[80.0, 64, 240, 192]])),
+    ]
+    batch = collate(views)
+    assert batch["img"].shape == (3, 256, 320, 3)
+    assert batch["batch_idx"].tolist() == [0, 0, 2]
+    expected = [[0.25, 0.25, 0.5, 0.5], [0.75, 0.75, 0.5, 0.5], [0.5, 0.5, 0.5, 0.5]]
+    assert batch["bboxes"].tolist() == expected
+
+
+def test_the_same_seed_gives_the_same_batches(folder, tmp_path):
+    corpus = train.prepare(train.Recipe(data=(str(folder),)), tmp_path)
+    assert isinstance(corpus, Corpus)
+    streams = [batches(corpus, size=(64, 96), batch=4, seed=3, mix=Mix()) for _ in range(2)]
+    for _ in range(5):
+        one, other = (next(stream) for stream in streams)
+        assert torch.equal(one["img"], other["img"])
+        assert torch.equal(one["bboxes"], other["bboxes"])
+
+
+def test_train_then_resume_then_export(folder, tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    common = ["--data", folder, "--val", folder, "--out", out, "--imgsz", 64, 96]
+    common += ["--first", 96, 128, "--second", 64, 96, "--batch", 4, "--threads", 1]
+    command(monkeypatch, train, *common, "--steps", 2)
+    with pytest.raises(UsageError, match="earlier run"):
+        command(monkeypatch, train, *common, "--steps", 4)
+    told = tmp_path / "figures.json"
+    command(monkeypatch, train, *common, "--steps", 4, "--resume", "--json", told)
+    figures = json.loads(told.read_text())
+    assert (figures["steps"], figures["best"]) == (4, str(out / "best.pt"))
+    assert 0 <= figures["best_mean_iou"] <= 1
+    assert all(Path(figures[name]).is_file() for name in ("best", "last", "curves"))
+    with (out / "curves.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["2", "4"]
+    assert all(float(row["box_loss"]) > 0 for row in rows)
+    last = torch.load(out / "last.pt", weights_only=False)
+    assert last["progress"]["step"] == 4
+
+    model_file = tmp_path / "model.onnx"
+    words = ["--weights", out / "best.pt", "--images", folder, "--out", model_file]
+    command(monkeypatch, export, *words)
+    content = model_file.read_bytes()
+    props = {one.key: one.value for one in onnx.load(model_file).metadata_props}
+    assert json.loads(props["first_look"]) == [96, 128]  # as it was judged
+    assert json.loads(props["second_look"]) == [64, 96]
+    with pytest.raises(UsageError, match="there already"):
+        command(monkeypatch, export, *words)
+    assert model_file.read_bytes() == content
+    command(monkeypatch, export, *words, "--force", "--one-look")
+    assert model_file.read_bytes() != content
+    words = ["--weights", model_file, "--int8", "--one-look", "--out", tmp_path / "int8.onnx"]
+    with pytest.raises(UsageError, match="has its looks already"):
+        command(monkeypatch, export, *words)
+    with pytest.raises(UsageError, match=r"last\.pt cannot be gone on from"):
+        command(monkeypatch, train, *common, "--resume", "--model", "yolo11n.yaml")
+    (out / "last.pt").write_bytes(b"damaged")
+    with pytest.raises(UsageError, match=r"last\.pt cannot be gone on from"):
+        command(monkeypatch, train, *common, "--resume")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_refused():
+    with pytest.raises(UsageError, match="no GPU"):
+        train.pick_device("cuda")
+
+
+@pytest.mark.parametrize("yaml", ["yolo11n-pose.yaml", "yolo11n-obb.yaml", "yolo26n-seg.yaml"])
+def test_models_for_other_tasks_are_refused(yaml, tmp_path):
+    network = YOLO(yaml).model
+    del network.task  # as in what `yolo train` writes
+    weights = tmp_path / "other.pt"
+    torch.save({"model": network.half(), "ema": None, "train_args": {}}, weights)
+    with pytest.raises(UsageError, match="no detection model but a"):
+        detector.load(weights)
+
+
+def test_weights_without_their_model_are_refused(tmp_path):
+    weights = tmp_path / "bare.pt"
+    torch.save({"model": detector.build("yolo26n.yaml").state_dict(), "ema": None}, weights)
+    with pytest.raises(UsageError, match=r"bare\.pt"):
+        detector.load(weights)
+
+
+def test_training_learns(folder, tmp_path):
+    torch.manual_seed(0)
+    recipe = train.Recipe(size=(96, 128), batch=4, warm_up=5, steps=60)
+    state = train.new_state(recipe, torch.device("cpu"))
+    corpus = train.prepare(train.Recipe(data=(str(folder),)), tmp_path)
+    feed = batches(corpus, size=recipe.size, batch=recipe.batch, seed=0, mix=recipe.mix)
+    losses = [
+        train.train_step(state, next(feed), recipe, torch.device("cpu"), torch.float32)
+        for _ in range(60)
+    ]
+    first = np.mean([loss["cls_loss"] for loss in losses[:10]])
+    last = np.mean([loss["cls_loss"] for loss in losses[-10:]])
+    assert last < 0.7 * first
+
+
+@pytest.mark.parametrize("yaml", ["yolo26n.yaml", "yolo11n.yaml", "yolov8n.yaml"])
+def test_best_box_is_the_best_of_all(yaml):
+    torch.manual_seed(1)
+    network = detector.build(yaml)
+    inputs = torch.randint(0, 255, (2, 64, 96, 3), dtype=torch.uint8)
+    best_box = detector.BestBox(network)
+    found = best_box(inputs)
+    every = network(inputs.permute(0, 3, 1, 2).float() / 255)
+    for row, boxes in zip(found, every, strict=True):
+        best = boxes[:, boxes[4].argmax()]
+        assert row[4] == best[4]
+        torch.testing.assert_close((row[:2] + row[2:4]) / 2, best[:2])
+        torch.testing.assert_close(row[2:4] - row[:2], best[2:4])
+
+
+def test_export_names_its_source(checkpoint, folder):
+    content = export.export(
+        checkpoint, export.find_images(folder), first=(96, 128), second=(64, 96)
+    )
+    session = ort.InferenceSession(content, providers=["CPUExecutionProvider"])
+    notes = session.get_modelmeta().custom_metadata_map
+    assert json.loads(notes["class_names"]) == {"0": "spacecraft"}
+    assert json.loads(notes["first_look"]) == [96, 128]
+    assert json.loads(notes["second_look"]) == [64, 96]
+    assert len(notes["source_sha256"]) == 64
+    assert notes["ultralytics"]
+    for shape in ((1, 96, 128, 3), (3, 64, 96, 3), (2, 320, 32, 3)):
+        [found] = session.run(["boxes"], {"photos": np.zeros(shape, np.uint8)})
+        assert found.shape == (shape[0], 5)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("yaml", ["yolo26n.yaml", "yolov8n.yaml", "yolov5nu.yaml"])
+def test_weights_of_others_export_too(yaml, fused, folder, tmp_path):
+    torch.manual_seed(2)
+    network = DetectionModel(yaml_model_load(yaml), nc=80, verbose=False)
+    if fused:  # of two heads, ultralytics then keeps only the one without suppression
+        network.eval().fuse(verbose=False)
+    weights = tmp_path / "stock.pt"
+    torch.save({"model": network.half(), "ema": None, "train_args": {}}, weights)
+    content = export.export(weights, export.find_images(folder)[:2], first=(96, 128), second=None)
+    session = ort.InferenceSession(content, providers=["CPUExecutionProvider"])
+    notes = session.get_modelmeta().custom_metadata_map
+    assert len(json.loads(notes["class_names"])) == 80
+    assert notes["second_look"] == "null"
+
+
+def test_compare_notices_another_network(checkpoint, folder):
+    shown = export.inputs(export.find_images(folder), (96, 128))
+    changed = detector.load(checkpoint)
+    with torch.no_grad():
+        for level in changed.model[-1].cv3:
+            level[-1].bias += 1.0
+    other = export.trace(detector.BestBox(changed), (96, 128))
+    with pytest.raises(export.MismatchError, match="differ"):
+        export.compare(detector.BestBox(detector.load(checkpoint)), other, shown)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no checkpoint"])
+def test_weights_that_are_none(tmp_path, folder, monkeypatch, content):
+    weights = tmp_path / "some.pt"
+    if content is not None:
+        weights.write_bytes(content)
+    out = tmp_path / "model.onnx"
+    with pytest.raises(UsageError, match=r"some\.pt"):
+        command(monkeypatch, export, "--weights", weights, "--images", folder, "--out", out)
+    assert not out.exists()
+
+
+def test_no_such_model():
+    for name in ("yolo99n.yaml", "README.md"):
+        with pytest.raises(UsageError, match=f"no detection model {name}"):
+            detector.build(name)

@@ -1,0 +1,174 @@
+"""Files written whole or not at all, and strangers' files opened with care."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from posebowl.util.files import atomic_write, file_kind, open_regular, write_text
+from posebowl.util.units import human_bytes
+
+
+def test_a_file_is_written_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    with atomic_write(path) as file:
+        file.write(b"one")
+        assert not path.exists()
+        assert [other.parent for other in tmp_path.iterdir()] == [tmp_path]
+    assert path.read_bytes() == b"one"
+    assert list(tmp_path.iterdir()) == [path]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def _write_and_crash(path: Path, blow: type[BaseException]) -> None:
+    with atomic_write(path) as file:
+        file.write(b"new")
+        raise blow
+
+
+@pytest.mark.parametrize("blow", [RuntimeError, KeyboardInterrupt, SystemExit])
+def test_a_crash_in_the_block_leaves_the_old_file(
+    tmp_path: Path, blow: type[BaseException]
+) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+    with pytest.raises(blow):
+        _write_and_crash(path, blow)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_under_way_can_be_read_back(tmp_path: Path) -> None:
+    with atomic_write(tmp_path / "a") as file:
+        file.write(b"abc")
+        file.seek(0)
+        assert file.read() == b"abc"
+
+
+def test_a_link_is_replaced_and_not_written_through(tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_text("mine")
+    link.symlink_to(target)
+    write_text(link, "new")
+    assert target.read_text() == "mine"
+    assert not link.is_symlink()
+
+
+def test_a_folder_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        write_text(tmp_path / "folder", "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        write_text(tmp_path / "none" / "a", "text")
+
+
+def test_text_is_utf8_with_lf_and_takes_any_file_name(tmp_path: Path) -> None:
+    write_text(tmp_path / "a", "ä\n" + os.fsdecode(b"\xff"))
+    assert (tmp_path / "a").read_bytes() == "ä\n".encode() + rb"\udcff"
+
+
+def test_open_regular(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    with open_regular(tmp_path / "a") as file:
+        assert file.read() == b"abc"
+
+
+def _make(kind: str, place: Path, elsewhere: Path) -> None:
+    match kind:
+        case "link":
+            elsewhere.write_text("secret")
+            place.symlink_to(elsewhere)
+        case "dangling link":
+            place.symlink_to(elsewhere)
+        case "link to itself":
+            place.symlink_to(place)
+        case "folder":
+            place.mkdir()
+        case "FIFO":
+            os.mkfifo(place)
+        case "socket":
+            with socket.socket(socket.AF_UNIX) as sock:
+                sock.bind(str(place))
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("link", "a link"),
+        ("dangling link", "a link"),
+        ("link to itself", "a link"),
+        ("folder", "a folder"),
+        ("FIFO", "a FIFO"),
+        ("socket", "a socket"),
+    ],
+)
+def test_what_is_no_regular_file_is_named_at_once(
+    kind: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # names of sockets are short
+    _make(kind, Path("odd"), tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match=f"^{said}$"):
+        open_regular(Path("odd"))
+
+
+def test_a_device_is_not_opened() -> None:
+    with pytest.raises(ValueError, match=r"^a character device$"):
+        open_regular(Path("/dev/zero"))
+
+
+def test_what_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        open_regular(tmp_path / "none")
+
+
+@pytest.mark.parametrize("kind", ["link", "FIFO"])
+def test_what_changes_between_look_and_open_is_still_refused(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, regular = tmp_path / "odd", tmp_path / "regular"
+    regular.write_text("")
+    _make(kind, place, tmp_path / "elsewhere")
+    looked_at = regular.lstat()
+    monkeypatch.setattr(Path, "lstat", lambda _: looked_at)
+    with pytest.raises((ValueError, OSError)):
+        open_regular(place)
+
+
+def test_file_kind_names_every_mode() -> None:
+    assert file_kind(stat.S_IFBLK | 0o644) == "a block device"
+    assert file_kind(0) == "a special file"
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (1536, "1.5 KiB"),
+        ((1 << 20) - 1, "1.0 MiB"),
+        (4 << 30, "4.0 GiB"),
+        (1 << 41, "2.0 TiB"),
+        (-2048, "-2.0 KiB"),
+    ],
+)
+def test_human_bytes(count: int, text: str) -> None:
+    assert human_bytes(count) == text
+
+
+@given(st.integers(0, 1 << 49))
+def test_human_bytes_is_near_and_short(count: int) -> None:
+    number, unit = human_bytes(count).split()
+    factor = 1024 ** ["B", "KiB", "MiB", "GiB", "TiB"].index(unit)
+    assert abs(float(number) * factor - count) <= 0.0501 * factor
+    assert float(number) < 1024
