@@ -34,9 +34,9 @@ from rich.console import Console
 from rich.table import Table
 
 from posebowl import paths
-from posebowl.batch import plan, result_store, scheduler, shards
+from posebowl.batch import Terms, plan, result_store, scheduler, shards
 from posebowl.batch.executor import Ended, Executor, Serial
-from posebowl.batch.plan import Plan, Terms
+from posebowl.batch.plan import Plan
 from posebowl.batch.ray_executor import connect
 from posebowl.batch.result_store import Store
 from posebowl.batch.worker import Produced

@@ -19,10 +19,7 @@ from tempfile import TemporaryDirectory
 
 from posebowl import paths
 from posebowl.challenge import EngineName, Variant
-from posebowl.engines.oci import client as oci_client
-from posebowl.engines.oci import image as identity
-from posebowl.engines.oci.argv import image_name
-from posebowl.engines.oci.client import Client
+from posebowl.engines.oci import Client, client as oci_client, image as identity, image_name
 from posebowl.images import builder
 from posebowl.util.units import human_bytes
 

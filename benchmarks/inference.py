@@ -41,8 +41,7 @@ from rich.table import Table
 from benchmarks.inference_parts import Used
 from posebowl import paths
 from posebowl.challenge import COLUMNS, FORMAT_FILE, ID_COLUMN, LABELS_FILE, EngineName, Variant
-from posebowl.engines.oci import client as oci_client
-from posebowl.engines.oci.argv import image_name
+from posebowl.engines.oci import client as oci_client, image_name
 from posebowl.engines.oci.engine import rlimits
 from posebowl.scoring.metric import score_files
 

@@ -24,8 +24,8 @@ from unittest import mock
 
 from benchmarks.harness import make_data, usable
 from posebowl.challenge import LIMITS, EngineName, Variant
-from posebowl.engines import select
-from posebowl.engines.base import Engine, RunSpec, Watcher
+from posebowl.engines import RunSpec, Watcher, select
+from posebowl.engines.base import Engine
 from posebowl.engines.embedded import engine as embedded
 from posebowl.engines.oci import execution
 from posebowl.run.image_progress import following

@@ -52,9 +52,7 @@ def make_tables(folder: Path, rows: int) -> None:
 
 def ours(folder: Path) -> Callable[[], float]:
     """Give what this project does."""
-    from posebowl.scoring.labels import read_labels
-    from posebowl.scoring.metric import score
-    from posebowl.scoring.predictions import read_predictions
+    from posebowl.scoring import read_labels, read_predictions, score
 
     def work() -> float:
         predictions = read_predictions(folder / FILES[0], folder / FILES[1])

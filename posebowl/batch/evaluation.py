@@ -14,8 +14,6 @@ from posebowl.batch import (
     plan,
     result_store,
     scheduler,
-)
-from posebowl.batch import (
     shards as dataset,
 )
 from posebowl.batch.executor import Executor, Serial

@@ -14,8 +14,7 @@ from posebowl.batch.plan import Plan, base_key
 from posebowl.batch.result_store import RESULTS, Store
 from posebowl.engines.oci import image
 from posebowl.errors import Verdict
-from posebowl.results.folder import LOG_FILE, REPORT_FILE
-from posebowl.results.result import Result
+from posebowl.results import LOG_FILE, REPORT_FILE, Result
 from posebowl.util.text import visible
 
 SCHEMA_VERSION: Final = 1

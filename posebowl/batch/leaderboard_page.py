@@ -10,7 +10,7 @@ from posebowl.batch.plan import Plan
 from posebowl.batch.worker import OF_THE_MACHINE
 from posebowl.engines.oci import image
 from posebowl.errors import Verdict
-from posebowl.report.page import fill
+from posebowl.report import fill
 from posebowl.util.text import counted, shorten
 from posebowl.util.units import duration, human_bytes, quantity
 

@@ -14,12 +14,17 @@ from posebowl.batch.shards import Slice
 from posebowl.batch.worker import OF_THE_MACHINE, machine_failed
 from posebowl.challenge import FORMAT_FILE, IMAGES_DIR, LABELS_FILE, PREDICTIONS_FILE, Limits
 from posebowl.errors import Verdict
-from posebowl.results import result as results
-from posebowl.results.folder import LOG_FILE, REPORT_FILE, RESULT_FILE
-from posebowl.results.result import Meter, Result, ScoreSummary, Timing
-from posebowl.scoring.labels import read_labels
-from posebowl.scoring.metric import score
-from posebowl.scoring.predictions import read_predictions
+from posebowl.results import (
+    LOG_FILE,
+    REPORT_FILE,
+    RESULT_FILE,
+    Meter,
+    Result,
+    ScoreSummary,
+    Timing,
+    result as results,
+)
+from posebowl.scoring import read_labels, read_predictions, score
 from posebowl.util.files import write_text
 from posebowl.util.units import clock
 

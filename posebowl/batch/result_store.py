@@ -13,9 +13,7 @@ from typing import Final
 
 from posebowl.batch.worker import Produced, machine_failed
 from posebowl.errors import BadDataError, UsageError
-from posebowl.results import result as results
-from posebowl.results.folder import RESULT_FILE, held
-from posebowl.results.result import Result
+from posebowl.results import RESULT_FILE, Result, held, result as results
 from posebowl.util.files import write_text
 
 PLAN_FILE: Final = "evaluation.json"

@@ -15,12 +15,9 @@ import polars as pl
 
 from posebowl.batch.storage import is_uri, open_source
 from posebowl.challenge import FORMAT_FILE, ID_COLUMN, LABELS_FILE
-from posebowl.data import checks, manifest
-from posebowl.data import folder as data_folder
-from posebowl.data.manifest import MANIFEST_FILE, Entry, image_name
+from posebowl.data import MANIFEST_FILE, Entry, checks, folder as data_folder, image_name, manifest
 from posebowl.errors import BadDataError, UsageError
-from posebowl.scoring.labels import read_labels
-from posebowl.scoring.predictions import read_format
+from posebowl.scoring import read_format, read_labels
 from posebowl.util.text import first_few
 
 

@@ -19,15 +19,11 @@ from posebowl.batch.plan import Job
 from posebowl.batch.shards import Slice
 from posebowl.challenge import EngineName, Variant
 from posebowl.data import manifest
-from posebowl.engines.oci import client as oci_client
-from posebowl.engines.oci import engine as oci
-from posebowl.engines.oci import image
+from posebowl.engines.oci import client as oci_client, engine as oci, image
 from posebowl.errors import EngineError, PoseBowlError, Verdict
 from posebowl.images import registry
-from posebowl.results.folder import LOG_FILE, RESULT_FILE, RESULT_FILES
-from posebowl.results.result import Result
-from posebowl.run import pipeline
-from posebowl.run.live_display import Display
+from posebowl.results import LOG_FILE, RESULT_FILE, RESULT_FILES, Result
+from posebowl.run import Display, pipeline
 from posebowl.util.files import remove_tree
 
 OF_THE_MACHINE: Final = (

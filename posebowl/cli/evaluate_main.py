@@ -9,10 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from posebowl.batch.evaluation import JSON_FILE, Ask, evaluate
-from posebowl.batch.plan import Terms
-from posebowl.batch.storage import is_uri
-from posebowl.batch.worker import OF_THE_MACHINE
+from posebowl.batch import JSON_FILE, OF_THE_MACHINE, Ask, Terms, evaluate, is_uri
 from posebowl.cli.views import leaderboard
 from posebowl.errors import PoseBowlError, StoppedError
 from posebowl.settings import resolve

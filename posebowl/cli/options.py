@@ -59,7 +59,7 @@ def solution_folder(name: str, source: str) -> Path:
     Raises:
         UsageError: Both are given, or none, or there is no such solution.
     """
-    from posebowl.submission.packer import find_solution
+    from posebowl.submission import find_solution
 
     if bool(name) == bool(source):
         raise UsageError(

@@ -21,9 +21,9 @@ from posebowl.challenge import (
 from posebowl.data.folder import FIX_UNPACK, DataFolder, how_to_fix, no_folder
 from posebowl.errors import BadDataError, UsageError
 from posebowl.util.files import atomic_write
-from posebowl.scoring.labels import read_labels
+from posebowl.scoring import read_labels
 from posebowl.data.images import Flaw, look_at_photos
-from posebowl.scoring.predictions import read_format
+from posebowl.scoring import read_format
 from posebowl.util.text import counted, first_few
 
 _PLAIN_ID: Final = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$"

@@ -15,7 +15,7 @@ from typing import Final
 
 from posebowl import paths
 from posebowl.settings import resolve
-from posebowl.submission.archive import digest_file
+from posebowl.submission import digest_file
 from posebowl.challenge import FORMAT_FILE, IMAGES_DIR, LABELS_FILE
 from posebowl.errors import BadDataError, UsageError
 from posebowl.util.files import open_regular, write_text

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from posebowl.data import folder
-from posebowl.data.checks import check
+from posebowl.data import check, folder
 from posebowl.doctor.findings import Finding, State, of_error
 from posebowl.errors import BadDataError, UsageError
-from posebowl.settings import resolve
-from posebowl.settings.schema import Settings
+from posebowl.settings import Settings, resolve
 from posebowl.util.units import human_bytes
 
 

@@ -10,10 +10,7 @@ from posebowl.challenge import LIMITS, EngineName, Variant
 from posebowl.doctor.findings import Finding, State, of_error
 from posebowl.engines.cgroups import manager
 from posebowl.engines.embedded import namespaces
-from posebowl.engines.oci import client as oci_client
-from posebowl.engines.oci import image as identity
-from posebowl.engines.oci.argv import image_name
-from posebowl.engines.oci.client import Client
+from posebowl.engines.oci import Client, client as oci_client, image as identity, image_name
 from posebowl.environments import venv
 from posebowl.errors import EngineError, UsageError
 from posebowl.util.units import human_bytes

@@ -12,10 +12,7 @@ from typing import Final
 
 from posebowl import paths
 from posebowl.challenge import EngineName, Variant
-from posebowl.engines.oci import client as oci_client
-from posebowl.engines.oci import image as identity
-from posebowl.engines.oci.argv import image_name
-from posebowl.engines.oci.client import Client
+from posebowl.engines.oci import Client, client as oci_client, image as identity, image_name
 from posebowl.errors import EngineError
 from posebowl.images import build_secrets
 from posebowl.images.build_secrets import Secret

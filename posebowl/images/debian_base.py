@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from posebowl.engines.oci import image as identity
-from posebowl.engines.oci.client import Client
+from posebowl.engines.oci import Client, image as identity
 from posebowl.errors import EngineError
 from posebowl.util import process
 

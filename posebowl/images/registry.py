@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from posebowl.challenge import EngineName, Variant
-from posebowl.engines.oci import image as identity
-from posebowl.engines.oci.argv import image_name
-from posebowl.engines.oci.client import Client
+from posebowl.engines.oci import Client, image as identity, image_name
 from posebowl.errors import EngineError, UsageError
 
 _LOOPBACK: Final = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?(/.*)?")

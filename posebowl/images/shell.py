@@ -13,12 +13,15 @@ from typing import Final
 
 from posebowl import paths
 from posebowl.challenge import CODE_EXECUTION, LIMITS, Limits, Variant
-from posebowl.engines.oci import argv as oci_argv
-from posebowl.engines.oci import client as oci_client
-from posebowl.engines.oci import engine
-from posebowl.engines.oci import image as identity
-from posebowl.engines.oci.argv import ContainerSpec, Mount
-from posebowl.engines.oci.client import Client
+from posebowl.engines.oci import (
+    Client,
+    ContainerSpec,
+    Mount,
+    argv as oci_argv,
+    client as oci_client,
+    engine,
+    image as identity,
+)
 from posebowl.errors import EngineError, UsageError
 from posebowl.util import process
 from posebowl.util.text import show

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from posebowl.results.comparison import Figure, Images
+from posebowl.results import Figure, Images
 from posebowl.util.text import counted
 from posebowl.util.units import quantity
 

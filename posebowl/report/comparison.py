@@ -15,8 +15,7 @@ from posebowl.report.gallery import Group, Item
 from posebowl.report.iou_charts import iou_differences, iou_pairs
 from posebowl.report.page import fill
 from posebowl.report.sections import State
-from posebowl.results.comparison import Change, Comparison, Figure, Images, paired_ious
-from posebowl.results.history import Run
+from posebowl.results import Change, Comparison, Figure, Images, Run, paired_ious
 from posebowl.util.files import write_text
 from posebowl.util.text import counted, shorten
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import polars as pl
 
 from posebowl.challenge import BOX_COLUMNS, ID_COLUMN
-from posebowl.scoring.metric import TRUE_COLUMNS, Score
+from posebowl.scoring import TRUE_COLUMNS, Score
 from posebowl.util.text import counted, shorten
 
 Box = tuple[int, int, int, int]

@@ -15,8 +15,8 @@ from markupsafe import Markup
 from posebowl.report import gallery, pictures, sections
 from posebowl.report.log_excerpt import get, read_log
 from posebowl.report.speed import speed_view
-from posebowl.results.result import Result
-from posebowl.scoring.metric import Score
+from posebowl.results import Result
+from posebowl.scoring import Score
 from posebowl.util.files import write_text
 from posebowl.util.text import clean, shorten
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from posebowl.report.charts import Chart
 from posebowl.report.iou_charts import Floats, iou_by_size, iou_histogram
-from posebowl.scoring.metric import TRUE_COLUMNS, Score
+from posebowl.scoring import TRUE_COLUMNS, Score
 
 _SIZES: Final = (0, 32, 64, 128, 256, 512)
 

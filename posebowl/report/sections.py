@@ -9,7 +9,7 @@ from typing import Final, Literal
 from posebowl.challenge import LIMITS, Limit, Variant
 from posebowl.errors import Verdict
 from posebowl.report.log_excerpt import get, signal_name
-from posebowl.results.result import Meter, Result
+from posebowl.results import Meter, Result
 from posebowl.util.text import counted, shorten
 from posebowl.util.units import quantity
 

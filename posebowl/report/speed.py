@@ -10,7 +10,7 @@ from posebowl.challenge import LIMITS, Variant
 from posebowl.errors import Verdict
 from posebowl.report import usage_charts
 from posebowl.report.charts import Chart
-from posebowl.results.result import Result, Source
+from posebowl.results import Result, Source
 from posebowl.util.units import duration, quantity
 
 _PLATFORM_S: Final = LIMITS[Variant.CPU].wall_time_s

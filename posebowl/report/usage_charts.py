@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from posebowl.engines.base import Sample
+from posebowl.engines import Sample
 from posebowl.report.charts import BOTTOM, LEFT, RIGHT, TOP, Chart, Scale, Tick, polyline, steps
 from posebowl.util.units import duration, human_bytes
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from posebowl.engines.monitoring.disk_usage import folder_bytes
+from posebowl.engines.monitoring import folder_bytes
 from posebowl.errors import PoseBowlError
 from posebowl.results import history
 from posebowl.results.folder import HISTORY_DIR, LOCK_FILE, RESULT_FILES, is_of_results, is_scratch
-from posebowl.submission.archive import packed_by_us
+from posebowl.submission import packed_by_us
 from posebowl.util import os_errors
 from posebowl.util.files import open_up, remove_tree
 

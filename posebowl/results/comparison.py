@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from posebowl.challenge import BOX_COLUMNS, ID_COLUMN
 from posebowl.results.history import Run
 from posebowl.results.result import Result
-from posebowl.scoring.metric import TRUE_COLUMNS, iou
+from posebowl.scoring import TRUE_COLUMNS, iou
 from posebowl.util.text import counted
 from posebowl.util.units import quantity
 

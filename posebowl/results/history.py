@@ -17,8 +17,7 @@ from posebowl.errors import PoseBowlError, UsageError
 from posebowl.results import result as results
 from posebowl.results.folder import HISTORY_DIR, REPORT_FILE, RESULT_FILE
 from posebowl.results.result import Result
-from posebowl.settings import resolve
-from posebowl.settings.schema import MOST_RUNS
+from posebowl.settings import MOST_RUNS, resolve
 from posebowl.util.files import atomic_write, open_regular
 from posebowl.util.text import counted, first_few, show
 

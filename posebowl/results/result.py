@@ -11,7 +11,7 @@ from types import UnionType
 from typing import Any, Final, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from posebowl.challenge import Limits
-from posebowl.engines.base import Outcome, Sample
+from posebowl.engines import Outcome, Sample
 from posebowl.errors import BadDataError, Verdict
 from posebowl.util.files import open_regular, write_text
 from posebowl.util.text import show

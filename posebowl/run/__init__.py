@@ -1,1 +1,13 @@
 """One run, from the zip to the report."""
+
+from typing import TYPE_CHECKING
+
+from posebowl.util.lazy import face
+
+if TYPE_CHECKING:
+    from posebowl.run.live_display import Display as Display
+
+__getattr__ = face(
+    __name__,
+    live_display=("Display",),
+)

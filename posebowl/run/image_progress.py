@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from posebowl.engines.base import Sample, Watcher
-from posebowl.engines.monitoring.file_reads import ImageReads, watching
-from posebowl.results.result import Source
+from posebowl.engines import Sample, Watcher
+from posebowl.engines.monitoring import ImageReads, watching
+from posebowl.results import Source
 
 _PAIR: Final = re.compile(r"(?<![\d.,])(\d[\d,]*)\s*(?:/|of)\s*(\d[\d,]*)(?!\.?\d)")
 

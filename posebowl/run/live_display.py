@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from posebowl.challenge import Limits
-from posebowl.engines.base import Sample, Watcher
+from posebowl.engines import Sample, Watcher
 from posebowl.util.console import err, plain
 from posebowl.util.units import clock, human_bytes
 

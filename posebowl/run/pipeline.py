@@ -15,28 +15,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from posebowl.challenge import LIMITS, PREDICTIONS_FILE, EngineName, Limit, Limits, Variant
-from posebowl.data import folder as data_folder
-from posebowl.data.folder import DataFolder
-from posebowl.engines import select
-from posebowl.engines.base import Outcome, RunSpec
+from posebowl.data import DataFolder, folder as data_folder
+from posebowl.engines import Outcome, RunSpec, select
 from posebowl.errors import EngineError, PoseBowlError, Verdict, VerdictError
 from posebowl.paths import local
-from posebowl.results import result as results
-from posebowl.results.folder import (
+from posebowl.results import (
     LOG_FILE,
     REPORT_FILE,
     RESULT_FILE,
     RESULT_FILES,
     SCRATCH_PREFIX,
+    Result,
+    ScoreSummary,
+    Timing,
     clear,
     held,
     refuse_strangers,
+    result as results,
 )
-from posebowl.results.result import Result, ScoreSummary, Timing
 from posebowl.run import image_progress
 from posebowl.run.live_display import Display
 from posebowl.run.verdicts import judge
-from posebowl.settings.schema import MOST_RUNS
+from posebowl.settings import MOST_RUNS
 from posebowl.submission import archive
 from posebowl.util import host, os_errors, process
 from posebowl.util.files import atomic_write, remove_tree
@@ -44,8 +44,7 @@ from posebowl.util.files import atomic_write, remove_tree
 if TYPE_CHECKING:
     import polars as pl
 
-    from posebowl.scoring.metric import Score
-    from posebowl.scoring.predictions import Predictions
+    from posebowl.scoring import Predictions, Score
 
 _TAIL_BYTES: Final = 64 << 10
 
@@ -178,7 +177,7 @@ def _perform(work: _Work, display: Display) -> None:
     if judgement.verdict is not Verdict.OK:
         work.end(judgement.verdict, judgement.message, judgement.fix)
         return
-    from posebowl.scoring.predictions import read_predictions
+    from posebowl.scoring import read_predictions
 
     collected = _collect(work, spec)
     work.predictions = read_predictions(
@@ -297,7 +296,7 @@ def _load_scoring() -> None:
 
 def _collect(work: _Work, spec: RunSpec) -> Path:
     """Take a copy of the predictions, so that what is judged is what is kept."""
-    from posebowl.scoring.predictions import read_bounded
+    from posebowl.scoring import read_bounded
 
     spec.output.chmod(0o700)  # it may have been closed as well
     source = spec.output / PREDICTIONS_FILE
@@ -315,8 +314,7 @@ def _collect(work: _Work, spec: RunSpec) -> Path:
 def _score(work: _Work, frame: pl.DataFrame) -> None:
     if work.folder is None or work.folder.labels is None:
         return
-    from posebowl.scoring.labels import read_labels
-    from posebowl.scoring.metric import score
+    from posebowl.scoring import read_labels, score
 
     work.score = score(frame, read_labels(work.folder.labels))
     work.learn(

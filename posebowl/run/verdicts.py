@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from posebowl.challenge import Limits
-from posebowl.engines.base import Outcome, Stop
+from posebowl.engines import Outcome, Stop
 from posebowl.errors import Verdict
-from posebowl.results.folder import LOG_FILE
+from posebowl.results import LOG_FILE
 from posebowl.util.units import clock, human_bytes
 
 _NO_MODULE: Final = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")

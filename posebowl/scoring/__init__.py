@@ -1,1 +1,37 @@
 """From the bytes of a CSV to a number: predictions, labels, mean IoU."""
+
+from typing import TYPE_CHECKING
+
+from posebowl.util.lazy import face
+
+if TYPE_CHECKING:
+    from posebowl.scoring.labels import read_labels as read_labels
+    from posebowl.scoring.metric import (
+        TRUE_COLUMNS as TRUE_COLUMNS,
+        Score as Score,
+        iou as iou,
+        score as score,
+    )
+    from posebowl.scoring.predictions import (
+        Predictions as Predictions,
+        read_bounded as read_bounded,
+        read_format as read_format,
+        read_predictions as read_predictions,
+    )
+
+__getattr__ = face(
+    __name__,
+    labels=("read_labels",),
+    metric=(
+        "Score",
+        "TRUE_COLUMNS",
+        "iou",
+        "score",
+    ),
+    predictions=(
+        "Predictions",
+        "read_bounded",
+        "read_format",
+        "read_predictions",
+    ),
+)

@@ -1,1 +1,26 @@
 """Every option, declared once, and where its value comes from."""
+
+from typing import TYPE_CHECKING
+
+from posebowl.util.lazy import face
+
+if TYPE_CHECKING:
+    from posebowl.settings.resolve import Found as Found, Origin as Origin
+    from posebowl.settings.schema import (
+        MOST_RUNS as MOST_RUNS,
+        Settings as Settings,
+        helps as helps,
+    )
+
+__getattr__ = face(
+    __name__,
+    resolve=(
+        "Found",
+        "Origin",
+    ),
+    schema=(
+        "MOST_RUNS",
+        "Settings",
+        "helps",
+    ),
+)

@@ -20,8 +20,7 @@ from posebowl.submission import packer as packing
 from tests.cluster.conftest import TwoMachines, pack
 from tests.conftest import IDS
 from tests.hostile.archives import BAD_CASES
-from tests.hostile.predictions import CASES as CSV_CASES
-from tests.hostile.predictions import good
+from tests.hostile.predictions import CASES as CSV_CASES, good
 from tests.hostile.programs import HOG, OK, PROGRAMS, python
 
 pytestmark = [pytest.mark.cluster, pytest.mark.container]

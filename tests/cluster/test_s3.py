@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from posebowl.batch import node_cache as cache
-from posebowl.batch import shards
+from posebowl.batch import node_cache as cache, shards
 from posebowl.batch.evaluation import Evaluation
 from posebowl.batch.shards import Slice
 from posebowl.data import manifest

@@ -14,8 +14,7 @@ from PIL import Image
 
 from posebowl.challenge import IMAGE_HEIGHT, IMAGE_WIDTH, LIMITS, EngineName, Limits, Variant
 from posebowl.engines.base import RunSpec
-from posebowl.engines.oci import client as oci_client
-from posebowl.engines.oci import image
+from posebowl.engines.oci import client as oci_client, image
 from posebowl.engines.oci.engine import OciEngine
 from posebowl.errors import EngineError
 from tests.container.heard import SpecMaker

@@ -12,9 +12,7 @@ import pytest
 
 from posebowl import paths
 from posebowl.challenge import EngineName, Variant
-from posebowl.engines.oci import argv
-from posebowl.engines.oci import client as oci_client
-from posebowl.engines.oci import image as identity
+from posebowl.engines.oci import argv, client as oci_client, image as identity
 from posebowl.errors import EngineError
 
 pytestmark = pytest.mark.container

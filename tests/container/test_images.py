@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from posebowl.challenge import EngineName, Variant
-from posebowl.engines.oci import client as oci_client
-from posebowl.engines.oci import image
+from posebowl.engines.oci import client as oci_client, image
 from posebowl.engines.oci.client import Client
 from posebowl.engines.oci.engine import OciEngine
 from posebowl.errors import EngineError, UsageError

@@ -15,8 +15,7 @@ from posebowl.challenge import EngineName, Variant
 from posebowl.engines import select
 from posebowl.engines.base import Engine, Watcher
 from posebowl.engines.cgroups import reader
-from posebowl.engines.oci import argv, image
-from posebowl.engines.oci import client as oci_client
+from posebowl.engines.oci import argv, client as oci_client, image
 from posebowl.errors import EngineError
 from tests.container.heard import Heard, SpecMaker
 

@@ -11,8 +11,7 @@ import pytest
 
 from posebowl.challenge import Limit, Variant
 from posebowl.engines.base import Stop
-from posebowl.engines.oci import argv, image
-from posebowl.engines.oci import client as oci_client
+from posebowl.engines.oci import argv, client as oci_client, image
 from posebowl.engines.oci.argv import ContainerSpec, User
 from posebowl.engines.oci.container import Container
 from posebowl.engines.oci.engine import OciEngine, rlimits

@@ -13,8 +13,7 @@ import pytest
 from posebowl.challenge import EngineName
 from posebowl.doctor import engines
 from posebowl.doctor.findings import State
-from posebowl.engines.oci import client as oci_client
-from posebowl.engines.oci import engine
+from posebowl.engines.oci import client as oci_client, engine
 from posebowl.engines.oci.client import Client
 from posebowl.environments.venv import NOBODY
 

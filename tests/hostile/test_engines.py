@@ -26,8 +26,7 @@ from posebowl.run import pipeline
 from posebowl.run.live_display import Display
 from tests.conftest import IDS
 from tests.hostile.archives import BAD_CASES, Case
-from tests.hostile.predictions import CASES as CSV_CASES
-from tests.hostile.predictions import CsvCase
+from tests.hostile.predictions import CASES as CSV_CASES, CsvCase
 from tests.hostile.programs import OK, PROGRAMS, Program, python
 
 pytestmark = pytest.mark.container

@@ -5,8 +5,7 @@ from __future__ import annotations
 from invoke import Context
 
 from posebowl.cli.task import JSON, command
-from posebowl.settings import resolve
-from posebowl.settings.schema import helps
+from posebowl.settings import helps, resolve
 
 
 @command(
@@ -46,7 +45,7 @@ def evaluate(
     json: bool = False,
 ) -> int:
     """Evaluate many submissions, here or on a Ray cluster; rank them."""
-    from posebowl.batch.storage import is_uri
+    from posebowl.batch import is_uri
     from posebowl.cli import options
     from posebowl.cli.evaluate_main import main
 
@@ -71,9 +70,8 @@ def manifest_data(_: Context, folder: str = "", force: bool = False, json: bool 
     """List size and hash of each file, for data that goes to object storage."""
     from posebowl import paths
     from posebowl.cli import options
-    from posebowl.data import folder as data_folder
-    from posebowl.data import manifest
-    from posebowl.scoring.predictions import read_format
+    from posebowl.data import folder as data_folder, manifest
+    from posebowl.scoring import read_format
 
     found = data_folder.find(resolve.load(data=folder).data)
     ids = read_format(found.submission_format)

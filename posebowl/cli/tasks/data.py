@@ -67,8 +67,7 @@ def check_data(_: Context, folder: str = "", deep: bool = False, json: bool = Fa
     """Say which data is in use and whether it is whole."""
     from posebowl.cli import options
     from posebowl.cli.views import tables
-    from posebowl.data import folder as data_folder
-    from posebowl.data.checks import check
+    from posebowl.data import check, folder as data_folder
 
     found = data_folder.find(resolve.load(data=folder).data)
     options.present(check(found, deep=deep), tables.data, as_json=json)
@@ -113,7 +112,7 @@ def format_data(_: Context, folder: str = "", force: bool = False, json: bool = 
     from posebowl import paths
     from posebowl.challenge import FORMAT_FILE
     from posebowl.cli import options
-    from posebowl.data.checks import make_format
+    from posebowl.data import make_format
 
     root = resolve.load(data=folder).data or paths.DATA
     made = make_format(root, root / FORMAT_FILE, force=force)

@@ -7,8 +7,7 @@ from pathlib import Path
 from invoke import Context
 
 from posebowl.cli.task import JSON, command
-from posebowl.settings import resolve
-from posebowl.settings.schema import helps
+from posebowl.settings import helps, resolve
 
 WHICH = helps("variant", "engine")
 TRANSFER = {**WHICH, **helps("registry"), "json": JSON}
@@ -52,8 +51,7 @@ def build(
 def base(_: Context, engine: str = "", mirror: str = "", json: bool = False) -> None:
     """Make the base image here, where no registry is."""
     from posebowl.cli import options
-    from posebowl.images import builder as image_build
-    from posebowl.images import debian_base as image_base
+    from posebowl.images import builder as image_build, debian_base as image_base
     from posebowl.util.units import human_bytes
 
     settings = resolve.load(engine=engine, mirror=mirror)
@@ -69,8 +67,7 @@ def push(
 ) -> None:
     """Push an image to a registry, under the hash of its lock."""
     from posebowl.cli import options
-    from posebowl.images import builder as image_build
-    from posebowl.images import registry as image_registry
+    from posebowl.images import builder as image_build, registry as image_registry
 
     settings = resolve.load(variant=variant, engine=engine, registry=registry)
     place = image_registry.required(settings.registry)
@@ -85,8 +82,7 @@ def pull(
 ) -> None:
     """Pull the image that was made from this uv.lock."""
     from posebowl.cli import options
-    from posebowl.images import builder as image_build
-    from posebowl.images import registry as image_registry
+    from posebowl.images import builder as image_build, registry as image_registry
 
     settings = resolve.load(variant=variant, engine=engine, registry=registry)
     place = image_registry.required(settings.registry)
@@ -114,9 +110,8 @@ def shell(
     import tempfile
 
     from posebowl.data import folder as data_folder
-    from posebowl.images import builder as image_build
-    from posebowl.images import shell as image_inside
-    from posebowl.submission.archive import open_archive
+    from posebowl.images import builder as image_build, shell as image_inside
+    from posebowl.submission import open_archive
 
     settings = resolve.load(variant=variant, engine=engine, data=data)
     archive = Path(zip).expanduser() if zip else None
@@ -140,8 +135,7 @@ def packages(
 ) -> int:
     """Do something small with every package, inside the image."""
     from posebowl.cli import options
-    from posebowl.images import builder as image_build
-    from posebowl.images import shell as image_inside
+    from posebowl.images import builder as image_build, shell as image_inside
 
     settings = resolve.load(variant=variant, engine=engine)
     client = image_build.choose(settings.image_engine)

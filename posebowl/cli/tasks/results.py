@@ -70,8 +70,7 @@ def compare(
     from posebowl.cli.views import runs as runs_shown
     from posebowl.errors import UsageError
     from posebowl.report import comparison
-    from posebowl.results import comparison as comparing
-    from posebowl.results import history as kept
+    from posebowl.results import comparison as comparing, history as kept
 
     if top < 0:
         raise UsageError(f"--top is {top}.", why="It is a number of images.", fix="Give 0 or more.")

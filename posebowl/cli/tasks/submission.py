@@ -7,8 +7,7 @@ from pathlib import Path
 from invoke import Context
 
 from posebowl.cli.task import JSON, command
-from posebowl.settings import resolve
-from posebowl.settings.schema import helps
+from posebowl.settings import helps, resolve
 
 
 @command(
@@ -82,8 +81,7 @@ def run(
     from posebowl import paths
     from posebowl.cli import options
     from posebowl.cli.views import result as summary
-    from posebowl.run import pipeline as running
-    from posebowl.run.live_display import Display
+    from posebowl.run import Display, pipeline as running
     from posebowl.util import console
 
     settings = resolve.load(
@@ -149,8 +147,7 @@ def clean(_: Context, folder: str = "", history: bool = False, json: bool = Fals
     from posebowl.cli import options
     from posebowl.cli.views import tables
     from posebowl.errors import UsageError
-    from posebowl.results import cleaning
-    from posebowl.results.folder import held, is_of_results
+    from posebowl.results import cleaning, held, is_of_results
 
     usual = resolve.load().submission
     place = options.existing(folder, usual)

@@ -115,7 +115,7 @@ def export(
     """Export YOLO weights to ONNX for the benchmark."""
     from posebowl import paths
     from posebowl.cli import options
-    from posebowl.submission.archive import digest
+    from posebowl.submission import digest
 
     options.required("benchmark.export", weights=weights)
     words = options.flags(

@@ -5,8 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 from rich.text import Text
 
-from posebowl.batch.evaluation import PAGE_FILE, Evaluation
-from posebowl.batch.leaderboard import Row
+from posebowl.batch import PAGE_FILE, Evaluation, Row
 from posebowl.errors import Verdict
 from posebowl.paths import local
 from posebowl.util.console import out, plain, print_table

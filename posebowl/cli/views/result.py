@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from posebowl.errors import Verdict
-from posebowl.results.result import Meter, Result, ScoreSummary
+from posebowl.results import Meter, Result, ScoreSummary
 from posebowl.util.console import plain, print_table
 from posebowl.util.text import counted, typed
 from posebowl.util.units import clock, human_bytes

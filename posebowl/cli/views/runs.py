@@ -11,9 +11,8 @@ from rich.text import Text
 
 from posebowl.errors import Verdict
 from posebowl.paths import flag, local
-from posebowl.report.compare_text import amount, change, verdict_on
-from posebowl.results.comparison import Change, Comparison, Difference, Images
-from posebowl.results.history import Run
+from posebowl.report import amount, change, verdict_on
+from posebowl.results import Change, Comparison, Difference, Images, Run
 from posebowl.settings import resolve
 from posebowl.util.console import out, plain, print_table
 from posebowl.util.text import counted, show

@@ -8,16 +8,13 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from posebowl.data.checks import DataReport
-from posebowl.data.unpacker import Unpacked
+from posebowl.data import DataReport, Unpacked
 from posebowl.doctor import Diagnosis, State
 from posebowl.paths import DATA, flag, local
-from posebowl.results.cleaning import Cleaned
-from posebowl.scoring.metric import Score
-from posebowl.settings import resolve
-from posebowl.settings.resolve import Found, Origin
-from posebowl.submission.archive import Archive
-from posebowl.submission.packer import Packed
+from posebowl.results import Cleaned
+from posebowl.scoring import Score
+from posebowl.settings import Found, Origin, resolve
+from posebowl.submission import Archive, Packed
 from posebowl.util.console import out, plain, print_table, warn
 from posebowl.util.text import counted, first_few, typed
 from posebowl.util.units import clock, human_bytes

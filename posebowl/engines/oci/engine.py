@@ -16,9 +16,7 @@ import psutil
 
 from posebowl.challenge import EngineName, Variant
 from posebowl.engines.base import Outcome, RunSpec, Watcher
-from posebowl.engines.oci import argv
-from posebowl.engines.oci import client as oci_client
-from posebowl.engines.oci import image as identity
+from posebowl.engines.oci import argv, client as oci_client, image as identity
 from posebowl.engines.oci.argv import ContainerSpec, User
 from posebowl.engines.oci.client import Client
 from posebowl.engines.oci.container import Container

@@ -19,8 +19,7 @@ from posebowl.engines.handshake import LATE_S, Gate
 from posebowl.engines.log_capture import LogCapture
 from posebowl.engines.monitoring.disk_usage import folder_bytes
 from posebowl.engines.monitoring.watchdog import Watched, settle, watch
-from posebowl.engines.oci import image as identity
-from posebowl.engines.oci import readback
+from posebowl.engines.oci import image as identity, readback
 from posebowl.engines.oci.argv import ContainerSpec
 from posebowl.engines.oci.client import Client
 from posebowl.engines.oci.container import Container

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from posebowl.batch import plan
-from posebowl.batch import shards as dataset
+from posebowl.batch import plan, shards as dataset
 from posebowl.batch.plan import Terms
 from posebowl.batch.shards import Slice
 from posebowl.challenge import LIMITS, EngineName, Limit, Limits, Variant

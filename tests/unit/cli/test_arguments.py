@@ -11,8 +11,7 @@ import pytest
 from invoke.parser import Parser
 from rich.console import Console
 
-from posebowl.cli import arguments
-from posebowl.cli import task as command
+from posebowl.cli import arguments, task as command
 from posebowl.util import console
 
 

@@ -12,8 +12,7 @@ from posebowl.doctor import engines
 from posebowl.doctor.findings import State
 from posebowl.engines.cgroups import manager
 from posebowl.engines.embedded import namespaces
-from posebowl.engines.oci import client
-from posebowl.engines.oci import image as identity
+from posebowl.engines.oci import client, image as identity
 from posebowl.engines.oci.client import Client
 from posebowl.engines.oci.image import Image
 from posebowl.environments import venv

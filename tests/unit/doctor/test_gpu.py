@@ -100,7 +100,7 @@ def test_the_cuda_that_is_needed_is_the_lock_s(tmp_path: Path) -> None:
 
 def test_without_a_gpu_there_is_one_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu.shutil, "which", lambda _: None)
-    monkeypatch.setattr(gpu.oci_client, "host_has_gpu", lambda: False)
+    monkeypatch.setattr(gpu.client, "host_has_gpu", lambda: False)
     (finding,) = gpu.look()
     assert finding.state is State.MISSING
 

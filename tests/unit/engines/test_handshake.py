@@ -6,8 +6,7 @@ import io
 import itertools
 import threading
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from posebowl.engines.handshake import Gate
 

@@ -12,8 +12,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from posebowl import paths
 from posebowl.challenge import EngineName, Variant

@@ -6,12 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from posebowl.challenge import IMAGE_HEIGHT, IMAGE_WIDTH
-from posebowl.render import fractal_noise, materials, scene, sensor
-from posebowl.render import image as photo
+from posebowl.render import fractal_noise, image as photo, materials, scene, sensor
 from posebowl.render.backgrounds import BACKGROUNDS
 from posebowl.render.families import FAMILIES
 

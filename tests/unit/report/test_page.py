@@ -12,15 +12,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from PIL import Image
 
 from posebowl import report
 from posebowl.engines.base import Sample
 from posebowl.errors import Verdict
-from posebowl.report import page as module
-from posebowl.report import pictures
+from posebowl.report import page as module, pictures
 from posebowl.report.gallery import Item
 from posebowl.report.page import render
 from posebowl.results.result import Result

@@ -9,8 +9,7 @@ import polars as pl
 import pytest
 
 from posebowl.errors import BadDataError, PoseBowlError, UsageError
-from posebowl.results import history
-from posebowl.results import result as results
+from posebowl.results import history, result as results
 from posebowl.results.result import Result
 from posebowl.scoring.metric import score
 from tests.report_samples import names, passed, shifted, table, truths

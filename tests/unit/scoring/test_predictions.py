@@ -7,8 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from posebowl.challenge import BOX_COLUMNS, IMAGE_HEIGHT, IMAGE_WIDTH
 from posebowl.errors import BadDataError, BadOutputError, InvalidPredictionsError, Verdict

@@ -8,8 +8,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from posebowl.util.files import atomic_write, file_kind, open_regular, write_text
 from posebowl.util.units import human_bytes

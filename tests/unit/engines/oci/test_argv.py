@@ -7,8 +7,7 @@ import io
 from pathlib import Path, PurePosixPath
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from posebowl.challenge import EngineName, Limits, Variant
 from posebowl.engines.oci import argv

@@ -12,8 +12,7 @@ import pytest
 
 from posebowl.challenge import LIMITS, EngineName, Limits, Variant
 from posebowl.engines.base import RunSpec
-from posebowl.engines.oci import client
-from posebowl.engines.oci import engine as oci
+from posebowl.engines.oci import client, engine as oci
 from posebowl.engines.oci.argv import User
 from posebowl.engines.oci.client import Client
 from posebowl.engines.oci.engine import OciEngine

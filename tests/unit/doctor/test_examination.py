@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from posebowl import doctor
-from posebowl.doctor import Diagnosis, Finding, State, examine
+from posebowl.doctor import Diagnosis, Finding, State, examination, examine
 
 
 def probe(
@@ -109,5 +108,5 @@ def test_only_what_is_bad_is_unhealthy(state: State) -> None:
 
 
 def test_every_probe_has_a_name_of_its_own() -> None:
-    names = [name for name, _ in doctor.PROBES]
+    names = [name for name, _ in examination.PROBES]
     assert len(set(names)) == len(names)

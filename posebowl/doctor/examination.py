@@ -1,0 +1,61 @@
+"""Look at tools, engines, machine and data, all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from posebowl.challenge import EngineName
+from posebowl.doctor import data, engines, gpu, resources, toolchain
+from posebowl.doctor.findings import Diagnosis, Finding, State
+
+Probe = Callable[[], Iterable[Finding]]
+
+PROBES: Final[tuple[tuple[str, Probe], ...]] = (
+    ("uv", toolchain.uv),
+    ("uv.lock", toolchain.lock),
+    ("python", toolchain.python),
+    ("settings", toolchain.settings),
+    ("docker", lambda: engines.containers(EngineName.DOCKER)),
+    ("podman", lambda: engines.containers(EngineName.PODMAN)),
+    ("embedded", engines.embedded),
+    ("gpu", gpu.look),
+    ("machine", resources.machine),
+    ("disk", resources.disks),
+    ("data", data.data),
+    ("submission.zip", data.archive),
+)
+"""What is looked at, in the order in which it is told."""
+
+
+def examine(probes: Iterable[tuple[str, Probe]] = PROBES) -> Diagnosis:
+    """Look at tools, engines, machine and data, all at once; nothing is changed."""
+    with ThreadPoolExecutor() as pool:
+        found = [finding for part in pool.map(_ask, probes) for finding in part]
+    usable = [finding for finding in found if finding.name in engines.NAMES]
+    if usable and not any(finding.state is State.GOOD for finding in usable):
+        found.append(engines.none_works(found))
+    return Diagnosis(findings=tuple(found), next_step=_next_step(found))
+
+
+def _ask(named: tuple[str, Probe]) -> list[Finding]:
+    """Ask one probe; what it cannot read is a finding too, not the end of all others."""
+    name, probe = named
+    try:
+        return [*probe()]
+    except OSError as error:
+        text = f"could not be looked at: {error}"
+        return [Finding(name=name, state=State.WARNING, text=text)]
+
+
+def _next_step(findings: Iterable[Finding]) -> str:
+    """Say what to type: against the first of what is bad, or to go on."""
+    by_name = {finding.name: finding for finding in findings}
+    for finding in by_name.values():
+        if finding.state is State.BAD:
+            return f"Put this right first: {finding.name}. {finding.fix}".strip()
+    packed = by_name.get("submission.zip")
+    if packed is not None and packed.state is not State.GOOD:
+        return "Type: invoke pack --solution benchmark"
+    return "Type: invoke run"
