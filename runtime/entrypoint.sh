@@ -22,7 +22,7 @@
 set -u
 exec 2>&1
 
-python -I /opt/posebowl/data/unpacker.py /code_execution/submission.zip /code_execution/workdir || exit
+python -I /opt/posebowl/unpack.py /code_execution/submission.zip /code_execution/workdir || exit
 cd /code_execution/workdir || exit
 
 printf '\036ready %s\n' "$1"

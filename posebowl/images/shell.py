@@ -34,7 +34,7 @@ _NO_TEST: Final = (4, 5)
 
 _ENTER: Final = r"""
 if [ -e /code_execution/submission.zip ]; then
-    python -I /opt/posebowl/data/unpacker.py /code_execution/submission.zip /code_execution/workdir
+    python -I /opt/posebowl/unpack.py /code_execution/submission.zip /code_execution/workdir
 fi
 cd /code_execution/workdir
 """
