@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from PIL import Image
 
 from posebowl.challenge import COLUMNS, IMAGE_HEIGHT, IMAGE_WIDTH
 from posebowl.engines.embedded import engine
+from tests.umask import UMASKS, umask
 
 # No deadline: machines are shared and slow now and then. In CI the same examples every time, so
 # that a change is never red for a find that is older than it.
@@ -37,6 +39,13 @@ def no_engine_unasked(request: pytest.FixtureRequest, monkeypatch: pytest.Monkey
         pytest.fail("this test starts an engine: mark it with pytest.mark.container")
 
     monkeypatch.setattr(engine.EmbeddedEngine, "execute", refuse)
+
+
+@pytest.fixture(params=UMASKS, ids="umask-{:03o}".format)
+def each_umask(request: pytest.FixtureRequest) -> Iterator[int]:
+    """Run the test once under each umask, and return it."""
+    with umask(request.param):
+        yield request.param
 
 
 @pytest.fixture(scope="session")
