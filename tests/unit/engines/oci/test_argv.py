@@ -114,7 +114,7 @@ def test_any_path_can_be_mounted(name: str) -> None:
 
 def test_the_small_commands() -> None:
     assert argv.kill("x", "TERM") == ["kill", "--signal", "TERM", "x"]
-    assert argv.listing()[-1] == "label=posebowl.run.pipeline"
+    assert argv.listing()[-1] == "label=posebowl.run"
     assert argv.image_name(Variant.GPU) == "posebowl-runtime:gpu"
 
 
