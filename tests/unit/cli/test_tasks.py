@@ -19,6 +19,7 @@ import pytest
 
 from posebowl import paths
 from posebowl.errors import Verdict
+from tests.typed import invoke
 
 NAMES = [
     "base", "build", "check", "clean", "config", "doctor", "evaluate", "pack", "packages", "pull",
@@ -40,10 +41,10 @@ def collected(collection: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield from collected(inner, f"{prefix}{name}.")
 
 
-def invoke(
+def start(
     *words: str, cwd: Path = paths.ROOT, **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """Type a command line."""
+    """Type a command line in a process of its own."""
     argv = [sys.executable, "-m", "invoke", "--search-root", str(paths.ROOT), *words]
     env = {**os.environ, "COLUMNS": "200", **variables}
     done = subprocess.run(argv, cwd=cwd, env=env, capture_output=True, text=True, check=False)
@@ -73,7 +74,7 @@ def test_what_python_compiles_is_kept_unless_the_user_says_otherwise(
 ) -> None:
     """Left to invoke, each command would compile everything anew: half a second of a run."""
     where = {"PYTHONPYCACHEPREFIX": str(tmp_path), "PYTHONDONTWRITEBYTECODE": set_to}
-    assert invoke("config", "--json", **where).returncode == 0
+    assert start("config", "--json", **where).returncode == 0
     assert bool(list(tmp_path.rglob("config.*.pyc"))) == kept
 
 
@@ -85,11 +86,11 @@ def test_the_documentation_names_every_task_that_prints_json() -> None:
 
 
 def test_list_and_help() -> None:
-    listed = invoke("--list")
+    listed = start("--list")
     assert listed.returncode == 0
     words = {line.split()[0] for line in listed.stdout.splitlines() if line.strip()}
     assert set(NAMES) <= words
-    helped = invoke("--help", "run")
+    helped = start("--help", "run")
     assert helped.returncode == 0
     for flag in ("--zip", "--data", "--variant", "--engine", "--time-limit", "--memory", "--cpus"):
         assert flag in helped.stdout
@@ -261,6 +262,6 @@ def test_a_folder_of_others_is_not_cleaned(tmp_path: Path) -> None:
 
 def test_no_colours_where_there_is_no_terminal(tmp_path: Path) -> None:
     (tmp_path / ".lock").touch()
-    done = invoke("clean", "--folder", str(tmp_path), cwd=tmp_path, TERM="xterm-256color")
+    done = start("clean", "--folder", str(tmp_path), cwd=tmp_path, TERM="xterm-256color")
     assert done.returncode == 0
     assert done.stdout == "Nothing to remove.\n"
