@@ -73,7 +73,7 @@ NOT_RUN: Final = {
     r"uv run invoke (shell|push|pull) .*": (
         "takes an image, and a terminal or a registry: tests/container/test_images.py"
     ),
-    r"uv run (--no-sync )?invoke evaluate .*|python -m posebowl\.evaluate .*": (
+    r"uv run (--no-sync )?invoke evaluate .*|python -m posebowl\.cli\.evaluate_main .*": (
         "takes Ray, an engine's image or a bucket: tests/cluster"
     ),
     r"uv run invoke data\.manifest .*|aws s3 .*": "prepares a bucket: tests/cluster",

@@ -1,4 +1,4 @@
-"""The command line of an evaluation, for a process that has Ray: python -m posebowl.batch."""
+"""The command line of an evaluation, for a process that has Ray."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FLAGS: Final = ("full", "allow_cpu")
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line; the flags are those of `invoke evaluate`."""
-    make = Parser(task="evaluate", prog="posebowl.batch", description=__doc__)
+    make = Parser(task="evaluate", prog="posebowl.cli.evaluate_main", description=__doc__)
     make.add_argument("places", nargs="*", type=Path)
     for name in (*_TEXTS, "data", "out", "address"):
         make.add_argument(f"--{name.replace('_', '-')}", default="")

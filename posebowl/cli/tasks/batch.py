@@ -54,7 +54,7 @@ def evaluate(
     words += options.flags(allow_cpu=allow_cpu, shards=shards, address=address, registry=registry)
     words += options.flags(await_nodes=await_nodes, out=out, resume=resume, json=json)
     if address or is_uri(data):
-        options.become("cluster", "posebowl.batch", *words)
+        options.become("cluster", "posebowl.cli.evaluate_main", *words)
     return main(words)
 
 

@@ -138,7 +138,7 @@ def test_benchmark_on_the_demo_photos_is_as_ever(place):
     """Compare with what the shipped weights found when they were made: within a pixel."""
     pytest.importorskip("cv2", reason="needs the lean group: uv run --group lean pytest")
     pytest.importorskip("onnxruntime", reason="needs the lean group")
-    with (Path(__file__).parent / "test_solution_golden.csv").open(newline="") as file:
+    with (Path(__file__).parent / "test_golden.csv").open(newline="") as file:
         _, *rows = csv.reader(file)
     golden = [(name, *(int(edge) for edge in edges)) for name, *edges in rows]
     assert len(golden) == 24

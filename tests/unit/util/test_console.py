@@ -94,7 +94,7 @@ def test_no_color_is_heeded_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> No
 
 SCRIPT = """
 import sys
-from posebowl import console
+from posebowl.util import console
 from posebowl.errors import PoseBowlError
 console.tolerate_odd_names()
 console.out.print(console.plain("result \\udcff :smile: [red]x[/]"))
