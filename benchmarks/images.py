@@ -27,12 +27,10 @@ NAME = "posebowl-benchmark"
 OCI = (EngineName.DOCKER, EngineName.PODMAN)
 BUILD = f"""
 import sys
-from posebowl.challenge import Variant
-from posebowl.engines import oci_argv
-from posebowl.engines.base import EngineName
-oci_argv.image_name = lambda variant: f"{NAME}:{{variant}}"
-from posebowl.images import build
-build.build(Variant(sys.argv[2]), EngineName(sys.argv[1]), record=False)
+from posebowl.challenge import EngineName, Variant
+from posebowl.images import builder
+builder.image_name = lambda variant: f"{NAME}:{{variant}}"
+builder.build(Variant(sys.argv[2]), EngineName(sys.argv[1]), record=False)
 """
 
 

@@ -159,9 +159,10 @@ def choose(args: argparse.Namespace, folder: Path) -> list[Way]:
 def rebuild(weights: Path, checkpoint: Path) -> None:
     """Put the weights of an exported file back into an ultralytics checkpoint, in a process."""
     code = (
-        "import sys, torch; from pathlib import Path; from posebowl.training import model, start;"
-        "net = model.build(sys.argv[1]); weights = Path(sys.argv[2]);"
-        "start.fill(net, start.read_onnx(weights), weights);"
+        "import sys, torch; from pathlib import Path;"
+        "from posebowl.training import detector, initial_weights as onnx_weights;"
+        "net = detector.build(sys.argv[1]); weights = Path(sys.argv[2]);"
+        "onnx_weights.fill(net, onnx_weights.read_onnx(weights), weights);"
         "args = {'model': sys.argv[1], 'task': 'detect', 'imgsz': 640};"
         "torch.save({'model': net, 'ema': None, 'train_args': args}, sys.argv[3])"
     )

@@ -1,5 +1,10 @@
 """Render labelled photos of procedural spacecraft; needs the dependency group `render`."""
 
-from posebowl.render.dataset import Row, render_dataset
+from typing import TYPE_CHECKING
 
-__all__ = ["Row", "render_dataset"]
+from posebowl.util.lazy import face
+
+if TYPE_CHECKING:
+    from posebowl.render.dataset import Row as Row, render_dataset as render_dataset
+
+__getattr__ = face(__name__, dataset=("Row", "render_dataset"))

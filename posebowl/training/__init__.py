@@ -1,1 +1,10 @@
-"""Training and export of the benchmark solution; runs in the cpu (or gpu) environment."""
+"""Train, measure and export the benchmark's network; needs the group `cpu` or `gpu`."""
+
+from typing import TYPE_CHECKING
+
+from posebowl.util.lazy import face
+
+if TYPE_CHECKING:
+    from posebowl.training.dataset import Sample as Sample, read_labels as read_labels
+
+__getattr__ = face(__name__, dataset=("Sample", "read_labels"))

@@ -17,7 +17,7 @@ from posebowl.engines import select
 from posebowl.engines.oci import client, image
 from posebowl.errors import EngineError
 
-GOLDEN = paths.ROOT / "tests" / "unit" / "test_solution_golden.csv"
+GOLDEN = paths.ROOT / "tests" / "unit" / "solutions" / "test_golden.csv"
 
 pytestmark = pytest.mark.container
 
