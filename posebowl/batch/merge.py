@@ -26,7 +26,7 @@ from posebowl.results import (
 )
 from posebowl.scoring import read_labels, read_predictions, score
 from posebowl.util.files import write_text
-from posebowl.util.units import clock
+from posebowl.util.units import duration
 
 _BOM: Final = b"\xef\xbb\xbf"
 _SUMS: Final = {"time", "log"}
@@ -108,8 +108,8 @@ def merge_results(parts: Sequence[Result], limits: Limits) -> Result:
         return dataclasses.replace(
             merged,
             verdict=Verdict.TIME_LIMIT,
-            message=f"The {len(parts)} shards took {clock(used)} together, "
-            f"above the time limit of {clock(limits.wall_time_s)}.",
+            message=f"The {len(parts)} shards took {duration(used)} together, "
+            f"above the time limit of {duration(limits.wall_time_s)}.",
             fix="Make it faster; the report shows how many images a second it reached.",
             exit_code=None,
             signal=None,

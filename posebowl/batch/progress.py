@@ -16,7 +16,7 @@ from posebowl.batch.plan import Plan
 from posebowl.errors import Verdict
 from posebowl.util.console import err, plain
 from posebowl.util.text import counted
-from posebowl.util.units import clock
+from posebowl.util.units import duration
 
 _PLAIN_INTERVAL_S: Final = 30.0
 
@@ -95,11 +95,11 @@ class Progress:
             f"{whole:,} of {counted(len(self._left), 'submission')}",
             f"{self._done:,} of {counted(self._jobs, 'run')}",
             counted(self._crew.nodes, "machine"),
-            clock(elapsed),
+            duration(elapsed),
         ]
         if self._done and self._done < self._jobs:
             left = elapsed / self._done * (self._jobs - self._done)
-            parts.append(f"about {clock(left)} left")
+            parts.append(f"about {duration(left)} left")
         return Text(" · ".join(parts), style="cyan")
 
     def _say(self, word: str, colour: str, name: str, told: str, *, again: bool) -> None:

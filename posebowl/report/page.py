@@ -18,7 +18,7 @@ from posebowl.report.speed import speed_view
 from posebowl.results import Result
 from posebowl.scoring import Score
 from posebowl.util.files import write_text
-from posebowl.util.text import clean, shorten
+from posebowl.util.text import shorten, visible
 
 if TYPE_CHECKING:
     from posebowl.report.score_section import ScoreView
@@ -145,7 +145,7 @@ def _environment() -> Environment:
 
 
 def _finalize(value: Any) -> Any:
-    """Show strangers' characters as they are called, wherever a template puts them."""
+    """Escape what does not print, wherever a template puts untrusted text."""
     if isinstance(value, str) and not isinstance(value, Markup):
-        return clean(value)
+        return visible(value)
     return value

@@ -14,7 +14,7 @@ from rich.text import Text
 from posebowl.challenge import Limits
 from posebowl.engines import Sample, Watcher
 from posebowl.util.console import err, plain
-from posebowl.util.units import clock, human_bytes
+from posebowl.util.units import duration, human_bytes
 
 _PLAIN_INTERVAL_S: Final = 30.0
 
@@ -80,7 +80,7 @@ class _Panel:
         if before is not None and taken.elapsed_s > before.elapsed_s:
             cores = (taken.cpu_s - before.cpu_s) / (taken.elapsed_s - before.elapsed_s)
         parts = [
-            f"{clock(taken.elapsed_s)} of {clock(self._limits.wall_time_s)}",
+            f"{duration(taken.elapsed_s)} of {duration(self._limits.wall_time_s)}",
             f"memory {human_bytes(taken.memory_bytes)} of {human_bytes(self._limits.memory_bytes)}",
             f"{max(cores, 0):.1f} of {self._limits.cpus} cores",
         ]

@@ -12,7 +12,7 @@ from posebowl.challenge import Limits
 from posebowl.engines import Outcome, Stop
 from posebowl.errors import Verdict
 from posebowl.results import LOG_FILE
-from posebowl.util.units import clock, human_bytes
+from posebowl.util.units import duration, human_bytes
 
 _NO_MODULE: Final = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
 _SIGNAL_BASE: Final = 128
@@ -49,7 +49,7 @@ def judge(
     if outcome.stopped_by is Stop.TIME:
         return Judgement(
             verdict=Verdict.TIME_LIMIT,
-            message=f"main.sh was stopped after {clock(limits.wall_time_s)}, its time limit.",
+            message=f"main.sh was stopped after {duration(limits.wall_time_s)}, its time limit.",
             fix="Make it faster; the report shows how many images a second it reached.",
         )
     if outcome.stopped_by is Stop.OUTPUT or outcome.output_bytes > limits.output_bytes:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from posebowl.submission.shell_lint import commands, without_comments
-from posebowl.util.text import show
+from posebowl.util.text import brief
 
 PARSED_BYTES: Final = 1 << 20
 """Of all files together; parsing goes at a few MB/s, and a check shall take no time."""
@@ -62,7 +62,7 @@ def find_imports(sources: Mapping[str, str], scripts: Iterable[str] = ()) -> Imp
             found = _parsed(text) if len(text) <= budget else set(_matched(text))
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             line = error.lineno if isinstance(error, SyntaxError) and error.lineno else 1
-            unparsable.append(f"{show(name, 100)[1:-1]}:{line}")
+            unparsable.append(f"{brief(name, 100)}:{line}")
             found = set(_matched(text))
         budget -= len(text)
         modules |= {module for module in found if not _is_local(module, name, files)}

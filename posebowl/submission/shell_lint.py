@@ -12,7 +12,7 @@ from typing import Final
 
 from posebowl.util import process
 from posebowl.util.process import ProcessError
-from posebowl.util.text import show
+from posebowl.util.text import brief
 
 BOM: Final = b"\xef\xbb\xbf"
 LINT_BYTES: Final = 64 << 10
@@ -200,7 +200,7 @@ def check_syntax(script: bytes) -> SyntaxCheck:
         except ProcessError:
             return SyntaxCheck()
     lines = [line for line in done.stderr.splitlines() if line.strip()]
-    error = show(lines[0] if lines else "unknown error", 160)[1:-1] if done.returncode else ""
+    error = brief(lines[0] if lines else "unknown error", 160) if done.returncode else ""
     return SyntaxCheck(error=error, shell=Path(argv[0]).name)
 
 

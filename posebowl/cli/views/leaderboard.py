@@ -9,7 +9,7 @@ from posebowl.batch import PAGE_FILE, Evaluation, Row
 from posebowl.errors import Verdict
 from posebowl.paths import local
 from posebowl.util.console import out, plain, print_table
-from posebowl.util.units import clock
+from posebowl.util.units import duration
 
 _MOST_ROWS = 50
 
@@ -36,7 +36,7 @@ def _cells(row: Row) -> tuple[Text | str, ...]:
         "" if row.rank is None else str(row.rank),
         "" if row.mean_iou is None else f"{row.mean_iou:.4f}",
         "" if row.images_per_second is None else f"{row.images_per_second:.1f}",
-        "" if row.wall_s is None else clock(row.wall_s),
+        "" if row.wall_s is None else duration(row.wall_s),
         plain(row.submission),
         verdict if good else Text.assemble(verdict, " ", plain(row.message)),
     )

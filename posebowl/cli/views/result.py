@@ -12,7 +12,7 @@ from posebowl.errors import Verdict
 from posebowl.results import Meter, Result, ScoreSummary
 from posebowl.util.console import plain, print_table
 from posebowl.util.text import counted, typed
-from posebowl.util.units import clock, human_bytes
+from posebowl.util.units import duration, human_bytes
 
 _NAMES = {"time": "Time", "memory": "Peak memory", "cpu": "CPU", "output": "Disk", "log": "Log"}
 _FILES = {"Predictions": "submission.csv", "Log file": "log.txt", "Report": "report.html"}
@@ -62,14 +62,14 @@ def _speed(result: Result) -> str:
     if timing is None or timing.images_per_second is None or meter is None:
         return ""
     rate = timing.images_per_second
-    within = f"{int(rate * meter.limit):,} images in {clock(meter.limit)} at this pace"
+    within = f"{int(rate * meter.limit):,} images in {duration(meter.limit)} at this pace"
     return f"{rate:.1f} images/s, start included ({within})"
 
 
 def _meter(meter: Meter) -> Text:
     match meter.unit:
         case "s":
-            used, limit = clock(meter.used), clock(meter.limit)
+            used, limit = duration(meter.used), duration(meter.limit)
         case "bytes":
             used, limit = human_bytes(meter.used), human_bytes(meter.limit)
         case _:

@@ -15,7 +15,7 @@ from posebowl.report import amount, change, verdict_on
 from posebowl.results import Change, Comparison, Difference, Images, Run
 from posebowl.settings import resolve
 from posebowl.util.console import out, plain, print_table
-from posebowl.util.text import counted, show
+from posebowl.util.text import brief, counted
 from posebowl.util.units import human_bytes
 
 _COLOURS: Final = {"better": "green", "worse": "red", "": ""}
@@ -151,7 +151,7 @@ def _changes(title: str, changes: Sequence[Change]) -> None:
     for name in ("Before", "After", "Change"):
         table.add_column(name, justify="right")
     for item in changes:
-        label = plain(show(item.image_id, 60).strip('"'))
+        label = plain(brief(item.image_id, 60))
         if item.iou_before is None or item.iou_after is None:
             table.add_row(label, "", "", f"overlap {item.overlap:.4f}")
             continue

@@ -17,7 +17,7 @@ from posebowl.settings import Found, Origin, resolve
 from posebowl.submission import Archive, Packed
 from posebowl.util.console import out, plain, print_table, warn
 from posebowl.util.text import counted, first_few, typed
-from posebowl.util.units import clock, human_bytes
+from posebowl.util.units import duration, human_bytes
 
 _COLOURS = {
     State.GOOD: "green",
@@ -31,7 +31,7 @@ def packed(made: Packed) -> None:
     """Tell of a zip that was made, and what to type next."""
     warnings(made.warnings)
     place = local(made.path)
-    size = f"{counted(made.files, 'file')}, {human_bytes(made.bytes)}, {clock(made.seconds)}"
+    size = f"{counted(made.files, 'file')}, {human_bytes(made.bytes)}, {duration(made.seconds)}"
     out.print(Text.assemble(("Packed", "green"), " ", plain(f"{place} ({size})")))
     if made.left_out:
         names = first_few(made.left_out, len(made.left_out))

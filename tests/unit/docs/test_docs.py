@@ -10,7 +10,7 @@ import pytest
 from posebowl import paths
 from posebowl.challenge import ARCHIVE_LIMITS, COLUMNS, LIMITS, Limit, Limits, Variant
 from posebowl.errors import Verdict
-from posebowl.util.units import clock, human_bytes
+from posebowl.util.units import duration, human_bytes
 
 DOCS = paths.ROOT / "docs"
 PAGES = sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
@@ -54,7 +54,7 @@ def test_every_verdict_has_its_section() -> None:
 def test_the_limits_of_a_run_are_these() -> None:
     page = rows("limits.md")
     shown = {
-        "wall time": lambda limits: clock(limits.wall_time_s),
+        "wall time": lambda limits: duration(limits.wall_time_s),
         "memory": lambda limits: human_bytes(limits.memory_bytes),
         "processor cores": lambda limits: str(limits.cpus),
         "all that": lambda limits: human_bytes(limits.output_bytes),

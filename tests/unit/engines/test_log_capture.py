@@ -95,27 +95,6 @@ def test_lines_are_the_same_however_they_are_cut(chunks: list[bytes]) -> None:
     assert not {"\x1b", "\r", "\x9b", "\u202e"} & set("".join(whole))
 
 
-@given(st.text(max_size=50))
-def test_nothing_that_moves_a_cursor_stays(text: str) -> None:
-    safe = visible(text)
-    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", safe)
-    assert [safe.count(c) for c in "\t\n"] == [text.count(c) for c in "\t\n"]
-
-
-@pytest.mark.parametrize(
-    ("text", "safe"),
-    [
-        ("\x1b[2J", r"\x1b[2J"),
-        ("\x9b31m", r"\x9b31m"),
-        ("a\u202eb", r"a\u202eb"),
-        ("a\tb\n", "a\tb\n"),
-        ("Fehler: ä €", "Fehler: ä €"),
-    ],
-)
-def test_visible(text: str, safe: str) -> None:
-    assert visible(text) == safe
-
-
 def test_a_progress_bar_is_one_line_a_step() -> None:
     kept, lines, _ = capture([b"10%\r", b"20%\r30", b"%\r\n", b"done\n"], 4096)
     assert lines == ["10%", "20%", "30%", "done"]

@@ -3,12 +3,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import pytest
-from hypothesis import given, strategies as st
-
 from posebowl.report.log_excerpt import read_log, signal_name
-from posebowl.util.text import clean, shorten
-from posebowl.util.units import duration, quantity
 
 TRACEBACK = b"""loading
 Traceback (most recent call last):
@@ -17,72 +12,6 @@ Traceback (most recent call last):
 ModuleNotFoundError: No module named 'nothing'
 bye
 """
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("plain", "plain"),
-        ("two\tcells\nnext", "two\tcells\nnext"),
-        ("\x1b[31mred", "\\x1b[31mred"),
-        ("a\u2028b", "a\\u2028b"),
-        ("a\u202eb", "a\\u202eb"),
-        ("a\x00b", "a\\x00b"),
-        ("\ud800", "\\ud800"),
-        ("Größe ✓ 宇宙", "Größe ✓ 宇宙"),
-    ],
-)
-def test_clean(text: str, shown: str) -> None:
-    assert clean(text) == shown
-
-
-@given(st.text(st.characters(codec=None)))
-def test_clean_text_prints_and_can_be_written(text: str) -> None:
-    shown = clean(text)
-    assert all(c.isprintable() or c in "\t\n" for c in shown)
-    shown.encode()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [
-        (0.0, "0 s"),
-        (0.118, "0.12 s"),
-        (3.04, "3.0 s"),
-        (38.2, "38 s"),
-        (60, "1 min"),
-        (725, "12 min 5 s"),
-        (6300, "1 h 45 min"),
-        (7200, "2 h"),
-        (float("nan"), "unknown"),
-        (float("inf"), "unknown"),
-    ],
-)
-def test_duration(seconds: float, shown: str) -> None:
-    assert duration(seconds) == shown
-
-
-@pytest.mark.parametrize(
-    ("value", "unit", "shown"),
-    [
-        (90, "s", "1 min 30 s"),
-        (4 << 30, "bytes", "4.0 GiB"),
-        (2.38, "cores", "2.4 cores"),
-        (3.0, "cores", "3 cores"),
-        (0.356, "cores", "0.36 cores"),
-        (128, "cores", "128 cores"),
-        (7, "things", "7 things"),
-        (float("nan"), "bytes", "unknown"),
-    ],
-)
-def test_quantity(value: float, unit: str, shown: str) -> None:
-    assert quantity(value, unit) == shown
-
-
-def test_shorten() -> None:
-    assert shorten("abc", 3) == "abc"
-    assert shorten("abcd", 3) == "ab…"
-    assert shorten(17) == "17"
 
 
 def test_signal_name() -> None:

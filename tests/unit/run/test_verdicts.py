@@ -63,7 +63,7 @@ def test_precedence(exit_code: int, stop: Stop | None, output: int, kills: int) 
 
 
 def test_messages_name_the_limits() -> None:
-    assert "1:00" in judge(outcome(stopped_by=Stop.TIME, exit_code=None), LIMITS).message
+    assert "1 min," in judge(outcome(stopped_by=Stop.TIME, exit_code=None), LIMITS).message
     assert "512.0 MiB" in judge(outcome(stopped_by=Stop.MEMORY, exit_code=None), LIMITS).message
     assert "1.0 MiB" in judge(outcome(stopped_by=Stop.OUTPUT), LIMITS).message
 

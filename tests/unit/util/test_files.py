@@ -8,10 +8,8 @@ import stat
 from pathlib import Path
 
 import pytest
-from hypothesis import given, strategies as st
 
 from posebowl.util.files import atomic_write, file_kind, open_regular, write_text
-from posebowl.util.units import human_bytes
 
 
 def test_a_file_is_written_whole(tmp_path: Path) -> None:
@@ -146,28 +144,3 @@ def test_what_changes_between_look_and_open_is_still_refused(
 def test_file_kind_names_every_mode() -> None:
     assert file_kind(stat.S_IFBLK | 0o644) == "a block device"
     assert file_kind(0) == "a special file"
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [
-        (0, "0 B"),
-        (1023, "1023 B"),
-        (1024, "1.0 KiB"),
-        (1536, "1.5 KiB"),
-        ((1 << 20) - 1, "1.0 MiB"),
-        (4 << 30, "4.0 GiB"),
-        (1 << 41, "2.0 TiB"),
-        (-2048, "-2.0 KiB"),
-    ],
-)
-def test_human_bytes(count: int, text: str) -> None:
-    assert human_bytes(count) == text
-
-
-@given(st.integers(0, 1 << 49))
-def test_human_bytes_is_near_and_short(count: int) -> None:
-    number, unit = human_bytes(count).split()
-    factor = 1024 ** ["B", "KiB", "MiB", "GiB", "TiB"].index(unit)
-    assert abs(float(number) * factor - count) <= 0.0501 * factor
-    assert float(number) < 1024

@@ -1,4 +1,4 @@
-"""Durations and sizes as people type them."""
+"""Durations and sizes as people type and read them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from posebowl.errors import UsageError
-from posebowl.util.units import clock, seconds, size
+from posebowl.util.units import duration, human_bytes, quantity, seconds, size
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ BAD = [
 
 @pytest.mark.parametrize("text", [*BAD, "5ms", "5d", "9" * 400, "1mm"])
 def test_no_duration(text: str) -> None:
-    with pytest.raises(UsageError, match=r"is no duration\.") as caught:
+    with pytest.raises(UsageError, match=r"is not a duration\.") as caught:
         seconds(text)
     assert caught.value.fix.startswith("Write it as")
 
@@ -65,7 +65,7 @@ def test_no_duration(text: str) -> None:
     "text", [*BAD, "5ib", "5kk", "5bb", "0.4", "0.001b", "9" * 400, "99999999t"]
 )
 def test_no_size(text: str) -> None:
-    with pytest.raises(UsageError, match=r"is no size\.") as caught:
+    with pytest.raises(UsageError, match=r"is not a size\.") as caught:
         size(text)
     assert caught.value.fix == "Write it as 512m or 4g."
 
@@ -91,26 +91,80 @@ def test_durations_round_trip(number: int, unit: tuple[str, int]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("duration_s", "text"),
+    ("seconds", "shown"),
     [
-        (0.0, "0.0 s"),
-        (0.44, "0.4 s"),
+        (0.0, "0 s"),
+        (0.118, "0.12 s"),
+        (0.44, "0.44 s"),
+        (3.04, "3.0 s"),
         (9.94, "9.9 s"),
         (9.97, "10 s"),
+        (38.2, "38 s"),
         (59.4, "59 s"),
-        (59.6, "1:00"),
-        (185, "3:05"),
-        (3599.6, "1:00:00"),
-        (6300, "1:45:00"),
-        (360_000, "100:00:00"),
+        (59.6, "1 min"),
+        (60, "1 min"),
+        (185, "3 min 5 s"),
+        (725, "12 min 5 s"),
+        (3599.6, "1 h"),
+        (3605, "1 h 5 s"),
+        (6300, "1 h 45 min"),
+        (6301, "1 h 45 min 1 s"),
+        (360_000, "100 h"),
+        (7200, "2 h"),
+        (float("nan"), "unknown"),
+        (float("inf"), "unknown"),
     ],
 )
-def test_clock(duration_s: float, text: str) -> None:
-    assert clock(duration_s) == text
+def test_duration(seconds: float, shown: str) -> None:
+    assert duration(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "shown"),
+    [
+        (90, "s", "1 min 30 s"),
+        (4 << 30, "bytes", "4.0 GiB"),
+        (2.38, "cores", "2.4 cores"),
+        (3.0, "cores", "3 cores"),
+        (0.356, "cores", "0.36 cores"),
+        (128, "cores", "128 cores"),
+        (7, "things", "7 things"),
+        (float("nan"), "bytes", "unknown"),
+    ],
+)
+def test_quantity(value: float, unit: str, shown: str) -> None:
+    assert quantity(value, unit) == shown
 
 
 @given(st.integers(10, 10**6))
-def test_clock_tells_whole_seconds_exactly(whole: int) -> None:
-    parts = [int(part) for part in clock(whole).removesuffix(" s").split(":")]
-    assert sum(part * 60**power for power, part in enumerate(reversed(parts))) == whole
-    assert all(part < 60 for part in parts[1:])
+def test_duration_tells_whole_seconds_exactly(whole: int) -> None:
+    words = duration(whole).replace(",", "").split()
+    parts = dict(zip(words[1::2], map(int, words[::2]), strict=True))
+    scale = {"h": 3600, "min": 60, "s": 1}
+    assert sum(count * scale[unit] for unit, count in parts.items()) == whole
+    assert all(count < 60 for unit, count in parts.items() if unit != "h")
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (1536, "1.5 KiB"),
+        ((1 << 20) - 1, "1.0 MiB"),
+        (4 << 30, "4.0 GiB"),
+        (1 << 41, "2.0 TiB"),
+        (-2048, "-2.0 KiB"),
+    ],
+)
+def test_human_bytes(count: int, text: str) -> None:
+    assert human_bytes(count) == text
+
+
+@given(st.integers(0, 1 << 49))
+def test_human_bytes_is_near_and_short(count: int) -> None:
+    number, unit = human_bytes(count).split()
+    factor = 1024 ** ["B", "KiB", "MiB", "GiB", "TiB"].index(unit)
+    assert abs(float(number) * factor - count) <= 0.0501 * factor
+    assert float(number) < 1024

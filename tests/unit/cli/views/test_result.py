@@ -83,8 +83,8 @@ def test_a_whole_run(tmp_path: Path) -> None:
     assert table(result, tmp_path) == {
         "Verdict": "OK main.sh ran.",
         "Mean IoU": "0.5124 (median 0.6000, 1,200 images)",
-        "Speed": "10.0 images/s, start included (63,000 images in 1:45:00 at this pace)",
-        "Time": "1:00 of 1:45:00 (99% left)",
+        "Speed": "10.0 images/s, start included (63,000 images in 1 h 45 min at this pace)",
+        "Time": "1 min of 1 h 45 min (99% left)",
         "Peak memory": "3.5 GiB of 4.0 GiB (12% left)",
         "CPU": "2.0 of 3 cores on average (35% left)",
         "Disk": "0 B of 8.0 GiB (100% left)",

@@ -72,7 +72,7 @@ def test_packed(odd: str, screen: io.StringIO) -> None:
     tables.packed(made(Path(name), left_out=(odd, "b"), warnings=(odd,)))
     assert lines(screen) == [
         f"warning: {odd}",
-        f"Packed {name} (3 files, 2.0 KiB, 0.2 s)",
+        f"Packed {name} (3 files, 2.0 KiB, 0.25 s)",
         f"Left out 2: {odd}, b",
         f"Next: uv run invoke run --zip {shlex.quote(name)}",
     ]
