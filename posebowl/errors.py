@@ -29,6 +29,11 @@ class Verdict(StrEnum):
         """Exit code of `invoke run`: 1, 2 and 125 to 129 stay free for the tools around it."""
         return EXIT_CODES[self]
 
+    @property
+    def is_infrastructure_failure(self) -> bool:
+        """Whether the machine, the engine, the data or the user ended it, not the submission."""
+        return self in INFRASTRUCTURE_FAILURES
+
 
 EXIT_CODES: Final = {
     Verdict.OK: 0,
@@ -46,6 +51,15 @@ EXIT_CODES: Final = {
     Verdict.BAD_DATA: 23,
     Verdict.INTERRUPTED: 130,
 }
+
+INFRASTRUCTURE_FAILURES: Final = (
+    Verdict.ENGINE_ERROR,
+    Verdict.BUSY,
+    Verdict.LIMIT_UNENFORCED,
+    Verdict.BAD_DATA,
+    Verdict.INTERRUPTED,
+)
+"""Verdicts that say nothing about the submission, in their order of precedence."""
 
 
 class PoseBowlError(Exception):

@@ -34,13 +34,6 @@ _TITLES: Final = {
     Verdict.BAD_DATA: "The data are broken",
     Verdict.INTERRUPTED: "Interrupted",
 }
-_NOT_THE_SUBMISSION: Final = {
-    Verdict.ENGINE_ERROR,
-    Verdict.BUSY,
-    Verdict.LIMIT_UNENFORCED,
-    Verdict.BAD_DATA,
-    Verdict.INTERRUPTED,
-}
 _METERS: Final = {
     "time": ("Time", Limit.WALL_TIME, PLATFORM.wall_time_s),
     "memory": ("Memory", Limit.MEMORY, float(PLATFORM.memory_bytes)),
@@ -100,7 +93,7 @@ def headline(result: Result) -> Headline:
     state: State = "fail"
     if result.verdict is Verdict.OK:
         state = "pass"
-    elif result.verdict in _NOT_THE_SUBMISSION:
+    elif result.verdict.is_infrastructure_failure:
         state = "unsure"
     facts = []
     if result.exit_code and "exit code" not in result.message:
@@ -151,7 +144,7 @@ def platform_view(result: Result) -> Platform:
 
 def _answer(result: Result, beyond: list[str], tight: list[str]) -> tuple[State, str, list[str]]:
     stricter = _stricter(result)
-    if result.verdict in _NOT_THE_SUBMISSION:
+    if result.verdict.is_infrastructure_failure:
         return "unsure", "Not known", ["This run does not tell anything about the submission."]
     if result.verdict is not Verdict.OK:
         if stricter:

@@ -44,6 +44,11 @@ def test_exit_codes_are_unique_and_leave_those_of_other_tools_free() -> None:
     assert all(0 <= code <= 255 for code in codes)
 
 
+def test_infrastructure_failures_are_those_that_say_nothing_about_the_submission() -> None:
+    names = {str(verdict) for verdict in Verdict if verdict.is_infrastructure_failure}
+    assert names == {"ENGINE_ERROR", "BUSY", "LIMIT_UNENFORCED", "BAD_DATA", "INTERRUPTED"}
+
+
 def test_the_documented_table_is_this_table() -> None:
     text = (paths.ROOT / "docs" / "verdicts.md").read_text()
     rows = re.findall(r"^\| (\d+) \| ([A-Z_]+) \| ([^|]+) \| ([^|]+) \|$", text, re.MULTILINE)
