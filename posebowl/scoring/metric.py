@@ -132,11 +132,11 @@ def score_files(predictions: Path, labels: Path, *, max_bytes: int = MAX_BYTES) 
     """
     for path in (predictions, labels):
         if not os.path.lexists(path):
-            raise UsageError(f"There is no {path}.", fix=_FIX)
+            raise UsageError(f"{path} does not exist.", fix=_FIX)
     if labels.is_dir():
         raise UsageError(f"{labels} is a folder, not a CSV of labels.", fix=_FIX)
     content = read_bounded(predictions, max_bytes=max_bytes, fix=_FIX)
-    frame = parse(content, name=predictions.name)
+    frame = parse(content, name=predictions.name).frame
     if duplicates := first_duplicates(frame[ID_COLUMN]):
         names = first_few(duplicates, len(duplicates))
         raise InvalidPredictionsError(

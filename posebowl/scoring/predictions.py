@@ -1,4 +1,4 @@
-"""Predictions: the CSV that a submission left, read as the work of a stranger."""
+"""Predictions: the CSV that a submission left, which nobody vouches for."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from posebowl.challenge import (
     BOX_COLUMNS,
     CODE_EXECUTION,
     ID_COLUMN,
+    IMAGE_HEIGHT,
     IMAGE_WIDTH,
     PREDICTIONS_FILE,
     Limits,
 )
 from posebowl.errors import BadDataError, BadOutputError
-from posebowl.scoring.box_csv import first_duplicates, parse
+from posebowl.scoring.box_csv import BROKEN, first_duplicates, parse
 from posebowl.util import os_errors
 from posebowl.util.files import open_regular
 from posebowl.util.text import counted, first_few, show
@@ -59,15 +60,16 @@ def read_predictions(
     """
     data = read_bounded(path, max_bytes=max_bytes)
     expected = read_format(submission_format)
-    frame = parse(data, name=path.name, expected=expected)
+    table = parse(data, name=path.name, expected=expected)
     untouched = (
         len(data) == submission_format.stat().st_size and data == submission_format.read_bytes()
     )
-    return Predictions(frame=frame, warnings=find_warnings(frame, untouched=untouched))
+    warnings = find_warnings(table.frame, untouched=untouched)
+    return Predictions(frame=table.frame, warnings=(*table.warnings, *warnings))
 
 
 def read_bounded(path: Path, *, max_bytes: int, fix: str = _FIX_WHERE) -> bytes:
-    """Read a whole file that a stranger may have made, if it is a file and not too large.
+    """Read a whole untrusted file, if it is a regular file and not too large.
 
     Args:
         path: The file.
@@ -102,7 +104,7 @@ def read_format(path: Path) -> pl.Series:
     """Read the image_ids of submission_format.csv, in their order.
 
     Raises:
-        BadDataError: It is missing, no CSV, without rows, or names an image twice.
+        BadDataError: It is missing, not a CSV, without rows, or names an image twice.
     """
     try:
         frame = pl.read_csv(
@@ -112,10 +114,10 @@ def read_format(path: Path) -> pl.Series:
         why, fix = os_errors.explain(error)
         what = f"{path} cannot be read: {error.strerror or error}."
         raise BadDataError(what, why=why, fix=fix) from None
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+    except BROKEN as error:
         why = str(error).partition("\n")[0]
         fix = "Download submission_format.csv again."
-        what = f"{path} is no CSV with a column {ID_COLUMN}."
+        what = f"{path} is not a CSV with a column {ID_COLUMN}."
         raise BadDataError(what, why=why, fix=fix) from None
     ids = frame[ID_COLUMN]
     if ids.is_empty() or ids.has_nulls():
@@ -137,6 +139,11 @@ def find_warnings(frame: pl.DataFrame, *, untouched: bool = False) -> tuple[str,
     """
     rows = frame.height
     warnings = []
+    if rows > 1 and frame.select(pl.max_horizontal(pl.col(BOX_COLUMNS).max())).item() == 1:
+        warnings.append(
+            "No box reaches beyond the first pixel: were fractions of the image (0 to 1) rounded? "
+            f"Multiply x by {IMAGE_WIDTH} and y by {IMAGE_HEIGHT} before rounding."
+        )
     if untouched:
         warnings.append("The predictions are submission_format.csv itself: no box was filled in.")
     box, most = _commonest_box(frame)
@@ -159,7 +166,7 @@ def find_warnings(frame: pl.DataFrame, *, untouched: bool = False) -> tuple[str,
 
 
 def _commonest_box(frame: pl.DataFrame) -> tuple[tuple[int, ...], int]:
-    """Give the box that more than half of the rows hold, or any other, and its count.
+    """Return the box that more than half of the rows hold, or any other, and its count.
 
     A value that fills more than half of a sorted list stands in its middle.
     """

@@ -66,6 +66,15 @@ def headed(header: str) -> Callable[[Sequence[str]], bytes]:
     return lambda ids: table(rows(ids), header)
 
 
+def quoted(row: str) -> str:
+    return ",".join(f'"{field}"' for field in row.split(","))
+
+
+def boxes(*values: str) -> Callable[[Sequence[str]], bytes]:
+    """Make a table in which these boxes take turns."""
+    return lambda ids: table([f"{i},{values[n % len(values)]}" for n, i in enumerate(ids)])
+
+
 def swap(lines: list[str]) -> None:
     lines[1], lines[2] = lines[2], lines[1]
 
@@ -81,6 +90,8 @@ def indexed(ids: Sequence[str]) -> bytes:
 
 AT = ("line 4", "{2}")
 """The third row, by the number of its line and by its image_id."""
+
+SIGNS = ("blanks, signs or leading zeros",)
 
 GOOD = (
     CsvCase(name="plain", make=good, verdict=Verdict.OK),
@@ -98,6 +109,34 @@ GOOD = (
             verdict=Verdict.OK),
 )  # fmt: skip
 
+SPELLINGS = (
+    CsvCase(name="minus-zero", make=third("-0,20,300,400"), verdict=Verdict.OK, words=SIGNS),
+    CsvCase(name="plus", make=third("+10,20,300,400"), verdict=Verdict.OK, words=SIGNS),
+    CsvCase(name="space-before", make=third("10, 20,300,400"), verdict=Verdict.OK, words=SIGNS),
+    CsvCase(name="space-after", make=third("10,20,300,400 "), verdict=Verdict.OK, words=SIGNS),
+    CsvCase(name="tabs", make=third("\t10,20\t,300,400"), verdict=Verdict.OK, words=SIGNS),
+    CsvCase(name="leading-zero", make=third("010,20,300,400"), verdict=Verdict.OK, words=SIGNS),
+    CsvCase(name="many-zeros", make=third("00000010,20,300,400"), verdict=Verdict.OK, words=SIGNS),
+    CsvCase(name="blank-line", make=edit(lambda r: r.insert(2, "")), verdict=Verdict.OK),
+    CsvCase(name="line-of-blanks", make=edit(lambda r: r.insert(2, " \t")), verdict=Verdict.OK),
+    CsvCase(name="blank-last-line", make=lambda ids: good(ids) + b"\n", verdict=Verdict.OK),
+    CsvCase(name="blank-first-line", make=lambda ids: b"\n" + good(ids), verdict=Verdict.OK),
+    CsvCase(name="blank-end", make=lambda ids: good(ids) + b" \t", verdict=Verdict.OK),
+    CsvCase(name="quoted-id", make=edit(lambda r: r.__setitem__(
+        2, '"' + r[2].replace(",", '",', 1))), verdict=Verdict.OK),
+    CsvCase(name="quoted-text", make=lambda ids: table(
+        [f'"{row}'.replace(",", '",', 1) for row in rows(ids)], quoted(HEADER)),
+            verdict=Verdict.OK),
+    CsvCase(name="quote-all", make=lambda ids: table([quoted(row) for row in rows(ids)],
+                                                     quoted(HEADER)), verdict=Verdict.OK),
+    CsvCase(name="quoted-space", make=third('10," 20",300,400'), verdict=Verdict.OK, words=SIGNS),
+    CsvCase(name="lone-cr", make=lambda ids: good(ids).replace(b"\n", b"\r"), verdict=Verdict.OK,
+            words=("carriage return alone",)),
+    CsvCase(name="cr-cr-lf", make=lambda ids: table(rows(ids)[:-1]) + rows(ids)[-1].encode()
+            + b"\r\r\n", verdict=Verdict.OK, words=("carriage return alone",)),
+)  # fmt: skip
+"""Spellings that pandas, and so the platform, reads; `words` are of the warning."""
+
 BAD_VALUES = (
     CsvCase(name="float", make=third("12.0,20,300,400"),
             words=(*AT, "column xmin", '"12.0"', "integer", ".round().astype(int)")),
@@ -107,7 +146,6 @@ BAD_VALUES = (
     CsvCase(name="minus-inf", make=third("-inf,20,300,400"), words=(*AT, "column xmin", "-inf")),
     CsvCase(name="empty-value", make=third("10,20,300,"), words=(*AT, "column ymax", "empty")),
     CsvCase(name="negative", make=third("-1,20,300,400"), words=(*AT, "xmin", "-1", "below 0")),
-    CsvCase(name="minus-zero", make=third("-0,20,300,400"), words=(*AT, "column xmin", "-0")),
     CsvCase(name="right-of-image", make=third("10,20,1281,400"),
             words=(*AT, "column xmax", "1281", "above 1280")),
     CsvCase(name="below-image", make=third("10,20,300,1025"),
@@ -117,10 +155,9 @@ BAD_VALUES = (
     CsvCase(name="ymin-above-ymax", make=third("10,401,300,400"),
             words=(*AT, "column ymin", "401", "above ymax")),
     CsvCase(name="text", make=third("left,20,300,400"), words=(*AT, "column xmin", "left")),
-    CsvCase(name="plus", make=third("+10,20,300,400"), words=(*AT, "column xmin", "+10")),
-    CsvCase(name="space-before", make=third("10, 20,300,400"), words=(*AT, "column ymin", '" 20"')),
-    CsvCase(name="space-after", make=third("10,20,300,400 "), words=(*AT, "ymax", '"400 "')),
-    CsvCase(name="leading-zero", make=third("010,20,300,400"), words=(*AT, "xmin", "010")),
+    CsvCase(name="two-signs", make=third("+-10,20,300,400"), words=(*AT, "column xmin", "+-10")),
+    CsvCase(name="space-within", make=third("10,2 0,300,400"), words=(*AT, "ymin", '"2 0"')),
+    CsvCase(name="no-break-space", make=third("10,\xa020,300,400"), words=(*AT, "ymin", "\\xa020")),
     CsvCase(name="underscore", make=third("10,20,3_00,400"), words=(*AT, "xmax", "3_00")),
     CsvCase(name="hexadecimal", make=third("0x10,20,300,400"), words=(*AT, "xmin", "0x10")),
     CsvCase(name="beyond-int64", make=third(f"10,20,{2**64 + 30},400"),
@@ -139,20 +176,35 @@ BAD_VALUES = (
             words=(*AT, "column xmin", "\\x1b[2J")),
 )  # fmt: skip
 
+BAD_UNITS = (
+    CsvCase(name="fractions", make=boxes("0.1,0.2,0.3,0.4", "0.5,0,1.0,1"),
+            words=("line 2", "xmin", "0.1", "fractions of the image", "Multiply x by 1280")),
+    CsvCase(name="yolo", make=boxes("0.5,0.5,0.1,0.2", "0.1,0.1,0.2,0.2"),
+            words=("line 2", "xmin", "0.5", "centre and size", "(x - width / 2) * 1280")),
+    CsvCase(name="widths-and-heights", make=boxes("500,500,100,200", "100,100,200,200"),
+            words=("line 2", "500 is above xmax", "xmax = x + width and ymax = y + height")),
+    CsvCase(name="one-swapped-corner", make=third("900,20,300,400"),
+            words=(*AT, "900 is above xmax", "two corners in the wrong order")),
+    CsvCase(name="swapped-corners", make=boxes("1200,900,800,500", "100,100,200,200"),
+            words=("line 2", "above xmax", "two corners in the wrong order")),
+)  # fmt: skip
+
 BAD_ROWS = (
     CsvCase(name="too-few-fields", make=third("10,20,300"), words=("line 4", "4 fields")),
     CsvCase(name="too-many-fields", make=third("10,20,300,400,0.9"), words=("line 4", "6 fields")),
-    CsvCase(name="cut-off", make=lambda ids: good(ids)[:-12], words=("fields", "closed")),
-    CsvCase(name="blank-line", make=edit(lambda r: r.insert(2, "")), words=("line 4", "empty")),
-    CsvCase(name="blank-last-line", make=lambda ids: good(ids) + b"\n", words=("empty",)),
-    CsvCase(name="quoted-id", make=edit(lambda r: r.__setitem__(
-        2, '"' + r[2].replace(",", '",', 1))), words=("line 4", "quotes")),
+    CsvCase(name="bad-below-blank-lines", make=lambda ids: b"\n" + third("10,20,300")(ids).replace(
+        b"\n", b"\n \n"), words=("line 8", "4 fields")),
+    CsvCase(name="line-of-quotes", make=edit(lambda r: r.insert(2, '""')),
+            words=("line 4", "quotes")),
+    CsvCase(name="last-line-of-quotes", make=lambda ids: good(ids) + b'""', words=("quotes",)),
+    CsvCase(name="six-fields-then-four", make=edit(lambda r: r.__setitem__(
+        slice(1, 3), [r[1] + ",1", r[2][:-4]])), words=("line 3", "6 fields")),
+    CsvCase(name="quote-left-open", make=edit(lambda r: r.__setitem__(2, '"' + r[2])),
+            words=("line 4", "quotes")),
+    CsvCase(name="half-quoted", make=third('10,20,300,"40"0'), words=("line 4", "quotes")),
     CsvCase(name="quoted-newline", make=third('10,20,300,"40\n0"'), words=("line 4", "quotes")),
     CsvCase(name="nul", make=third("10,20,300,4\x0000"), words=("line 4", "NUL")),
-    CsvCase(name="lone-cr", make=lambda ids: good(ids).replace(b"\n", b"\r"),
-            words=("line 1", "header")),
-    CsvCase(name="cr-cr-lf", make=lambda ids: table(rows(ids)[:-1]) + rows(ids)[-1].encode()
-            + b"\r\r\n", words=("carriage return",)),
+    CsvCase(name="cr-within-a-row", make=third("10,20\r,300,400"), words=("line 4", "3 fields")),
     CsvCase(name="not-utf8", make=lambda ids: good(ids).replace(ids[2].encode(), b"\xff\xfe\x80"),
             words=("line 4", "UTF-8", "\\xff")),
     CsvCase(name="one-huge-line", make=third("1" * 100_000), words=("line 4", "KiB long")),
@@ -183,7 +235,7 @@ BAD_HEADERS = (
             words=("line 1", "case")),
     CsvCase(name="spaces-in-header", make=headed("image_id, xmin, ymin, xmax, ymax"),
             words=("line 1", "spaces")),
-    CsvCase(name="blank-first-line", make=lambda ids: b"\n" + good(ids),
+    CsvCase(name="text-in-the-first-line", make=lambda ids: b"# boxes\n" + good(ids),
             words=("line 1", "header")),
     CsvCase(name="utf16", make=lambda ids: good(ids).decode().encode("utf-16"),
             words=("UTF-16", "UTF-8")),
@@ -219,4 +271,4 @@ BAD_IDS = (
             words=("line 4", "1 missing", "1 extra")),
 )  # fmt: skip
 
-CASES = (*GOOD, *BAD_VALUES, *BAD_ROWS, *BAD_HEADERS, *BAD_IDS)
+CASES = (*GOOD, *SPELLINGS, *BAD_VALUES, *BAD_UNITS, *BAD_ROWS, *BAD_HEADERS, *BAD_IDS)
