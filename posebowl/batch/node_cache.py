@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +15,7 @@ from posebowl.batch.storage import open_source
 from posebowl.challenge import FORMAT_FILE, IMAGES_DIR, LABELS_FILE
 from posebowl.data import manifest
 from posebowl.errors import EngineError, PoseBowlError
+from posebowl.util.files import atomic_folder, atomic_write, make_folder
 from posebowl.util.text import first_few
 
 _DOWNLOADS: Final = 16
@@ -111,20 +111,17 @@ def _is_whole(target: Path, piece: Slice) -> bool:
 
 
 def _fill(target: Path, piece: Slice) -> None:
-    partial = target.with_suffix(".part")
-    for left in (target, partial):
-        if left.exists():
-            shutil.rmtree(left)
-    (partial / IMAGES_DIR).mkdir(parents=True)
     source = open_source(piece.source)
-    with ThreadPoolExecutor(max_workers=_DOWNLOADS) as pool:
-        for _ in pool.map(
-            lambda entry: source.fetch(entry.name, partial / entry.name), piece.entries
-        ):
-            pass
-    names = [entry.name for entry in piece.entries]
-    _compare(manifest.look(partial, names, afresh=True), piece, piece.source)
-    (partial / FORMAT_FILE).write_bytes(piece.submission_format)
-    if piece.labels is not None:
-        (partial / LABELS_FILE).write_bytes(piece.labels)
-    partial.rename(target)
+    with atomic_folder(target) as partial:
+        make_folder(partial / IMAGES_DIR)
+        with ThreadPoolExecutor(max_workers=_DOWNLOADS) as pool:
+            for _ in pool.map(
+                lambda entry: source.fetch(entry.name, partial / entry.name), piece.entries
+            ):
+                pass
+        names = [entry.name for entry in piece.entries]
+        _compare(manifest.look(partial, names, afresh=True), piece, piece.source)
+        for name, content in ((FORMAT_FILE, piece.submission_format), (LABELS_FILE, piece.labels)):
+            if content is not None:
+                with atomic_write(partial / name) as file:
+                    file.write(content)

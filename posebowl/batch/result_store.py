@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -14,7 +13,7 @@ from typing import Final
 from posebowl.batch.worker import Produced, machine_failed
 from posebowl.errors import BadDataError, UsageError
 from posebowl.results import RESULT_FILE, Result, held, result as results
-from posebowl.util.files import write_text
+from posebowl.util.files import atomic_folder, write_text
 
 PLAN_FILE: Final = "evaluation.json"
 RESULTS: Final = "results"
@@ -50,7 +49,7 @@ class Store:
         return None
 
     def finished(self, key: str) -> bool:
-        """Tell whether a key has a result that says something of its submission."""
+        """Return whether a key has a result that says something of its submission."""
         found = self.result(key)
         return found is not None and not machine_failed(found)
 
@@ -69,16 +68,9 @@ class Store:
                 (folder / name).write_bytes(content)
             write_text(folder / ATTEMPTS_FILE, json.dumps([asdict(item) for item in attempts]))
 
-    @contextlib.contextmanager
-    def filling(self, key: str) -> Iterator[Path]:
-        """Give an empty folder that takes the place of a key when the block succeeds."""
-        partial = self._results / f".{key}.part"
-        _remove(partial)
-        partial.mkdir(parents=True)
-        yield partial
-        _sync(partial)
-        _remove(self.folder(key))
-        partial.rename(self.folder(key))
+    def filling(self, key: str) -> AbstractContextManager[Path]:
+        """Make an empty folder that takes the place of a key when the block succeeds."""
+        return atomic_folder(self.folder(key))
 
 
 @contextlib.contextmanager
@@ -92,22 +84,9 @@ def opened(out: Path, *, resume: bool) -> Iterator[Store]:
     with held(out):
         if (out / PLAN_FILE).exists() and not resume:
             raise UsageError(
-                f"{out} holds an evaluation already.",
+                f"{out} already holds an evaluation.",
                 why="The results of two would lie side by side.",
-                fix="Add --resume to go on with it, or give this one another folder with --out.",
+                fix="Use --resume to continue it, or choose another folder with --out.",
             )
         (out / RESULTS).mkdir(exist_ok=True)
         yield Store(out)
-
-
-def _sync(folder: Path) -> None:
-    """Bring the files of a folder to the disk, before its name says that they are there."""
-    for path in folder.iterdir():
-        descriptor = os.open(path, os.O_RDONLY)
-        os.fsync(descriptor)
-        os.close(descriptor)
-
-
-def _remove(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)

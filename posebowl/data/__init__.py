@@ -5,15 +5,23 @@ from typing import TYPE_CHECKING
 from posebowl.util.lazy import face
 
 if TYPE_CHECKING:
-    from posebowl.data.checks import DataReport as DataReport, check as check, make_format as make_format
+    from posebowl.data.checks import (
+        DataReport as DataReport,
+        check as check,
+        make_format as make_format,
+    )
     from posebowl.data.folder import DataFolder as DataFolder
-    from posebowl.data.manifest import Entry as Entry, MANIFEST_FILE as MANIFEST_FILE, image_name as image_name
+    from posebowl.data.manifest import (
+        MANIFEST_FILE as MANIFEST_FILE,
+        Entry as Entry,
+        image_name as image_name,
+    )
     from posebowl.data.unpacker import Unpacked as Unpacked
 
 __getattr__ = face(
     __name__,
-    checks=("DataReport", "check", "make_format",),
+    checks=("DataReport", "check", "make_format"),
     folder=("DataFolder",),
-    manifest=("Entry", "MANIFEST_FILE", "image_name",),
+    manifest=("Entry", "MANIFEST_FILE", "image_name"),
     unpacker=("Unpacked",),
 )

@@ -19,11 +19,10 @@ from posebowl.challenge import (
     LABELS_FILE,
 )
 from posebowl.data.folder import FIX_UNPACK, DataFolder, how_to_fix, no_folder
-from posebowl.errors import BadDataError, UsageError
-from posebowl.util.files import atomic_write
-from posebowl.scoring import read_labels
 from posebowl.data.images import Flaw, look_at_photos
-from posebowl.scoring import read_format
+from posebowl.errors import BadDataError
+from posebowl.scoring import read_format, read_labels
+from posebowl.util.files import atomic_write, refuse_existing
 from posebowl.util.text import counted, first_few
 
 _PLAIN_ID: Final = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$"
@@ -84,18 +83,13 @@ def make_format(root: Path, target: Path, *, force: bool = False) -> Path:
     Args:
         root: A data folder with images/ and train_labels.csv.
         target: The file to write; all its boxes are 0.
-        force: Replace it if it is there.
+        force: Overwrite it if it exists.
 
     Raises:
         BadDataError: The labels are missing or broken, or none of their images is there.
-        UsageError: There is no such folder, or the file is there already.
+        UsageError: There is no such folder, or the file already exists.
     """
-    if target.exists() and not force:
-        raise UsageError(
-            f"{target} is there already.",
-            why="Nothing of yours is replaced unasked.",
-            fix="Add --force to replace it.",
-        )
+    refuse_existing(target, force=force)
     if not root.is_dir():
         raise no_folder(root)
     if not (root / LABELS_FILE).is_file():

@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Final
 
 from posebowl import paths
-from posebowl.settings import resolve
-from posebowl.submission import digest_file
 from posebowl.challenge import FORMAT_FILE, IMAGES_DIR, LABELS_FILE
-from posebowl.errors import BadDataError, UsageError
-from posebowl.util.files import open_regular, write_text
+from posebowl.errors import BadDataError
+from posebowl.settings import resolve
+from posebowl.util.files import digest_file, open_regular, refuse_existing, write_text
 
 MANIFEST_FILE: Final = "manifest.csv"
 _COLUMNS: Final = ("file", "bytes", "sha256")
@@ -89,15 +88,10 @@ def write(root: Path, ids: Iterable[str], *, force: bool = False) -> Written:
 
     Raises:
         BadDataError: A file is missing.
-        UsageError: The manifest is there already.
+        UsageError: The manifest already exists.
     """
     target = root / MANIFEST_FILE
-    if target.exists() and not force:
-        raise UsageError(
-            f"{target} is there already.",
-            why="Nothing of yours is replaced unasked.",
-            fix="Add --force to replace it.",
-        )
+    refuse_existing(target, force=force)
     tables = [name for name in (FORMAT_FILE, LABELS_FILE) if (root / name).is_file()]
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")

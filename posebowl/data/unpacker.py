@@ -32,13 +32,13 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from posebowl.util import os_errors
 from posebowl.challenge import GIB, IMAGES_DIR, MIB
-from posebowl.util.console import err
 from posebowl.errors import BadDataError, PoseBowlError
+from posebowl.util import os_errors
+from posebowl.util.console import err
 from posebowl.util.files import file_kind
-from posebowl.util.units import human_bytes
 from posebowl.util.text import counted, show
+from posebowl.util.units import human_bytes
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}\.(png|csv)")
 _PART: Final = re.compile(r"\..+\.(png|csv)\.([0-9]+)\.part")
@@ -203,10 +203,10 @@ def _extract(member: _Member, place: Path, job: _Job) -> None:
             job.kept += 1
             return
         raise BadDataError(
-            f"{place} is there already, and differs.",
+            f"{place} already exists, and differs.",
             why=f"It is {file_kind(status.st_mode)} of {status.st_size:,} bytes; in the archive "
             f"it has {member.size:,}.",
-            fix="Move it away, or add --force to replace what is there.",
+            fix="Use --force to overwrite it, or move it away.",
         )
     if member.size + _RESERVE > shutil.disk_usage(place.parent).free:
         raise _disk_full(place, member.size)

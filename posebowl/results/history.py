@@ -18,7 +18,7 @@ from posebowl.results import result as results
 from posebowl.results.folder import HISTORY_DIR, REPORT_FILE, RESULT_FILE
 from posebowl.results.result import Result
 from posebowl.settings import MOST_RUNS, resolve
-from posebowl.util.files import atomic_write, open_regular
+from posebowl.util.files import atomic_folder, atomic_write, open_regular
 from posebowl.util.text import counted, first_few, show
 
 MOST_BYTES: Final = 256 << 20
@@ -97,9 +97,7 @@ def keep(
 
 
 def _write(place: Path, report: Path, result: Result, images: pl.DataFrame | None) -> None:
-    part = place / f".{result.run_id}.part"
-    part.mkdir()
-    try:
+    with atomic_folder(place / result.run_id) as part:
         results.write(result, part / RESULT_FILE)
         if images is not None:
             buffer = io.BytesIO()
@@ -109,10 +107,6 @@ def _write(place: Path, report: Path, result: Result, images: pl.DataFrame | Non
         if report.is_file():
             with atomic_write(part / REPORT_FILE) as file, report.open("rb") as source:
                 shutil.copyfileobj(source, file)
-        part.rename(place / result.run_id)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
 
 
 def _drop(place: Path, most_runs: int, most_bytes: int) -> None:

@@ -5,11 +5,16 @@ from typing import TYPE_CHECKING
 from posebowl.util.lazy import face
 
 if TYPE_CHECKING:
-    from posebowl.submission.archive import Archive as Archive, digest as digest, digest_file as digest_file, open_archive as open_archive, packed_by_us as packed_by_us
+    from posebowl.submission.archive import (
+        Archive as Archive,
+        digest as digest,
+        open_archive as open_archive,
+        packed_by_us as packed_by_us,
+    )
     from posebowl.submission.packer import Packed as Packed, find_solution as find_solution
 
 __getattr__ = face(
     __name__,
-    archive=("Archive", "digest", "digest_file", "open_archive", "packed_by_us",),
-    packer=("Packed", "find_solution",),
+    archive=("Archive", "digest", "open_archive", "packed_by_us"),
+    packer=("Packed", "find_solution"),
 )

@@ -11,14 +11,11 @@ from pathlib import Path
 from typing import IO, Final
 
 from posebowl import paths
-from posebowl.submission import lint
 from posebowl.challenge import ARCHIVE_LIMITS, MAIN_SCRIPT, MIB, ArchiveLimits
 from posebowl.errors import BadArchiveError
-from posebowl.util.files import open_regular
-from posebowl.util.units import human_bytes
+from posebowl.submission import lint
 from posebowl.submission.imports import find_imports
 from posebowl.submission.member_names import PLAIN_NAME, WHY_NAMES, name_problem
-from posebowl.util.text import counted, first_few
 from posebowl.submission.zip_reader import (
     REMAKE,
     Directory,
@@ -27,6 +24,9 @@ from posebowl.submission.zip_reader import (
     read_directory,
     read_member,
 )
+from posebowl.util.files import digest_file, open_regular
+from posebowl.util.text import counted, first_few
+from posebowl.util.units import human_bytes
 
 SCRIPT_BYTES: Final = MIB
 """How much of main.sh, and of any other file that is looked into, is read."""
@@ -110,22 +110,13 @@ def inspect_file(file: IO[bytes], path: Path, *, limits: ArchiveLimits = ARCHIVE
 
 
 def digest(path: Path) -> str:
-    """Give the SHA-256 of a file as 64 hexadecimal digits.
+    """Return the SHA-256 of a zip as 64 hexadecimal digits.
 
     Raises:
-        BadArchiveError: It is missing or no regular file.
+        BadArchiveError: It is missing, or not a regular file.
     """
     with open_archive(path) as file:
         return digest_file(file)
-
-
-def digest_file(file: IO[bytes]) -> str:
-    """Give the SHA-256 of an open file, from its start."""
-    file.seek(0)
-    hasher = hashlib.sha256()
-    while block := file.read(MIB):
-        hasher.update(block)
-    return hasher.hexdigest()
 
 
 def open_archive(path: Path) -> IO[bytes]:

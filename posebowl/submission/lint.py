@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from posebowl.challenge import FORMAT_FILE, GIB, LABELS_FILE, MAIN_SCRIPT, MIB, PREDICTIONS_FILE
-from posebowl.util.units import human_bytes
 from posebowl.submission.imports import Imports
 from posebowl.submission.shell_lint import BOM, LINT_BYTES, bashisms, check_syntax, network_uses
 from posebowl.util.text import counted, first_few
+from posebowl.util.units import human_bytes
 
 SOURCE_SUFFIXES: Final = (".sh", ".py", ".yaml", ".yml", ".toml", ".cfg", ".ini")
 """Files that are looked into."""

@@ -24,25 +24,24 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from posebowl.util import os_errors
+from posebowl.challenge import ARCHIVE_LIMITS, MAIN_SCRIPT, ArchiveLimits
+from posebowl.errors import BadArchiveError, PoseBowlError, UsageError
+from posebowl.paths import SOLUTIONS
 from posebowl.submission.archive import (
     SCRIPT_BYTES,
     WHY_MAIN,
     Archive,
     content_mark,
-    digest_file,
     inspect_file,
     script_problem,
 )
-from posebowl.challenge import ARCHIVE_LIMITS, MAIN_SCRIPT, ArchiveLimits
-from posebowl.util.console import err
-from posebowl.errors import BadArchiveError, PoseBowlError, UsageError
-from posebowl.util.files import atomic_write
-from posebowl.util.units import human_bytes
-from posebowl.paths import SOLUTIONS
 from posebowl.submission.selection import Selection, Source, select
 from posebowl.submission.shell_lint import BOM, check_syntax
+from posebowl.util import os_errors
+from posebowl.util.console import err
+from posebowl.util.files import atomic_write, digest_file, refuse_existing
 from posebowl.util.text import counted, first_few
+from posebowl.util.units import human_bytes
 
 PROGRESS_BYTES: Final = 200_000_000
 """From here on a progress bar is shown."""
@@ -106,7 +105,7 @@ def pack(
         limits: What the zip may hold.
 
     Raises:
-        UsageError: No such folder, or a zip is there already.
+        UsageError: No such folder, or the zip already exists.
         BadArchiveError: The solution breaks a rule of the platform.
         PoseBowlError: Reading or writing failed.
     """
@@ -159,12 +158,7 @@ def _check_arguments(source: Path, target: Path, *, force: bool) -> None:
                 why="Only a plain file is replaced.",
                 fix="Remove it, or give another --out.",
             )
-        if not force:
-            raise UsageError(
-                f"{target} is there already.",
-                why="No zip is replaced unasked.",
-                fix="Add --force to replace it, or move it away.",
-            )
+        refuse_existing(target, force=force)
 
 
 def _place(target: Path) -> Path:

@@ -20,13 +20,13 @@ from typing import Final
 
 from pathspec import GitIgnoreSpec
 
-from posebowl.submission.lint import WEIGHT_SUFFIXES
 from posebowl.challenge import ArchiveLimits
 from posebowl.errors import BadArchiveError
-from posebowl.util.files import file_kind
-from posebowl.util.units import human_bytes
+from posebowl.submission.lint import WEIGHT_SUFFIXES
 from posebowl.submission.member_names import WHY_NAMES, name_problem
 from posebowl.submission.zip_reader import quoted
+from posebowl.util.files import file_kind
+from posebowl.util.units import human_bytes
 
 IGNORE_FILE: Final = ".gitignore"
 JUNK: Final = GitIgnoreSpec.from_lines(

@@ -31,7 +31,7 @@ from posebowl.training.metrics import looks_of
 from posebowl.training.options import Recipe, refuse_size
 from posebowl.util import program
 from posebowl.util.console import note, warn
-from posebowl.util.files import atomic_write
+from posebowl.util.files import atomic_write, refuse_existing
 from posebowl.util.parser import Parser
 from posebowl.util.units import human_bytes
 
@@ -242,12 +242,7 @@ def main() -> None:
     args = parse()
     if not args.weights.is_file():
         raise UsageError(f"There is no {args.weights}.", fix="Name a checkpoint: --weights best.pt")
-    if args.out.exists() and not args.force:
-        raise UsageError(
-            f"{args.out} is there already.",
-            why="No file is replaced unasked.",
-            fix="Add --force to replace it, or name another file with --out.",
-        )
+    refuse_existing(args.out, force=args.force)
     if args.weights.suffix == ".onnx" and not args.int8:
         raise UsageError(
             f"{args.weights} is exported already.",

@@ -1,18 +1,30 @@
-"""Files that are written whole or not at all, and files of strangers that are opened with care."""
+"""Files and folders written whole or not at all, and untrusted ones opened with care."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shlex
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from posebowl.errors import EngineError
+from posebowl.errors import EngineError, UsageError
 from posebowl.util import process
+
+
+def refuse_existing(path: Path, *, force: bool) -> None:
+    """Check that nothing has a name that is to be written to.
+
+    Raises:
+        UsageError: Something has, and `force` does not say that it may be overwritten.
+    """
+    if not force and os.path.lexists(path):
+        raise UsageError(f"{path} already exists.", fix="Use --force to overwrite it.")
 
 
 @contextlib.contextmanager
@@ -20,7 +32,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     """Open a temporary file beside `path`, and rename it to `path` when the block succeeds.
 
     The content is on the disk before the name is, so that a crash leaves the old file or the
-    new one. An existing file is replaced: whether it may be is the caller's to decide.
+    new one. An existing file is replaced: see `refuse_existing`. All users may read the new one.
     """
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     temporary = Path(name)
@@ -45,12 +57,58 @@ def write_text(path: Path, text: str) -> None:
         file.write(text.encode(errors="backslashreplace"))
 
 
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Make an empty folder beside `path`, and rename it to `path` when the block succeeds.
+
+    What the block puts into it is on the disk before the name is. A folder of that name is
+    replaced. What an earlier process left unfinished is removed, so only one may be at work.
+    """
+    partial = path.with_name(f".{path.name}.part")
+    _discard(partial)
+    make_folder(partial)
+    try:
+        yield partial
+        for file in partial.iterdir():
+            if file.is_file() and not file.is_symlink():
+                with file.open("rb") as written:
+                    os.fsync(written.fileno())
+        _discard(path)
+        partial.rename(path)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _discard(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def make_folder(path: Path) -> Path:
+    """Make a folder, and those above it, for every user to look into whatever the umask."""
+    missing = [place for place in (path, *path.parents) if not place.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for place in missing:
+        place.chmod(0o755)
+    return path
+
+
+def digest_file(file: IO[bytes]) -> str:
+    """Return the SHA-256 of an open file, from its start, as 64 hexadecimal digits."""
+    file.seek(0)
+    hasher = hashlib.sha256()
+    while block := file.read(1 << 20):
+        hasher.update(block)
+    return hasher.hexdigest()
+
+
 def open_regular(path: Path) -> IO[bytes]:
-    """Open a file that a stranger may have made, never through a link and never waiting.
+    """Open an untrusted file, never through a link and never waiting.
 
     Raises:
         FileNotFoundError: Nothing has that name.
-        ValueError: It is no regular file; the message says what it is.
+        ValueError: It is not a regular file; the message says what it is.
     """
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     kind = file_kind(path.lstat().st_mode)
@@ -65,7 +123,7 @@ def open_regular(path: Path) -> IO[bytes]:
 
 
 def file_kind(mode: int) -> str:
-    """Say in words what an st_mode stands for: "a link", "a folder", ..."""
+    """Return what an st_mode stands for, in words: "a link", "a folder", ..."""
     kinds = {
         stat.S_IFREG: "a regular file",
         stat.S_IFLNK: "a link",
@@ -79,12 +137,12 @@ def file_kind(mode: int) -> str:
 
 
 def open_up(*folders: Path) -> None:
-    """Take back the right to look into what a stranger closed to its owner, links not followed."""
+    """Take back the right to read what a submission closed to its owner, links not followed."""
     process.run(["chmod", "-R", "u+rwX", *folders], check=False)
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove a folder that a stranger filled: any depth, any modes, links not followed."""
+    """Remove a folder that a submission filled: any depth, any modes, links not followed."""
     open_up(folder)
     done = process.run(["rm", "-rf", "--", folder], check=False)
     if os.path.lexists(folder):

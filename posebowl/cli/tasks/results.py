@@ -71,6 +71,7 @@ def compare(
     from posebowl.errors import UsageError
     from posebowl.report import comparison
     from posebowl.results import comparison as comparing, history as kept
+    from posebowl.util.files import refuse_existing
 
     if top < 0:
         raise UsageError(f"--top is {top}.", why="It is a number of images.", fix="Give 0 or more.")
@@ -79,12 +80,8 @@ def compare(
     if page is not None and page.is_dir():
         inside = page / "compare.html"
         raise UsageError(f"{page} is a folder.", fix=f"Type: --html {quote(str(inside))}")
-    if page is not None and page.exists() and not force:
-        raise UsageError(
-            f"{page} is there already.",
-            why="Nothing of yours is replaced unasked.",
-            fix="Add --force, or give another name.",
-        )
+    if page is not None:
+        refuse_existing(page, force=force)
     place = options.existing(folder, resolve.load().submission)
     one, two = kept.find(before, place), kept.find(after, place)
     found = comparing.compare(one, two, top=top)

@@ -74,7 +74,7 @@ def test_a_format_is_not_overwritten_unasked(home: Path) -> None:
     fill(home)
     target = home / "submission_format.csv"
     before = target.read_bytes()
-    with pytest.raises(UsageError, match="there already"):
+    with pytest.raises(UsageError, match="already exists"):
         make_format(home, target)
     assert target.read_bytes() == before
     (home / "images" / f"{IDS[0]}.png").unlink()

@@ -9,12 +9,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from posebowl.data import unpacker as module
-from posebowl.errors import BadDataError, PoseBowlError
 from posebowl.data.unpacker import unpack
+from posebowl.errors import BadDataError, PoseBowlError
 
 PHOTOS = {f"{i:032x}.png": random.Random(i).randbytes(900 + 512 * (i % 3) + i) for i in range(9)}
 KINDS = ["tar", "tar.gz", "tar.bz2", "tar.xz", "zip"]

@@ -9,12 +9,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
-from posebowl.submission.archive import digest, inspect, packed_by_us
 from posebowl.challenge import ArchiveLimits
 from posebowl.errors import BadArchiveError
+from posebowl.submission.archive import digest, inspect, packed_by_us
 from posebowl.submission.packer import pack
 from tests.hostile.archives import (
     MAIN,

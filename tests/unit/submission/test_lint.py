@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from posebowl.submission import lint
-from posebowl.submission.lint import on_names, on_script, on_sources
 from posebowl.challenge import GIB
+from posebowl.submission import lint
 from posebowl.submission.imports import Imports
+from posebowl.submission.lint import on_names, on_script, on_sources
 
 NONE = frozenset()
 

@@ -9,16 +9,15 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from rich.console import Console
 
-from posebowl.submission import packer as pack_module
-from posebowl.submission.archive import digest, inspect
 from posebowl.challenge import ArchiveLimits
 from posebowl.errors import BadArchiveError, PoseBowlError, UsageError
-from posebowl.submission.packer import find_solution, pack
 from posebowl.paths import RUNTIME
+from posebowl.submission import packer as pack_module
+from posebowl.submission.archive import digest, inspect
+from posebowl.submission.packer import find_solution, pack
 from posebowl.submission.selection import JUNK
 from posebowl.submission.shell_lint import SyntaxCheck
 
@@ -119,7 +118,7 @@ def test_an_existing_zip_stays_without_force(tmp_path: Path):
     source = solution(tmp_path / "s")
     target = tmp_path / "a.zip"
     target.write_text("mine")
-    with pytest.raises(UsageError, match="there already") as caught:
+    with pytest.raises(UsageError, match="already exists") as caught:
         pack(source, target)
     assert "--force" in caught.value.fix
     assert target.read_text() == "mine"

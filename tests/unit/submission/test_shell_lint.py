@@ -4,8 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from posebowl.submission import shell_lint
 from posebowl.submission.shell_lint import bashisms, check_syntax, commands, network_uses

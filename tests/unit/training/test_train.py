@@ -123,7 +123,7 @@ def test_train_then_resume_then_export(folder, tmp_path, monkeypatch):
     props = {one.key: one.value for one in onnx.load(model_file).metadata_props}
     assert json.loads(props["first_look"]) == [96, 128]  # as it was judged
     assert json.loads(props["second_look"]) == [64, 96]
-    with pytest.raises(UsageError, match="there already"):
+    with pytest.raises(UsageError, match="already exists"):
         command(monkeypatch, export, *words)
     assert model_file.read_bytes() == content
     command(monkeypatch, export, *words, "--force", "--one-look")

@@ -1,7 +1,8 @@
-"""Files written whole or not at all, and strangers' files opened with care."""
+"""Files and folders written whole or not at all, and untrusted ones opened with care."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 import stat
@@ -9,7 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from posebowl.util.files import atomic_write, file_kind, open_regular, write_text
+from posebowl.errors import UsageError
+from posebowl.util.files import (
+    atomic_folder,
+    atomic_write,
+    digest_file,
+    file_kind,
+    make_folder,
+    open_regular,
+    refuse_existing,
+    write_text,
+)
+from tests.umask import closed
 
 
 def test_a_file_is_written_whole(tmp_path: Path) -> None:
@@ -144,3 +156,73 @@ def test_what_changes_between_look_and_open_is_still_refused(
 def test_file_kind_names_every_mode() -> None:
     assert file_kind(stat.S_IFBLK | 0o644) == "a block device"
     assert file_kind(0) == "a special file"
+
+
+def test_a_folder_is_written_whole(tmp_path: Path) -> None:
+    target = tmp_path / "kept"
+    target.mkdir()
+    (target / "old").touch()
+    with atomic_folder(target) as partial:
+        (partial / "new").write_text("new")
+        assert [path.name for path in target.iterdir()] == ["old"]
+    assert [path.name for path in target.iterdir()] == ["new"]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def _fill_and_crash(path: Path, blow: type[BaseException]) -> None:
+    with atomic_folder(path) as partial:
+        (partial / "new").touch()
+        raise blow
+
+
+@pytest.mark.parametrize("blow", [RuntimeError, KeyboardInterrupt, SystemExit])
+def test_a_crash_in_the_block_leaves_the_old_folder(
+    tmp_path: Path, blow: type[BaseException]
+) -> None:
+    target = tmp_path / "kept"
+    target.mkdir()
+    with pytest.raises(blow):
+        _fill_and_crash(target, blow)
+    assert list(tmp_path.iterdir()) == [target]
+    assert not any(target.iterdir())
+
+
+def test_what_a_killed_process_left_is_not_taken_for_whole(tmp_path: Path) -> None:
+    (tmp_path / ".kept.part").mkdir()
+    (tmp_path / ".kept.part" / "half").touch()
+    with atomic_folder(tmp_path / "kept"):
+        pass
+    assert not any((tmp_path / "kept").iterdir())
+
+
+@pytest.mark.usefixtures("each_umask")
+def test_all_users_may_read_what_is_made(tmp_path: Path) -> None:
+    assert make_folder(tmp_path / "a" / "b").is_dir()
+    with atomic_folder(tmp_path / "a" / "b" / "c") as partial:
+        write_text(partial / "file", "text")
+    assert closed(tmp_path / "a") == []
+
+
+def test_make_folder_leaves_modes_that_are_there(tmp_path: Path) -> None:
+    (tmp_path / "private").mkdir(mode=0o700)
+    make_folder(tmp_path / "private" / "new")
+    assert stat.S_IMODE((tmp_path / "private").stat().st_mode) == 0o700
+    assert make_folder(tmp_path) == tmp_path
+
+
+def test_what_exists_is_refused_in_one_way(tmp_path: Path) -> None:
+    target = tmp_path / "a"
+    refuse_existing(target, force=False)
+    target.symlink_to("nowhere")
+    refuse_existing(target, force=True)
+    with pytest.raises(UsageError) as caught:
+        refuse_existing(target, force=False)
+    assert str(caught.value) == f"{target} already exists. Use --force to overwrite it."
+
+
+def test_a_digest_is_of_the_whole_file(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"abc" * 100_000)
+    with path.open("rb") as file:
+        file.seek(7)
+        assert digest_file(file) == hashlib.sha256(path.read_bytes()).hexdigest()
