@@ -40,8 +40,13 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
     )
 
 
-def test_the_page_shows_figures_images_and_differences(pair: tuple[Run, Run]) -> None:
-    page = page_of(*pair)
+@pytest.fixture(scope="module")
+def page(pair: tuple[Run, Run]) -> str:
+    """Return the page of two runs with photos and labels."""
+    return page_of(*pair)
+
+
+def test_the_page_shows_figures_images_and_differences(page: str) -> None:
     parsed = Page(page)
     assert re.findall(r'<section id="(\w+)"', page) == [
         "figures",
@@ -108,30 +113,27 @@ def strange(folder: Path, text: str, number: int, boxes: list[Box], *, labelled:
     )
 
 
+@pytest.fixture(scope="module")
+def known(page: str, tmp_path_factory: pytest.TempPathFactory) -> Page:
+    """Return all elements that pages of comparisons have, with photos and with every note."""
+    folder = tmp_path_factory.mktemp("known")
+    before = run_of(folder, 1, truths(3), engine="a")
+    after = run_of(folder, 2, moved(truths(3), 3), engine="b", data={"images": 3})
+    return Page(page + page_of(before, after))
+
+
 @pytest.mark.parametrize("labelled", [True, False])
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
-def test_hostile_text_stays_text(
-    tmp_path: Path, pair: tuple[Run, Run], text: str, labelled: bool
-) -> None:
-    known = Page(page_of(*pair) + page_of(*(_noted(tmp_path / "known"))))
+def test_hostile_text_stays_text(tmp_path: Path, known: Page, text: str, labelled: bool) -> None:
     boxes = truths(3)
     before = strange(tmp_path, text, 1, boxes, labelled=labelled)
     after = strange(tmp_path, text, 2, moved(boxes, 3), labelled=labelled)
     renamed = replace(after, name=text)
-    page = page_of(before, renamed)
+    shown = page_of(before, renamed)
     # Lone surrogates become what they are called when the page is written.
     comparison.write(tmp_path / "page.html", compare(before, renamed), before, renamed)
     check_harmless((tmp_path / "page.html").read_text(encoding="utf-8"), known)
-    assert len(page) < 1_500_000
-
-
-def _noted(folder: Path) -> tuple[Run, Run]:
-    """Return runs without photos and labels, and with every kind of note."""
-    folder.mkdir()
-    return (
-        run_of(folder, 1, truths(3), engine="a"),
-        run_of(folder, 2, moved(truths(3), 3), engine="b", data={"images": 3}),
-    )
+    assert len(shown) < 1_500_000
 
 
 def test_hundred_thousand_images_stay_below_5_mb(tmp_path: Path) -> None:

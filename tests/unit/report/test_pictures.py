@@ -109,8 +109,9 @@ def test_a_huge_image_is_not_decoded(tmp_path: Path) -> None:
 )
 def test_no_name_leads_out_of_the_folder(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "images"
-    paint(tmp_path, ["a"], [(1, 1, 9, 9)])
-    paint(folder / "sub", ["a"], [(1, 1, 9, 9)])
+    (folder / "sub").mkdir(parents=True)
+    for place in (tmp_path, folder / "sub"):
+        Image.new("RGB", (64, 64)).save(place / "a.png")
     picture = load_one(item(name), folder, budget=50_000)
     assert picture.uri is None
     assert picture.missing
