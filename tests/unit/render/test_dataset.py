@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -102,7 +103,8 @@ def test_tables_keep_the_order_of_the_images(tmp_path):
     assert form[1][1:] != labels[1][1:]
 
 
-def test_only_images_that_are_there_count_as_done(tmp_path):
+@pytest.mark.parametrize("jpeg", [False, True])
+def test_only_images_that_are_there_count_as_done(tmp_path, jpeg):
     rows = {
         index: Row(
             index=index, image_id=f"{index:032x}", box=(1, 2, 3, 4), family="a", background="b"
@@ -110,9 +112,11 @@ def test_only_images_that_are_there_count_as_done(tmp_path):
         for index in (0, 1)
     }
     (tmp_path / "images").mkdir()
-    (tmp_path / "images" / f"{1:032x}.png").write_bytes(b"")
+    for index, is_jpeg in ((1, jpeg), (0, not jpeg)):
+        name = dataset.image_name(rows[index].image_id, jpeg=is_jpeg)
+        (tmp_path / "images" / name).write_bytes(b"")
     dataset.write_tables(tmp_path, rows)
-    assert dataset.read_rows(tmp_path, jpeg=False) == {1: rows[1]}
+    assert dataset.read_rows(tmp_path, jpeg=jpeg) == {1: rows[1]}
 
 
 def test_a_damaged_table_is_an_error_not_a_traceback(tmp_path, capsys, monkeypatch):
@@ -180,7 +184,15 @@ def test_without_opengl_nothing_is_written_and_the_package_is_named(tmp_path, ca
 @pytest.mark.render
 def test_the_demo_set_is_what_its_command_makes(tmp_path):
     pytest.importorskip("pyvista")
-    rows = render_dataset(tmp_path / "demo", count=2, seed=DEMO_SEED, workers=1, compact=True)
+    argv = [sys.executable, "-m", "posebowl.render", "--count", "2", "--seed", f"{DEMO_SEED}"]
+    argv += ["--compact", "--workers", "1"]
+    argv += ["--out", str(tmp_path / "demo"), "--sheet", str(tmp_path / "sheet.jpg")]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "2 images" in done.stdout
+    assert (tmp_path / "sheet.jpg").stat().st_size > 1000
+    rows = dataset.read_rows(tmp_path / "demo", jpeg=False).values()
+    assert len(rows) == 2
     committed = {line[0]: line[1:] for line in table(DEMO_DATA / "train_labels.csv")[1:]}
     for row in rows:
         name = f"{row.image_id}.png"
@@ -194,33 +206,49 @@ def test_the_demo_set_is_what_its_command_makes(tmp_path):
         assert np.quantile(np.abs(fresh - kept), 0.999) <= 2
 
 
-@pytest.mark.render
-def test_workers_and_length_do_not_change_pixels(tmp_path):
+@pytest.fixture(scope="module")
+def short(tmp_path_factory):
+    """Render a set of two images in one process."""
     pytest.importorskip("pyvista")
-    short = render_dataset(tmp_path / "short", count=2, seed=11, workers=1)
-    long = render_dataset(tmp_path / "long", count=9, seed=11, workers=2)
-    assert long[:2] == short
-    for row in short:
-        one, two = (tmp_path / d / "images" / f"{row.image_id}.png" for d in ("short", "long"))
-        np.testing.assert_array_equal(np.asarray(Image.open(one)), np.asarray(Image.open(two)))
-    for row in long:
+    folder = tmp_path_factory.mktemp("short")
+    return folder, render_dataset(folder, count=2, seed=5, workers=1)
+
+
+@pytest.fixture(scope="module")
+def longer(short, tmp_path_factory):
+    """Continue a copy of the set that lacks its second image, in two processes, to three."""
+    before, rows = short
+    folder = tmp_path_factory.mktemp("longer") / "set"
+    shutil.copytree(before, folder)
+    os.utime(image_of(folder, rows[0]), ns=(1, 1))
+    image_of(folder, rows[1]).unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        # One image for each process.
+        patch.setattr(dataset, "CHUNK", 1)
+        return folder, render_dataset(folder, count=3, seed=5, workers=2)
+
+
+def image_of(folder, row):
+    return folder / "images" / f"{row.image_id}.png"
+
+
+@pytest.mark.render
+def test_workers_and_length_do_not_change_pixels(short, longer):
+    assert longer[1][:2] == short[1]
+    one, two = (np.asarray(Image.open(image_of(each, short[1][1]))) for each, _ in (short, longer))
+    np.testing.assert_array_equal(one, two)
+    for row in longer[1]:
         assert 0 <= row.box[0] < row.box[2] <= IMAGE_WIDTH
         assert 0 <= row.box[1] < row.box[3] <= IMAGE_HEIGHT
 
 
 @pytest.mark.render
-def test_a_set_is_continued_where_it_ended(tmp_path):
-    pytest.importorskip("pyvista")
-    out = tmp_path / "set"
-    first = render_dataset(out, count=2, seed=5, workers=1, jpeg=True)
-    kept = out / "images" / f"{first[0].image_id}.jpg"
-    os.utime(kept, ns=(1, 1))
-    (out / "images" / f"{first[1].image_id}.jpg").unlink()
-    again = render_dataset(out, count=3, seed=5, workers=1, jpeg=True)
-    assert again[:2] == first
-    assert len(list((out / "images").iterdir())) == 3
-    assert kept.stat().st_mtime_ns == 1
-    assert len(table(out / "train_labels.csv")) == 4
+def test_a_set_is_continued_where_it_ended(longer):
+    folder, rows = longer
+    assert sorted((folder / "images").iterdir()) == sorted(image_of(folder, row) for row in rows)
+    assert image_of(folder, rows[0]).stat().st_mtime_ns == 1
+    assert len(rows) == 3
+    assert len(table(folder / "train_labels.csv")) == 4
 
 
 @pytest.mark.render
@@ -259,20 +287,26 @@ def test_backgrounds_are_photos_without_a_spacecraft(tmp_path):
             assert (image.mode, image.size) == ("RGB", (IMAGE_WIDTH, IMAGE_HEIGHT))
 
 
+@pytest.fixture(scope="module")
+def studio():
+    """Open a window; it shows what was loaded last, and nothing of before."""
+    pytest.importorskip("pyvista")
+    window = Window()
+    yield window
+    window.close()
+
+
 @pytest.mark.render
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_box_holds_what_the_spacecraft_changed(family):
+def test_the_box_holds_what_the_spacecraft_changed(family, studio):
     """On black, everything that is not black is inside the box, and reaches its sides."""
-    pytest.importorskip("pyvista")
     rng = np.random.default_rng(3)
     craft = FAMILIES[family](rng)
     pose = scene.draw_pose(rng, scene.vertices(craft))
     light = scene.Light(
         sun=np.array((0.0, 0, 1)), fill=np.array((0.0, 0, 1)), fill_light=1, ambient=1
     )
-    studio = Window()
     sprite = scene.take(studio, rng, craft, palette=materials.palette(rng), pose=pose, light=light)
-    studio.close()
     box = scene.box_of(sprite.mask, sprite.left, sprite.top)
     frame = (IMAGE_WIDTH, IMAGE_HEIGHT) * 2
     wanted = np.clip(pose.box, 0, frame)
@@ -280,14 +314,3 @@ def test_the_box_holds_what_the_spacecraft_changed(family):
     seen = sprite.colour.max(axis=2) > 0
     assert not (seen & ~sprite.mask).any()
     assert seen[sprite.mask].mean() > 0.95
-
-
-@pytest.mark.render
-def test_the_module_runs_as_a_command(tmp_path):
-    pytest.importorskip("pyvista")
-    argv = [sys.executable, "-m", "posebowl.render", "--count", "1", "--seed", "4"]
-    argv += ["--out", str(tmp_path / "set"), "--sheet", str(tmp_path / "sheet.jpg")]
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "1 images" in done.stdout or "1 image" in done.stdout
-    assert (tmp_path / "sheet.jpg").stat().st_size > 1000
