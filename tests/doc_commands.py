@@ -285,9 +285,9 @@ def _read_nox(words: Sequence[str], whole: str) -> None:
 
 
 @cache
-def nox_sessions() -> frozenset[str]:
-    """Return the names of all sessions."""
-    return frozenset(session["session"] for session in reference.sessions())
+def nox_sessions() -> dict[str, dict[str, Any]]:
+    """Ask nox once for all sessions: name -> what it says of each."""
+    return {session["session"]: session for session in reference.sessions()}
 
 
 def _task_of(session: str) -> str:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import ast
-import json
-import re
-import subprocess
 import sys
-from functools import cache
 from types import ModuleType
-from typing import Any
 
 import pytest
 
 from posebowl import paths
+from tests.doc_commands import nox_sessions
 
 SESSIONS = {
     "tests",
@@ -31,24 +27,12 @@ SESSIONS = {
 }
 
 
-@cache
-def listed() -> list[dict[str, Any]]:
-    def nox(*words: str) -> str:
-        argv = [sys.executable, "-m", "nox", "--list", *words]
-        return subprocess.run(
-            argv, cwd=paths.ROOT, capture_output=True, text=True, check=True
-        ).stdout
-
-    names = re.findall(r"^[-*] (\S+)", nox("--no-color"), re.MULTILINE)
-    return list(json.loads(nox("--json", "--session", *names)))
-
-
 def test_sessions_have_the_names_that_people_type() -> None:
-    assert {session["session"] for session in listed()} >= SESSIONS
+    assert nox_sessions().keys() >= SESSIONS
 
 
 def test_every_session_says_what_it_does() -> None:
-    for session in listed():
+    for session in nox_sessions().values():
         assert session["description"].endswith(".")
         assert "\n" not in session["description"]
         assert session["tags"]

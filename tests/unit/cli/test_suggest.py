@@ -1,14 +1,13 @@
-"""Words that invoke does not know, typed for real."""
+"""Words that invoke does not know."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from pathlib import Path
 
 import pytest
 
-from posebowl import paths
 from posebowl.cli import suggest
+from tests.typed import invoke
 
 
 @pytest.mark.parametrize(
@@ -27,9 +26,8 @@ from posebowl.cli import suggest
         ("pack \x1b[31m", 'takes no word "\\x1b[31m"', "`uv run invoke --help pack`"),
     ],
 )
-def test_a_word_that_invoke_does_not_know(words: str, what: str, fix: str) -> None:
-    argv = [sys.executable, "-m", "invoke", *words.split(" ")]
-    done = subprocess.run(argv, cwd=paths.ROOT, capture_output=True, text=True, check=False)
+def test_a_word_that_invoke_does_not_know(words: str, what: str, fix: str, tmp_path: Path) -> None:
+    done = invoke(*words.split(" "), cwd=tmp_path)
     assert done.returncode == 1
     assert not done.stdout
     first, second = done.stderr.splitlines()

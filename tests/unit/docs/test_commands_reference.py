@@ -12,12 +12,13 @@ import tasks
 from docs import commands_reference as reference
 from posebowl import paths
 from posebowl.cli.task import command
+from tests.doc_commands import nox_sessions
 
 
 @pytest.fixture(scope="module")
 def page() -> str:
     text = (paths.ROOT / "docs" / "commands.md").read_text()
-    return reference.fill(text, tasks.ns, reference.sessions())
+    return reference.fill(text, tasks.ns, [*nox_sessions().values()])
 
 
 def test_every_task_has_its_own_section(page: str) -> None:
@@ -53,5 +54,5 @@ def test_kinds_of_flags_are_told_apart() -> None:
 
 
 def test_every_session_is_there(page: str) -> None:
-    for session in reference.sessions():
+    for session in nox_sessions().values():
         assert f"| `{session['session']}` | {session['description']} |" in page
