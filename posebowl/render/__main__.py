@@ -19,7 +19,7 @@ SHEET_IMAGES = 48
 
 
 def parser() -> argparse.ArgumentParser:
-    """Make the parser of the command line."""
+    """Build the parser of the command line."""
     make = Parser(task="data.render", prog="python -m posebowl.render", description=__doc__)
     make.add_argument("--count", type=int, required=True, help="how many images")
     make.add_argument("--seed", type=int, required=True, help="which set; same seed, same pixels")

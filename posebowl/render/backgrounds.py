@@ -1,4 +1,4 @@
-"""What is behind the spacecraft: the Earth and its limb, by day and night, planets, stars."""
+"""Backgrounds by name: the Earth and its limb by day and night, planets, stars."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def _earth(
     *, limb: bool, night: bool = False, dusk: bool = False, aurora: bool = False
 ) -> Callable[[Rng], Picture]:
     def paint(rng: Rng) -> Picture:
-        orbit = earth.look(rng, HALF, limb=limb, night=night)
+        orbit = earth.sample_orbit(rng, HALF, limb=limb, night=night)
         if dusk:
             low = orbit.sun * (1, 1, 0) + (0, 0, rng.uniform(-0.12, 0.15))
-            orbit = replace(orbit, sun=mesh.unit(low), twilight=rng.uniform(0.02, 0.12))
+            orbit = replace(orbit, sun=mesh.normalized(low), twilight=rng.uniform(0.02, 0.12))
         small = earth.paint(rng, orbit)
         if aurora:
             small += earth.aurora(rng, orbit)
@@ -71,6 +71,6 @@ BACKGROUNDS: Final[dict[str, Background]] = {
         plain=False,
         paint=_earth(limb=True, night=True, aurora=True),
     ),
-    "gas-planet": Background(weight=4, earthshine=0.4, plain=False, paint=planets.giant),
-    "rocky-planet": Background(weight=5, earthshine=0.4, plain=False, paint=planets.rocky),
+    "gas-planet": Background(weight=4, earthshine=0.4, plain=False, paint=planets.gas_giant),
+    "rocky-planet": Background(weight=5, earthshine=0.4, plain=False, paint=planets.rocky_planet),
 }

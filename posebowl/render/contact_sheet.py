@@ -62,11 +62,15 @@ def _tile(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 def check_sheet(path: Path) -> str:
-    """Give the format that a sheet's name stands for."""
+    """Return the image format of a contact sheet's file name."""
     kind = FORMATS.get(path.suffix.lower())
     if kind is None:
-        raise UsageError(f"--sheet {path} is neither .png nor .jpg.", fix="Type: --sheet sheet.png")
+        raise UsageError(
+            f"--sheet {path} does not end with .png or .jpg.", fix="Type: --sheet sheet.png"
+        )
     if not path.parent.is_dir():
         folder = shlex.quote(str(path.parent))
-        raise UsageError(f"{path.parent} is not a folder.", fix=f"Make it first: mkdir -p {folder}")
+        raise UsageError(
+            f"{path.parent} is not a folder.", fix=f"Create it first: mkdir -p {folder}"
+        )
     return kind

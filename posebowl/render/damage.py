@@ -1,4 +1,4 @@
-"""What may befall a spacecraft: parts that are missing, wings that are bent or torn off."""
+"""Damage of spacecraft: missing parts, and wings bent or torn off."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from posebowl.render import mesh
 from posebowl.render.mesh import Array
 from posebowl.render.parts import Craft, Part, Rng, Wire, direction
 
-LEAST_LEFT = 0.35
-"""Share of its length that a spacecraft keeps: of less, nobody could tell what it was."""
+MIN_LENGTH_LEFT = 0.35
+"""Share of its length that a damaged spacecraft keeps at least."""
 
 
-def damaged(rng: Rng, craft: Craft) -> Craft:
-    """Take away, bend or tear off some of a spacecraft; what is left is worth looking for."""
-    harm = (lost, bent, torn)[int(rng.integers(3))]
+def damage_craft(rng: Rng, craft: Craft) -> Craft:
+    """Remove, bend or tear off parts of a spacecraft, but leave enough to be found."""
+    harm = (remove_parts, bend, tear_off)[int(rng.integers(3))]
     left = harm(rng, craft)
-    return left if _reach(left) > LEAST_LEFT * _reach(craft) else craft
+    return left if _reach(left) > MIN_LENGTH_LEFT * _reach(craft) else craft
 
 
-def lost(rng: Rng, craft: Craft) -> Craft:
-    """Leave out parts at random, never the one with the most surface."""
+def remove_parts(rng: Rng, craft: Craft) -> Craft:
+    """Remove parts at random, never the one with the largest surface."""
     sizes = [_area(piece) for piece in craft]
     largest = int(np.argmax(sizes))
     kept = rng.random(len(craft)) > rng.uniform(0.05, 0.4)
     return [piece for k, piece in enumerate(craft) if kept[k] or k == largest]
 
 
-def bent(rng: Rng, craft: Craft) -> Craft:
-    """Turn all that lies beyond a plane about a hinge in that plane, as if it had been hit."""
+def bend(rng: Rng, craft: Craft) -> Craft:
+    """Rotate everything beyond a plane about a hinge in it, as if it had been hit."""
     beyond, hinge, way = _cut(rng, craft)
     turn = _rotation(np.cross(way, direction(rng)), rng.choice((-1, 1)) * rng.uniform(0.2, 1.4))
     return [
@@ -39,14 +39,14 @@ def bent(rng: Rng, craft: Craft) -> Craft:
     ]
 
 
-def torn(rng: Rng, craft: Craft) -> Craft:
-    """Leave out all that lies beyond a plane."""
+def tear_off(rng: Rng, craft: Craft) -> Craft:
+    """Remove everything beyond a plane."""
     beyond, _, _ = _cut(rng, craft)
     return [piece for piece, out in zip(craft, beyond, strict=True) if not out]
 
 
 def _cut(rng: Rng, craft: Craft) -> tuple[list[bool], Array, Array]:
-    """Draw a plane; give what lies beyond it, a point in it, and its normal."""
+    """Sample a plane; return what lies beyond it, a point in it, and its normal."""
     way = direction(rng)
     lows = np.array([(points(piece) @ way).min() for piece in craft])
     highs = np.array([(points(piece) @ way).max() for piece in craft])
@@ -58,20 +58,20 @@ def _cut(rng: Rng, craft: Craft) -> tuple[list[bool], Array, Array]:
 
 
 def points(piece: Part | Wire) -> Array:
-    """Give the vertices of a part or the ends of a wire, shape (n, 3)."""
+    """Return the vertices of a part or the ends of a wire, shape (n, 3)."""
     return piece.mesh.points if isinstance(piece, Part) else np.stack((piece.start, piece.end))
 
 
 def _turned(piece: Part | Wire, hinge: Array, turn: Array) -> Part | Wire:
     if isinstance(piece, Part):
-        return replace(piece, mesh=piece.mesh.moved(-hinge).turned(turn).moved(hinge))
+        return replace(piece, mesh=piece.mesh.translated(-hinge).rotated(turn).translated(hinge))
     start, end = (turn @ (tip - hinge) + hinge for tip in (piece.start, piece.end))
     return replace(piece, start=start, end=end)
 
 
 def _rotation(axis: Array, angle: float) -> Array:
-    """Give a rotation about an axis, shape (3, 3): Rodrigues' formula."""
-    x, y, z = mesh.unit(axis)
+    """Return a rotation about an axis, shape (3, 3): Rodrigues' formula."""
+    x, y, z = mesh.normalized(axis)
     cross = np.array(((0, -z, y), (z, 0, -x), (-y, x, 0)))
     return np.asarray(np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross)
 

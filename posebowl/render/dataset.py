@@ -34,12 +34,12 @@ from posebowl.util import console
 from posebowl.util.files import atomic_write, write_text
 
 if TYPE_CHECKING:
-    from posebowl.render.rasterizer import Window
+    from posebowl.render.rasterizer import Rasterizer
 
 METADATA_FILE: Final = "render.csv"
-"""What is known about each image beside its box: for analysis, not for training."""
-RECIPE_FILE: Final = "render.json"
-"""What the set was made with: marks a folder as the renderer's own."""
+"""Metadata of each image beside its box: for analysis, not for training."""
+SETTINGS_FILE: Final = "render.json"
+"""The settings of the set; marks a folder as made by the renderer."""
 CHUNK: Final = 8
 LABELS_EVERY: Final = 50
 JPEG_QUALITY: Final = 93
@@ -47,8 +47,8 @@ PLACEHOLDER: Final = (0, 0, 0, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """What decides the pixels of a set; its length does not."""
+class RenderSettings:
+    """Everything that determines the pixels of a set; its length does not."""
 
     seed: int
     families: tuple[str, ...]
@@ -59,7 +59,7 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One image of a set as its tables tell it."""
+    """One image of a set, as its tables describe it."""
 
     index: int
     image_id: str
@@ -92,31 +92,33 @@ def render_dataset(
         families: Of FAMILIES; those of TRAINING by default.
         only: Photos, cut-outs or backgrounds.
         jpeg: Write JPEG instead of PNG: smaller and faster, for training sets.
-        compact: Give few images sensor noise and take time to compress, for small PNGs.
+        compact: Add sensor noise to few images and compress well, for small PNGs.
 
     Returns:
         The rows of the tables, in order.
 
     Raises:
-        UsageError: An argument or the folder will not do; nothing was written.
+        UsageError: An argument or the folder is unusable; nothing was written.
         PoseBowlError: Rendering failed.
     """
-    recipe = _recipe(count, seed, families, only=only, jpeg=jpeg, compact=compact)
+    settings = _checked_settings(count, seed, families, only=only, jpeg=jpeg, compact=compact)
     processes = workers if workers is not None else _cores()
     if processes < 1:
         raise UsageError(
-            f"--workers is {processes}.", why="It is a number of processes.", fix="Give 1 or more."
+            f"--workers must be at least 1, got {processes}.",
+            why="At least one process must render.",
+            fix="Use --workers 1 or more.",
         )
-    continued = _check(out, recipe)
+    continued = _check(out, settings)
     require_renderer()
     if not continued:
-        _create(out, recipe)
+        _create(out, settings)
     rows = read_rows(out, jpeg=jpeg)
     missing = [index for index in range(count) if index not in rows]
     chunks = [missing[i : i + CHUNK] for i in range(0, len(missing), CHUNK)]
     try:
         with progress_bar(count, done=count - len(missing)) as advance:
-            for number, done in enumerate(_work(out, recipe, chunks, processes)):
+            for number, done in enumerate(_work(out, settings, chunks, processes)):
                 rows.update({row.index: row for row in done})
                 advance(len(done))
                 if number % max(1, LABELS_EVERY // CHUNK) == 0:
@@ -126,26 +128,32 @@ def render_dataset(
     return [rows[index] for index in sorted(rows)]
 
 
-def _recipe(
+def _checked_settings(
     count: int, seed: int, families: Sequence[str] | None, *, only: Only, jpeg: bool, compact: bool
-) -> Recipe:
+) -> RenderSettings:
     if count < 1:
         raise UsageError(
-            f"--count is {count}.", why="It is a number of images.", fix="Give 1 or more."
+            f"--count must be at least 1, got {count}.",
+            why="A set has at least one image.",
+            fix="Use --count 1 or more.",
         )
     if seed < 0:
-        raise UsageError(f"--seed is {seed}.", why="No seed is negative.", fix="Give 0 or more.")
+        raise UsageError(
+            f"--seed must be at least 0, got {seed}.",
+            why="Seeds are not negative.",
+            fix="Use --seed 0 or more.",
+        )
     if jpeg and only is Only.CUTOUTS:
         raise UsageError(
-            "Cut-outs cannot be JPEGs.", why="JPEG holds no transparency.", fix="Leave out --jpeg."
+            "Cut-outs cannot be JPEGs.", why="JPEG has no transparency.", fix="Leave out --jpeg."
         )
     names = tuple(families) if families else tuple(TRAINING)
     unknown = [name for name in names if name not in FAMILIES]
     if unknown:
         raise UsageError(
-            f"There is no family {', '.join(unknown)}.", fix=f"Choose from: {', '.join(FAMILIES)}."
+            f"Unknown family: {', '.join(unknown)}.", fix=f"Choose from: {', '.join(FAMILIES)}."
         )
-    return Recipe(seed=seed, families=names, only=only, jpeg=jpeg, compact=compact)
+    return RenderSettings(seed=seed, families=names, only=only, jpeg=jpeg, compact=compact)
 
 
 def _cores() -> int:
@@ -154,29 +162,29 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _check(out: Path, recipe: Recipe) -> bool:
-    """Say whether the folder holds the beginning of this set; refuse what is not ours."""
+def _check(out: Path, settings: RenderSettings) -> bool:
+    """Return whether the folder holds the start of this set; refuse any other folder."""
     if out.exists() and not out.is_dir():
-        raise UsageError(f"{out} is not a folder.", fix="Give another --out.")
-    if (out / RECIPE_FILE).is_file():
-        found = _load(out / RECIPE_FILE)
-        if found != _plain(recipe):
+        raise UsageError(f"{out} is not a folder.", fix="Choose another --out.")
+    if (out / SETTINGS_FILE).is_file():
+        found = _load(out / SETTINGS_FILE)
+        if found != _plain(settings):
             raise UsageError(
                 f"{out} holds a set that was made with other settings.",
-                why=f"There: {found}. Asked for: {_plain(recipe)}.",
-                fix="Give another --out, or the same settings to continue that set.",
+                why=f"There: {found}. Asked for: {_plain(settings)}.",
+                fix="Choose another --out, or use the same settings to continue that set.",
             )
         return True
     if out.is_dir() and any(out.iterdir()):
         raise UsageError(
-            f"{out} is not empty, and not a folder that the renderer made.",
-            fix="Give a new folder as --out.",
+            f"{out} is not empty, and the renderer did not make it.",
+            fix="Choose a new folder for --out.",
         )
     return False
 
 
-def _plain(recipe: Recipe) -> Any:
-    return json.loads(json.dumps(asdict(recipe)))
+def _plain(settings: RenderSettings) -> Any:
+    return json.loads(json.dumps(asdict(settings)))
 
 
 def _load(path: Path) -> Any:
@@ -186,13 +194,13 @@ def _load(path: Path) -> Any:
         return None
 
 
-def _create(out: Path, recipe: Recipe) -> None:
+def _create(out: Path, settings: RenderSettings) -> None:
     try:
         (out / IMAGES_DIR).mkdir(parents=True, exist_ok=True)
-        write_text(out / RECIPE_FILE, json.dumps(_plain(recipe), indent=2) + "\n")
+        write_text(out / SETTINGS_FILE, json.dumps(_plain(settings), indent=2) + "\n")
     except OSError as error:
         raise UsageError(
-            f"{out} cannot be made.", why=f"{error.strerror}.", fix="Give another --out."
+            f"Cannot create {out}.", why=f"{error.strerror}.", fix="Choose another --out."
         ) from None
 
 
@@ -211,8 +219,8 @@ def read_rows(out: Path, *, jpeg: bool) -> dict[int, Row]:
     except (KeyError, TypeError, ValueError):
         raise UsageError(
             f"{path} is damaged.",
-            why="It does not read as the renderer wrote it.",
-            fix="Give another --out.",
+            why="The renderer cannot read its own table back.",
+            fix="Choose another --out.",
         ) from None
     there = {file.name for file in (out / IMAGES_DIR).iterdir()}
     return {row.index: row for row in rows if image_name(row.image_id, jpeg=jpeg) in there}
@@ -230,7 +238,7 @@ def _row(line: dict[str, str]) -> Row:
 
 
 def image_name(image_id: str, *, jpeg: bool) -> str:
-    """Name an image's file."""
+    """Return the file name of an image."""
     return f"{image_id}.{'jpg' if jpeg else 'png'}"
 
 
@@ -255,7 +263,7 @@ def _write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[object
 
 @contextlib.contextmanager
 def progress_bar(count: int, *, done: int) -> Iterator[Callable[[int], None]]:
-    """Show how far the rendering is; gives a function that counts images."""
+    """Show a progress bar; yield a function that advances it by a number of images."""
     columns = (
         TextColumn("rendering"),
         BarColumn(),
@@ -275,53 +283,53 @@ def progress_bar(count: int, *, done: int) -> Iterator[Callable[[int], None]]:
 
 
 def _work(
-    out: Path, recipe: Recipe, chunks: list[list[int]], processes: int
+    out: Path, settings: RenderSettings, chunks: list[list[int]], processes: int
 ) -> Iterator[list[Row]]:
-    """Render chunks in processes of their own, and give them as they are done."""
+    """Render chunks in worker processes, and yield them as they finish."""
     # Even a single worker is a process of its own: VTK crashes where OpenGL has no driver.
     # Started afresh, not forked: threads and windows do not survive a fork.
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(render_chunk, out, recipe, chunk) for chunk in chunks]
+        jobs = [pool.submit(render_chunk, out, settings, chunk) for chunk in chunks]
         try:
             for job in as_completed(jobs):
                 yield job.result()
         except BrokenProcessPool:
             raise PoseBowlError(
-                "A rendering process died.",
-                why="Often there is no OpenGL driver, or memory ran out.",
-                fix=f"{INSTALL}. Or try again with --workers 1: what is done is kept.",
+                "A rendering process crashed.",
+                why="Usually there is no OpenGL driver, or memory ran out.",
+                fix=f"{INSTALL}. Or try again with --workers 1: finished images are kept.",
             ) from None
         finally:
             pool.shutdown(cancel_futures=True)
 
 
 @cache
-def _window() -> Window:
-    from posebowl.render.rasterizer import Window  # noqa: PLC0415  only workers need PyVista
+def _rasterizer() -> Rasterizer:
+    from posebowl.render.rasterizer import Rasterizer  # noqa: PLC0415  only workers need PyVista
 
-    return Window()
+    return Rasterizer()
 
 
-def render_chunk(out: Path, recipe: Recipe, indices: Sequence[int]) -> list[Row]:
+def render_chunk(out: Path, settings: RenderSettings, indices: Sequence[int]) -> list[Row]:
     """Render some images of a set and write their files."""
     rows = []
     for index in indices:
         image = photo.render(
-            _window(),
-            seed=recipe.seed,
+            _rasterizer(),
+            seed=settings.seed,
             index=index,
-            families=recipe.families,
-            only=recipe.only,
-            compact=recipe.compact,
+            families=settings.families,
+            only=settings.only,
+            compact=settings.compact,
         )
-        path = out / IMAGES_DIR / image_name(image.image_id, jpeg=recipe.jpeg)
+        path = out / IMAGES_DIR / image_name(image.image_id, jpeg=settings.jpeg)
         picture = Image.fromarray(image.pixels)
         with atomic_write(path) as file:
-            if recipe.jpeg:
+            if settings.jpeg:
                 picture.save(file, "JPEG", quality=JPEG_QUALITY, subsampling=0)
             else:
-                level = 9 if recipe.compact else 1
-                picture.save(file, "PNG", optimize=recipe.compact, compress_level=level)
+                level = 9 if settings.compact else 1
+                picture.save(file, "PNG", optimize=settings.compact, compress_level=level)
         rows.append(
             Row(
                 index=index,

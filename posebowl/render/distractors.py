@@ -1,4 +1,4 @@
-"""What else is in a photo: the sun's flare and ghosts, smear, specks, streaks, dust on the lens."""
+"""Distractors in a photo: lens flare, smear, specks, streaks, dust on the lens."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Distractor:
     """A kind of distractor: how often it is taken, and what it does to light, in place."""
 
     weight: float
-    disturb: Callable[[Rng, Picture], None]
+    add: Callable[[Rng, Picture], None]
 
 
-def disturb(rng: Rng, light: Picture) -> list[str]:
+def add_distractors(rng: Rng, light: Picture) -> list[str]:
     """Disturb the light of some photos, shape (IMAGE_HEIGHT, IMAGE_WIDTH, 3), in place.
 
     Returns:
@@ -42,7 +42,7 @@ def disturb(rng: Rng, light: Picture) -> list[str]:
     drawn = rng.choice(len(names), count, replace=False, p=weights / weights.sum())
     taken = [names[int(k)] for k in drawn]
     for name in taken:
-        DISTRACTORS[name].disturb(rng, light)
+        DISTRACTORS[name].add(rng, light)
     return taken
 
 
@@ -146,12 +146,12 @@ def reflection(rng: Rng, light: Picture) -> None:
 
 
 DISTRACTORS: Final[dict[str, Distractor]] = {
-    "flare": Distractor(weight=5, disturb=flare),
-    "smear": Distractor(weight=1, disturb=smear),
-    "specks": Distractor(weight=3, disturb=specks),
-    "streaks": Distractor(weight=2, disturb=streaks),
-    "dust": Distractor(weight=1.5, disturb=dust),
-    "banding": Distractor(weight=1, disturb=banding),
-    "hot-pixels": Distractor(weight=2, disturb=hot_pixels),
-    "reflection": Distractor(weight=1, disturb=reflection),
+    "flare": Distractor(weight=5, add=flare),
+    "smear": Distractor(weight=1, add=smear),
+    "specks": Distractor(weight=3, add=specks),
+    "streaks": Distractor(weight=2, add=streaks),
+    "dust": Distractor(weight=1.5, add=dust),
+    "banding": Distractor(weight=1, add=banding),
+    "hot-pixels": Distractor(weight=2, add=hot_pixels),
+    "reflection": Distractor(weight=1, add=reflection),
 }

@@ -35,7 +35,7 @@ Picture = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True)
 class Orbit:
-    """Where the camera is and what it looks at.
+    """A camera above the Earth: its height and the ray of each pixel.
 
     Attributes:
         height: Above ground, km.
@@ -55,7 +55,7 @@ class Orbit:
 
 
 @cache
-def texture() -> Picture:
+def globe_texture() -> Picture:
     """Read the globe that PyVista ships, linear 0 to 1, shape (h, w, 3), north up, from 180 W."""
     from importlib.util import find_spec  # noqa: PLC0415  found without importing PyVista
 
@@ -69,11 +69,11 @@ def texture() -> Picture:
         return np.asarray(np.asarray(image.convert("RGB")) / np.float32(255), dtype=np.float32)
 
 
-def look(rng: Rng, size: tuple[int, int], *, limb: bool, night: bool) -> Orbit:
-    """Draw an orbit and a view of the ground below it, or of the limb.
+def sample_orbit(rng: Rng, size: tuple[int, int], *, limb: bool, night: bool) -> Orbit:
+    """Sample an orbit and a view of the ground below it, or of the limb.
 
     Args:
-        rng: Draws it.
+        rng: Source of randomness.
         size: Of the picture, (width, height).
         limb: Look at the horizon; otherwise down.
         night: Put the sun below the horizon.
@@ -173,7 +173,7 @@ def aurora(rng: Rng, orbit: Orbit) -> Picture:
 def surface(rng: Rng, orbit: Orbit, ground: Array, up: Array, sunny: Array) -> Picture:
     """Paint ground, sea, clouds and cities in their light, without air."""
     x, y = (ground[..., k].astype(np.float32) for k in (0, 1))
-    land = globe(up @ orbit.place.T)
+    land = sample_globe(up @ orbit.place.T)
     grey = land.mean(axis=2, keepdims=True)
     land = grey + (land - grey) * np.float32(rng.uniform(0.35, 1.0))
     wide = fractal_noise.sample(
@@ -202,9 +202,9 @@ def surface(rng: Rng, orbit: Orbit, ground: Array, up: Array, sunny: Array) -> P
     return np.asarray(colour, dtype=np.float32)
 
 
-def globe(up: Array) -> Picture:
+def sample_globe(up: Array) -> Picture:
     """Read the globe's texture at unit vectors, shape (h, w, 3)."""
-    image = texture()
+    image = globe_texture()
     rows, columns = image.shape[:2]
     v = (np.arccos(np.clip(up[..., 2], -1, 1)) / np.pi * (rows - 1)).astype(np.float32)
     u = ((np.arctan2(up[..., 1], up[..., 0]) / (2 * np.pi) + 0.5) * columns).astype(np.float32)
@@ -218,7 +218,7 @@ def globe(up: Array) -> Picture:
 
 
 def cloud_cover(rng: Rng, orbit: Orbit, x: Field, y: Field) -> tuple[Field, Field]:
-    """Make maps of how much the clouds hide, 0 to 1, and of the light on their slopes.
+    """Build maps of how much the clouds hide, 0 to 1, and of the light on their slopes.
 
     They are sums of noise at several scales, bent into streaks, or small heaps in between.
     """

@@ -17,7 +17,7 @@ TILE: Final = 1024
 
 @cache
 def field(exponent: float, number: int = 0) -> Field:
-    """Make a tileable field of power-law noise, mean 0, deviation 1, shape (TILE, TILE).
+    """Build a tileable field of power-law noise, mean 0, deviation 1, shape (TILE, TILE).
 
     Args:
         exponent: Amplitude falls with frequency to this power; 1 is rough, 2 is smooth.

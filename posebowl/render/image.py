@@ -1,7 +1,7 @@
-"""One labelled photo, or one half of it: all follows from the seed of the set and its number.
+"""One labelled image, determined by the seed of its set and its index.
 
-Photos are made whole, or as their halves for whoever pastes them together: cut-outs are
-spacecraft alone, backgrounds are photos without one.
+A photo, or one of the halves that copy-paste augmentation puts together: a cut-out (the spacecraft
+alone) or a background (a photo without one).
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from posebowl.render.sensor import Photo, Sensor
 from posebowl.render.spacecraft import build
 
 if TYPE_CHECKING:
-    from posebowl.render.rasterizer import Window
+    from posebowl.render.rasterizer import Rasterizer
 
-LEAST_SIDE: Final = 5
-"""A box with a shorter side, in pixels, is drawn again."""
+MIN_SIDE: Final = 5
+"""In pixels; a spacecraft whose box has a shorter side is sampled again."""
 ATTEMPTS: Final = 20
 GOLDEN: Final = (5**0.5 - 1) / 2
 CUTOUT_SIDES: Final = (250.0, 700.0)
@@ -31,7 +31,7 @@ CUTOUT_SIDES: Final = (250.0, 700.0)
 
 
 class Only(StrEnum):
-    """What a set is made of."""
+    """The kind of images in a set."""
 
     PHOTOS = "photos"
     CUTOUTS = "cutouts"
@@ -39,8 +39,8 @@ class Only(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Labelled:
-    """A photo, a cut-out or a background, and what is known about it.
+class LabelledImage:
+    """A photo, a cut-out or a background, with its label and metadata.
 
     Attributes:
         image_id: 32 hexadecimal digits.
@@ -59,40 +59,42 @@ class Labelled:
 
 
 def image_id(seed: int, index: int) -> str:
-    """Name a photo with 32 hexadecimal digits."""
+    """Return the id of a photo: 32 hexadecimal digits."""
     return hashlib.blake2b(f"{seed}/{index}".encode(), digest_size=16).hexdigest()
 
 
 def render(
-    window: Window,
+    rasterizer: Rasterizer,
     *,
     seed: int,
     index: int,
     families: Sequence[str],
     only: Only = Only.PHOTOS,
     compact: bool = False,
-) -> Labelled:
+) -> LabelledImage:
     """Render image `index` of the set `seed`."""
     match only:
         case Only.PHOTOS:
-            return whole(window, seed=seed, index=index, families=families, compact=compact)
+            return render_photo(
+                rasterizer, seed=seed, index=index, families=families, compact=compact
+            )
         case Only.CUTOUTS:
-            return cutout(window, seed=seed, index=index, families=families)
+            return render_cutout(rasterizer, seed=seed, index=index, families=families)
         case Only.BACKGROUNDS:
-            return empty(seed=seed, index=index, families=families, compact=compact)
+            return render_background(seed=seed, index=index, families=families, compact=compact)
         case _:
             assert_never(only)
 
 
-def whole(
-    window: Window, *, seed: int, index: int, families: Sequence[str], compact: bool
-) -> Labelled:
+def render_photo(
+    rasterizer: Rasterizer, *, seed: int, index: int, families: Sequence[str], compact: bool
+) -> LabelledImage:
     """Render a spacecraft in front of a background, through a camera."""
     rng = np.random.default_rng([seed, index])
-    family, kind = choose(families, seed=seed, index=index, varied=not compact)
+    family, kind = choose_kinds(families, seed=seed, index=index, varied=not compact)
     background = backgrounds.BACKGROUNDS[kind]
-    sprite = _sprite(
-        window, rng, family, families, earthshine=background.earthshine, varied=not compact
+    sprite = _render_visible_sprite(
+        rasterizer, rng, family, families, earthshine=background.earthshine, varied=not compact
     )
     light = background.paint(rng)
     height, width = sprite.coverage.shape
@@ -102,68 +104,74 @@ def whole(
     colour = sprite.colour * np.float32(rng.uniform(1.0, 1.5))
     here += colour
     if not compact:
-        distractors.disturb(rng, light)
-    camera = sensor.draw(rng, compact=compact)
+        distractors.add_distractors(rng, light)
+    camera = sensor.sample_sensor(rng, compact=compact)
     brightest = float(np.quantile(colour[sprite.mask].max(axis=1), 0.9))
-    camera = sensor.reach(camera, brightest)
-    return Labelled(
+    camera = sensor.brighten_to_show(camera, brightest)
+    return LabelledImage(
         image_id=image_id(seed, index),
-        pixels=sensor.expose(rng, light, camera),
+        pixels=sensor.capture(rng, light, camera),
         box=scene.box_of(sprite.mask, sprite.left, sprite.top),
         family=family,
         background=kind,
     )
 
 
-def cutout(window: Window, *, seed: int, index: int, families: Sequence[str]) -> Labelled:
+def render_cutout(
+    rasterizer: Rasterizer, *, seed: int, index: int, families: Sequence[str]
+) -> LabelledImage:
     """Render a spacecraft alone, whole and large, to be pasted over any background.
 
     Alpha is the share of a pixel that is covered, and more than 0 wherever any of it is; colour
     is not multiplied by it. Exposed as in a photo, but neither blurred nor noisy.
     """
     rng = np.random.default_rng([seed, index])
-    family, kind = choose(families, seed=seed, index=index)
+    family, kind = choose_kinds(families, seed=seed, index=index)
     earthshine = backgrounds.BACKGROUNDS[kind].earthshine
     side = float(np.exp(rng.uniform(*np.log(CUTOUT_SIDES))))
-    sprite = _sprite(window, rng, family, families, earthshine=earthshine, side=side)
+    sprite = _render_visible_sprite(
+        rasterizer, rng, family, families, earthshine=earthshine, side=side
+    )
     left, top, right, bottom = scene.box_of(sprite.mask)
     inside = slice(top, bottom), slice(left, right)
     coverage = sprite.coverage[inside][..., None]
     colour = np.asarray(sprite.colour[inside] / np.maximum(coverage, 1e-6), dtype=np.float32)
     colour *= np.float32(rng.uniform(1.0, 1.5))
-    drawn = sensor.draw(rng, compact=False)
+    drawn = sensor.sample_sensor(rng, compact=False)
     brightest = float(np.quantile(colour[sprite.mask[inside]].max(axis=1), 0.9))
-    camera = sensor.reach(Sensor(exposure=drawn.exposure, gamma=drawn.gamma), brightest)
+    camera = sensor.brighten_to_show(Sensor(exposure=drawn.exposure, gamma=drawn.gamma), brightest)
     pixels = np.concatenate((sensor.tone(colour, camera), coverage), axis=2)
-    return Labelled(
+    return LabelledImage(
         image_id=image_id(seed, index),
-        pixels=sensor.eight_bits(pixels),
+        pixels=sensor.to_uint8(pixels),
         box=(0, 0, right - left, bottom - top),
         family=family,
         background=kind,
     )
 
 
-def empty(*, seed: int, index: int, families: Sequence[str], compact: bool) -> Labelled:
+def render_background(
+    *, seed: int, index: int, families: Sequence[str], compact: bool
+) -> LabelledImage:
     """Paint a background and photograph it without a spacecraft."""
     rng = np.random.default_rng([seed, index])
-    _, kind = choose(families, seed=seed, index=index, varied=not compact)
+    _, kind = choose_kinds(families, seed=seed, index=index, varied=not compact)
     light = backgrounds.BACKGROUNDS[kind].paint(rng)
     if not compact:
-        distractors.disturb(rng, light)
-    return Labelled(
+        distractors.add_distractors(rng, light)
+    return LabelledImage(
         image_id=image_id(seed, index),
-        pixels=sensor.expose(rng, light, sensor.draw(rng, compact=compact)),
+        pixels=sensor.capture(rng, light, sensor.sample_sensor(rng, compact=compact)),
         box=(0, 0, 0, 0),
         family="",
         background=kind,
     )
 
 
-def choose(
+def choose_kinds(
     families: Sequence[str], *, seed: int, index: int, varied: bool = True
 ) -> tuple[str, str]:
-    """Choose family and background so that both are well mixed in sets of any length.
+    """Return family and background, well mixed in sets of any length.
 
     Families come in shuffled rounds; backgrounds by their weights along a golden-ratio sequence,
     which fills the unit interval more evenly than random numbers do. Sets that are not varied
@@ -178,8 +186,8 @@ def choose(
     return families[int(order[place])], kinds[int(np.searchsorted(weights, point, side="right"))]
 
 
-def _sprite(
-    window: Window,
+def _render_visible_sprite(
+    rasterizer: Rasterizer,
     rng: np.random.Generator,
     family: str,
     families: Sequence[str],
@@ -190,21 +198,23 @@ def _sprite(
 ) -> Sprite:
     for _ in range(ATTEMPTS):
         craft = build(rng, family, families, varied=varied)
-        pose = scene.draw_pose(rng, scene.vertices(craft), side=side)
-        light = scene.draw_light(rng, earthshine=earthshine)
+        pose = scene.sample_pose(rng, scene.vertices(craft), side=side)
+        light = scene.sample_light(rng, earthshine=earthshine)
         palette = materials.palette(rng, varied=varied)
-        sprite = scene.take(window, rng, craft, palette=palette, pose=pose, light=light)
-        if visible(sprite):
+        sprite = scene.render_sprite(
+            rasterizer, rng, craft, palette=palette, pose=pose, light=light
+        )
+        if is_visible(sprite):
             return sprite
     return sprite
 
 
-def visible(sprite: Sprite) -> bool:
-    """Say whether there is something to find: large enough, and lit somewhere."""
+def is_visible(sprite: Sprite) -> bool:
+    """Return whether the spacecraft can be found: large enough, and lit somewhere."""
     if not sprite.mask.any():
         return False
     left, top, right, bottom = scene.box_of(sprite.mask)
     covered = sprite.colour[sprite.mask].max(axis=1)
     bright = float(np.quantile(covered, 0.9))
     faint = float(np.quantile(covered, 0.2))
-    return min(right - left, bottom - top) >= LEAST_SIDE and bright > 0.1 and faint > 0.012
+    return min(right - left, bottom - top) >= MIN_SIDE and bright > 0.1 and faint > 0.012

@@ -12,8 +12,8 @@ from posebowl.render import textures
 from posebowl.render.parts import Rng, Role
 from posebowl.render.textures import Pixels, cell_grid, panel_lines, wrinkles
 
-DRESSED: Final = 0.4
-"""Share of the surfaces of a varied spacecraft that get marks, stripes or stains."""
+DECORATED: Final = 0.4
+"""Share of the surfaces of a varied spacecraft with marks, stripes or stains."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,16 +41,16 @@ Palette = dict[Role, Material]
 
 
 def palette(rng: Rng, *, varied: bool = False) -> Palette:
-    """Draw the materials of one spacecraft, one for each role.
+    """Sample the materials of one spacecraft, one for each role.
 
     Args:
-        rng: Draws them.
+        rng: Source of randomness.
         varied: Whether there may be odd colours, marks, stripes and stains.
     """
     plain = _plain(rng)
     if not varied:
         return plain
-    return {role: dressed(rng, role, material) for role, material in plain.items()}
+    return {role: decorate(rng, role, material) for role, material in plain.items()}
 
 
 def _plain(rng: Rng) -> Palette:
@@ -67,8 +67,8 @@ def _plain(rng: Rng) -> Palette:
     }
 
 
-def dressed(rng: Rng, role: Role, material: Material) -> Material:
-    """Change what a surface looks like: another foil or cell, marks, stripes, squares, stains."""
+def decorate(rng: Rng, role: Role, material: Material) -> Material:
+    """Vary the look of a surface: rare foil or cells, marks, stripes, squares, stains."""
     if role == "panel":
         if rng.random() < 0.3:
             sheet = textures.blanket(rng) if rng.random() < 0.5 else textures.worn_cells(rng)
@@ -76,7 +76,7 @@ def dressed(rng: Rng, role: Role, material: Material) -> Material:
         return material
     if rng.random() < 0.12:
         material = odd_foil(rng) if rng.random() < 0.6 else tiles(rng)
-    if rng.random() > DRESSED:
+    if rng.random() > DECORATED:
         return material
     page = material.texture if material.texture is not None else textures.blank()
     pattern = rng.random()
@@ -92,7 +92,7 @@ def dressed(rng: Rng, role: Role, material: Material) -> Material:
 
 
 def odd_foil(rng: Rng) -> Material:
-    """Draw foil of a rarer colour: brown with age, red, green, violet, blue, black."""
+    """Sample foil of a rarer colour: brown with age, red, green, violet, blue, black."""
     hues = (
         (0.45, 0.25, 0.1),
         (0.7, 0.2, 0.12),
@@ -106,7 +106,7 @@ def odd_foil(rng: Rng) -> Material:
 
 
 def tiles(rng: Rng) -> Material:
-    """Draw mirror tiles of a radiator, or dark heat-shield tiles."""
+    """Sample mirror tiles of a radiator, or dark heat-shield tiles."""
     grey = rng.choice((0.15, 0.8)) * rng.uniform(0.8, 1.2)
     return Material(
         colour=(grey, grey, grey * rng.uniform(0.95, 1.1)),
@@ -123,14 +123,14 @@ def _pick(rng: Rng, weighted: dict[Callable[[Rng], Material], int]) -> Callable[
 
 
 def gold_foil(rng: Rng) -> Material:
-    """Draw golden or copper insulation foil."""
+    """Sample golden or copper insulation foil."""
     red = rng.uniform(0.7, 0.95)
     colour = (red, red * rng.uniform(0.6, 0.82), red * rng.uniform(0.15, 0.45))
     return _foil(rng, colour)
 
 
 def silver_foil(rng: Rng) -> Material:
-    """Draw silver insulation foil."""
+    """Sample silver insulation foil."""
     grey = rng.uniform(0.6, 0.9)
     return _foil(rng, (grey, grey * rng.uniform(0.95, 1), grey * rng.uniform(0.9, 1.05)))
 
@@ -147,7 +147,7 @@ def _foil(rng: Rng, colour: tuple[float, float, float]) -> Material:
 
 
 def white_paint(rng: Rng) -> Material:
-    """Draw white or grey paint with panel lines."""
+    """Sample white or grey paint with panel lines."""
     grey = rng.uniform(0.6, 1.0)
     return Material(
         colour=(grey, grey * rng.uniform(0.94, 1), grey * rng.uniform(0.88, 1)),
@@ -159,13 +159,13 @@ def white_paint(rng: Rng) -> Material:
 
 
 def tinted(rng: Rng) -> Material:
-    """Draw paint of any colour."""
+    """Sample paint of any colour."""
     red, green, blue = rng.uniform(0.15, 0.9, 3)
     return replace(white_paint(rng), colour=(red, green, blue))
 
 
 def black(rng: Rng) -> Material:
-    """Draw black paint or carbon fibre."""
+    """Sample black paint or carbon fibre."""
     grey = rng.uniform(0.03, 0.22)
     return Material(
         colour=(grey, grey, grey * rng.uniform(0.9, 1.2)),
@@ -177,7 +177,7 @@ def black(rng: Rng) -> Material:
 
 
 def metal(rng: Rng) -> Material:
-    """Draw bare metal: little scattered, much mirrored."""
+    """Sample bare metal: little scattered, much mirrored."""
     grey = rng.uniform(0.35, 0.8)
     return Material(
         colour=(grey, grey * rng.uniform(0.95, 1), grey * rng.uniform(0.9, 1.05)),
@@ -189,7 +189,7 @@ def metal(rng: Rng) -> Material:
 
 
 def solar_cells(rng: Rng) -> Material:
-    """Draw solar cells: mostly blue or near black, with a grid of wires."""
+    """Sample solar cells: mostly blue or near black, with a grid of wires."""
     return Material(
         colour=(1.0, 1.0, 1.0),
         diffuse=rng.uniform(0.7, 1.0),

@@ -31,20 +31,20 @@ class Mesh:
     uv: Array
     triangles: npt.NDArray[np.int64]
 
-    def moved(self, offset: Vector) -> Mesh:
-        """Shift by an offset, in the mesh's own length unit."""
+    def translated(self, offset: Vector) -> Mesh:
+        """Return it shifted by an offset, in the mesh's own length unit."""
         return replace(self, points=self.points + np.asarray(offset))
 
-    def turned(self, rotation: Array) -> Mesh:
-        """Apply a rotation, shape (3, 3), to column vectors."""
+    def rotated(self, rotation: Array) -> Mesh:
+        """Return it rotated by a matrix, shape (3, 3), that acts on column vectors."""
         return replace(self, points=self.points @ rotation.T, normals=self.normals @ rotation.T)
 
-    def along(self, axis: Vector) -> Mesh:
-        """Turn what stands along z so that it stands along `axis`."""
-        return self.turned(basis(axis))
+    def aligned_to(self, axis: Vector) -> Mesh:
+        """Return it rotated so that z points along `axis`."""
+        return self.rotated(basis(axis))
 
 
-def unit(vector: Vector) -> Array:
+def normalized(vector: Vector) -> Array:
     """Scale a vector, shape (3,) or (n, 3), to length one; zero stays zero."""
     array = np.asarray(vector, dtype=float)
     length = np.linalg.norm(array, axis=-1, keepdims=True)
@@ -52,9 +52,9 @@ def unit(vector: Vector) -> Array:
 
 
 def basis(axis: Vector) -> Array:
-    """Give a rotation, shape (3, 3), that takes z to `axis`."""
-    z = unit(axis)
-    x = unit(np.cross(Y if abs(z[1]) < 0.9 else X, z))
+    """Return a rotation, shape (3, 3), that takes z to `axis`."""
+    z = normalized(axis)
+    x = normalized(np.cross(Y if abs(z[1]) < 0.9 else X, z))
     return np.stack((x, np.cross(z, x), z), axis=1)
 
 
@@ -73,7 +73,7 @@ def merge(meshes: Iterable[Mesh]) -> Mesh:
 
 
 def patch(points: Array, normals: Array, *, repeats: tuple[float, float] = (1.0, 1.0)) -> Mesh:
-    """Make a surface of a grid of points.
+    """Build a surface of a grid of points.
 
     Args:
         points: Shape (rows, columns, 3).
@@ -91,7 +91,7 @@ def patch(points: Array, normals: Array, *, repeats: tuple[float, float] = (1.0,
     )
     return Mesh(
         points=points.reshape(-1, 3),
-        normals=np.broadcast_to(unit(normals), points.shape).reshape(-1, 3),
+        normals=np.broadcast_to(normalized(normals), points.shape).reshape(-1, 3),
         uv=np.stack((u, v), -1).reshape(-1, 2),
         triangles=triangles,
     )
@@ -100,7 +100,7 @@ def patch(points: Array, normals: Array, *, repeats: tuple[float, float] = (1.0,
 def plate(
     centre: Vector, half_u: Vector, half_v: Vector, *, cells: int = 1, repeats: float | None = None
 ) -> Mesh:
-    """Make a flat parallelogram from its centre and two half sides.
+    """Build a flat parallelogram from its centre and two half sides.
 
     Args:
         centre: Its middle.
@@ -119,13 +119,13 @@ def plate(
 
 
 def box(size: Vector, centre: Vector = (0, 0, 0), *, cells: int = 10) -> Mesh:
-    """Make a box from the lengths of its sides."""
+    """Build a box from the lengths of its sides."""
     half = np.asarray(size, dtype=float) / 2
     faces = []
     for axis in range(3):
         u, v, w = np.roll(np.eye(3), -axis, axis=0) * np.roll(half, -axis)[:, None]
         faces += [plate(w, u, v, cells=cells), plate(-w, v, u, cells=cells)]
-    return merge(faces).moved(centre)
+    return merge(faces).translated(centre)
 
 
 def revolve(
@@ -135,7 +135,7 @@ def revolve(
     smooth: bool = False,
     facets: bool = False,
 ) -> Mesh:
-    """Turn a profile around z.
+    """Build a surface of revolution around z.
 
     Args:
         profile: Points (radius, height), shape (k, 2).
@@ -175,14 +175,14 @@ def _ring(radius: Array, height: Array, angles: Array) -> Array:
 
 
 def cylinder(radius: float, height: float, *, top: float | None = None, segments: int = 24) -> Mesh:
-    """Make a closed cylinder, or a frustum where `top` is another radius, about the origin."""
+    """Build a closed cylinder, or a frustum where `top` is another radius, about the origin."""
     upper = radius if top is None else top
     profile = [(0.0, -height / 2), (radius, -height / 2), (upper, height / 2), (0.0, height / 2)]
     return revolve(_refined(profile), segments=segments)
 
 
 def prism(radius: float, height: float, *, sides: int = 6) -> Mesh:
-    """Make a closed prism with flat sides, about the origin."""
+    """Build a closed prism with flat sides, about the origin."""
     profile = [(0.0, -height / 2), (radius, -height / 2), (radius, height / 2), (0.0, height / 2)]
     return revolve(profile, segments=sides, facets=True)
 
@@ -195,31 +195,31 @@ def _refined(profile: Sequence[tuple[float, float]], pieces: int = 5) -> Array:
 
 
 def sphere(radius: float, *, start: float = 0.0, stop: float = np.pi) -> Mesh:
-    """Make a sphere, or a cap of it between two polar angles in radians."""
+    """Build a sphere, or a cap of it between two polar angles in radians."""
     angle = np.linspace(stop, start, 14)  # upwards, so that normals point outwards
     profile = np.stack((radius * np.sin(angle), radius * np.cos(angle)), axis=1)
     return revolve(profile, smooth=True)
 
 
 def bowl(radius: float, depth: float) -> Mesh:
-    """Make a paraboloid, open towards +z, its lowest point in the origin."""
+    """Build a paraboloid, open towards +z, its lowest point in the origin."""
     r = np.linspace(0, radius, 9)
     return revolve(np.stack((r, depth * (r / radius) ** 2), axis=1), segments=30, smooth=True)
 
 
 def torus(radius: float, thickness: float) -> Mesh:
-    """Make a ring around z from its mean radius and the radius of its tube."""
+    """Build a ring around z from its mean radius and the radius of its tube."""
     angle = np.linspace(0, 2 * np.pi, 13)
     profile = np.stack((radius + thickness * np.cos(angle), thickness * np.sin(angle)), axis=1)
     return revolve(profile, segments=36, smooth=True)
 
 
 def rod(start: Vector, end: Vector, radius: float) -> Mesh:
-    """Make an open tube with six sides between two points."""
+    """Build an open tube with six sides between two points."""
     a, b = np.asarray(start, dtype=float), np.asarray(end, dtype=float)
     tube = _unit_tube()
     long = replace(tube, points=tube.points * (radius, radius, float(np.linalg.norm(b - a))))
-    return long.along(b - a).moved(a)
+    return long.aligned_to(b - a).translated(a)
 
 
 @cache

@@ -50,18 +50,18 @@ class WingShape(TypedDict):
 
 
 def pick(rng: Rng, roles: tuple[Role, ...]) -> Role:
-    """Draw one of some roles."""
+    """Sample one of the roles."""
     return roles[int(rng.integers(len(roles)))]
 
 
 def part(shape: Mesh, role: Role, at: Vector = (0, 0, 0), axis: Vector | None = None) -> Part:
-    """Turn a mesh from z to `axis`, shift it, and give it a role."""
-    turned = shape if axis is None else shape.along(axis)
-    return Part(mesh=turned.moved(at), role=role)
+    """Rotate a mesh from z to `axis`, translate it, and assign it a role."""
+    rotated = shape if axis is None else shape.aligned_to(axis)
+    return Part(mesh=rotated.translated(at), role=role)
 
 
 def wire(start: Vector, end: Vector, radius: float, role: Role = "metal") -> Wire:
-    """Make a thin member between two points."""
+    """Build a thin member between two points."""
     return Wire(
         start=np.asarray(start, dtype=float),
         end=np.asarray(end, dtype=float),
@@ -71,8 +71,8 @@ def wire(start: Vector, end: Vector, radius: float, role: Role = "metal") -> Wir
 
 
 def direction(rng: Rng) -> Array:
-    """Draw a direction, uniform over the sphere."""
-    return mesh.unit(rng.normal(size=3))
+    """Sample a direction, uniform over the sphere."""
+    return mesh.normalized(rng.normal(size=3))
 
 
 def wing(
@@ -85,10 +85,10 @@ def wing(
     length: float,
     width: float,
 ) -> Craft:
-    """Make a solar wing of panels in a row.
+    """Build a solar wing of panels in a row.
 
     Args:
-        rng: Draws the gaps, the yoke and the density of the cells.
+        rng: Source of the gaps, the yoke and the density of the cells.
         root: Where it leaves the body.
         along: From the root outwards.
         normal: The side that carries the cells.
@@ -96,8 +96,8 @@ def wing(
         length: Of one panel, along the wing.
         width: Of the wing.
     """
-    outward = mesh.unit(along)
-    across = mesh.unit(np.cross(normal, outward))
+    outward = mesh.normalized(along)
+    across = mesh.normalized(np.cross(normal, outward))
     face = np.cross(outward, across)
     start = np.asarray(root, dtype=float)
     yoke, gap = rng.uniform(0.15, 0.8) * width, rng.uniform(0.01, 0.06) * length
@@ -122,7 +122,7 @@ def wing(
 
 
 def wing_pair(rng: Rng, half: float, *, panels: int, length: float, width: float) -> Craft:
-    """Make two wings along +y and -y of a body of half width `half`, turned alike."""
+    """Build two wings along +y and -y of a body of half width `half`, turned alike."""
     angle = rng.uniform(0, np.pi)
     normal = (np.cos(angle), 0.0, np.sin(angle))
     shape: WingShape = {"panels": panels, "length": length, "width": width}
@@ -133,7 +133,7 @@ def wing_pair(rng: Rng, half: float, *, panels: int, length: float, width: float
 
 
 def dish(rng: Rng, at: Vector, axis: Vector, radius: float) -> Craft:
-    """Make a reflector with its feed on struts, standing at `at` and looking along `axis`."""
+    """Build a reflector with its feed on struts, standing at `at` and looking along `axis`."""
     depth = rng.uniform(0.2, 0.5) * radius
     turn, foot = mesh.basis(axis), np.asarray(at, dtype=float)
     focus = foot + turn @ np.array((0, 0, rng.uniform(0.7, 1.1) * radius))
@@ -149,26 +149,26 @@ def dish(rng: Rng, at: Vector, axis: Vector, radius: float) -> Craft:
 
 
 def nozzle(at: Vector, axis: Vector, radius: float, length: float) -> Craft:
-    """Make an engine bell that opens along `axis`."""
+    """Build an engine bell that opens along `axis`."""
     z = np.linspace(0, 1, 8)
     profile = np.stack((radius * (0.3 + 0.7 * np.sqrt(z)), length * z), axis=1)
     return [part(mesh.revolve(profile, smooth=True), "dark", at, axis)]
 
 
 def whips(rng: Rng, half: Vector, count: int, length: float) -> Craft:
-    """Make thin antennas that leave the faces of a box of the given half sides."""
+    """Build thin antennas that leave the faces of a box of the given half sides."""
     sides = np.asarray(half, dtype=float)
     parts: Craft = []
     for _ in range(count):
         way = direction(rng)
         foot = way / np.abs(way / sides).max()
-        tip = foot + mesh.unit(way + 0.5 * direction(rng)) * length * rng.uniform(0.4, 1.2)
+        tip = foot + mesh.normalized(way + 0.5 * direction(rng)) * length * rng.uniform(0.4, 1.2)
         parts.append(wire(foot, tip, 0.006 * length))
     return parts
 
 
 def clutter(rng: Rng, half: Vector, count: int) -> Craft:
-    """Make boxes, drums and sensors that stand on the faces of a box of the given half sides."""
+    """Build boxes, drums and sensors that stand on the faces of a box of the given half sides."""
     sides = np.asarray(half, dtype=float)
     roles: tuple[Role, ...] = ("body", "trim", "metal", "dark", "white", "panel")
     parts: Craft = []
@@ -192,7 +192,7 @@ def clutter(rng: Rng, half: Vector, count: int) -> Craft:
 def lattice(
     start: Vector, end: Vector, width: float, bays: int, *, radius: float | None = None
 ) -> Craft:
-    """Make a square truss between two points."""
+    """Build a square truss between two points."""
     a, b = np.asarray(start, dtype=float), np.asarray(end, dtype=float)
     turn = mesh.basis(b - a)
     corners = np.array([(1, 1, 0), (-1, 1, 0), (-1, -1, 0), (1, -1, 0)]) * width / 2 @ turn.T

@@ -13,8 +13,8 @@ from posebowl.render.parts import Rng, direction
 from posebowl.render.sky import FULL, HALF
 
 
-def place(rng: Rng) -> tuple[Array, float]:
-    """Draw the middle, (x, y), and the radius of a disc in pixels; large ones cross the frame."""
+def sample_disc(rng: Rng) -> tuple[Array, float]:
+    """Sample the centre, (x, y), and the radius of a disc in pixels; large ones cross the frame."""
     radius = float(np.exp(rng.uniform(np.log(20), np.log(3000))))
     middle = rng.uniform(0, 1, 2) * FULL
     if radius > 400:
@@ -22,8 +22,8 @@ def place(rng: Rng) -> tuple[Array, float]:
     return middle, radius
 
 
-def disc(middle: Array, radius: float) -> tuple[Field, Field, Field, Field]:
-    """Map the frame onto a ball, in pixels two wide: each of shape HALF, rows first.
+def project_ball(middle: Array, radius: float) -> tuple[Field, Field, Field, Field]:
+    """Project a ball onto the frame at half resolution: each map has shape HALF, rows first.
 
     Returns:
         Right, down and towards the camera on a ball of radius 1, and the share that it covers.
@@ -39,14 +39,14 @@ def disc(middle: Array, radius: float) -> tuple[Field, Field, Field, Field]:
 def moon(rng: Rng) -> Picture:
     """Paint the Moon, from a small disc to a landscape, over stars or nothing."""
     image = sky.stars(rng) if rng.random() < 0.4 else sky.black(rng)
-    middle, radius = place(rng)
-    u, v, z, edge = disc(middle, radius)
+    middle, radius = sample_disc(rng)
+    u, v, z, edge = project_ball(middle, radius)
     scale = min(radius, 900) * 0.7
     shift = rng.uniform(0, fractal_noise.TILE, 2).astype(np.float32)
     a, b = (u / (0.4 + z) * scale + shift[0]), (v / (0.4 + z) * scale + shift[1])
     slopes = [fractal_noise.sample(slope, a, b) for slope in craters()]
     rough = rng.uniform(0.15, 0.5)
-    sun = mesh.unit(direction(rng) * (1, 1, 0.6) + (0, 0, 0.5))
+    sun = mesh.normalized(direction(rng) * (1, 1, 0.6) + (0, 0, 0.5))
     light = (u + rough * slopes[0]) * sun[0] + (v + rough * slopes[1]) * sun[1] + z * sun[2]
     light = np.clip(light, 0, 1.3) * np.clip(
         0.6 + 0.1 * fractal_noise.sample(fractal_noise.field(1.8), a, b), 0.2, 1
@@ -62,7 +62,7 @@ _CRATERS: list[fractal_noise.Field] = []
 
 
 def craters() -> list[fractal_noise.Field]:
-    """Make the slopes of a tileable cratered plain along x and y, each (TILE, TILE)."""
+    """Build the slopes of a tileable cratered plain along x and y, each (TILE, TILE)."""
     if not _CRATERS:
         rng = np.random.default_rng(5)
         height = fractal_noise.field(1.7, 5) * 4
@@ -82,9 +82,9 @@ def craters() -> list[fractal_noise.Field]:
     return _CRATERS
 
 
-def giant(rng: Rng) -> Picture:
+def gas_giant(rng: Rng) -> Picture:
     """Paint a planet of gas: bands bent by whirls, spots, sometimes a ring."""
-    u, v, z, edge, radius, middle = _turned(rng)
+    u, v, z, edge, radius, middle = _rolled_ball(rng)
     detail = min(radius, 900) * 0.5
     shift = rng.uniform(0, fractal_noise.TILE, 2).astype(np.float32)
     a, b = u / (0.4 + z) * detail + shift[0], v / (0.4 + z) * detail + shift[1]
@@ -115,9 +115,9 @@ def giant(rng: Rng) -> Picture:
     return picture
 
 
-def rocky(rng: Rng) -> Picture:
+def rocky_planet(rng: Rng) -> Picture:
     """Paint a planet of rock or ice: plains, craters, polar caps, a thin haze."""
-    u, v, z, edge, radius, _ = _turned(rng)
+    u, v, z, edge, radius, _ = _rolled_ball(rng)
     detail = min(radius, 900) * 0.6
     shift = rng.uniform(0, fractal_noise.TILE, 2).astype(np.float32)
     a, b = u / (0.4 + z) * detail + shift[0], v / (0.4 + z) * detail + shift[1]
@@ -146,16 +146,16 @@ ROCKS = (
 """Colours of high and low ground: Mars, Mercury, Venus, an icy moon, a moon of sulphur."""
 
 
-def _turned(rng: Rng) -> tuple[Field, Field, Field, Field, float, Array]:
-    middle, radius = place(rng)
-    u, v, z, edge = disc(middle, radius)
+def _rolled_ball(rng: Rng) -> tuple[Field, Field, Field, Field, float, Array]:
+    middle, radius = sample_disc(rng)
+    u, v, z, edge = project_ball(middle, radius)
     angle = rng.uniform(0, 2 * np.pi)
     c, s = np.float32(np.cos(angle)), np.float32(np.sin(angle))
     return c * u + s * v, c * v - s * u, z, edge, radius, middle
 
 
 def _sunlight(rng: Rng, u: Field, v: Field, z: Field) -> Field:
-    sun = mesh.unit(direction(rng) * (1, 1, 0.6) + (0, 0, 0.5)).astype(np.float32)
+    sun = mesh.normalized(direction(rng) * (1, 1, 0.6) + (0, 0, 0.5)).astype(np.float32)
     return np.asarray(np.clip(u * sun[0] + v * sun[1] + z * sun[2], 0, 1.3) ** np.float32(0.8))
 
 
@@ -168,7 +168,7 @@ def _over_sky(rng: Rng, ball: Picture, edge: Field) -> Picture:
 
 
 def _ring(rng: Rng, picture: Picture, middle: Array, radius: float) -> None:
-    """Lay a flat ring around a planet; its nearer half hides the disc."""
+    """Paint a flat ring around a planet; its nearer half hides the disc."""
     flat, angle = rng.uniform(0.08, 0.5), rng.uniform(0, np.pi)
     x, y = np.arange(FULL[0]) - middle[0], np.arange(FULL[1])[:, None] - middle[1]
     across = (x * np.cos(angle) + y * np.sin(angle)) / radius

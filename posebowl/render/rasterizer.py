@@ -1,4 +1,4 @@
-"""The off-screen window: takes pictures of meshes, with PyVista and VTK.
+"""The rasterizer: renders meshes off-screen with PyVista and VTK.
 
 This is the only module of the project that imports PyVista.
 """
@@ -27,7 +27,7 @@ SIZES: Final = ((256, 256), (512, 512), (1024, 1024), (2560, 2048))
 software renderer pays for every pixel."""
 
 
-OFF_SCREEN: Final = ("libEGL.so.1", "libOSMesa.so.8", "libOSMesa.so.6", "libOSMesa.so")
+OPENGL_LIBRARIES: Final = ("libEGL.so.1", "libOSMesa.so.8", "libOSMesa.so.6", "libOSMesa.so")
 """What VTK draws with where there is no display: the first that is there."""
 
 
@@ -35,7 +35,7 @@ INSTALL: Final = "On Debian or Ubuntu, type: sudo apt-get install libegl1 libgl1
 
 
 class RenderError(PoseBowlError):
-    """Pictures cannot be taken on this machine."""
+    """This machine cannot render."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,16 +58,16 @@ class View:
 
 
 def require_renderer() -> None:
-    """Make sure that pictures can be taken, without the seconds that importing PyVista takes.
+    """Check that rendering is possible, without the seconds that importing PyVista takes.
 
     Raises:
         RenderError: PyVista or an OpenGL library is missing; says how to get it.
     """
     if find_spec("pyvista") is None:
         raise missing_pyvista()
-    if sys.platform == "linux" and not os.environ.get("DISPLAY") and not _loads(OFF_SCREEN):
+    if sys.platform == "linux" and not os.environ.get("DISPLAY") and not _loads(OPENGL_LIBRARIES):
         # VTK would crash, not complain.
-        raise missing_opengl()
+        raise opengl_missing()
 
 
 def _loads(libraries: Sequence[str]) -> bool:
@@ -78,11 +78,11 @@ def _loads(libraries: Sequence[str]) -> bool:
     return False
 
 
-def missing_opengl() -> RenderError:
-    """Say how to get OpenGL without a display."""
+def opengl_missing() -> RenderError:
+    """Return the error for a machine without off-screen OpenGL."""
     return RenderError(
-        "VTK cannot draw off-screen on this machine.",
-        why=f"None of {', '.join(OFF_SCREEN)} can be loaded.",
+        "VTK cannot render off-screen on this machine.",
+        why=f"None of {', '.join(OPENGL_LIBRARIES)} can be loaded.",
         fix=INSTALL,
     )
 
@@ -96,7 +96,7 @@ def _pyvista() -> Any:
 
 
 def _vtk() -> SimpleNamespace:
-    """Collect the few parts of VTK that PyVista does not wrap, or wraps at a cost per actor."""
+    """Return the few classes of VTK that PyVista does not wrap, or wraps at a cost per actor."""
     from vtkmodules.util.numpy_support import vtk_to_numpy  # noqa: PLC0415
     from vtkmodules.vtkCommonCore import vtkFloatArray, vtkUnsignedCharArray  # noqa: PLC0415
     from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper  # noqa: PLC0415
@@ -111,7 +111,7 @@ def _vtk() -> SimpleNamespace:
 
 
 def missing_pyvista() -> RenderError:
-    """Say how to get PyVista."""
+    """Return the error for an environment without PyVista."""
     return RenderError(
         "PyVista is not installed in this environment.",
         why="The renderer alone needs it, so plain `uv sync` leaves it out.",
@@ -119,8 +119,8 @@ def missing_pyvista() -> RenderError:
     )
 
 
-class Window:
-    """One off-screen window, kept open so that every picture after the first is cheap."""
+class Rasterizer:
+    """An off-screen OpenGL window, kept open so that every image after the first is cheap."""
 
     def __init__(self) -> None:
         if sys.platform == "linux" and not os.environ.get("DISPLAY"):
@@ -143,21 +143,21 @@ class Window:
         self._prove()
 
     def _prove(self) -> None:
-        """Make sure that pictures really come out.
+        """Check that rendering works.
 
         Raises:
             RenderError: They do not; says what to install.
         """
         self._window.Render()
         if not self._window.SupportsOpenGL():
-            raise missing_opengl()
+            raise opengl_missing()
 
     def close(self) -> None:
-        """Give the window back."""
+        """Release the OpenGL window."""
         self._plotter.close()
 
     def load(self, surfaces: list[tuple[Mesh, Material]], *, ambient: float) -> None:
-        """Show these surfaces and nothing else; ambient is the share of light from nowhere."""
+        """Replace the scene by these surfaces; ambient is the share of undirected light."""
         for actor in self._actors:
             self._renderer.RemoveActor(actor)
         self._actors = [self._actor(mesh, material, ambient) for mesh, material in surfaces]
@@ -191,7 +191,7 @@ class Window:
         return actor
 
     def light(self, *, sun: Array, sunlight: float, fill: Array, fill_light: float) -> None:
-        """Point both lights, given by the directions they come from, shape (3,)."""
+        """Set both lights by the directions they come from, shape (3,)."""
         for lamp, towards, strength in (
             (self._sun, sun, sunlight),
             (self._fill, fill, fill_light),
@@ -200,8 +200,8 @@ class Window:
             lamp.SetFocalPoint(0, 0, 0)
             lamp.SetIntensity(strength)
 
-    def shoot(self, view: View) -> npt.NDArray[np.uint8]:
-        """Take a picture: RGB, shape (height, width, 3), top row first."""
+    def render(self, view: View) -> npt.NDArray[np.uint8]:
+        """Render an image: RGB, shape (height, width, 3), top row first."""
         self._frame(view)
         self._window.Render()
         pixels = self._vtk.vtkUnsignedCharArray()
@@ -210,7 +210,7 @@ class Window:
         return flat.reshape(view.height, view.width, 3)[::-1]
 
     def depth(self, view: View) -> npt.NDArray[np.float32]:
-        """Read the depth of the picture last taken, 0 to 1, shape (height, width)."""
+        """Read the depth buffer of the last image, 0 to 1, shape (height, width)."""
         values = self._vtk.vtkFloatArray()
         self._window.GetZbufferData(0, 0, view.width - 1, view.height - 1, values)
         flat = np.array(self._vtk.vtk_to_numpy(values), dtype=np.float32)

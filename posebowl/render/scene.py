@@ -16,7 +16,7 @@ from posebowl.render.mesh import Array, Mesh
 from posebowl.render.parts import Craft, Part, Rng, Role, direction
 
 if TYPE_CHECKING:
-    from posebowl.render.rasterizer import View, Window
+    from posebowl.render.rasterizer import Rasterizer, View
 
 MEDIAN_SIDE: Final = 130.0
 """Median of the longer side of a box, in pixels: makes the median width 8 % of the frame."""
@@ -26,7 +26,7 @@ SIDES: Final = (14.0, 1500.0)
 """The shortest and the longest that the longer side may get before it is fitted to the frame."""
 TRUNCATED: Final = 0.03
 """Share of images whose spacecraft is cut by the frame."""
-LEAST_WIRE: Final = 1.3
+MIN_WIRE_WIDTH: Final = 1.3
 """Thinnest that a wire is drawn, in pixels of the photo: thinner ones could not be seen."""
 
 
@@ -83,7 +83,7 @@ class Sprite:
 
 
 def box_of(mask: npt.NDArray[np.bool_], left: int = 0, top: int = 0) -> tuple[int, int, int, int]:
-    """Give the box of a mask that is not empty: xmax and ymax are one past the last pixel."""
+    """Return the box of a mask that is not empty: xmax and ymax are one past the last pixel."""
     columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
     return (
         left + int(columns[0]),
@@ -93,11 +93,11 @@ def box_of(mask: npt.NDArray[np.bool_], left: int = 0, top: int = 0) -> tuple[in
     )
 
 
-def draw_light(rng: Rng, *, earthshine: float) -> Light:
-    """Draw hard sunlight from any side and weak light from elsewhere.
+def sample_light(rng: Rng, *, earthshine: float) -> Light:
+    """Sample hard sunlight from any side and a weak fill light.
 
     Args:
-        rng: Draws it.
+        rng: Source of randomness.
         earthshine: 0 in deep space, 1 in front of the day side of the Earth.
     """
     sun = direction(rng)
@@ -112,17 +112,17 @@ def draw_light(rng: Rng, *, earthshine: float) -> Light:
 
 
 def vertices(craft: Craft) -> Array:
-    """Collect all vertices and the ends of all wires, shape (n, 3)."""
+    """Return all vertices and the ends of all wires, shape (n, 3)."""
     return np.concatenate(
         [p.mesh.points if isinstance(p, Part) else np.stack((p.start, p.end)) for p in craft]
     )
 
 
-def draw_pose(rng: Rng, points: Array, *, side: float | None = None) -> Pose:
-    """Place a spacecraft: any attitude, any place in the frame, sizes like the real set's.
+def sample_pose(rng: Rng, points: Array, *, side: float | None = None) -> Pose:
+    """Sample where a spacecraft is: any attitude, any place, sizes like the real set's.
 
     Args:
-        rng: Draws it.
+        rng: Source of randomness.
         points: All vertices, shape (n, 3).
         side: The longer side of its box in pixels, for one that is whole; by default drawn.
     """
@@ -156,7 +156,7 @@ def draw_pose(rng: Rng, points: Array, *, side: float | None = None) -> Pose:
 
 
 def random_rotation(rng: Rng) -> Array:
-    """Draw a rotation, shape (3, 3), uniform over all attitudes (QR of a Gaussian matrix)."""
+    """Sample a rotation, shape (3, 3), uniform over all attitudes (QR of a Gaussian matrix)."""
     q, r = np.linalg.qr(rng.normal(size=(3, 3)))
     q = q * np.sign(np.diag(r))
     if np.linalg.det(q) < 0:
@@ -165,11 +165,11 @@ def random_rotation(rng: Rng) -> Array:
 
 
 def surfaces(rng: Rng, craft: Craft, palette: Palette, pose: Pose) -> list[tuple[Role, Mesh]]:
-    """Turn parts and wires into one mesh for each role, in the camera's frame.
+    """Return one mesh for each role from parts and wires, in the camera's frame.
 
     The camera is in the origin and looks along -z.
     """
-    thin = LEAST_WIRE / 2 * pose.distance / pose.focal
+    thin = MIN_WIRE_WIDTH / 2 * pose.distance / pose.focal
     groups: dict[Role, list[Mesh]] = defaultdict(list)
     for piece in craft:
         if isinstance(piece, Part):
@@ -179,17 +179,19 @@ def surfaces(rng: Rng, craft: Craft, palette: Palette, pose: Pose) -> list[tuple
     offset = np.array((0, 0, -pose.distance))
     result: list[tuple[Role, Mesh]] = []
     for role, meshes in groups.items():
-        whole = mesh.merge(meshes).moved(-pose.centre).turned(pose.rotation).moved(offset)
+        whole = (
+            mesh.merge(meshes).translated(-pose.centre).rotated(pose.rotation).translated(offset)
+        )
         crinkle = palette[role].crinkle
         if crinkle:
-            bent = mesh.unit(whole.normals + crinkle * rng.normal(size=whole.normals.shape))
+            bent = mesh.normalized(whole.normals + crinkle * rng.normal(size=whole.normals.shape))
             whole = replace(whole, normals=bent)
         result.append((role, whole))
     return result
 
 
-def take(
-    window: Window, rng: Rng, craft: Craft, *, palette: Palette, pose: Pose, light: Light
+def render_sprite(
+    rasterizer: Rasterizer, rng: Rng, craft: Craft, *, palette: Palette, pose: Pose, light: Light
 ) -> Sprite:
     """Render the part of a spacecraft that is inside the frame, shadows and mask included."""
     left, top = (max(0, int(np.floor(pose.box[i])) - 3) for i in (0, 1))
@@ -198,30 +200,30 @@ def take(
     scale = supersampling(right - left, bottom - top)
     view = crop_view(pose, (left, top, right, bottom), scale)
     groups = surfaces(rng, craft, palette, pose)
-    window.load([(shape, palette[role]) for role, shape in groups], ambient=light.ambient)
+    rasterizer.load([(shape, palette[role]) for role, shape in groups], ambient=light.ambient)
     lamps = {"sun": light.sun, "fill": light.fill, "fill_light": light.fill_light}
-    window.light(**lamps, sunlight=1.0)  # type: ignore[arg-type]
-    lit = window.shoot(view).astype(np.float32) / 255
-    depth = window.depth(view)
+    rasterizer.light(**lamps, sunlight=1.0)  # type: ignore[arg-type]
+    lit = rasterizer.render(view).astype(np.float32) / 255
+    depth = rasterizer.depth(view)
     mask = depth < 1
-    shade = shadow(window, pose, light.sun, view, depth)
+    shade = shadow(rasterizer, pose, light.sun, view, depth)
     if shade.any():
-        window.light(**lamps, sunlight=0.0)  # type: ignore[arg-type]
-        lit[shade] = window.shoot(view)[shade].astype(np.float32) / 255
+        rasterizer.light(**lamps, sunlight=0.0)  # type: ignore[arg-type]
+        lit[shade] = rasterizer.render(view)[shade].astype(np.float32) / 255
     lit[~mask] = 0
-    coverage = shrink(mask[..., None].astype(np.float32), scale)[..., 0]
+    coverage = downsample(mask[..., None].astype(np.float32), scale)[..., 0]
     # A pixel belongs to the spacecraft if any of it is covered, so that thin parts count.
     return Sprite(
-        left=left, top=top, colour=shrink(lit, scale), coverage=coverage, mask=coverage > 0
+        left=left, top=top, colour=downsample(lit, scale), coverage=coverage, mask=coverage > 0
     )
 
 
 def supersampling(width: int, height: int) -> int:
-    """Choose how many times finer than the photo a crop is rendered."""
+    """Return how many times finer than the photo a crop is rendered."""
     return 4 if max(width, height) <= 128 else 3 if max(width, height) <= 341 else 2
 
 
-def shrink(image: npt.NDArray[np.floating[Any]], scale: int) -> npt.NDArray[np.float32]:
+def downsample(image: npt.NDArray[np.floating[Any]], scale: int) -> npt.NDArray[np.float32]:
     """Average blocks of scale x scale pixels."""
     height, width, channels = image.shape
     blocks = image.reshape(height // scale, scale, width // scale, scale, channels)
@@ -229,7 +231,7 @@ def shrink(image: npt.NDArray[np.floating[Any]], scale: int) -> npt.NDArray[np.f
 
 
 def crop_view(pose: Pose, crop: tuple[int, int, int, int], scale: int) -> View:
-    """Make the view that renders a crop of the photo, given in its pixels, `scale` times finer."""
+    """Return the camera that renders a crop of the photo, in its pixels, `scale` times finer."""
     from posebowl.render.rasterizer import View  # noqa: PLC0415
 
     near, far = pose.distance - 1.1 * pose.radius, pose.distance + 1.1 * pose.radius
@@ -253,9 +255,9 @@ def crop_view(pose: Pose, crop: tuple[int, int, int, int], scale: int) -> View:
 
 
 def shadow(
-    window: Window, pose: Pose, sun: Array, view: View, depth: npt.NDArray[np.float32]
+    rasterizer: Rasterizer, pose: Pose, sun: Array, view: View, depth: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.bool_]:
-    """Find the pixels that another part hides from the sun, by a shadow map.
+    """Return the pixels that another part hides from the sun, by a shadow map.
 
     Source: L. Williams, "Casting curved shadows on curved surfaces", SIGGRAPH 1978.
     """
@@ -273,8 +275,10 @@ def shadow(
         width=size,
         height=size,
     )
-    window.shoot(from_sun)
-    nearest = window.depth(from_sun) * 2 * reach  # behind the plane one reach off, towards the sun
+    rasterizer.render(from_sun)
+    nearest = (
+        rasterizer.depth(from_sun) * 2 * reach
+    )  # behind the plane one reach off, towards the sun
     rows, columns = np.nonzero(depth < 1)
     a, b = view.projection[2, 2], view.projection[2, 3]
     z = -b / (2 * depth[rows, columns].astype(float) - 1 + a)

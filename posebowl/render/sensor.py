@@ -1,4 +1,4 @@
-"""What a camera does to light: exposure, bloom, blur, tint, vignetting, noise, eight bits."""
+"""The camera: exposure, bloom, blur, tint, vignetting, noise, quantization to eight bits."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class Sensor:
     grey: bool = False
 
 
-def draw(rng: Rng, *, compact: bool) -> Sensor:
-    """Draw the settings of a camera; a compact set has few noisy and no sharp ones."""
+def sample_sensor(rng: Rng, *, compact: bool) -> Sensor:
+    """Sample the settings of a camera; a compact set has few noisy and no sharp ones."""
     noisy = rng.random() < (COMPACT_NOISY if compact else 0.75)
     strength = float(rng.lognormal(np.log(2.2), 0.7)) if noisy else 0.0
     tint = tuple(float(value) for value in 1 + rng.normal(size=3) * rng.choice((0.0, 0.03, 0.1)))
@@ -73,14 +73,14 @@ def draw(rng: Rng, *, compact: bool) -> Sensor:
     return replace(sensor, noise=min(strength, 0.8), shot=0.0, blur=max(sensor.blur, COMPACT_BLUR))
 
 
-def reach(sensor: Sensor, light: float) -> Sensor:
-    """Expose longer, if need be, for a light of 0 to 1 to stand out from black and noise."""
+def brighten_to_show(sensor: Sensor, light: float) -> Sensor:
+    """Return a sensor whose exposure lifts a light of 0 to 1 above black and noise."""
     level = 0.12 + 5 * sensor.noise / 255
     return replace(sensor, exposure=max(sensor.exposure, level / max(light, 0.05)))
 
 
-def expose(rng: Rng, light: Picture, sensor: Sensor) -> Photo:
-    """Turn light, 0 to about 1, shape (IMAGE_HEIGHT, IMAGE_WIDTH, 3), into an eight-bit photo.
+def capture(rng: Rng, light: Picture, sensor: Sensor) -> Photo:
+    """Return the eight-bit photo of light, 0 to about 1, shape (IMAGE_HEIGHT, IMAGE_WIDTH, 3).
 
     However long the exposure, half of the photo stays below LARGEST_LEVEL.
     """
@@ -88,12 +88,12 @@ def expose(rng: Rng, light: Picture, sensor: Sensor) -> Photo:
     exposure = min(sensor.exposure, LARGEST_LEVEL / max(level, 0.01))
     light = tone(light, replace(sensor, exposure=exposure))
     if sensor.vignette:
-        light *= (1 - sensor.vignette * corners())[..., None]
+        light *= (1 - sensor.vignette * vignette_map())[..., None]
     if sensor.bloom:
         light += sensor.bloom * halo(rng, light)
     if sensor.grey:
         light[...] = light.mean(axis=2, keepdims=True)
-    photo = eight_bits(light)
+    photo = to_uint8(light)
     if sensor.blur:
         blurred = Image.fromarray(photo).filter(ImageFilter.GaussianBlur(sensor.blur))
         photo = np.asarray(blurred)
@@ -108,14 +108,14 @@ def tone(light: Picture, sensor: Sensor) -> Picture:
     return light
 
 
-def eight_bits(light: npt.NDArray[np.float32]) -> Photo:
+def to_uint8(light: npt.NDArray[np.float32]) -> Photo:
     """Round light to eight bits: 0 is black, 1 and more is white."""
     return (np.minimum(light, 1) * 255 + 0.5).astype(np.uint8)
 
 
 @cache
-def corners() -> noise.Field:
-    """Make a map that is 0 in the middle of the frame and 1 in its corners."""
+def vignette_map() -> noise.Field:
+    """Build a map that is 0 in the middle of the frame and 1 in its corners."""
     x = np.linspace(-1, 1, IMAGE_WIDTH, dtype=np.float32) ** 2
     y = np.linspace(-1, 1, IMAGE_HEIGHT, dtype=np.float32) ** 2
     return np.asarray((x[None, :] + y[:, None]) / 2)

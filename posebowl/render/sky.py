@@ -1,4 +1,4 @@
-"""Nothing, stars, stray light: what is behind a spacecraft far from everything."""
+"""The empty sky: black, stars, stray light."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HALF: Final = (IMAGE_WIDTH // 2, IMAGE_HEIGHT // 2)
 
 
 def black(_rng: Rng) -> Picture:
-    """Paint nothing."""
+    """Return black space."""
     return np.zeros((IMAGE_HEIGHT, IMAGE_WIDTH, 3), dtype=np.float32)
 
 

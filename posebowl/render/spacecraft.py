@@ -1,4 +1,4 @@
-"""One spacecraft of a family, with what makes it like no other: damage, antennas, a companion."""
+"""One spacecraft of a family, varied by damage, antennas and docked companions."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import Final
 import numpy as np
 
 from posebowl.render import mesh
-from posebowl.render.damage import damaged, points
+from posebowl.render.damage import damage_craft, points
 from posebowl.render.families import FAMILIES
 from posebowl.render.parts import Craft, Part, Rng, Wire, direction, part, pick, wire
 
 DAMAGED: Final = 0.25
 """Share of spacecraft that are damaged."""
-STRUNG: Final = 0.25
-"""Share that get more antennas."""
-JOINED: Final = 0.12
-"""Share that are docked with a second one."""
+WITH_ANTENNAS: Final = 0.25
+"""Share with additional antennas."""
+DOCKED: Final = 0.12
+"""Share docked with a second spacecraft."""
 
 
 def build(rng: Rng, family: str, families: Sequence[str], *, varied: bool = True) -> Craft:
     """Build a spacecraft.
 
     Args:
-        rng: Draws it.
+        rng: Source of randomness.
         family: Of FAMILIES.
         families: Those of the set, of which a companion may come and no others.
         varied: Whether it may differ from what its family alone makes.
@@ -34,16 +34,16 @@ def build(rng: Rng, family: str, families: Sequence[str], *, varied: bool = True
     craft = FAMILIES[family](rng)
     if not varied:
         return craft
-    if rng.random() < JOINED:
-        craft = joined(rng, craft, FAMILIES[families[int(rng.integers(len(families)))]](rng))
+    if rng.random() < DOCKED:
+        craft = dock(rng, craft, FAMILIES[families[int(rng.integers(len(families)))]](rng))
     if rng.random() < DAMAGED:
-        craft = damaged(rng, craft)
-    if rng.random() < STRUNG:
-        craft = strung(rng, craft)
+        craft = damage_craft(rng, craft)
+    if rng.random() < WITH_ANTENNAS:
+        craft = add_antennas(rng, craft)
     return craft
 
 
-def joined(rng: Rng, craft: Craft, other: Craft) -> Craft:
+def dock(rng: Rng, craft: Craft, other: Craft) -> Craft:
     """Dock another spacecraft to one, at any attitude, scaled to 0.3 to 1.2 of its size."""
     mine, others = (np.concatenate([points(piece) for piece in each]) for each in (craft, other))
     scale = rng.uniform(0.3, 1.2) * np.ptp(mine, axis=0).max() / np.ptp(others, axis=0).max()
@@ -61,19 +61,19 @@ def _placed(piece: Part | Wire, turn: mesh.Array, scale: float, offset: mesh.Arr
     if isinstance(piece, Wire):
         start, end = (turn @ tip + offset for tip in (piece.start, piece.end))
         return replace(piece, start=start, end=end, radius=piece.radius * scale)
-    whole = piece.mesh.turned(turn).moved(offset)
-    return replace(piece, mesh=replace(whole, normals=mesh.unit(whole.normals)))
+    whole = piece.mesh.rotated(turn).translated(offset)
+    return replace(piece, mesh=replace(whole, normals=mesh.normalized(whole.normals)))
 
 
-def strung(rng: Rng, craft: Craft) -> Craft:
-    """Add antennas that its family has not: long rods, loops, combs, and helices on the skin."""
+def add_antennas(rng: Rng, craft: Craft) -> Craft:
+    """Add antennas that the family lacks: long rods, loops, combs and helices."""
     parts = [piece for piece in craft if isinstance(piece, Part)]
     everything = np.concatenate([piece.mesh.points for piece in parts])
     middle, size = everything.mean(axis=0), float(np.ptp(everything, axis=0).max())
     added: Craft = []
     for _ in range(int(rng.integers(1, 6))):
         foot = everything[int(rng.integers(len(everything)))]
-        way = mesh.unit(mesh.unit(foot - middle) + 0.6 * direction(rng))
+        way = mesh.normalized(mesh.normalized(foot - middle) + 0.6 * direction(rng))
         length = size * rng.uniform(0.1, 0.7)
         shape = (_rod, _comb, _loop, _helix)[int(rng.choice(4, p=(0.6, 0.15, 0.15, 0.1)))]
         added += shape(rng, foot, way, length)
@@ -90,7 +90,7 @@ def _rod(rng: Rng, foot: mesh.Array, way: mesh.Array, length: float) -> Craft:
 
 
 def _comb(rng: Rng, foot: mesh.Array, way: mesh.Array, length: float) -> Craft:
-    side = mesh.unit(np.cross(way, direction(rng)))
+    side = mesh.normalized(np.cross(way, direction(rng)))
     added: Craft = [wire(foot, foot + way * length, 0.008 * length)]
     for place in np.linspace(0.3, 1, int(rng.integers(3, 8))):
         at, half = foot + way * length * place, side * length * (0.25 - 0.12 * place)
@@ -99,7 +99,7 @@ def _comb(rng: Rng, foot: mesh.Array, way: mesh.Array, length: float) -> Craft:
 
 
 def _loop(rng: Rng, foot: mesh.Array, way: mesh.Array, length: float) -> Craft:
-    side = mesh.unit(np.cross(way, direction(rng)))
+    side = mesh.normalized(np.cross(way, direction(rng)))
     angles = np.linspace(-np.pi / 2, 1.5 * np.pi, 13)
     rim = foot + way * length / 2
     ring = [rim + length / 2 * (side * np.cos(a) + way * np.sin(a)) for a in angles]

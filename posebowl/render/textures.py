@@ -17,12 +17,12 @@ LETTERS: Final = "ABCDEFGHIKLMNOPRSTUVXYZ0123456789-"
 
 
 def blank() -> Pixels:
-    """Give a white texture, shape (n, n, 3)."""
+    """Return a white texture, shape (n, n, 3)."""
     return np.full((TEXTURE_SIZE, TEXTURE_SIZE, 3), 240, dtype=np.uint8)
 
 
 def cell_grid(rng: Rng) -> Pixels:
-    """Draw a texture of solar cells, shape (n, n, 3), RGB."""
+    """Paint a texture of solar cells, shape (n, n, 3), RGB."""
     n = TEXTURE_SIZE
     base = np.array(
         [(18, 26, 70), (12, 14, 30), (35, 45, 110), (45, 25, 60), (60, 45, 25), (25, 50, 90)]
@@ -39,7 +39,7 @@ def cell_grid(rng: Rng) -> Pixels:
 
 
 def wrinkles(rng: Rng) -> Pixels:
-    """Draw a texture of wrinkled foil, shape (n, n, 3), RGB."""
+    """Paint a texture of wrinkled foil, shape (n, n, 3), RGB."""
     n = TEXTURE_SIZE
     total = np.zeros((n, n))
     for cells in (5, 11, 27):
@@ -55,7 +55,7 @@ def wrinkles(rng: Rng) -> Pixels:
 
 
 def panel_lines(rng: Rng) -> Pixels:
-    """Draw a texture of panels, seams, vents and stickers, shape (n, n, 3), RGB."""
+    """Paint a texture of panels, seams, vents and stickers, shape (n, n, 3), RGB."""
     n = TEXTURE_SIZE
     image = np.full((n, n, 3), 235.0) + rng.normal(size=(n, n, 1)) * 5
     for _ in range(int(rng.integers(4, 18))):
@@ -72,7 +72,7 @@ def panel_lines(rng: Rng) -> Pixels:
 
 
 def grid(rng: Rng) -> Pixels:
-    """Draw square tiles with seams, each a little different, shape (n, n, 3), RGB."""
+    """Paint square tiles with seams, each a little different, shape (n, n, 3), RGB."""
     n, count = TEXTURE_SIZE, int(rng.integers(4, 14))
     shade = 225 * rng.uniform(0.8, 1.1, (count, count))
     cell = np.arange(n) * count // n
@@ -84,7 +84,7 @@ def grid(rng: Rng) -> Pixels:
 
 
 def blanket(rng: Rng) -> Pixels:
-    """Draw a solar blanket: copper, green or grey strips with folds, shape (n, n, 3), RGB."""
+    """Paint a solar blanket: copper, green or grey strips with folds, shape (n, n, 3), RGB."""
     n = TEXTURE_SIZE
     tint = np.array(((150, 85, 40), (60, 80, 60), (90, 90, 100), (110, 60, 35)))[rng.integers(4)]
     strips = int(rng.integers(6, 24))
@@ -96,7 +96,7 @@ def blanket(rng: Rng) -> Pixels:
 
 
 def worn_cells(rng: Rng) -> Pixels:
-    """Draw solar cells of which some are dead, missing or of another batch."""
+    """Paint solar cells of which some are dead, missing or of another batch."""
     image = cell_grid(rng).astype(float)
     count = int(rng.integers(4, 12))
     side = TEXTURE_SIZE // count
@@ -174,7 +174,7 @@ def checkered(rng: Rng, page: Pixels) -> Pixels:
 
 
 def _paint(rng: Rng) -> npt.NDArray[np.int64]:
-    """Draw black, white, or any colour, shape (3,)."""
+    """Sample black, white, or any colour, shape (3,)."""
     kind = int(rng.integers(3))
     return np.asarray((np.full(3, 15), np.full(3, 235), rng.integers(20, 230, 3))[kind])
 

@@ -1,7 +1,7 @@
-"""Training views: random windows of labelled photos, turned, mirrored and disturbed.
+"""Augmentation: random crops of labelled photos, rotated, flipped and jittered.
 
-The network looks twice at a photo: first at the whole, then closely at what it found. The views
-are of both kinds, so that one network learns both looks.
+The network looks twice at a photo (coarse to fine): first at the whole, then closely at what it
+found. The views are of both kinds, so that one network learns both looks.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _NOISE_SIDE: Final = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mix:
-    """How often each kind of view is taken, and how wildly it varies."""
+class Augmentation:
+    """Probabilities and strengths of the augmentations."""
 
     close: float = 0.40
     """Share of close views, as the second look sees them."""
@@ -41,7 +41,7 @@ class Mix:
 
 @dataclass(frozen=True, kw_only=True)
 class Photo:
-    """A labelled photo in two pictures."""
+    """A labelled photo at two pyramid levels."""
 
     whole: Level
     close: Level
@@ -57,8 +57,8 @@ class View:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rectangle:
-    """A part of the photo, in photo pixels; it may reach beyond the photo."""
+class Crop:
+    """A rectangle of the photo, in photo pixels; it may reach beyond the photo."""
 
     x: float
     y: float
@@ -66,62 +66,68 @@ class Rectangle:
     height: float
 
     def to_view(self, box: Box, size: tuple[int, int]) -> Box:
-        """Map a box of the photo to a view of this rectangle; size is height and width."""
+        """Map a box of the photo to a view of this crop; size is height and width."""
         sx, sy = size[1] / self.width, size[0] / self.height
         mapped: Box = (box - np.array([self.x, self.y] * 2)) * np.array([sx, sy, sx, sy])
         return mapped
 
 
-class Viewer:
-    """Takes random views; the same generator state gives the same views."""
+class Augmenter:
+    """Makes random training views; the same generator state makes the same views."""
 
-    def __init__(self, rng: np.random.Generator, size: tuple[int, int], mix: Mix) -> None:
+    def __init__(
+        self, rng: np.random.Generator, size: tuple[int, int], augmentation: Augmentation
+    ) -> None:
         self.rng = rng
         self.size = size
-        self.mix = mix
+        self.augmentation = augmentation
         self.noise = rng.normal(0, 1, (_NOISE_SIDE, _NOISE_SIDE, 3)).astype(np.float32)
 
     def take(self, photos: list[Photo]) -> View:
-        """Take a view of the first photo, or a mosaic of the first four."""
+        """Return a view of the first photo, or a mosaic of the first four."""
         kind = self.rng.random()
-        if kind < self.mix.mosaic and len(photos) >= 4:
+        if kind < self.augmentation.mosaic and len(photos) >= 4:
             view = self._mosaic(photos[:4])
         else:
-            view = self._one(photos[0], self.size, close=kind < self.mix.mosaic + self.mix.close)
-        return self.disturb(view)
+            view = self._one(
+                photos[0],
+                self.size,
+                close=kind < self.augmentation.mosaic + self.augmentation.close,
+            )
+        return self.jitter(view)
 
     def _one(self, photo: Photo, size: tuple[int, int], *, close: bool) -> View:
-        """Cut one window, with a random symmetry of the square."""
-        turn = self.rng.random() < self.mix.quarter_turns
+        """Return one crop, with a random symmetry of the square."""
+        turn = self.rng.random() < self.augmentation.quarter_turns
         in_size = (size[1], size[0]) if turn else size
-        choose = self._close_window if close else self._wide_window
-        window = choose(photo.box, in_size)
-        level = photo.close if fits(window, photo.close) else photo.whole
-        image, real = cut(level, window, in_size)
-        boxes = clip(real.to_view(photo.box, in_size), in_size)
+        choose = self._close_crop if close else self._wide_crop
+        crop = choose(photo.box, in_size)
+        level = photo.close if covers(crop, photo.close) else photo.whole
+        image, real = crop_and_resize(level, crop, in_size)
+        boxes = clip_box(real.to_view(photo.box, in_size), in_size)
         if turn:
             image, boxes = np.ascontiguousarray(image.transpose(1, 0, 2)), boxes[:, [1, 0, 3, 2]]
         across, down = self.rng.random(2) < 0.5
-        return mirror(View(image=image, boxes=boxes), across=bool(across), down=bool(down))
+        return flip(View(image=image, boxes=boxes), across=bool(across), down=bool(down))
 
-    def _wide_window(self, box: Box, size: tuple[int, int]) -> Rectangle:
-        """Take nearly the whole photo: a little larger, smaller, or aside."""
+    def _wide_crop(self, box: Box, size: tuple[int, int]) -> Crop:
+        """Sample a crop of nearly the whole photo: a little larger, smaller, or shifted."""
         zoom = math.exp(self.rng.uniform(math.log(0.6), math.log(1.15)))
         unit = zoom * min(challenge.IMAGE_WIDTH / size[1], challenge.IMAGE_HEIGHT / size[0])
         width, height = size[1] * unit, size[0] * unit
         x = self._place(box[0], box[2], width, challenge.IMAGE_WIDTH)
         y = self._place(box[1], box[3], height, challenge.IMAGE_HEIGHT)
-        return Rectangle(x=x, y=y, width=width, height=height)
+        return Crop(x=x, y=y, width=width, height=height)
 
     def _place(self, low: float, high: float, length: float, photo: int) -> float:
-        """Choose where a window starts: anywhere in the photo, mostly with the box inside."""
+        """Sample where a crop starts: anywhere in the photo, mostly with the box inside."""
         first, last = sorted((0.0, photo - length))
-        if self.rng.random() < self.mix.whole_box and high - low < length:
+        if self.rng.random() < self.augmentation.whole_box and high - low < length:
             first, last = max(first, high - length), min(last, low)
         return self.rng.uniform(first, max(first, last))
 
-    def _close_window(self, box: Box, size: tuple[int, int]) -> Rectangle:
-        """Take the surroundings of a box as if the first look had found it, not quite rightly."""
+    def _close_crop(self, box: Box, size: tuple[int, int]) -> Crop:
+        """Sample a crop around a box as if the first look had found it inaccurately."""
         fill = math.exp(self.rng.uniform(math.log(0.22), math.log(0.95)))
         wide, high = box[2] - box[0], box[3] - box[1]
         unit = max(wide / size[1], high / size[0], 6 / size[1]) / fill
@@ -133,10 +139,10 @@ class Viewer:
         if width < challenge.IMAGE_WIDTH and height < challenge.IMAGE_HEIGHT:
             x = min(max(0.0, x), challenge.IMAGE_WIDTH - width)
             y = min(max(0.0, y), challenge.IMAGE_HEIGHT - height)
-        return Rectangle(x=x, y=y, width=width, height=height)
+        return Crop(x=x, y=y, width=width, height=height)
 
     def _mosaic(self, photos: list[Photo]) -> View:
-        """Put wide views of four photos beside each other, meeting at a random point."""
+        """Return a mosaic: wide views of four photos that meet at a random point."""
         height, width = self.size
         split_x = int(width * self.rng.uniform(0.35, 0.65))
         split_y = int(height * self.rng.uniform(0.35, 0.65))
@@ -151,20 +157,22 @@ class Viewer:
             boxes.append(tile.boxes + np.array([left, top, left, top]))
         return View(image=canvas, boxes=np.concatenate(boxes))
 
-    def disturb(self, view: View) -> View:
-        """Vary exposure, contrast and tint; sometimes lose colour, blur, add noise."""
-        rng, mix, image = self.rng, self.mix, view.image
-        gamma = np.exp(mix.tone * rng.normal(0, 0.2))
-        gain = np.exp(mix.tone * (rng.normal(0, 0.12) + rng.normal(0, 0.05, 3)))
-        ramp = np.linspace(0, 1, 256)[:, None] ** gamma * gain + mix.tone * rng.normal(0, 0.015)
+    def jitter(self, view: View) -> View:
+        """Jitter exposure, contrast and tint; sometimes remove colour, blur, add noise."""
+        rng, augmentation, image = self.rng, self.augmentation, view.image
+        gamma = np.exp(augmentation.tone * rng.normal(0, 0.2))
+        gain = np.exp(augmentation.tone * (rng.normal(0, 0.12) + rng.normal(0, 0.05, 3)))
+        ramp = np.linspace(0, 1, 256)[:, None] ** gamma * gain + augmentation.tone * rng.normal(
+            0, 0.015
+        )
         table = np.clip(ramp * 255, 0, 255).astype(np.uint8)
         image = np.asarray(cv2.LUT(image, table.reshape(256, 1, 3)), np.uint8)
-        if rng.random() < mix.grey:
+        if rng.random() < augmentation.grey:
             grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
             image = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), np.uint8)
-        if rng.random() < mix.blur:
+        if rng.random() < augmentation.blur:
             image = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.2)), np.uint8)
-        if rng.random() < mix.noise:
+        if rng.random() < augmentation.noise:
             height, width = image.shape[:2]
             y, x = rng.integers(0, _NOISE_SIDE - np.array([height, width]))
             noise = self.noise[y : y + height, x : x + width] * np.float32(rng.uniform(1, 12))
@@ -172,32 +180,32 @@ class Viewer:
         return View(image=image, boxes=view.boxes)
 
 
-def fits(window: Rectangle, level: Level) -> bool:
-    """Tell whether a picture shows all of a window."""
+def covers(crop: Crop, level: Level) -> bool:
+    """Return whether an image shows all of a crop."""
     height, width = level.image.shape[:2]
-    inside_x = level.x <= window.x and window.x + window.width <= level.x + width / level.scale
-    inside_y = level.y <= window.y and window.y + window.height <= level.y + height / level.scale
+    inside_x = level.x <= crop.x and crop.x + crop.width <= level.x + width / level.scale
+    inside_y = level.y <= crop.y and crop.y + crop.height <= level.y + height / level.scale
     return inside_x and inside_y
 
 
-def cut(level: Level, window: Rectangle, size: tuple[int, int]) -> tuple[Image, Rectangle]:
-    """Cut a window and scale it to `size` (height, width), with grey beyond the picture.
+def crop_and_resize(level: Level, crop: Crop, size: tuple[int, int]) -> tuple[Image, Crop]:
+    """Crop an image and resize it to `size` (height, width), with grey beyond its border.
 
     Returns:
-        The view, and what it really shows: the window rounded to whole pixels of the picture.
+        The view, and its exact crop: rounded to whole pixels of the image.
     """
     height, width = level.image.shape[:2]
-    x0 = round((window.x - level.x) * level.scale)
-    y0 = round((window.y - level.y) * level.scale)
-    x1 = max(x0 + 1, round((window.x + window.width - level.x) * level.scale))
-    y1 = max(y0 + 1, round((window.y + window.height - level.y) * level.scale))
+    x0 = round((crop.x - level.x) * level.scale)
+    y0 = round((crop.y - level.y) * level.scale)
+    x1 = max(x0 + 1, round((crop.x + crop.width - level.x) * level.scale))
+    y1 = max(y0 + 1, round((crop.y + crop.height - level.y) * level.scale))
     part = level.image[max(0, y0) : min(height, y1), max(0, x0) : min(width, x1)]
     beyond = (max(0, -y0), max(0, y1 - height), max(0, -x0), max(0, x1 - width))
     if any(beyond):
         part = cv2.copyMakeBorder(part, *beyond, cv2.BORDER_CONSTANT, value=(PADDING,) * 3)
     how = cv2.INTER_AREA if x1 - x0 > size[1] else cv2.INTER_LINEAR
     image = cv2.resize(part, (size[1], size[0]), interpolation=how)
-    real = Rectangle(
+    real = Crop(
         x=level.x + x0 / level.scale,
         y=level.y + y0 / level.scale,
         width=(x1 - x0) / level.scale,
@@ -206,8 +214,8 @@ def cut(level: Level, window: Rectangle, size: tuple[int, int]) -> tuple[Image, 
     return np.asarray(image, np.uint8), real
 
 
-def clip(box: Box, size: tuple[int, int]) -> npt.NDArray[np.float64]:
-    """Cut a box at the view's border, shape (1, 4); shape (0, 4) where too little is left."""
+def clip_box(box: Box, size: tuple[int, int]) -> npt.NDArray[np.float64]:
+    """Clip a box to the view, shape (1, 4); shape (0, 4) where too little is left."""
     limit = np.array([size[1], size[0]] * 2)
     seen = np.clip(box, 0, limit)
     area = np.prod(box[2:] - box[:2])
@@ -216,8 +224,8 @@ def clip(box: Box, size: tuple[int, int]) -> npt.NDArray[np.float64]:
     return seen[None] if enough else np.zeros((0, 4))
 
 
-def mirror(view: View, *, across: bool, down: bool) -> View:
-    """Mirror a view and its boxes left to right, upside down, or both."""
+def flip(view: View, *, across: bool, down: bool) -> View:
+    """Flip a view and its boxes horizontally, vertically, or both."""
     height, width = view.image.shape[:2]
     image, boxes = view.image, view.boxes
     if across:

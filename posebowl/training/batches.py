@@ -1,4 +1,4 @@
-"""An endless stream of training batches, prepared in the background."""
+"""An endless stream of training batches, prepared by background threads."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from typing import Any
 import numpy as np
 import torch
 
-from posebowl.training.augment import Mix, Photo, View, Viewer
-from posebowl.training.copy_paste import Composer, Paste, Stock
+from posebowl.training.augment import Augmentation, Augmenter, Photo, View
+from posebowl.training.copy_paste import Composer, CopyPaste, PasteSources
 from posebowl.training.dataset import Sample, levels
 
 
 @dataclass(frozen=True, kw_only=True)
-class Corpus:
-    """Labelled photos and their cached pictures, in the same order; what to paste, if anything."""
+class TrainingSet:
+    """Labelled photos, their cache files in the same order, and what to paste, if anything."""
 
     samples: Sequence[Sample]
     files: Sequence[Path]
-    stock: Stock | None = None
+    sources: PasteSources | None = None
 
     def __len__(self) -> int:
         return len(self.samples)
 
 
 def batches(
-    corpus: Corpus,
+    training_set: TrainingSet,
     *,
     size: tuple[int, int],
     batch: int,
     seed: int,
-    mix: Mix,
-    paste: Paste | None = None,
+    augmentation: Augmentation,
+    paste: CopyPaste | None = None,
     workers: int = 1,
 ) -> Iterator[dict[str, Any]]:
-    """Yield batches without end, in the form that ultralytics' losses take.
+    """Yield batches forever, in the form that ultralytics' losses take.
 
     One worker gives the same batches for the same seed; several give the same batches in an
     order that may vary.
@@ -53,11 +53,16 @@ def batches(
     def work(number: int) -> None:
         try:
             rng = np.random.default_rng([seed, number])
-            viewer = Viewer(rng, size, mix)
-            composer = Composer(rng, size, paste or Paste(), corpus.stock) if corpus.stock else None
-            for chosen in _order(len(corpus), batch, rng):
+            augmenter = Augmenter(rng, size, augmentation)
+            composer = (
+                Composer(rng, size, paste or CopyPaste(), training_set.sources)
+                if training_set.sources
+                else None
+            )
+            for chosen in _order(len(training_set), batch, rng):
                 views = [
-                    take(viewer, composer, open_photos(corpus, int(index), rng)) for index in chosen
+                    take(augmenter, composer, open_photos(training_set, int(index), rng))
+                    for index in chosen
                 ]
                 ready.put(collate(views))
         except BaseException as error:  # noqa: BLE001  (handed to the thread that trains)
@@ -72,13 +77,13 @@ def batches(
         yield item
 
 
-def take(viewer: Viewer, composer: Composer | None, photos: list[Photo]) -> View:
-    """Take a view of photos, or a composite, which may lie over the first of them."""
-    if composer is not None and viewer.rng.random() < composer.paste.share:
+def take(augmenter: Augmenter, composer: Composer | None, photos: list[Photo]) -> View:
+    """Return a training view of photos, or a composite, which may lie over the first."""
+    if composer is not None and augmenter.rng.random() < composer.paste.share:
         view = composer.take(photos[0])
         if view is not None:
-            return viewer.disturb(view)
-    return viewer.take(photos)
+            return augmenter.jitter(view)
+    return augmenter.take(photos)
 
 
 def collate(views: Sequence[View]) -> dict[str, Any]:
@@ -100,7 +105,7 @@ def collate(views: Sequence[View]) -> dict[str, Any]:
 
 
 def _order(count: int, batch: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Shuffle all photos anew in each round; what does not fill a batch waits for the next."""
+    """Shuffle all photos in each epoch; what does not fill a batch waits for the next."""
     waiting = np.zeros(0, np.int64)
     while True:
         waiting = np.concatenate([waiting, rng.permutation(count)])
@@ -109,11 +114,11 @@ def _order(count: int, batch: int, rng: np.random.Generator) -> Iterator[np.ndar
             waiting = waiting[batch:]
 
 
-def open_photos(corpus: Corpus, index: int, rng: np.random.Generator) -> list[Photo]:
+def open_photos(training_set: TrainingSet, index: int, rng: np.random.Generator) -> list[Photo]:
     """Open a photo and three random ones for a mosaic."""
     opened = []
-    for i in (index, *rng.integers(0, len(corpus), 3)):
-        sample = corpus.samples[i]
-        whole, close = levels(corpus.files[i], sample)
+    for i in (index, *rng.integers(0, len(training_set), 3)):
+        sample = training_set.samples[i]
+        whole, close = levels(training_set.files[i], sample)
         opened.append(Photo(whole=whole, close=close, box=np.array(sample.box, np.float64)))
     return opened

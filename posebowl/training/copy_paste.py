@@ -1,7 +1,7 @@
-"""Training views by copy and paste: cut-outs of spacecraft over backgrounds, at any size and angle.
+"""Copy-paste augmentation: cut-outs of spacecraft over backgrounds, at any size and angle.
 
-Both are put together at the resolution of the background's window or of the view, whichever is
-less, and enlarged together: the spacecraft is never sharper than what is behind it.
+Both are composited at the lower resolution of background crop and view, then enlarged together:
+the spacecraft is never sharper than its background.
 """
 
 from __future__ import annotations
@@ -20,19 +20,26 @@ import numpy.typing as npt
 from posebowl import challenge
 from posebowl.errors import BadDataError
 from posebowl.training.augment import Photo, View
-from posebowl.training.cutouts import SEEN, Changes, Piece, change, level_for, over
+from posebowl.training.cutouts import (
+    SEEN,
+    Cutout,
+    CutoutAugmentation,
+    alpha_over,
+    augment_cutout,
+    level_for,
+)
 from posebowl.training.dataset import LEVEL_HEIGHT, LEVEL_WIDTH, Box, Image, read_photo
 from posebowl.util.files import atomic_write
 
-LEAST_WINDOW: Final = 150
-"""Least width of a background's window, in its pixels at half the photo's resolution."""
-LEAST_SIDE: Final = 2.0
-"""Least longer side of a pasted spacecraft, in pixels of the view."""
+MIN_CROP_WIDTH: Final = 150
+"""Minimum width of a background crop, in its pixels at half the photo's resolution."""
+MIN_SIDE: Final = 2.0
+"""Minimum of the longer side of a pasted spacecraft, in pixels of the view."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Paste:
-    """How composites vary."""
+class CopyPaste:
+    """Probabilities and ranges of copy-paste augmentation."""
 
     share: float = 0.45
     """Of all training views."""
@@ -48,29 +55,33 @@ class Paste:
     noise: float = 0.5
     """Share of spacecraft that get noise of their own."""
     blur: float = 0.5
-    changes: Changes = field(default_factory=Changes)
+    augmentation: CutoutAugmentation = field(default_factory=CutoutAugmentation)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stock:
-    """What composites are made of."""
+class PasteSources:
+    """The cut-outs and backgrounds to composite."""
 
-    pieces: Sequence[tuple[Piece, ...]]
+    cutouts: Sequence[tuple[Cutout, ...]]
     """Cut-outs, each at several reductions."""
     backgrounds: Sequence[Path]
     """Photos without spacecraft at half their resolution, as .npy files."""
 
 
 class Composer:
-    """Makes random composites; the same generator state gives the same ones."""
+    """Makes random composites; the same generator state makes the same ones."""
 
     def __init__(
-        self, rng: np.random.Generator, size: tuple[int, int], paste: Paste, stock: Stock
+        self,
+        rng: np.random.Generator,
+        size: tuple[int, int],
+        paste: CopyPaste,
+        sources: PasteSources,
     ) -> None:
         self.rng = rng
         self.size = size
         self.paste = paste
-        self.stock = stock
+        self.sources = sources
 
     def take(self, photo: Photo) -> View | None:
         """Paste a spacecraft over a background, or over the empty part of this photo.
@@ -109,21 +120,21 @@ class Composer:
         return side * self.size[1] if close else side
 
     def _behind(self, photo: Photo, *, close: bool) -> Image | None:
-        """Cut a window of the view's shape, free of spacecraft, in pixels of its source."""
+        """Return a crop of the view's shape without a spacecraft, in pixels of its source."""
         empty = (0, 0, LEVEL_WIDTH, LEVEL_HEIGHT)
         source: Image
-        if self.rng.random() < self.paste.photos or not self.stock.backgrounds:
+        if self.rng.random() < self.paste.photos or not self.sources.backgrounds:
             source = photo.whole.image
             room = free(photo.box * photo.whole.scale, self.rng)
         else:
-            chosen = self.stock.backgrounds[int(self.rng.integers(len(self.stock.backgrounds)))]
+            chosen = self.sources.backgrounds[int(self.rng.integers(len(self.sources.backgrounds)))]
             source, room = np.load(chosen, mmap_mode="r"), empty
         x0, y0, x1, y1 = room
         aspect = self.size[0] / self.size[1]
         most = min(x1 - x0, (y1 - y0) / aspect)
-        if most < LEAST_WINDOW:
+        if most < MIN_CROP_WIDTH:
             return None
-        least = LEAST_WINDOW if close else max(LEAST_WINDOW, 0.5 * most)
+        least = MIN_CROP_WIDTH if close else max(MIN_CROP_WIDTH, 0.5 * most)
         width = math.exp(self.rng.uniform(math.log(least), math.log(most)))
         height = width * aspect
         x = int(self.rng.uniform(x0, x1 - width))
@@ -133,16 +144,16 @@ class Composer:
     def _put(self, behind: Image, side: float) -> tuple[Image, Box | None]:
         """Paste one spacecraft whose longer side is `side` before it is turned."""
         rng = self.rng
-        piece = self._piece(side)
+        cutout = self._piece(side)
         if rng.random() < 0.5:
-            piece = np.ascontiguousarray(piece[:, ::-1])
-        outline = hull(piece)
+            cutout = np.ascontiguousarray(cutout[:, ::-1])
+        outline = hull(cutout)
         if outline is None:
             return behind, None
         height, width = behind.shape[:2]
         angle = rng.uniform(0, 2 * math.pi)
         long = float(np.ptp(outline, axis=0).max()) or 1.0
-        scale = max(side, LEAST_SIDE) / long
+        scale = max(side, MIN_SIDE) / long
         turn = scale * np.array(
             [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]
         )
@@ -151,15 +162,15 @@ class Composer:
         corner = [self._place(n, w) for n, w in zip(high - low, (width, height), strict=True)]
         shift = np.array(corner) - low
         matrix = np.concatenate([turn, shift[:, None]], 1)
-        return lay(behind, piece, matrix, turned + shift, self._finish)
+        return paste_cutout(behind, cutout, matrix, turned + shift, self._finish)
 
-    def _piece(self, side: float) -> Piece:
+    def _piece(self, side: float) -> Cutout:
         """Choose a cut-out and change it."""
-        rng, pieces = self.rng, self.stock.pieces
-        first, second = rng.integers(0, len(pieces), 2)
-        piece = level_for(pieces[first], 1.2 * side)
-        other = level_for(pieces[second], 1.2 * side)
-        return change(rng, piece, other, self.paste.changes)
+        rng, cutouts = self.rng, self.sources.cutouts
+        first, second = rng.integers(0, len(cutouts), 2)
+        cutout = level_for(cutouts[first], 1.2 * side)
+        other = level_for(cutouts[second], 1.2 * side)
+        return augment_cutout(rng, cutout, other, self.paste.augmentation)
 
     def _place(self, length: float, limit: int) -> float:
         """Choose where the box begins along one axis."""
@@ -168,7 +179,7 @@ class Composer:
         hidden = self.rng.uniform(0, 0.6) * length
         return -hidden if self.rng.random() < 0.5 else limit - length + hidden
 
-    def _finish(self, placed: Piece) -> Piece:
+    def _finish(self, placed: Cutout) -> Cutout:
         """Blur a spacecraft a little and give it noise, as the camera did what is behind it."""
         rng, paste = self.rng, self.paste
         if rng.random() < paste.blur:
@@ -181,9 +192,9 @@ class Composer:
         return placed
 
 
-def hull(piece: Piece) -> npt.NDArray[np.float64] | None:
-    """Give the corners of the convex hull around a spacecraft's pixels, (n, 2); None if empty."""
-    seen = cv2.findNonZero((piece[..., 3] > SEEN).view(np.uint8))
+def hull(cutout: Cutout) -> npt.NDArray[np.float64] | None:
+    """Return the convex hull of a spacecraft's pixels, (n, 2); None if there are none."""
+    seen = cv2.findNonZero((cutout[..., 3] > SEEN).view(np.uint8))
     if seen is None:
         return None
     corners = cv2.convexHull(seen)[:, 0].astype(np.float64)
@@ -192,18 +203,18 @@ def hull(piece: Piece) -> npt.NDArray[np.float64] | None:
     return every
 
 
-def lay(
+def paste_cutout(
     behind: Image,
-    piece: Piece,
+    cutout: Cutout,
     matrix: npt.NDArray[np.float64],
     outline: npt.NDArray[np.float64],
-    finish: Callable[[Piece], Piece] | None = None,
+    finish: Callable[[Cutout], Cutout] | None = None,
 ) -> tuple[Image, Box | None]:
-    """Lay a cut-out over a picture.
+    """Paste a cut-out onto an image.
 
     Args:
         behind: The picture; changed in place.
-        piece: The cut-out.
+        cutout: The cut-out.
         matrix: From its pixels to those of the picture, (2, 3), corners of pixels being whole.
         outline: The hull of the cut-out on the picture, (n, 2).
         finish: What is done to the cut-out when it has its size, or None.
@@ -222,20 +233,20 @@ def lay(
     local = matrix.copy()
     # OpenCV counts from the middle of pixels, not from their corners.
     local[:, 2] += matrix[:, :2] @ [0.5, 0.5] - [0.5, 0.5] - [x0, y0]
-    warped = cv2.warpAffine(piece, local, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR)
+    warped = cv2.warpAffine(cutout, local, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR)
     placed = np.asarray(warped, np.uint8)
     if finish is not None:
         placed = finish(placed)
-    behind[y0:y1, x0:x1] = over(placed, behind[y0:y1, x0:x1])
+    behind[y0:y1, x0:x1] = alpha_over(placed, behind[y0:y1, x0:x1])
     if box[0] >= 0 and box[1] >= 0 and box[2] <= width and box[3] <= height:
         return behind, box
     return behind, _visible(placed, box, (x0, y0), (width, height))
 
 
 def _visible(
-    placed: Piece, box: Box, corner: tuple[int, int], limit: tuple[int, int]
+    placed: Cutout, box: Box, corner: tuple[int, int], limit: tuple[int, int]
 ) -> Box | None:
-    """Give the box around what a border leaves of a spacecraft, None if that is hardly anything."""
+    """Return the box of the part inside the image, None if hardly anything is."""
     seen = placed[..., 3] > SEEN
     columns, rows = np.flatnonzero(seen.any(0)), np.flatnonzero(seen.any(1))
     if not len(columns):
@@ -260,21 +271,21 @@ def free(box: Box, rng: np.random.Generator) -> tuple[int, int, int, int]:
         (0, y1, LEVEL_WIDTH, LEVEL_HEIGHT),
     ]
     aspect = challenge.IMAGE_HEIGHT / challenge.IMAGE_WIDTH
-    fitting = [r for r in rooms if min(r[2] - r[0], (r[3] - r[1]) / aspect) >= LEAST_WINDOW]
+    fitting = [r for r in rooms if min(r[2] - r[0], (r[3] - r[1]) / aspect) >= MIN_CROP_WIDTH]
     return fitting[rng.integers(len(fitting))] if fitting else (0, 0, 0, 0)
 
 
 def cache_backgrounds(folder: Path, cache: Path, *, threads: int) -> list[Path]:
-    """Keep the photos of a folder at half their size, to be opened without decoding.
+    """Write the photos of a folder at half size, to be opened without decoding.
 
     Raises:
-        BadDataError: There is none.
+        BadDataError: There are none.
     """
     found = sorted((folder / challenge.IMAGES_DIR).glob("*.[pj]*g"))
     if not found:
         raise BadDataError(
-            f"{folder} holds no backgrounds.",
-            why=f"There is no PNG and no JPEG in {folder / challenge.IMAGES_DIR}.",
+            f"{folder} has no backgrounds.",
+            why=f"Found no PNG or JPEG in {folder / challenge.IMAGES_DIR}.",
             fix="Make some: invoke data.render --only backgrounds --out DIR",
         )
     cache.mkdir(parents=True, exist_ok=True)

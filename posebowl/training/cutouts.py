@@ -1,7 +1,7 @@
-"""Cut-outs of spacecraft, changed at random: damaged, put together, with more antennas, recoloured.
+"""Cut-outs of spacecraft and their augmentation: damage, joins, antennas, colour.
 
-No two pasted spacecraft should be alike, and few like the ones of the families that were rendered:
-what the network is to learn is what spacecraft have in common.
+No two pasted spacecraft should be alike, and few should look like the rendered families: the
+network must learn what spacecraft have in common.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from posebowl import challenge
 from posebowl.errors import BadDataError
 
-Piece = npt.NDArray[np.uint8]
+Cutout = npt.NDArray[np.uint8]
 """Shape (height, width, 4): red, green, blue, multiplied by alpha, and alpha."""
 
 LARGEST_SIDE: Final = 400
@@ -29,8 +29,8 @@ SEEN: Final = 26
 
 
 @dataclass(frozen=True, kw_only=True)
-class Changes:
-    """How often cut-outs are changed in which way."""
+class CutoutAugmentation:
+    """Probabilities of the augmentations of cut-outs."""
 
     joined: float = 0.25
     """Share to which parts of another are attached."""
@@ -40,119 +40,121 @@ class Changes:
     """Share in deep shadow."""
 
 
-def read_pieces(folder: Path) -> list[tuple[Piece, ...]]:
-    """Read the cut-outs of a folder, each with its halves, quarters and so on, largest first.
+def read_cutouts(folder: Path) -> list[tuple[Cutout, ...]]:
+    """Read the cut-outs of a folder as image pyramids, largest level first.
 
     Raises:
-        BadDataError: There is none, or one is no picture with transparency.
+        BadDataError: There are none, or one has no transparency.
     """
     fix = "Make some: invoke data.render --only cutouts --out DIR"
     found = sorted((folder / challenge.IMAGES_DIR).glob("*.png"))
     if not found:
-        why = f"There is no PNG in {folder / challenge.IMAGES_DIR}."
-        raise BadDataError(f"{folder} holds no cut-outs.", why=why, fix=fix)
+        why = f"Found no PNG in {folder / challenge.IMAGES_DIR}."
+        raise BadDataError(f"{folder} has no cut-outs.", why=why, fix=fix)
     pyramids = []
     for path in found:
         straight = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         if straight is None or straight.ndim != 3 or straight.shape[2] != 4:
-            why = "What is pasted needs to be transparent around the spacecraft."
-            raise BadDataError(f"{path} is no RGBA picture.", why=why, fix=fix)
+            why = "A cut-out must be transparent around the spacecraft."
+            raise BadDataError(f"{path} is not an RGBA image.", why=why, fix=fix)
         coloured = cv2.cvtColor(straight, cv2.COLOR_BGRA2RGBA)
         pyramids.append(pyramid(premultiply(np.asarray(coloured, np.uint8))))
     return pyramids
 
 
-def premultiply(straight: npt.NDArray[np.uint8]) -> Piece:
+def premultiply(straight: npt.NDArray[np.uint8]) -> Cutout:
     """Multiply colour by alpha, so that pixels can be mixed without fringes."""
     alpha = straight[..., 3:].astype(np.uint16)
-    piece = straight.copy()
-    piece[..., :3] = (straight[..., :3] * alpha + 127) // 255
-    return piece
+    cutout = straight.copy()
+    cutout[..., :3] = (straight[..., :3] * alpha + 127) // 255
+    return cutout
 
 
-def pyramid(piece: Piece) -> tuple[Piece, ...]:
+def pyramid(cutout: Cutout) -> tuple[Cutout, ...]:
     """Reduce a cut-out to the largest side that is kept, then again and again by half."""
-    levels = [shrink(piece, LARGEST_SIDE / max(piece.shape[:2]))]
+    levels = [shrink(cutout, LARGEST_SIDE / max(cutout.shape[:2]))]
     while max(levels[-1].shape[:2]) > 2 * SMALLEST_SIDE:
         levels.append(shrink(levels[-1], 0.5))
     return tuple(levels)
 
 
-def shrink(piece: Piece, scale: float) -> Piece:
+def shrink(cutout: Cutout, scale: float) -> Cutout:
     """Reduce a cut-out; one that is small enough stays as it is."""
     if scale >= 1:
-        return piece
-    height, width = piece.shape[:2]
+        return cutout
+    height, width = cutout.shape[:2]
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(cv2.resize(piece, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(cv2.resize(cutout, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def level_for(levels: tuple[Piece, ...], side: float) -> Piece:
+def level_for(levels: tuple[Cutout, ...], side: float) -> Cutout:
     """Choose the smallest reduction whose longer side is still at least `side`."""
     large = [level for level in levels if max(level.shape[:2]) >= side]
     return large[-1] if large else levels[0]
 
 
-def change(rng: np.random.Generator, piece: Piece, other: Piece | None, changes: Changes) -> Piece:
-    """Give a cut-out another shape and colour.
+def augment_cutout(
+    rng: np.random.Generator, cutout: Cutout, other: Cutout | None, augmentation: CutoutAugmentation
+) -> Cutout:
+    """Return a cut-out with another shape and colour.
 
     Args:
         rng: Chooses.
-        piece: The cut-out; it stays as it is.
+        cutout: The cut-out; it stays as it is.
         other: A cut-out of about the same size, to attach; None for no attachment.
-        changes: How often what is changed.
+        augmentation: How often what is changed.
     """
-    if rng.random() < changes.damaged:
-        piece = damage(rng, piece)
-    if other is not None and rng.random() < changes.joined:
-        piece = join(rng, piece, other)
-    if rng.random() < changes.antennas:
-        piece = add_antennas(rng, piece)
-    return recolour(rng, piece, dark=rng.random() < changes.dark)
+    if rng.random() < augmentation.damaged:
+        cutout = damage(rng, cutout)
+    if other is not None and rng.random() < augmentation.joined:
+        cutout = join(rng, cutout, other)
+    if rng.random() < augmentation.antennas:
+        cutout = add_antennas(rng, cutout)
+    return recolour(rng, cutout, dark=rng.random() < augmentation.dark)
 
 
-def damage(rng: np.random.Generator, piece: Piece) -> Piece:
+def damage(rng: np.random.Generator, cutout: Cutout) -> Cutout:
     """Break off what lies beyond a random line, unless little would be left."""
-    height, width = piece.shape[:2]
+    height, width = cutout.shape[:2]
     angle = rng.uniform(0, 2 * math.pi)
     across = np.cos(angle) * (np.arange(width) - width / 2)
     down = np.sin(angle) * (np.arange(height) - height / 2)
     limit = rng.uniform(0.05, 0.35) * max(height, width)
     kept = across[None] + down[:, None] < limit
-    if piece[..., 3][kept].sum(dtype=np.int64) < 0.4 * piece[..., 3].sum(dtype=np.int64):
-        return piece
-    return np.asarray(piece * kept[..., None], np.uint8)
+    if cutout[..., 3][kept].sum(dtype=np.int64) < 0.4 * cutout[..., 3].sum(dtype=np.int64):
+        return cutout
+    return np.asarray(cutout * kept[..., None], np.uint8)
 
 
-def join(rng: np.random.Generator, piece: Piece, other: Piece) -> Piece:
+def join(rng: np.random.Generator, cutout: Cutout, other: Cutout) -> Cutout:
     """Attach another cut-out to a random point of this one, behind or before it."""
     scale = rng.uniform(0.3, 0.9)
     angle = rng.uniform(0, 360)
     height, width = other.shape[:2]
     reach = math.ceil(math.hypot(height, width) * scale / 2) + 1
-    padded = cv2.copyMakeBorder(piece, *(reach,) * 4, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
+    padded = cv2.copyMakeBorder(cutout, *(reach,) * 4, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
     x, y = _point(rng, padded)
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), angle, scale)
     turn[:, 2] += (x - width / 2, y - height / 2)
     size = (padded.shape[1], padded.shape[0])
     placed = np.asarray(cv2.warpAffine(other, turn, size, flags=cv2.INTER_LINEAR), np.uint8)
     both = (placed, padded) if rng.random() < 0.5 else (padded, placed)
-    return over(*both)
+    return alpha_over(*both)
 
 
-def over(front: Piece, back: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Lay a cut-out over a picture of the same size, with or without alpha of its own."""
+def alpha_over(front: Cutout, back: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Return a cut-out alpha-composited over an image of the same size, with or without alpha."""
     channels = back.shape[2]
     through = 255 - front[..., 3:].astype(np.uint16)
     mixed = front[..., :channels] + (back * through + 127) // 255
     return np.minimum(mixed, 255).astype(np.uint8)
 
 
-def add_antennas(rng: np.random.Generator, piece: Piece) -> Piece:
-    """Draw up to three thin rods that stand out from a cut-out."""
-    side = max(piece.shape[:2])
+def add_antennas(rng: np.random.Generator, cutout: Cutout) -> Cutout:
+    """Add up to three thin rods to a cut-out."""
+    side = max(cutout.shape[:2])
     reach = math.ceil(0.6 * side)
-    padded = cv2.copyMakeBorder(piece, *(reach,) * 4, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
+    padded = cv2.copyMakeBorder(cutout, *(reach,) * 4, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
     for _ in range(rng.integers(1, 4)):
         start = _point(rng, padded)
         angle = rng.uniform(0, 2 * math.pi)
@@ -165,7 +167,7 @@ def add_antennas(rng: np.random.Generator, piece: Piece) -> Piece:
     return np.asarray(padded, np.uint8)
 
 
-def recolour(rng: np.random.Generator, piece: Piece, *, dark: bool) -> Piece:
+def recolour(rng: np.random.Generator, cutout: Cutout, *, dark: bool) -> Cutout:
     """Vary brightness, contrast, tint and saturation."""
     gain = rng.uniform(0.08, 0.4) if dark else math.exp(rng.normal(0, 0.3))
     tint = gain * np.exp(rng.normal(0, 0.08, 3))
@@ -175,15 +177,15 @@ def recolour(rng: np.random.Generator, piece: Piece, *, dark: bool) -> Piece:
     mix[:3, :3] = tint[:, None] * ((1 - grey) * np.eye(3) + grey / 3)
     mix[:3, 3] = lift / 255  # in proportion to alpha: where there is nothing, nothing is added
     mix[3, 3] = 1
-    coloured = np.asarray(cv2.transform(piece, mix.astype(np.float32)), np.uint8)
+    coloured = np.asarray(cv2.transform(cutout, mix.astype(np.float32)), np.uint8)
     np.minimum(coloured[..., :3], coloured[..., 3:], out=coloured[..., :3])
     return coloured
 
 
-def _point(rng: np.random.Generator, piece: Piece) -> tuple[int, int]:
+def _point(rng: np.random.Generator, cutout: Cutout) -> tuple[int, int]:
     """Choose a point of the spacecraft: x, y."""
-    seen = np.flatnonzero(piece[..., 3] > SEEN)
+    seen = np.flatnonzero(cutout[..., 3] > SEEN)
     if not len(seen):
-        return piece.shape[1] // 2, piece.shape[0] // 2
-    y, x = divmod(int(rng.choice(seen)), piece.shape[1])
+        return cutout.shape[1] // 2, cutout.shape[0] // 2
+    y, x = divmod(int(rng.choice(seen)), cutout.shape[1])
     return x, y

@@ -1,4 +1,4 @@
-"""Labelled photos, and a cache of them from which training views are cut without decoding."""
+"""Labelled photos, and a cache from which training views are cropped without decoding."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True)
 class Level:
-    """A picture of a part of the photo: what a view is cut from."""
+    """A pyramid level of a photo, or of a part of it, from which views are cropped."""
 
     image: Image
     x: float
     y: float
-    """The photo pixel at the picture's left upper corner."""
+    """The photo pixel at the top left corner of the level."""
     scale: float
-    """Pixels of the picture per photo pixel."""
+    """Pixels of the level per photo pixel."""
 
 
 def read_labels(folder: Path) -> list[Sample]:
@@ -58,7 +58,9 @@ def read_labels(folder: Path) -> list[Sample]:
     """
     file = folder / challenge.LABELS_FILE
     if not file.is_file():
-        raise BadDataError(f"{folder} holds no labelled photos.", why=f"No {file}.", fix=_RENDER)
+        raise BadDataError(
+            f"{folder} has no labelled photos.", why=f"{file} does not exist.", fix=_RENDER
+        )
     table = labels.read_labels(file)
     images = folder / challenge.IMAGES_DIR
     found = {path.stem: path for path in sorted(images.glob("*.[pj]*g"))}
@@ -86,7 +88,7 @@ def read_photo(path: Path) -> Image:
         photo: Image = module.read(path)
     except module.BrokenPhotoError as error:
         raise BadDataError(
-            f"{path} is no photo that can be read.",
+            f"{path} cannot be read as a photo.",
             why=str(error),
             fix="Render or download it again, or leave it out of the labels.",
         ) from None
@@ -99,7 +101,7 @@ def _inside(name: str, box: tuple[int, int, int, int], file: Path) -> tuple[int,
     if 0 <= xmin < xmax <= challenge.IMAGE_WIDTH and 0 <= ymin < ymax <= challenge.IMAGE_HEIGHT:
         return box
     raise BadDataError(
-        f"{file} gives {name} the box {box}, which is none within the photo.",
+        f"{file} gives {name} the box {box}, which is not inside the photo.",
         why=f"Photos have {challenge.IMAGE_WIDTH} by {challenge.IMAGE_HEIGHT} pixels.",
         fix="Correct the row, or remove it.",
     )
@@ -138,8 +140,8 @@ def _cached(sample: Sample, cache: Path) -> Path:
             wide, high = challenge.IMAGE_WIDTH, challenge.IMAGE_HEIGHT
             raise BadDataError(
                 f"{sample.path} is not {wide} by {high} pixels.",
-                why="All photos of the challenge are.",
-                fix="Use photos as they were rendered or downloaded.",
+                why="Every photo of the challenge has that size.",
+                fix="Use the photos as rendered or downloaded, without resizing.",
             )
         x, y = _close_corner(sample.box)
         whole = cv2.resize(photo, (LEVEL_WIDTH, LEVEL_HEIGHT), interpolation=cv2.INTER_AREA)

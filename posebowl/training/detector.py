@@ -30,13 +30,13 @@ def build(yaml: str) -> Any:
     best of many boxes needs no suppression of the others, and that head learns faster.
 
     Raises:
-        UsageError: ultralytics knows no such model.
+        UsageError: ultralytics does not know the model.
     """
     try:
         config = yaml_model_load(yaml)
         config["end2end"] = False
         model = DetectionModel(config, nc=1, verbose=False)
-    except Exception as error:  # noqa: BLE001  (a file that is no model's can raise anything)
+    except Exception as error:  # noqa: BLE001  (a file that is not a model can raise anything)
         raise UsageError(
             f"ultralytics has no detection model {yaml}.",
             why=str(error).partition("\n")[0],
@@ -51,20 +51,21 @@ def read(weights: Path) -> dict[str, Any]:
     """Read an ultralytics checkpoint.
 
     Raises:
-        UsageError: The file is missing, or none.
+        UsageError: The file is missing, or not a checkpoint.
     """
     if not weights.is_file():
         raise UsageError(
-            f"{weights} does not exist.", fix="Give the path of a checkpoint, such as best.pt."
+            f"{weights} does not exist.",
+            fix="Use the path of a checkpoint, such as --weights best.pt.",
         )
     try:
         checkpoint: dict[str, Any] = torch_safe_load(str(weights))[0]
         checkpoint["model"]
-    except Exception as error:  # unpickling a stranger's file can raise anything
+    except Exception as error:  # unpickling an untrusted file can raise anything
         raise UsageError(
-            f"{weights} is no ultralytics checkpoint.",
+            f"{weights} is not an ultralytics checkpoint.",
             why=str(error),
-            fix="Give a .pt file that `yolo train` or `invoke benchmark.train` wrote.",
+            fix="Use a .pt file that `yolo train` or `invoke benchmark.train` wrote.",
         ) from error
     return checkpoint
 
@@ -73,23 +74,23 @@ def load(weights: Path) -> Any:
     """Load the model of an ultralytics checkpoint, in fp32 and ready for inference.
 
     Raises:
-        UsageError: The file is missing, or holds no ultralytics detection model.
+        UsageError: The file is missing, or not an ultralytics detection model.
     """
     checkpoint = read(weights)
     model = checkpoint.get("ema") or checkpoint["model"]
-    # The head tells: models that were trained or merely built do not carry their task.
+    # Only the head shows it: neither trained nor freshly built models carry their task.
     head = model.model[-1] if isinstance(getattr(model, "model", None), torch.nn.Module) else model
     if type(head) not in {Detect, v10Detect}:
         raise UsageError(
-            f"{weights} holds no detection model but a {type(head).__name__}.",
-            why="The benchmark's loop draws one box, which models for other tasks do not give.",
-            fix="Give the checkpoint of a model for the task `detect`.",
+            f"{weights} is not a detection model: its head is {type(head).__name__}.",
+            why="The benchmark needs boxes, which models for other tasks do not return.",
+            fix="Use the checkpoint of a model for the task `detect`.",
         )
     return model.float().eval()
 
 
 class BestBox(torch.nn.Module):  # type: ignore[misc]  # torch has no types here
-    """A detector that takes photos as they are decoded and gives the best box of any class.
+    """A detector that takes photos as they are decoded and returns the best box of any class.
 
     Input: uint8, (n, height, width, 3), red, green, blue; height and width multiples of 32.
     Output: float32, (n, 5): xmin, ymin, xmax, ymax in input pixels, and the score.
@@ -100,7 +101,7 @@ class BestBox(torch.nn.Module):  # type: ignore[misc]  # torch has no types here
         head = model.model[-1]
         if getattr(head, "one2one_cv2", None) is not None:
             head.end2end = head.cv2 is None
-        # Anchors are made anew for each input, so that one graph serves inputs of all sizes.
+        # Anchors are computed for each input, so that one graph takes inputs of all sizes.
         head.dynamic, head.export, head.format = True, True, "onnx"
         self.model = model
         self.corners = bool(head.end2end)
@@ -119,7 +120,7 @@ class BestBox(torch.nn.Module):  # type: ignore[misc]  # torch has no types here
         return torch.cat([center - half, center + half, scores.gather(1, best)], 1).float()
 
     def candidates(self, photos: torch.Tensor) -> torch.Tensor:
-        """Give all boxes with their scores, (n, boxes, 5), among which `forward` chooses."""
+        """Return all boxes with their scores, (n, boxes, 5), among which `forward` chooses."""
         found = self.raw(photos)
         if self.corners:
             return found[..., :5]

@@ -31,12 +31,12 @@ from posebowl.util.parser import Parser
 WIDTHS: Final = (0, 30, 60, 120, 300, challenge.IMAGE_WIDTH + 1)
 """Limits of the size bins: true width of the box, in photo pixels."""
 RENDERED: Final = "render.csv"
-"""Where the renderer says to which family each spacecraft belongs."""
+"""The renderer's table with the family of each spacecraft."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
-    """Some of the photos, and how good the boxes on them are."""
+class Group:
+    """The accuracy on a group of photos."""
 
     name: str
     photos: int
@@ -54,10 +54,10 @@ class Evaluation:
 
     weights: str
     data: str
-    total: Part
-    by_width: tuple[Part, ...]
-    by_family: tuple[Part, ...]
-    """Empty where nobody says which families there are; the worst first."""
+    total: Group
+    by_width: tuple[Group, ...]
+    by_family: tuple[Group, ...]
+    """Worst first; empty where the folder has no render.csv."""
 
 
 def evaluate(weights: Path, data: Path) -> Evaluation:
@@ -77,7 +77,7 @@ def evaluate(weights: Path, data: Path) -> Evaluation:
         loaded = network.load(weights, backend="onnxruntime", device="auto")
     except network.NetworkError as error:
         raise UsageError(
-            f"{weights} cannot be used.", why=str(error), fix="Make it with benchmark.export."
+            f"Cannot use {weights}.", why=str(error), fix="Make it with `invoke benchmark.export`."
         ) from None
     scores = ious(loaded.run, samples, loaded.looks)
     widths = np.array([sample.box[2] - sample.box[0] for sample in samples])
@@ -87,15 +87,15 @@ def evaluate(weights: Path, data: Path) -> Evaluation:
     names[0], names[-1] = f"under {WIDTHS[1]}", f"{WIDTHS[-2]} and more"
     families = read_families(data, samples)
     by_family = [
-        part(name, scores[[family == name for family in families]])
+        summarize(name, scores[[family == name for family in families]])
         for name in sorted(set(families))
     ]
     return Evaluation(
         weights=str(weights),
         data=str(data),
-        total=part("all", scores),
+        total=summarize("all", scores),
         by_width=tuple(
-            part(name, scores[chosen])
+            summarize(name, scores[chosen])
             for name, chosen in zip(names, bins, strict=True)
             if chosen.any()
         ),
@@ -103,9 +103,14 @@ def evaluate(weights: Path, data: Path) -> Evaluation:
     )
 
 
-def part(name: str, scores: npt.NDArray[np.float64]) -> Part:
-    """Sum up photos; scores are IoU before the second look and after it, shape (photos, 2)."""
-    return Part(
+def summarize(name: str, scores: npt.NDArray[np.float64]) -> Group:
+    """Return the accuracy on a group.
+
+    Args:
+        name: Of the group.
+        scores: IoU before the second look and after it, shape (photos, 2).
+    """
+    return Group(
         name=name,
         photos=len(scores),
         mean_iou=float(scores[:, 1].mean()),
@@ -116,10 +121,10 @@ def part(name: str, scores: npt.NDArray[np.float64]) -> Part:
 
 
 def read_families(data: Path, samples: Sequence[Sample]) -> list[str]:
-    """Give the family of each photo, an empty list where the folder does not tell.
+    """Return the family of each photo, an empty list where the folder has no render.csv.
 
     Raises:
-        BadDataError: There is a table of families, but it cannot be read.
+        BadDataError: The table of families cannot be read.
     """
     if not (data / RENDERED).is_file():
         return []
@@ -129,31 +134,31 @@ def read_families(data: Path, samples: Sequence[Sample]) -> list[str]:
         table = pl.read_csv(data / RENDERED, columns=columns, schema_overrides=types)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise BadDataError(
-            f"{data / RENDERED} cannot be read.",
+            f"Cannot read {data / RENDERED}.",
             why=str(error),
-            fix="Make the photos anew with `invoke data.render`, or take the file away.",
+            fix="Render the photos again with `invoke data.render`, or remove the file.",
         ) from None
     known = dict(table.select(columns).iter_rows())
     return [known.get(sample.path.stem, "unknown") for sample in samples]
 
 
 def table(found: Evaluation) -> Table:
-    """Lay out an evaluation for people."""
+    """Return an evaluation as a table for the terminal."""
     shown = Table(title=plain(f"{found.weights} on {found.data}"), title_justify="left")
     shown.add_column("photos")
     for heading in ("number", "mean IoU", "median", "missed", "first look"):
         shown.add_column(heading, justify="right")
-    for heading, parts in (
+    for heading, groups in (
         ("", (found.total,)),
         ("width ", found.by_width),
         ("", found.by_family),
     ):
-        for one in parts:
+        for one in groups:
             figures = (f"{one.mean_iou:.3f}", f"{one.median_iou:.3f}")
             share = f"{100 * one.missed:.1f} %"
             name = plain(heading + one.name)
             shown.add_row(name, str(one.photos), *figures, share, f"{one.first_look:.3f}")
-        if parts:
+        if groups:
             shown.add_section()
     return shown
 
@@ -174,7 +179,7 @@ def main() -> None:
     args = parse()
     found = []
     for folder in args.data:
-        note(f"Looking at the photos of {folder}.")
+        note(f"Evaluating on {folder}.")
         found.append(evaluate(args.weights, folder))
     if args.out:
         write_text(args.out, json.dumps([asdict(one) for one in found], indent=2) + "\n")

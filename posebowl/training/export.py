@@ -48,11 +48,11 @@ Size = tuple[int, int]
 
 
 class MismatchError(PoseBowlError):
-    """The exported network does not say what the original says."""
+    """The exported network does not agree with the original."""
 
 
 def export(weights: Path, images: list[Path], *, first: Size, second: Size | None) -> bytes:
-    """Turn a checkpoint into a checked ONNX file.
+    """Return a checkpoint as an ONNX file, compared with the original.
 
     The graph takes decoded photos (uint8, n x height x width x 3, red, green, blue; any n, and
     any height and width that 32 divides) and gives the best box of each, of any class: n x 5,
@@ -110,7 +110,7 @@ def trace(best_box: BestBox, size: Size) -> bytes:
 
 
 def inputs(images: list[Path], size: Size) -> npt.NDArray[np.uint8]:
-    """Read photos and show each whole, as the solution's first look does."""
+    """Read photos and letterbox each, as the solution's first look does."""
     photos: Any = solution_modules.module("photos")
     boxes: Any = solution_modules.module("boxes")
     shown = []
@@ -123,8 +123,8 @@ def inputs(images: list[Path], size: Size) -> npt.NDArray[np.uint8]:
 def compare(best_box: BestBox, content: bytes, shown: npt.NDArray[np.uint8]) -> None:
     """Run both networks on the same inputs.
 
-    The exported network must give a box that PyTorch gives too, with the same score, and PyTorch
-    must know none with a higher score. (Which of two equally good boxes is taken may differ.)
+    The exported network must return a box that PyTorch returns too, with the same score, and
+    PyTorch must have none with a higher score. (Of two equally good boxes, either may be taken.)
 
     Raises:
         MismatchError: A corner or a score differs by more than the tolerance.
@@ -140,50 +140,50 @@ def compare(best_box: BestBox, content: bytes, shown: npt.NDArray[np.uint8]) -> 
     nearest = np.take_along_axis(off, share.argmin(1)[:, None, None], 1)[:, 0]
     pixels, score = float(nearest[:, :4].max()), float(nearest[:, 4].max())
     size = f"{shown.shape[1]}x{shown.shape[2]}"
-    if not (pixels <= TOLERANCE_PIXELS and score <= TOLERANCE_SCORE):  # NaN is no agreement
+    if not (pixels <= TOLERANCE_PIXELS and score <= TOLERANCE_SCORE):  # NaN is not agreement
         raise MismatchError(
             f"At {size}, ONNX and PyTorch differ by {pixels:g} pixels and {score:g} in score.",
             why=f"At most {TOLERANCE_PIXELS} and {TOLERANCE_SCORE} are tolerated.",
-            fix="Nothing was written. Check the weights with `yolo val`, or another torch version.",
+            fix="Nothing was written. Check the weights with `yolo val`, or try another torch.",
         )
     note(f"{size}: ONNX agrees with PyTorch within {pixels:.2g} pixels on {len(shown)} photos.")
 
 
 def find_images(folder: Path) -> list[Path]:
-    """List photos to compare on.
+    """List the photos of a folder.
 
     Raises:
-        UsageError: There is none.
+        UsageError: There are none.
     """
     inner = folder / "images" if (folder / "images").is_dir() else folder
     found = sorted(path for path in inner.glob("*.[pj]*g") if not path.name.startswith("."))
     if not found:
         raise UsageError(
-            f"{folder} holds no photos to compare networks on.",
-            why=f"There is no PNG and no JPEG in {inner}.",
-            fix="Name a data folder, such as data/demo.",
+            f"{folder} has no photos to compare networks on.",
+            why=f"Found no PNG or JPEG in {inner}.",
+            fix="Use a data folder, such as --images data/demo.",
         )
     return found
 
 
 def to_int8(content: bytes, args: argparse.Namespace) -> bytes:
-    """Quantize an exported network, say what it loses, and refuse to ship it if that is much.
+    """Quantize an exported network, report the loss, and refuse to ship it if that is large.
 
     Raises:
-        AccuracyError: It lost too much to replace the solution's own file.
+        AccuracyError: It lost too much accuracy to replace the solution's own file.
     """
     notes = {entry.key: entry.value for entry in onnx.load_from_string(content).metadata_props}
     first, second = (json.loads(notes[f"{name}_look"]) for name in ("first", "second"))
     looks = looks_of(tuple(first), tuple(second) if second else None)
     images = find_images(args.calibrate)[: quantize.CALIBRATED]
     note(f"Calibrating on {len(images)} photos of {args.calibrate}.")
-    shown = quantize.seen(content, images, looks)
+    shown = quantize.calibration_inputs(content, images, looks)
     smaller = quantize.quantize(content, shown)
     samples = read_labels(args.judge)
     note(f"Comparing on {len(samples)} photos of {args.judge}.")
-    loss = quantize.weigh(content, smaller, samples, looks)
+    loss = quantize.measure_loss(content, smaller, samples, looks)
     note(f"Mean IoU: fp32 {loss.fp32.both_looks:.4f}, int8 {loss.int8.both_looks:.4f}.")
-    quantize.refuse(loss, args.out, OWN)
+    quantize.require_accuracy(loss, args.out, OWN)
     if loss.lost > quantize.MOST_LOST:
         warn(f"int8 loses {loss.lost:.3f} of mean IoU, more than {quantize.MOST_LOST}.")
     return smaller
@@ -193,22 +193,26 @@ def read_exported(weights: Path) -> bytes:
     """Read an ONNX file that was exported before.
 
     Raises:
-        UsageError: It is not an fp32 file of this tool.
+        UsageError: It is not an fp32 file that this tool exported.
     """
-    fix = "Export a checkpoint first, or give the checkpoint itself."
+    fix = "Export a checkpoint first, or use the checkpoint itself."
     try:
         model = onnx.load(weights)
     except Exception as error:  # noqa: BLE001  (what protobuf raises differs by its version)
-        raise UsageError(f"{weights} cannot be read.", why=str(error), fix=fix) from None
+        raise UsageError(f"Cannot read {weights}.", why=str(error), fix=fix) from None
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     if "first_look" not in metadata or metadata.get("precision") == "int8":
-        why = "It is int8 already." if "first_look" in metadata else "It lacks what export notes."
-        raise UsageError(f"{weights} is no fp32 file that benchmark.export made.", why=why, fix=fix)
+        why = (
+            "It is already int8." if "first_look" in metadata else "It lacks the export's metadata."
+        )
+        raise UsageError(
+            f"{weights} is not an fp32 file that benchmark.export made.", why=why, fix=fix
+        )
     return weights.read_bytes()
 
 
-def judged_at(weights: Path) -> tuple[Size, Size]:
-    """Read at which sizes of the looks training judged a checkpoint; ours for one of others."""
+def validated_sizes(weights: Path) -> tuple[Size, Size]:
+    """Read the sizes of the looks that training validated with; ours for other checkpoints."""
     recipe, plain = read(weights).get("recipe") or {}, Recipe()
     return tuple(recipe.get("first", plain.first)), tuple(recipe.get("second", plain.second))
 
@@ -241,26 +245,28 @@ def main() -> None:
     """Export as the command line says."""
     args = parse()
     if not args.weights.is_file():
-        raise UsageError(f"There is no {args.weights}.", fix="Name a checkpoint: --weights best.pt")
+        raise UsageError(
+            f"{args.weights} does not exist.", fix="Use a checkpoint, such as --weights best.pt."
+        )
     refuse_existing(args.out, force=args.force)
     if args.weights.suffix == ".onnx" and not args.int8:
         raise UsageError(
-            f"{args.weights} is exported already.",
-            why="Without --int8 there is nothing left to do.",
-            fix="Add --int8, or name a checkpoint: --weights best.pt",
+            f"{args.weights} is already exported.",
+            why="Without --int8 there is nothing to do.",
+            fix="Use --int8, or a checkpoint, such as --weights best.pt.",
         )
     for flag, size in (("--imgsz", args.imgsz), ("--second", args.second)):
         refuse_size(flag, size)
     if args.weights.suffix == ".onnx":
         if args.imgsz or args.second or args.one_look:
             raise UsageError(
-                f"{args.weights} has its looks already.",
-                why="--imgsz, --second and --one-look are for the export of a checkpoint.",
-                fix="Leave them out, or name the checkpoint: --weights best.pt",
+                f"{args.weights} already has its sizes.",
+                why="--imgsz, --second and --one-look apply to the export of a checkpoint.",
+                fix="Leave them out, or use the checkpoint, such as --weights best.pt.",
             )
         content = read_exported(args.weights)
     else:
-        first, second = judged_at(args.weights)
+        first, second = validated_sizes(args.weights)
         content = export(
             args.weights,
             find_images(args.images),

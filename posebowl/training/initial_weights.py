@@ -1,7 +1,7 @@
-"""Begin training from weights that there are: a checkpoint, or the solution's own ONNX file.
+"""Initial weights for training: a checkpoint, or the solution's own ONNX file.
 
-An exported file has no batch normalisation any more: each was folded into the convolution before
-it. To train on, they are put back (`unfold`), such that the network says the same as before.
+An exported file has no batch normalization: each was folded into the convolution before it. To
+train further, they are restored (`unfold_batch_norm`) without changing the network's output.
 """
 
 from __future__ import annotations
@@ -23,22 +23,24 @@ _PREFIX: Final = "model."
 """What the export's wrapper puts before every name."""
 
 
-def start_from(model: Any, weights: Path, views: Callable[[], Iterable[torch.Tensor]]) -> None:
-    """Give a newly built model the weights of a file.
+def load_initial_weights(
+    model: Any, weights: Path, views: Callable[[], Iterable[torch.Tensor]]
+) -> None:
+    """Load the weights of a file into a newly built model.
 
     Args:
         model: As `model.build` makes it: one class, one head, not fused.
         weights: An ultralytics checkpoint, of which everything that fits is taken, or an ONNX file
             that `benchmark.export` made from the same architecture.
         views: Gives some batches of training views, (n, height, width, 3), uint8, red, green,
-            blue, from which an ONNX file's normalisations are measured anew.
+            blue, from which an ONNX file's normalizations are measured anew.
 
     Raises:
         UsageError: The file cannot be read, or is of another architecture.
     """
     if weights.suffix == ".onnx":
         fill(model, read_onnx(weights), weights)
-        unfold(model, views())
+        unfold_batch_norm(model, views())
         return
     other = load(weights).state_dict()
     own = model.state_dict()
@@ -54,15 +56,15 @@ def read_onnx(weights: Path) -> dict[str, torch.Tensor]:
     """Read the weights of an exported file, by the names that they have in PyTorch.
 
     Raises:
-        UsageError: The file is missing or no ONNX file.
+        UsageError: The file is missing or not an ONNX file.
     """
     try:
         graph = onnx.load(weights).graph
     except Exception as error:  # noqa: BLE001  (what protobuf raises differs by its version)
         raise UsageError(
-            f"{weights} cannot be read.",
+            f"Cannot read {weights}.",
             why=str(error),
-            fix="Give an ONNX file that `invoke benchmark.export` wrote.",
+            fix="Use an ONNX file that `invoke benchmark.export` wrote.",
         ) from None
     return {
         tensor.name.removeprefix(_PREFIX): torch.from_numpy(numpy_helper.to_array(tensor).copy())
@@ -71,7 +73,7 @@ def read_onnx(weights: Path) -> dict[str, torch.Tensor]:
 
 
 def fill(model: Any, weights: dict[str, torch.Tensor], source: Path) -> None:
-    """Set the convolutions to folded weights, with normalisations that only add the bias.
+    """Load folded weights into the convolutions; the normalizations only add the bias.
 
     Raises:
         UsageError: A tensor is missing, or has another shape than the model's.
@@ -84,7 +86,7 @@ def fill(model: Any, weights: dict[str, torch.Tensor], source: Path) -> None:
         inner = name.removesuffix(".conv.bias")
         target = f"{inner}.bn.bias" if inner in convs else name
         if name not in weights or weights[name].shape != own[target].shape:
-            raise _misfit(source, f"{name} is not in it, or in another shape.")
+            raise _misfit(source, f"{name} is missing, or has another shape.")
         own[target].copy_(weights[name])
     for name in convs:
         norm = model.get_submodule(name).bn
@@ -94,10 +96,10 @@ def fill(model: Any, weights: dict[str, torch.Tensor], source: Path) -> None:
             norm.weight.fill_((1.0 + norm.eps) ** 0.5)
 
 
-def unfold(model: Any, views: Iterable[torch.Tensor]) -> None:
-    """Give every normalisation the statistics of what it normalises, and undo their effect.
+def unfold_batch_norm(model: Any, views: Iterable[torch.Tensor]) -> None:
+    """Set the statistics of each normalization to those of its input, and undo their effect.
 
-    In inference the model says the same as before. In training, where batches are normalised by
+    In inference the model says the same as before. In training, where batches are normalized by
     their own statistics, it says nearly the same, since those are like the measured ones.
     """
     convs = [part for part in model.modules() if isinstance(part, Conv)]
@@ -138,7 +140,7 @@ def _fits(own: dict[str, torch.Tensor], other: dict[str, torch.Tensor], name: st
 
 def _misfit(weights: Path, why: str) -> UsageError:
     return UsageError(
-        f"{weights} is of another architecture than the network to train.",
+        f"{weights} has another architecture than the network to train.",
         why=why,
-        fix="Name its architecture with --model, such as --model yolo26n.yaml.",
+        fix="Set --model to its architecture, such as --model yolo26n.yaml.",
     )

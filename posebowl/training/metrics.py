@@ -1,4 +1,4 @@
-"""How good a network is: IoU of its boxes with the true ones, found as the solution finds them."""
+"""The accuracy of a network: IoU of its boxes with the labels, found as the solution does."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MISSED: Final = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Quality:
+class Accuracy:
     """Mean IoU over photos."""
 
     first_look: float
@@ -32,21 +32,21 @@ class Quality:
 
 
 def looks_of(first: Size, second: Size | None) -> Any:
-    """Give the solution's way of looking with inputs of these sizes (height, width)."""
+    """Return the solution's coarse-to-fine search at these input sizes (height, width)."""
     looks: Any = solution_modules.module("looks")
     return looks.Looks(first=first, second=second, glance=looks.glance_size(first))
 
 
-def measure(network: Network, samples: Sequence[Sample], looks: Any) -> Quality:
-    """Give the mean IoU on labelled photos.
+def measure(network: Network, samples: Sequence[Sample], looks: Any) -> Accuracy:
+    """Return the mean IoU on labelled photos.
 
     Args:
         network: Finds the best box on each input.
         samples: Labelled photos.
-        looks: How to look; see `looks_of`.
+        looks: The search; see `looks_of`.
     """
     table = ious(network, samples, looks)
-    return Quality(
+    return Accuracy(
         first_look=float(table[:, 0].mean()),
         both_looks=float(table[:, 1].mean()),
         missed=float((table[:, 1] < MISSED).mean()),
@@ -54,12 +54,12 @@ def measure(network: Network, samples: Sequence[Sample], looks: Any) -> Quality:
 
 
 def ious(network: Network, samples: Sequence[Sample], looks: Any) -> npt.NDArray[np.float64]:
-    """Find the spacecraft on every photo as the solution does, and compare with the labels.
+    """Return the IoU of the box that the solution finds on each photo.
 
     Args:
         network: Finds the best box on each input.
         samples: Labelled photos.
-        looks: How to look; see `looks_of`.
+        looks: The search; see `looks_of`.
 
     Returns:
         IoU before the second look and after it, shape (photos, 2).
@@ -80,7 +80,7 @@ def ious(network: Network, samples: Sequence[Sample], looks: Any) -> npt.NDArray
 
 
 def _remembering(network: Network) -> Network:
-    """Answer at once when asked for the same again: both ways of looking begin alike."""
+    """Return a network with a cache: both searches start with the same inputs."""
     known: list[tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]] = []
 
     def answer(inputs: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

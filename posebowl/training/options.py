@@ -1,4 +1,4 @@
-"""What shapes a training run, and the command line that says so.
+"""The training recipe and its command line.
 
 python -m posebowl.training.train --data DIR --val DIR --minutes 60 --out DIR
 """
@@ -11,48 +11,48 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from posebowl.errors import UsageError
-from posebowl.training.augment import Mix
-from posebowl.training.copy_paste import Paste
+from posebowl.training.augment import Augmentation
+from posebowl.training.copy_paste import CopyPaste
 from posebowl.util.parser import Parser
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Everything that shapes a training run."""
+    """The hyperparameters and data of a training run."""
 
     model: str = "yolo26n.yaml"
     size: tuple[int, int] = (256, 320)
     """Height and width of the training views."""
     first: tuple[int, int] = (320, 384)
-    """Height and width of the first look when the network is judged."""
+    """Height and width of the first look in validation."""
     second: tuple[int, int] = (192, 256)
     """The same of the second look."""
     batch: int = 16
     rate: float = 2e-3
     """Highest learning rate of AdamW."""
     last_rate: float = 0.01
-    """Share of `rate` left at the end of the cosine."""
+    """Share of `rate` at the end of the cosine."""
     warm_up: int = 300
-    """Steps over which the rate rises."""
+    """Steps of linear warm-up."""
     weight_decay: float = 5e-4
     average: float = 0.999
-    """Decay of the running average of the weights, which is what is kept."""
+    """Decay of the exponential moving average of the weights, which is what is saved."""
     seed: int = 0
     minutes: float = 60.0
     steps: int | None = None
-    """Steps instead of minutes: repeatable, at whatever time it takes."""
+    """Stop after so many steps, not minutes: repeatable."""
     every_minutes: float = 4.0
-    """Between checkpoints, each of which is judged on the validation photos."""
+    """Between checkpoints, each of which is validated."""
     start: str = ""
-    """Weights to begin with; empty: random numbers."""
+    """Initial weights; empty for random ones."""
     precision: str = "auto"
     device: str = "auto"
     data: tuple[str, ...] = ()
     val: str = ""
-    mix: Mix = field(default_factory=Mix)
+    augmentation: Augmentation = field(default_factory=Augmentation)
     cutouts: tuple[str, ...] = ()
     backgrounds: tuple[str, ...] = ()
-    paste: Paste = field(default_factory=Paste)
+    paste: CopyPaste = field(default_factory=CopyPaste)
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
@@ -113,7 +113,7 @@ def asked(args: argparse.Namespace) -> Recipe:
         val=str(args.val),
         cutouts=tuple(str(folder) for folder in args.cutouts),
         backgrounds=tuple(str(folder) for folder in args.backgrounds),
-        paste=Paste(share=args.pasted),
+        paste=CopyPaste(share=args.pasted),
     )
 
 

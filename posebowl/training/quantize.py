@@ -1,4 +1,4 @@
-"""Turn an exported fp32 network into int8, and tell what that costs in accuracy.
+"""Quantize an exported fp32 network to int8, and measure the loss of accuracy.
 
 Activations are unsigned and weights signed 8-bit numbers (a scale for each output channel), in the
 form that all runtimes read: QuantizeLinear and DequantizeLinear around each convolution. Attention,
@@ -30,26 +30,26 @@ from onnxruntime.quantization import (
 from posebowl.errors import PoseBowlError
 from posebowl.training import solution_modules
 from posebowl.training.dataset import Sample, read_photo
-from posebowl.training.metrics import Network, Quality, measure
+from posebowl.training.metrics import Accuracy, Network, measure
 
 MOST_LOST: Final = 0.01
-"""Mean IoU that int8 may lose before it is refused as the solution's own file."""
+"""Mean IoU that int8 may lose and still replace the solution's own file."""
 CALIBRATED: Final = 100
-"""Photos from which ranges are measured, at most: more take memory and change little."""
+"""Maximum number of calibration photos: more take memory and change little."""
 
 Inputs = npt.NDArray[np.uint8]
 
 
 class AccuracyError(PoseBowlError):
-    """The int8 network finds spacecraft less well than the solution may."""
+    """The int8 network is less accurate than the solution may be."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Loss:
-    """What int8 costs, on the same labelled photos."""
+class AccuracyLoss:
+    """The accuracy of both networks on the same labelled photos."""
 
-    fp32: Quality
-    int8: Quality
+    fp32: Accuracy
+    int8: Accuracy
 
     @property
     def lost(self) -> float:
@@ -62,7 +62,7 @@ def quantize(content: bytes, inputs: Iterable[Inputs]) -> bytes:
 
     Args:
         content: An fp32 file that `export` made.
-        inputs: What the network is shown: see `seen`.
+        inputs: What the network sees: see `calibration_inputs`.
     """
     with tempfile.TemporaryDirectory() as folder, quiet():
         before, after = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
@@ -97,8 +97,8 @@ def network(content: bytes) -> Network:
     return run
 
 
-def seen(content: bytes, images: Sequence[Path], looks: Any) -> list[Inputs]:
-    """Give the inputs that the network is shown when the solution looks at photos."""
+def calibration_inputs(content: bytes, images: Sequence[Path], looks: Any) -> list[Inputs]:
+    """Return the inputs that the network gets while the solution processes photos."""
     find: Any = solution_modules.module("looks").find
     shown: list[Inputs] = []
     inner = network(content)
@@ -112,14 +112,14 @@ def seen(content: bytes, images: Sequence[Path], looks: Any) -> list[Inputs]:
     return shown
 
 
-def weigh(fp32: bytes, int8: bytes, samples: Sequence[Sample], looks: Any) -> Loss:
+def measure_loss(fp32: bytes, int8: bytes, samples: Sequence[Sample], looks: Any) -> AccuracyLoss:
     """Measure both networks on the same labelled photos."""
     before, after = (measure(network(content), samples, looks) for content in (fp32, int8))
-    return Loss(fp32=before, int8=after)
+    return AccuracyLoss(fp32=before, int8=after)
 
 
-def refuse(loss: Loss, out: Path, own: Path) -> None:
-    """Keep an int8 network that lost too much out of the solution.
+def require_accuracy(loss: AccuracyLoss, out: Path, own: Path) -> None:
+    """Refuse an int8 network that lost too much accuracy for the solution.
 
     Args:
         loss: What it lost.
@@ -131,7 +131,7 @@ def refuse(loss: Loss, out: Path, own: Path) -> None:
     """
     if loss.lost > MOST_LOST and out.resolve() == own.resolve():
         raise AccuracyError(
-            f"int8 loses {loss.lost:.3f} of mean IoU, too much for the solution's own file.",
+            f"int8 loses {loss.lost:.3f} of mean IoU: too much for the solution's own file.",
             why=f"At most {MOST_LOST} may be lost; {own} was left as it is.",
             fix="Write it elsewhere with --out, calibrate on more photos with --calibrate, or "
             "export without --int8.",
@@ -143,14 +143,14 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has n
         self.inputs = iter(inputs)
 
     def get_next(self) -> dict[str, Inputs] | None:
-        """Give the next input; None after the last."""
+        """Return the next input; None after the last."""
         shown = next(self.inputs, None)
         return None if shown is None else {"photos": shown}
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Silence the advice to preprocess, which fails for inputs of any size."""
+    """Silence the advice to preprocess, which fails for inputs of variable size."""
     logger = logging.getLogger()
     before = logger.level
     logger.setLevel(logging.ERROR)

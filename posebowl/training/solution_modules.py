@@ -1,4 +1,4 @@
-"""The benchmark solution's own modules, used for training so that both see photos alike."""
+"""The benchmark solution's own modules, so that training and solution see photos alike."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from posebowl import paths
 def module(name: str) -> Any:
     """Import a module that lies beside the benchmark's main.py.
 
-    A submission must stand alone, so its modules are no package of posebowl.
+    A submission is self-contained, so its modules are not part of the package posebowl.
     """
     folder = str(paths.SOLUTIONS / "benchmark")
     if folder not in sys.path:

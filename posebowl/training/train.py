@@ -22,13 +22,13 @@ import torch
 import ultralytics
 
 from posebowl.errors import UsageError
-from posebowl.training.batches import Corpus, batches
-from posebowl.training.copy_paste import Stock, cache_backgrounds
-from posebowl.training.cutouts import read_pieces
+from posebowl.training.batches import TrainingSet, batches
+from posebowl.training.copy_paste import PasteSources, cache_backgrounds
+from posebowl.training.cutouts import read_cutouts
 from posebowl.training.dataset import Sample, default_threads, fill_cache, read_labels
 from posebowl.training.detector import BestBox, build
-from posebowl.training.initial_weights import start_from
-from posebowl.training.metrics import Quality, looks_of, measure
+from posebowl.training.initial_weights import load_initial_weights
+from posebowl.training.metrics import Accuracy, looks_of, measure
 from posebowl.training.options import Recipe, asked, parse
 from posebowl.util import program
 from posebowl.util.console import note
@@ -36,8 +36,8 @@ from posebowl.util.files import atomic_write, write_text
 
 
 @dataclass(kw_only=True)
-class State:
-    """Where a training run stands; what a checkpoint holds."""
+class TrainingState:
+    """The state of a training run, saved in checkpoints."""
 
     model: Any
     average: Any
@@ -46,48 +46,59 @@ class State:
     seconds: float = 0.0
     best: float = -1.0
     judged_on: str = ""
-    """The validation folder to which `best` belongs."""
+    """The validation folder that `best` was measured on."""
 
     def progress(self, recipe: Recipe) -> float:
-        """Share of the run that is done, 0 to 1."""
+        """Return the share of the run that is done, 0 to 1."""
         if recipe.steps is not None:
             return min(1.0, self.step / recipe.steps)
         return min(1.0, self.seconds / (60 * recipe.minutes))
 
 
-def rate(progress: float, step: int, recipe: Recipe) -> float:
-    """Give the learning rate: a linear rise, then half a cosine down to `last_rate`."""
+def learning_rate(progress: float, step: int, recipe: Recipe) -> float:
+    """Return the learning rate: linear warm-up, then half a cosine down to `last_rate`."""
     cosine = (1 + math.cos(math.pi * progress)) / 2
     level = recipe.last_rate + (1 - recipe.last_rate) * cosine
     return recipe.rate * level * min(1.0, (step + 1) / recipe.warm_up)
 
 
-def train(recipe: Recipe, corpus: Corpus, val: list[Sample], out: Path, *, resume: bool) -> State:
+def train(
+    recipe: Recipe, training_set: TrainingSet, val: list[Sample], out: Path, *, resume: bool
+) -> TrainingState:
     """Train until time or steps are used up; keep last.pt, best.pt and curves.csv in `out`."""
     torch.manual_seed(recipe.seed)
-    device = pick_device(recipe.device)
+    device = choose_device(recipe.device)
     state = new_state(recipe, device)
     if resume and (out / "last.pt").exists():
         restore(state, out / "last.pt")
         if state.judged_on != str(recipe.val):
             state.best = -1.0
-        note(f"Going on from step {state.step}, {state.seconds / 60:.1f} minutes in.")
+        note(f"Resuming at step {state.step}, {state.seconds / 60:.1f} minutes in.")
     state.judged_on = str(recipe.val)
-    dtype = pick_precision(recipe.precision, device)
-    note(f"{recipe.model} on {device} in {dtype}, {len(corpus)} photos.")
+    dtype = choose_precision(recipe.precision, device)
+    note(f"{recipe.model} on {device} in {dtype}, {len(training_set)} photos.")
     feed = batches(
-        corpus,
+        training_set,
         size=recipe.size,
         batch=recipe.batch,
         seed=recipe.seed + state.step,
-        mix=recipe.mix,
+        augmentation=recipe.augmentation,
         paste=recipe.paste,
         workers=1 if device.type == "cpu" else default_threads(),
     )
     if recipe.start and state.step == 0:
-        start_from(state.model, Path(recipe.start), lambda: (next(feed)["img"] for _ in range(24)))
+        load_initial_weights(
+            state.model, Path(recipe.start), lambda: (next(feed)["img"] for _ in range(24))
+        )
         state.average.load_state_dict(state.model.state_dict())
-        keep(state, recipe=recipe, corpus=corpus, val=val, out=out, losses=probe(state, next(feed)))
+        validate_and_save(
+            state,
+            recipe=recipe,
+            training_set=training_set,
+            val=val,
+            out=out,
+            losses=evaluate_losses(state, next(feed)),
+        )
     sums: dict[str, float] = {}
     count, judged = 0, time.monotonic()
     while state.progress(recipe) < 1:
@@ -96,7 +107,7 @@ def train(recipe: Recipe, corpus: Corpus, val: list[Sample], out: Path, *, resum
             losses = train_step(state, next(feed), recipe, device, dtype)
         except KeyboardInterrupt:
             save(state, recipe, out / "last.pt")
-            note(f"Stopped at step {state.step}; --resume goes on from there.")
+            note(f"Stopped at step {state.step}; Use --resume to continue.")
             raise
         state.seconds += time.monotonic() - started
         sums = {name: sums.get(name, 0.0) + value for name, value in losses.items()}
@@ -104,17 +115,19 @@ def train(recipe: Recipe, corpus: Corpus, val: list[Sample], out: Path, *, resum
         done = state.progress(recipe) >= 1
         if done or time.monotonic() - judged >= 60 * recipe.every_minutes:
             means = {name: value / count for name, value in sums.items()}
-            keep(state, recipe=recipe, corpus=corpus, val=val, out=out, losses=means)
+            validate_and_save(
+                state, recipe=recipe, training_set=training_set, val=val, out=out, losses=means
+            )
             sums, count, judged = {}, 0, time.monotonic()
     return state
 
 
 def train_step(
-    state: State, batch: dict[str, Any], recipe: Recipe, device: Any, dtype: Any
+    state: TrainingState, batch: dict[str, Any], recipe: Recipe, device: Any, dtype: Any
 ) -> dict[str, float]:
-    """Take one step of the optimizer and of the running average; return the losses."""
+    """Run one step of the optimizer and of the running average; return the losses."""
     for group in state.optimizer.param_groups:
-        group["lr"] = rate(state.progress(recipe), state.step, recipe)
+        group["lr"] = learning_rate(state.progress(recipe), state.step, recipe)
     inputs = batch["img"].to(device).permute(0, 3, 1, 2).float() / 255
     inputs = inputs.contiguous(memory_format=torch.channels_last)
     targets = {name: batch[name].to(device) for name in ("cls", "bboxes", "batch_idx")}
@@ -129,12 +142,12 @@ def train_step(
     state.optimizer.zero_grad(set_to_none=True)
     state.step += 1
     early = 1.0 if recipe.start else (1 + state.step) / (10 + state.step)
-    follow(state.average, state.model, min(recipe.average, early))
+    update_average(state.average, state.model, min(recipe.average, early))
     return {name: float(value) for name, value in parts.items()}
 
 
-def probe(state: State, batch: dict[str, Any]) -> dict[str, float]:
-    """Give the losses of a batch without learning from it."""
+def evaluate_losses(state: TrainingState, batch: dict[str, Any]) -> dict[str, float]:
+    """Return the losses of a batch without learning from it."""
     device = next(state.model.parameters()).device
     inputs = batch["img"].to(device).permute(0, 3, 1, 2).float() / 255
     targets = {name: batch[name].to(device) for name in ("cls", "bboxes", "batch_idx")}
@@ -144,15 +157,15 @@ def probe(state: State, batch: dict[str, Any]) -> dict[str, float]:
     return {name: float(value) for name, value in parts.items()}
 
 
-def follow(average: Any, model: Any, decay: float) -> None:
-    """Move the running average of weights and statistics a little towards the model."""
+def update_average(average: Any, model: Any, decay: float) -> None:
+    """Move the running average of weights and statistics a step towards the model."""
     now = model.state_dict()  # detached: no gradients are recorded
     for name, value in average.state_dict().items():
         if value.dtype.is_floating_point:
             value.lerp_(now[name].to(value.dtype), 1 - decay)
 
 
-def new_state(recipe: Recipe, device: Any) -> State:
+def new_state(recipe: Recipe, device: Any) -> TrainingState:
     """Build the model, its running average and the optimizer."""
     model = build(recipe.model).to(device).to(memory_format=torch.channels_last).train()
     average = deepcopy(model).eval().requires_grad_(requires_grad=False)
@@ -166,21 +179,21 @@ def new_state(recipe: Recipe, device: Any) -> State:
         lr=recipe.rate,
         betas=(0.9, 0.999),
     )
-    return State(model=model, average=average, optimizer=optimizer)
+    return TrainingState(model=model, average=average, optimizer=optimizer)
 
 
-def keep(
-    state: State,
+def validate_and_save(
+    state: TrainingState,
     *,
     recipe: Recipe,
-    corpus: Corpus,
+    training_set: TrainingSet,
     val: list[Sample],
     out: Path,
     losses: dict[str, float],
 ) -> None:
-    """Judge the running average, write a checkpoint and a line of curves.csv."""
-    save(state, recipe, out / "last.pt")  # before the judge, who may fail
-    quality = judge(state.average, val, recipe)
+    """Validate the running average; write a checkpoint and a line of curves.csv."""
+    save(state, recipe, out / "last.pt")  # before validation, which may fail
+    quality = validate(state.average, val, recipe)
     best = quality.both_looks > state.best
     state.best = max(state.best, quality.both_looks)
     save(state, recipe, out / "last.pt")
@@ -190,8 +203,8 @@ def keep(
         "minutes": round(state.seconds / 60, 2),
         "step": state.step,
         "views": state.step * recipe.batch,
-        "photos": len(corpus),
-        "rate": round(rate(state.progress(recipe), state.step, recipe), 6),
+        "photos": len(training_set),
+        "rate": round(learning_rate(state.progress(recipe), state.step, recipe), 6),
         **{name: round(value, 4) for name, value in losses.items()},
         **{name: round(value, 4) for name, value in asdict(quality).items()},
     }
@@ -205,7 +218,7 @@ def keep(
     note("  ".join(f"{name} {value}" for name, value in row.items()) + ("  *" if best else ""))
 
 
-def judge(average: Any, val: list[Sample], recipe: Recipe) -> Quality:
+def validate(average: Any, val: list[Sample], recipe: Recipe) -> Accuracy:
     """Measure a network on the validation photos, with both looks."""
     best_box = BestBox(deepcopy(average))
     best_box.model.fuse(verbose=False)
@@ -219,7 +232,7 @@ def judge(average: Any, val: list[Sample], recipe: Recipe) -> Quality:
     return measure(network, val, looks_of(recipe.first, recipe.second))
 
 
-def save(state: State, recipe: Recipe, path: Path, *, slim: bool = False) -> None:
+def save(state: TrainingState, recipe: Recipe, path: Path, *, slim: bool = False) -> None:
     """Write a checkpoint that ultralytics can load, whole or not at all."""
     average = deepcopy(state.average)
     if hasattr(average, "criterion"):
@@ -244,8 +257,8 @@ def save(state: State, recipe: Recipe, path: Path, *, slim: bool = False) -> Non
         torch.save(content, file)
 
 
-def restore(state: State, path: Path) -> None:
-    """Take up a run where its last checkpoint left it.
+def restore(state: TrainingState, path: Path) -> None:
+    """Restore a run from its last checkpoint.
 
     Raises:
         UsageError: It is damaged, or of another architecture.
@@ -261,38 +274,38 @@ def restore(state: State, path: Path) -> None:
         raise
     except Exception as error:  # noqa: BLE001  (unpickling a damaged file can raise anything)
         raise UsageError(
-            f"{path} cannot be gone on from.",
+            f"Cannot resume from {path}.",
             why=f"It is damaged, or of another --model: {str(error).partition(chr(10))[0]}",
-            fix="Give the --model that the run began with, or another --out to begin anew.",
+            fix="Use the --model that the run started with, or another --out to start over.",
         ) from None
 
 
-def pick_device(name: str) -> Any:
-    """Choose the GPU where there is one.
+def choose_device(name: str) -> Any:
+    """Return the device to train on; by default the GPU if there is one.
 
     Raises:
-        UsageError: It was asked for, and there is none.
+        UsageError: A GPU was asked for, but there is none.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
         raise UsageError(
-            "PyTorch finds no GPU here.",
-            why="Training on one needs NVIDIA's driver, and a PyTorch that fits it.",
-            fix="Leave out --device cuda to train on the processors.",
+            "PyTorch found no GPU.",
+            why="It needs an NVIDIA driver and a PyTorch build that matches it.",
+            fix="Leave out --device cuda to train on the CPU.",
         )
     return torch.device(name)
 
 
-def pick_precision(name: str, device: Any) -> Any:
-    """Choose bf16 where the processor computes in it; on others it is slower than fp32."""
+def choose_precision(name: str, device: Any) -> Any:
+    """Return bf16 where the hardware computes in it (elsewhere it is slower), else fp32."""
     if name == "auto":
         fast = device.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()  # noqa: SLF001
         name = "bf16" if fast else "fp32"
     return {"bf16": torch.bfloat16, "fp32": torch.float32}[name]
 
 
-def prepare(recipe: Recipe, out: Path) -> Corpus:
+def prepare(recipe: Recipe, out: Path) -> TrainingSet:
     """Read and cache the training photos and what is pasted over them."""
     cache, threads = out / "cache", default_threads()
     samples = [sample for folder in recipe.data for sample in read_labels(Path(folder))]
@@ -303,15 +316,17 @@ def prepare(recipe: Recipe, out: Path) -> Corpus:
         for folder in recipe.backgrounds
         for file in cache_backgrounds(Path(folder), cache, threads=threads)
     ]
-    pieces = [piece for folder in recipe.cutouts for piece in read_pieces(Path(folder))]
-    if not pieces:
-        return Corpus(samples=samples, files=files)
-    note(f"Pasting {len(pieces)} cut-outs over {len(behind)} backgrounds and over photos.")
-    return Corpus(samples=samples, files=files, stock=Stock(pieces=pieces, backgrounds=behind))
+    cutouts = [cutout for folder in recipe.cutouts for cutout in read_cutouts(Path(folder))]
+    if not cutouts:
+        return TrainingSet(samples=samples, files=files)
+    note(f"Pasting {len(cutouts)} cut-outs over {len(behind)} backgrounds and over photos.")
+    return TrainingSet(
+        samples=samples, files=files, sources=PasteSources(cutouts=cutouts, backgrounds=behind)
+    )
 
 
-def figures(state: State, out: Path) -> dict[str, Any]:
-    """Return what programs want to know of a run that is over."""
+def figures(state: TrainingState, out: Path) -> dict[str, Any]:
+    """Return the figures of a finished run, for programs."""
     return {
         "best_mean_iou": state.best,
         "steps": state.step,
@@ -325,12 +340,12 @@ def figures(state: State, out: Path) -> dict[str, Any]:
 def main() -> None:
     """Train as the command line says."""
     args = parse()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both keep what was learnt
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # either way the checkpoint is kept
     if not args.resume and (args.out / "last.pt").exists():
         raise UsageError(
-            f"{args.out} holds an earlier run.",
-            why="Its checkpoints would be replaced.",
-            fix="Add --resume to go on with it, or give another --out.",
+            f"{args.out} already has a training run.",
+            why="Its checkpoints would be overwritten.",
+            fix="Use --resume to continue it, or choose another --out.",
         )
     args.out.mkdir(parents=True, exist_ok=True)
     if args.threads:

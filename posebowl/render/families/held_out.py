@@ -14,13 +14,13 @@ from posebowl.render.parts import Craft, Rng, Role, direction, part, pick, wire
 
 
 def around(count: int, start: float = 0.0) -> list[Array]:
-    """Give directions in the plane of x and y, evenly spaced, each of shape (3,)."""
+    """Return directions in the plane of x and y, evenly spaced, each of shape (3,)."""
     angles = start + np.arange(count) * 2 * np.pi / count
     return [np.array((np.cos(angle), np.sin(angle), 0.0)) for angle in angles]
 
 
 def cloth(corners: tuple[Vector, Vector, Vector, Vector], *, sag: float = 0.0) -> Mesh:
-    """Make a sheet between four corners in order around; two may be one, for a triangle.
+    """Build a sheet between four corners in order around; two may be one, for a triangle.
 
     Args:
         corners: Of shape (3,) each.
@@ -30,7 +30,7 @@ def cloth(corners: tuple[Vector, Vector, Vector, Vector], *, sag: float = 0.0) -
     steps = np.linspace(0, 1, 7)
     u, v = steps[None, :, None], steps[:, None, None]
     grid = (1 - v) * ((1 - u) * a + u * b) + v * ((1 - u) * d + u * c)
-    flat = mesh.unit(np.cross(c - a, d - b))
+    flat = mesh.normalized(np.cross(c - a, d - b))
     grid = grid + 16 * sag * u * (1 - u) * v * (1 - v) * flat
     return mesh.patch(grid, _normals(grid, flat), repeats=(2.0, 2.0))
 
@@ -42,14 +42,14 @@ def _normals(grid: Array, flat: Array) -> Array:
 
 
 def slab(rng: Rng, size: Vector, role: Role, at: Vector, axis: Vector = (0, 0, 1)) -> Craft:
-    """Make a box with a smaller one of another material let into its face."""
+    """Build a box with a smaller one of another material recessed into its face."""
     sides = np.asarray(size, dtype=float)
     inlay = sides * (*rng.uniform(0.3, 0.8, 2), 1.04)
     return [part(mesh.box(sides), role, at, axis), part(mesh.box(inlay), "dark", at, axis)]
 
 
 def umbrella_antenna(rng: Rng) -> Craft:
-    """Make a wide mesh reflector on ribs like an umbrella, and a slim tower with its feed."""
+    """Build a wide mesh reflector on ribs like an umbrella, and a slim tower with its feed."""
     ribs, radius = int(rng.integers(8, 25)), rng.uniform(2.5, 5)
     depth, tower = radius * rng.uniform(0.15, 0.45), radius * rng.uniform(0.5, 1.1)
     role = pick(rng, ("dish", "trim", "metal"))
@@ -73,7 +73,7 @@ def umbrella_antenna(rng: Rng) -> Craft:
 
 
 def solar_sail(rng: Rng) -> Craft:
-    """Make a square sail of four triangles, or strips, on crossed booms around a small hub."""
+    """Build a square sail of four triangles, or strips, on crossed booms around a small hub."""
     reach, sag = rng.uniform(3, 7), rng.uniform(-0.25, 0.25)
     role = pick(rng, ("trim", "dish", "body", "trim"))
     height = rng.uniform(-0.4, 0.4)
@@ -95,7 +95,7 @@ def solar_sail(rng: Rng) -> Craft:
 
 
 def flat_pack(rng: Rng) -> Craft:
-    """Make flat slabs with antenna tiles, one or a stack, with a blanket folded like a fan."""
+    """Build flat slabs with antenna tiles, one or a stack, with a blanket folded like a fan."""
     width, length, thick = rng.uniform(1.4, 2.4), rng.uniform(2.4, 4), rng.uniform(0.08, 0.25)
     stack = int(rng.choice((1, 1, 1, 2, 6)))
     parts: Craft = []
@@ -126,13 +126,13 @@ def flat_pack(rng: Rng) -> Craft:
 
 
 def inspector(rng: Rng) -> Craft:
-    """Make a free-flying robot: a round body, jointed arms with claws, an eye on each side."""
+    """Build a free-flying robot: a round body, jointed arms with claws, an eye on each side."""
     radius = rng.uniform(0.7, 1.1)
     ball = mesh.sphere(radius)
     squash = rng.uniform(0.6, 1.2, 3)
     body = mesh.Mesh(
         points=ball.points * squash,
-        normals=mesh.unit(ball.normals / squash),
+        normals=mesh.normalized(ball.normals / squash),
         uv=ball.uv,
         triangles=ball.triangles,
     )
@@ -154,7 +154,7 @@ def inspector(rng: Rng) -> Craft:
 def _arm(rng: Rng, root: Array, way: Array) -> Craft:
     joint, role, parts = root, pick(rng, ("white", "metal", "trim")), Craft()
     for k in range(int(rng.integers(2, 4))):
-        following = joint + mesh.unit(way + 0.8 * direction(rng)) * rng.uniform(0.6, 1.3)
+        following = joint + mesh.normalized(way + 0.8 * direction(rng)) * rng.uniform(0.6, 1.3)
         parts.append(part(mesh.rod(joint, following, 0.13 - 0.02 * k), role))
         parts.append(part(mesh.cylinder(0.17, 0.3), "dark", following, direction(rng)))
         joint = following
@@ -165,7 +165,7 @@ def _arm(rng: Rng, root: Array, way: Array) -> Craft:
 
 
 def geodesic(rng: Rng) -> Craft:
-    """Make a ball of flat facets, or a polished one, with a few swept antennas."""
+    """Build a ball of flat facets, or a polished one, with a few swept antennas."""
     radius = rng.uniform(0.6, 1.2)
     parts: Craft = [part(mesh.sphere(radius * 0.985), pick(rng, ("dark", "metal", "body")))]
     if rng.random() < 0.75:
@@ -179,19 +179,19 @@ def geodesic(rng: Rng) -> Craft:
         parts.append(part(mesh.torus(radius * 1.01, 0.05), "trim", (0, 0, 0), direction(rng)))
     sweep, reach = rng.uniform(0.2, 1.2), radius * rng.uniform(1.5, 4)
     for way in around(int(rng.choice((2, 4, 4, 5)))):
-        foot = mesh.unit(way * 0.6 - mesh.Z * 0.8) * radius
-        parts.append(wire(foot, foot + mesh.unit(way * sweep - mesh.Z) * reach, 0.02))
+        foot = mesh.normalized(way * 0.6 - mesh.Z * 0.8) * radius
+        parts.append(wire(foot, foot + mesh.normalized(way * sweep - mesh.Z) * reach, 0.02))
     return parts
 
 
 def icosphere(splits: int) -> Array:
-    """Give the triangles of a sphere of radius 1, shape (20 * 4 ** splits, 3, 3).
+    """Return the triangles of a sphere of radius 1, shape (20 * 4 ** splits, 3, 3).
 
     An icosahedron, each of whose faces is cut into four, again and again.
     """
     g = (1 + 5**0.5) / 2
     corners = [np.roll((0, a, b * g), k) for k in range(3) for a in (-1, 1) for b in (-1, 1)]
-    points = mesh.unit(np.array(corners, dtype=float))
+    points = mesh.normalized(np.array(corners, dtype=float))
     edge = 1.01 * np.sort(np.linalg.norm(points[0] - points[1:], axis=1))[0]
     near = np.linalg.norm(points[:, None] - points[None], axis=2) < edge
     faces = np.array(
@@ -205,26 +205,26 @@ def icosphere(splits: int) -> Array:
     )
     for _ in range(splits):
         a, b, c = faces[:, 0], faces[:, 1], faces[:, 2]
-        ab, bc, ca = mesh.unit(a + b), mesh.unit(b + c), mesh.unit(c + a)
+        ab, bc, ca = mesh.normalized(a + b), mesh.normalized(b + c), mesh.normalized(c + a)
         quarters = ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))
         faces = np.concatenate([np.stack(quarter, axis=1) for quarter in quarters])
     return faces
 
 
 def facets(faces: Array) -> Mesh:
-    """Make flat tiles of triangles, shape (n, 3, 3), with seams between them."""
+    """Build flat tiles of triangles, shape (n, 3, 3), with seams between them."""
     middle = faces.mean(axis=1, keepdims=True)
     points = (middle + (faces - middle) * 0.94).reshape(-1, 3)
     return Mesh(
         points=points,
-        normals=np.repeat(mesh.unit(middle[:, 0]), 3, axis=0),
+        normals=np.repeat(mesh.normalized(middle[:, 0]), 3, axis=0),
         uv=np.tile(((0.0, 0.0), (1.0, 0.0), (0.5, 1.0)), (len(faces), 1)),
         triangles=np.arange(len(points)).reshape(-1, 3),
     )
 
 
 def starshade(rng: Rng) -> Craft:
-    """Make a disc with tapering petals all around, like a flower, and a bus in its middle."""
+    """Build a disc with tapering petals all around, like a flower, and a bus in its middle."""
     petals, inner = int(rng.integers(8, 25)), rng.uniform(1.2, 2.5)
     reach, cone = inner * rng.uniform(1.6, 2.6), rng.uniform(-0.3, 0.3)
     role = pick(rng, ("dark", "body", "trim", "dark"))
@@ -250,7 +250,7 @@ def starshade(rng: Rng) -> Craft:
 
 
 def gravity_boom(rng: Rng) -> Craft:
-    """Make two small bodies on one very long boom, sometimes with cross booms: a dumbbell."""
+    """Build two small bodies on one very long boom, sometimes with cross booms: a dumbbell."""
     reach = rng.uniform(4, 12)
     radius = rng.uniform(0.4, 0.9)
     shape = pick(rng, ("body", "white", "metal"))
@@ -276,7 +276,7 @@ def gravity_boom(rng: Rng) -> Craft:
 
 
 def inflatable(rng: Rng) -> Craft:
-    """Make a bunch of lobed balloons on a tunnel, with round fans of cells."""
+    """Build a bunch of lobed balloons on a tunnel, with round fans of cells."""
     parts, at = Craft(), 0.0
     tilt = direction(rng) * 0.3
     for _ in range(int(rng.integers(2, 5))):
@@ -294,7 +294,7 @@ def inflatable(rng: Rng) -> Craft:
         at += radius * 0.75
         parts.append(part(mesh.cylinder(0.4, 0.5), "metal", (0, 0, at)))
     spread = rng.uniform(0.8, 1.6)
-    normal = mesh.unit((rng.normal() * 0.4, 0, 1))
+    normal = mesh.normalized((rng.normal() * 0.4, 0, 1))
     for sign in (-1, 1):
         middle = np.array((0, sign * (1.6 + spread), at * rng.uniform(0.2, 0.8)))
         disc = mesh.cylinder(spread, 0.03, segments=10)
@@ -307,7 +307,7 @@ def inflatable(rng: Rng) -> Craft:
 
 
 def pumpkin(radius: float, lobes: int) -> Mesh:
-    """Make a balloon held by meridian ropes: a flat ball with lobes."""
+    """Build a balloon held by meridian ropes: a flat ball with lobes."""
     polar, turn = np.linspace(np.pi, 0, 15)[:, None], np.linspace(0, 2 * np.pi, lobes * 6 + 1)
     bulge = radius * (0.86 + 0.16 * np.abs(np.sin(turn * lobes / 2)))
     across = bulge * np.sin(polar)
@@ -317,7 +317,7 @@ def pumpkin(radius: float, lobes: int) -> Mesh:
 
 
 def segmented_telescope(rng: Rng) -> Craft:
-    """Make a mirror of hexagons, bare, over layers of a kite-shaped sunshield."""
+    """Build a mirror of hexagons, bare, over layers of a kite-shaped sunshield."""
     rings, side = int(rng.integers(1, 4)), rng.uniform(0.35, 0.7)
     mirror, shield = pick(rng, ("body", "dish", "metal")), pick(rng, ("trim", "dish", "body"))
     parts, wide = Craft(), side * 3**0.5 * (rings + 1)
@@ -346,7 +346,7 @@ def segmented_telescope(rng: Rng) -> Craft:
 
 
 def reactor_ship(rng: Rng) -> Craft:
-    """Make a long spine with a shadow cone at one end and great triangular radiators."""
+    """Build a long spine with a shadow cone at one end and great triangular radiators."""
     length = rng.uniform(5, 9)
     parts: Craft = [
         part(mesh.cylinder(0.1, length), "metal"),

@@ -22,7 +22,7 @@ from posebowl.render.parts import (
 
 
 def box_bus(rng: Rng) -> Craft:
-    """Make a box with two wings, or one, some instruments and antennas."""
+    """Build a box with two wings, or one, some instruments and antennas."""
     size = rng.uniform(0.7, 1.8, 3)
     half = size / 2
     parts: Craft = [part(mesh.box(size), "body")]
@@ -47,7 +47,7 @@ def box_bus(rng: Rng) -> Craft:
 
 
 def dish_comsat(rng: Rng) -> Craft:
-    """Make a tall box with two to four large reflectors and long wings."""
+    """Build a tall box with two to four large reflectors and long wings."""
     size = np.array((rng.uniform(1, 1.6), rng.uniform(1, 1.6), rng.uniform(1.4, 3)))
     half = size / 2
     parts: Craft = [part(mesh.box(size), "body")]
@@ -77,7 +77,7 @@ def dish_comsat(rng: Rng) -> Craft:
 
 
 def cubesat(rng: Rng) -> Craft:
-    """Make a small box of one to twelve units with cells on its faces and tape antennas."""
+    """Build a small box of one to twelve units with cells on its faces and tape antennas."""
     size = np.array([(1, 1, 1), (1, 1, 2), (1, 1, 3), (2, 1, 3), (2, 2, 3)][rng.integers(5)]) * 1.0
     half = size / 2
     parts: Craft = [part(mesh.box(size, cells=4), "metal")]
@@ -111,7 +111,7 @@ def cubesat(rng: Rng) -> Craft:
 
 
 def telescope(rng: Rng) -> Craft:
-    """Make a tube with a slanted sunshade, a lid, a service module and wings."""
+    """Build a tube with a slanted sunshade, a lid, a service module and wings."""
     radius, length = rng.uniform(0.5, 0.9), rng.uniform(2, 4)
     parts: Craft = [
         part(mesh.cylinder(radius, length), "body"),
@@ -146,7 +146,7 @@ def telescope(rng: Rng) -> Craft:
 
 
 def spinner(rng: Rng) -> Craft:
-    """Make a drum covered with cells, with long wire booms and a mast."""
+    """Build a drum covered with cells, with long wire booms and a mast."""
     radius, height = rng.uniform(0.7, 1.3), rng.uniform(0.5, 2.0)
     sides = int(rng.choice((8, 12, 16)))
     parts: Craft = [
@@ -174,7 +174,7 @@ def spinner(rng: Rng) -> Craft:
 
 
 def radar(rng: Rng) -> Craft:
-    """Make a slim bus that carries a long flat antenna and a wing along it."""
+    """Build a slim bus that carries a long flat antenna and a wing along it."""
     length, width = rng.uniform(3, 8), rng.uniform(0.6, 1.5)
     size = np.array((rng.uniform(0.8, 1.5), rng.uniform(1, 2), rng.uniform(0.7, 1.2)))
     low = -size[2] / 2 - 0.15
@@ -200,7 +200,7 @@ def radar(rng: Rng) -> Craft:
 
 
 def probe(rng: Rng) -> Craft:
-    """Make a deep-space probe: a great dish on a prism, a magnetometer boom, generators."""
+    """Build a deep-space probe: a great dish on a prism, a magnetometer boom, generators."""
     radius = rng.uniform(0.5, 0.9)
     height = rng.uniform(0.4, 1.0)
     parts: Craft = [part(mesh.prism(radius, height, sides=int(rng.integers(6, 11))), "body")]
@@ -225,7 +225,7 @@ def probe(rng: Rng) -> Craft:
 
 
 def hex_bus(rng: Rng) -> Craft:
-    """Make a prism with panels that fold out around it like petals."""
+    """Build a prism with panels that fold out around it like petals."""
     sides = int(rng.choice((4, 6, 8)))
     radius, height = rng.uniform(0.6, 1.0), rng.uniform(0.6, 2.0)
     parts: Craft = [part(mesh.prism(radius, height, sides=sides), "body")]

@@ -21,7 +21,7 @@ from posebowl.render.parts import (
 
 
 def truss_station(rng: Rng) -> Craft:
-    """Make a long truss with pairs of wings at its ends, radiators and modules in the middle."""
+    """Build a long truss with pairs of wings at its ends, radiators and modules in the middle."""
     half, width = rng.uniform(4, 8), rng.uniform(0.4, 0.9)
     parts: Craft = lattice((0, -half, 0), (0, half, 0), width, int(half * 1.6))
     angle = rng.uniform(0, np.pi)
@@ -51,7 +51,7 @@ def truss_station(rng: Rng) -> Craft:
 
 
 def module_station(rng: Rng) -> Craft:
-    """Make pressurised modules that meet in nodes, with wings and docked ships."""
+    """Build pressurised modules that meet in nodes, with wings and docked ships."""
     parts: Craft = [part(mesh.sphere(0.65), "white")]
     ways = [mesh.X, -mesh.X, mesh.Y, -mesh.Y, mesh.Z, -mesh.Z]
     rng.shuffle(ways)
@@ -70,7 +70,7 @@ def module_station(rng: Rng) -> Craft:
                 way,
             ),
         ]
-        side = mesh.unit(np.cross(way, direction(rng)))
+        side = mesh.normalized(np.cross(way, direction(rng)))
         if rng.random() < 0.7:
             shape: WingShape = {
                 "panels": int(rng.integers(1, 5)),
@@ -85,7 +85,7 @@ def module_station(rng: Rng) -> Craft:
 
 
 def panel_platform(rng: Rng) -> Craft:
-    """Make a flat platform: a frame that carries a field of panels around a small body."""
+    """Build a flat platform: a frame that carries a field of panels around a small body."""
     columns, rows = int(rng.integers(2, 7)), int(rng.integers(2, 6))
     side = rng.uniform(0.7, 1.2)
     gap = rng.uniform(1.03, 1.25)
@@ -117,7 +117,7 @@ def panel_platform(rng: Rng) -> Craft:
 
 
 def ring_station(rng: Rng) -> Craft:
-    """Make a ring around a hub with spokes, or a large mesh reflector hoop."""
+    """Build a ring around a hub with spokes, or a large mesh reflector hoop."""
     radius, thickness = rng.uniform(1.8, 3.0), rng.uniform(0.1, 0.4)
     parts: Craft = [
         part(mesh.torus(radius, thickness), pick(rng, ("white", "metal", "body"))),

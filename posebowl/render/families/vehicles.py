@@ -23,7 +23,7 @@ from posebowl.render.parts import (
 
 
 def capsule(rng: Rng) -> Craft:
-    """Make a blunt cone on a service module, with an engine and sometimes wings."""
+    """Build a blunt cone on a service module, with an engine and sometimes wings."""
     radius, height = rng.uniform(0.9, 1.3), rng.uniform(0.8, 1.6)
     top = radius * rng.uniform(0.25, 0.6)
     length = rng.uniform(0.6, 2.4)
@@ -64,7 +64,7 @@ def capsule(rng: Rng) -> Craft:
 
 
 def lander(rng: Rng) -> Craft:
-    """Make a squat body on legs with foot pads, an ascent stage, tanks and an engine."""
+    """Build a squat body on legs with foot pads, an ascent stage, tanks and an engine."""
     radius, height = rng.uniform(0.9, 1.5), rng.uniform(0.6, 1.2)
     sides = int(rng.choice((4, 6, 8)))
     parts: Craft = [part(mesh.prism(radius, height, sides=sides), "body")]
@@ -99,7 +99,7 @@ def lander(rng: Rng) -> Craft:
 
 
 def rocket_stage(rng: Rng) -> Craft:
-    """Make a spent stage: a long tank, an interstage, one or more bells."""
+    """Build a spent stage: a long tank, an interstage, one or more bells."""
     radius, length = rng.uniform(0.5, 0.9), rng.uniform(2, 6)
     tip = rng.choice(("cone", "dome", "open"))
     parts: Craft = [
@@ -131,7 +131,7 @@ def rocket_stage(rng: Rng) -> Craft:
 
 
 def space_plane(rng: Rng) -> Craft:
-    """Make a winged orbiter with a tail fin and engines."""
+    """Build a winged orbiter with a tail fin and engines."""
     radius, length = rng.uniform(0.5, 0.8), rng.uniform(3, 5)
     span = rng.uniform(1.2, 2.4)
     parts: Craft = [
@@ -165,7 +165,7 @@ def space_plane(rng: Rng) -> Craft:
 
 
 def tug(rng: Rng) -> Craft:
-    """Make a servicer: an open frame with tanks, robot arms and wings."""
+    """Build a servicer: an open frame with tanks, robot arms and wings."""
     size = rng.uniform(0.8, 1.6, 3)
     half = size / 2
     parts: Craft = [part(mesh.box(size * 0.8), "body")]
@@ -199,7 +199,7 @@ def tug(rng: Rng) -> Craft:
 
 
 def assembly(rng: Rng) -> Craft:
-    """Make a random assembly: no known spacecraft, so that none is learnt by heart."""
+    """Build a random assembly like no known spacecraft, so that none is memorized."""
     parts: Craft = []
     roles: tuple[Role, ...] = ("body", "trim", "metal", "white", "dark", "panel")
     at = np.zeros(3)

@@ -25,25 +25,25 @@ def drawn(harm, count=60):
 
 
 def test_parts_are_lost_but_never_the_largest():
-    left = drawn(damage.lost)
+    left = drawn(damage.remove_parts)
     assert min(len(craft) for craft in left) < len(row()) <= max(len(craft) for craft in left) + 1
     assert all(craft[0].role == "white" for craft in left)
 
 
 def test_what_is_bent_keeps_its_parts_and_their_sizes():
-    moved = 0
-    for craft in drawn(damage.bent):
+    translated = 0
+    for craft in drawn(damage.bend):
         assert len(craft) == len(row())
         for piece, before in zip(craft, row(), strict=True):
             one, two = (damage.points(each) for each in (piece, before))
             spans = [np.linalg.norm(each - each[0], axis=1) for each in (one, two)]
             np.testing.assert_allclose(*spans, atol=1e-9)
-            moved += bool(np.abs(one - two).max() > 0.01)
-    assert moved > 20
+            translated += bool(np.abs(one - two).max() > 0.01)
+    assert translated > 20
 
 
 def test_what_is_torn_off_lay_beyond_a_plane():
-    left = drawn(damage.torn)
+    left = drawn(damage.tear_off)
     assert min(len(craft) for craft in left) < len(row())
     for craft in left:
         kept = {piece.mesh.points.mean(axis=0)[2].round(6) for piece in craft[1:-1]}
@@ -55,7 +55,7 @@ def test_damage_leaves_something_to_look_for(family):
     for seed in range(8):
         rng = np.random.default_rng(seed)
         craft = FAMILIES[family](rng)
-        left = damage.damaged(rng, craft)
+        left = damage.damage_craft(rng, craft)
         assert any(isinstance(piece, Part) for piece in left)
         span, before = (np.linalg.norm(np.ptp(points(each), axis=0)) for each in (left, craft))
         assert span >= 0.3 * before
@@ -63,14 +63,14 @@ def test_damage_leaves_something_to_look_for(family):
 
 def test_what_would_leave_too_little_is_not_done():
     alone: Craft = [wire((0, 0, 0), (0, 0, 1), 0.1)]
-    assert damage.damaged(np.random.default_rng(0), alone) is alone
+    assert damage.damage_craft(np.random.default_rng(0), alone) is alone
 
 
 def test_joined_spacecraft_touch_and_are_of_like_size():
     for seed in range(20):
         rng = np.random.default_rng(seed)
         first, second = FAMILIES["box-bus"](rng), FAMILIES["lander"](rng)
-        both = spacecraft.joined(rng, first, second)
+        both = spacecraft.dock(rng, first, second)
         assert both[: len(first)] == first
         ours, other = points(first), points(both[len(first) :])
         ratio = np.ptp(other, axis=0).max() / np.ptp(ours, axis=0).max()
@@ -87,10 +87,10 @@ def test_antennas_are_added_to_the_skin():
     for seed in range(30):
         rng = np.random.default_rng(seed)
         craft = row()
-        strung = spacecraft.strung(rng, craft)
-        assert strung[: len(craft)] == craft
-        shapes.add(len(strung) - len(craft))
-        foot = strung[len(craft)].start
+        add_antennas = spacecraft.add_antennas(rng, craft)
+        assert add_antennas[: len(craft)] == craft
+        shapes.add(len(add_antennas) - len(craft))
+        foot = add_antennas[len(craft)].start
         assert np.linalg.norm(points(craft) - foot, axis=1).min() < 1.5
     assert len(shapes) > 5
 

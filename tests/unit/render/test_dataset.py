@@ -23,7 +23,7 @@ from posebowl.render.contact_sheet import write_sheet
 from posebowl.render.dataset import Row, render_dataset
 from posebowl.render.families import FAMILIES
 from posebowl.render.image import Only
-from posebowl.render.rasterizer import Window
+from posebowl.render.rasterizer import Rasterizer
 
 DEMO_SEED = 2026
 DEMO_COUNT = 24
@@ -66,9 +66,9 @@ def test_a_file_is_no_folder(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    recipe = dataset._recipe(1, 7, None, only=Only.PHOTOS, jpeg=False, compact=False)
-    with pytest.raises(UsageError, match="cannot be made"):
-        dataset._create(tmp_path / "file" / "set", recipe)
+    settings = dataset._checked_settings(1, 7, None, only=Only.PHOTOS, jpeg=False, compact=False)
+    with pytest.raises(UsageError, match="Cannot create"):
+        dataset._create(tmp_path / "file" / "set", settings)
 
 
 def test_without_pyvista_nothing_is_written_and_the_fix_is_said(tmp_path, capsys, monkeypatch):
@@ -80,8 +80,8 @@ def test_without_pyvista_nothing_is_written_and_the_fix_is_said(tmp_path, capsys
 
 
 def test_a_set_of_another_seed_is_not_continued(tmp_path):
-    recipe = dataset._recipe(1, 7, None, only=Only.PHOTOS, jpeg=False, compact=False)
-    dataset._create(tmp_path / "set", recipe)
+    settings = dataset._checked_settings(1, 7, None, only=Only.PHOTOS, jpeg=False, compact=False)
+    dataset._create(tmp_path / "set", settings)
     with pytest.raises(UsageError, match="other settings"):
         render_dataset(tmp_path / "set", count=1, seed=8)
 
@@ -122,7 +122,9 @@ def test_only_images_that_are_there_count_as_done(tmp_path, jpeg):
 def test_a_damaged_table_is_an_error_not_a_traceback(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(dataset, "require_renderer", lambda: None)
     out = tmp_path / "set"
-    dataset._create(out, dataset._recipe(1, 7, None, only=Only.PHOTOS, jpeg=False, compact=False))
+    dataset._create(
+        out, dataset._checked_settings(1, 7, None, only=Only.PHOTOS, jpeg=False, compact=False)
+    )
     (out / "render.csv").write_text("index,image_id\nx,y\n")
     assert main(["--count", "1", "--seed", "7", "--out", str(out)]) == 2
     assert "render.csv" in capsys.readouterr().err
@@ -173,7 +175,7 @@ def test_the_demo_set_is_small_enough_for_the_repository():
 
 def test_without_opengl_nothing_is_written_and_the_package_is_named(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(rasterizer, "find_spec", lambda name: name)
-    monkeypatch.setattr(rasterizer, "OFF_SCREEN", ("libnowhere.so.1",))
+    monkeypatch.setattr(rasterizer, "OPENGL_LIBRARIES", ("libnowhere.so.1",))
     monkeypatch.setattr(rasterizer.sys, "platform", "linux")
     monkeypatch.delenv("DISPLAY", raising=False)
     assert main(["--count", "1", "--seed", "1", "--out", str(tmp_path / "set")]) == 1
@@ -289,11 +291,11 @@ def test_backgrounds_are_photos_without_a_spacecraft(tmp_path):
 
 @pytest.fixture(scope="module")
 def studio():
-    """Open a window; it shows what was loaded last, and nothing of before."""
+    """Open a rasterizer; each sprite replaces its scene."""
     pytest.importorskip("pyvista")
-    window = Window()
-    yield window
-    window.close()
+    rasterizer = Rasterizer()
+    yield rasterizer
+    rasterizer.close()
 
 
 @pytest.mark.render
@@ -302,11 +304,13 @@ def test_the_box_holds_what_the_spacecraft_changed(family, studio):
     """On black, everything that is not black is inside the box, and reaches its sides."""
     rng = np.random.default_rng(3)
     craft = FAMILIES[family](rng)
-    pose = scene.draw_pose(rng, scene.vertices(craft))
+    pose = scene.sample_pose(rng, scene.vertices(craft))
     light = scene.Light(
         sun=np.array((0.0, 0, 1)), fill=np.array((0.0, 0, 1)), fill_light=1, ambient=1
     )
-    sprite = scene.take(studio, rng, craft, palette=materials.palette(rng), pose=pose, light=light)
+    sprite = scene.render_sprite(
+        studio, rng, craft, palette=materials.palette(rng), pose=pose, light=light
+    )
     box = scene.box_of(sprite.mask, sprite.left, sprite.top)
     frame = (IMAGE_WIDTH, IMAGE_HEIGHT) * 2
     wanted = np.clip(pose.box, 0, frame)

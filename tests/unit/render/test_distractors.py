@@ -23,7 +23,7 @@ def test_distractors_change_light_the_same_way_each_time(name):
     bright[500:600, 300:400] = 1.5
     pages = [bright.copy() for _ in range(2)]
     for page in pages:
-        distractors.DISTRACTORS[name].disturb(np.random.default_rng(4), page)
+        distractors.DISTRACTORS[name].add(np.random.default_rng(4), page)
     np.testing.assert_array_equal(*pages)
     assert pages[0].dtype == np.float32
     assert pages[0].min() >= 0
@@ -33,7 +33,7 @@ def test_distractors_change_light_the_same_way_each_time(name):
 
 
 def test_about_a_third_of_photos_are_disturbed():
-    taken = [distractors.disturb(np.random.default_rng(k), grey(0.1)) for k in range(60)]
+    taken = [distractors.add_distractors(np.random.default_rng(k), grey(0.1)) for k in range(60)]
     assert 0.15 < np.mean([bool(names) for names in taken]) < 0.6
     assert len(Counter(name for names in taken for name in names)) > 3
 
@@ -57,14 +57,14 @@ def test_a_line_runs_from_start_to_end_and_stays_in_the_frame():
 
 
 def test_a_disc_on_the_sky_is_a_ball():
-    u, v, z, edge = planets.disc(np.array((640.0, 512.0)), 200.0)
+    u, v, z, edge = planets.project_ball(np.array((640.0, 512.0)), 200.0)
     inside = edge == 1
     np.testing.assert_allclose((u**2 + v**2 + z**2)[inside], 1, atol=1e-5)
     assert inside.sum() * 4 == pytest.approx(np.pi * 200**2, rel=0.05)
     assert edge[0, 0] == 0
 
 
-@pytest.mark.parametrize("paint", [planets.giant, planets.rocky])
+@pytest.mark.parametrize("paint", [planets.gas_giant, planets.rocky_planet])
 def test_planets_are_lit_on_one_side(paint):
     lit = [paint(np.random.default_rng(seed)) for seed in range(6)]
     assert all(picture.shape == SHAPE and picture.min() >= 0 for picture in lit)

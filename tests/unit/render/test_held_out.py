@@ -30,8 +30,8 @@ def test_the_two_groups_are_apart_and_make_the_whole():
 
 
 def test_sets_are_of_the_training_families_unless_asked():
-    recipe = dataset._recipe(1, 7, None, only=Only.CUTOUTS, jpeg=False, compact=False)
-    assert recipe.families == tuple(TRAINING)
+    settings = dataset._checked_settings(1, 7, None, only=Only.CUTOUTS, jpeg=False, compact=False)
+    assert settings.families == tuple(TRAINING)
 
 
 def test_held_out_families_are_one_flag():

@@ -65,11 +65,11 @@ def test_basis_turns_z_to_the_axis(axis):
     turn = mesh.basis(axis)
     np.testing.assert_allclose(turn @ turn.T, np.eye(3), atol=1e-12)
     assert np.linalg.det(turn) == pytest.approx(1)
-    np.testing.assert_allclose(turn @ (0, 0, 1), mesh.unit(axis), atol=1e-12)
+    np.testing.assert_allclose(turn @ (0, 0, 1), mesh.normalized(axis), atol=1e-12)
 
 
 def test_merge_keeps_every_triangle_on_its_own_points():
-    one, two = mesh.box((1, 1, 1)), mesh.sphere(1).moved((9, 0, 0))
+    one, two = mesh.box((1, 1, 1)), mesh.sphere(1).translated((9, 0, 0))
     both = mesh.merge([one, two])
     corners = both.points[both.triangles]
     np.testing.assert_array_equal(corners[: len(one.triangles)], one.points[one.triangles])

@@ -36,7 +36,7 @@ def test_box_of_one_pixel_is_one_wide():
 @pytest.fixture(scope="module")
 def poses():
     points = scene.vertices(FAMILIES["box-bus"](np.random.default_rng(0)))
-    return [scene.draw_pose(np.random.default_rng(seed), points) for seed in range(3000)]
+    return [scene.sample_pose(np.random.default_rng(seed), points) for seed in range(3000)]
 
 
 def test_boxes_are_as_wide_as_in_the_real_set(poses):
@@ -65,7 +65,7 @@ def test_small_spacecraft_are_anywhere_in_the_frame(poses):
 
 def test_the_projected_box_is_the_pose_s_box():
     points = scene.vertices(FAMILIES["lander"](np.random.default_rng(3)))
-    pose = scene.draw_pose(np.random.default_rng(8), points)
+    pose = scene.sample_pose(np.random.default_rng(8), points)
     seen = (points - pose.centre) @ pose.rotation.T - (0, 0, pose.distance)
     x = pose.principal[0] + pose.focal * seen[:, 0] / -seen[:, 2]
     y = pose.principal[1] - pose.focal * seen[:, 1] / -seen[:, 2]
@@ -82,7 +82,7 @@ def test_attitudes_are_rotations_of_every_kind():
 
 def test_shrink_averages_blocks():
     image = np.arange(16, dtype=np.float32).reshape(4, 4, 1)
-    np.testing.assert_array_equal(scene.shrink(image, 2)[..., 0], [[2.5, 4.5], [10.5, 12.5]])
+    np.testing.assert_array_equal(scene.downsample(image, 2)[..., 0], [[2.5, 4.5], [10.5, 12.5]])
 
 
 def test_every_palette_has_every_role():
@@ -112,7 +112,7 @@ PLAIN = sensor.Sensor()
 
 
 def shown(settings: sensor.Sensor, light=GREY) -> np.ndarray:
-    return sensor.expose(np.random.default_rng(0), light.copy(), settings)
+    return sensor.capture(np.random.default_rng(0), light.copy(), settings)
 
 
 def test_a_plain_sensor_scales_light_to_eight_bits():
@@ -152,9 +152,9 @@ def test_bloom_spreads_the_brightest_light():
 
 
 def test_a_compact_set_is_rarely_noisy():
-    drawn = [sensor.draw(np.random.default_rng(k), compact=True) for k in range(400)]
+    drawn = [sensor.sample_sensor(np.random.default_rng(k), compact=True) for k in range(400)]
     assert np.mean([settings.noise > 0 for settings in drawn]) < 0.2
-    free = [sensor.draw(np.random.default_rng(k), compact=False) for k in range(400)]
+    free = [sensor.sample_sensor(np.random.default_rng(k), compact=False) for k in range(400)]
     assert np.mean([settings.noise > 0 for settings in free]) > 0.6
 
 
@@ -176,7 +176,7 @@ def test_names_are_32_hex_digits_and_differ():
 
 def test_each_round_holds_every_family_and_backgrounds_keep_their_shares():
     names = tuple(FAMILIES)
-    drawn = [photo.choose(names, seed=3, index=index) for index in range(len(names) * 50)]
+    drawn = [photo.choose_kinds(names, seed=3, index=index) for index in range(len(names) * 50)]
     for start in range(0, len(drawn), len(names)):
         assert {family for family, _ in drawn[start : start + len(names)]} == set(names)
     total = sum(background.weight for background in BACKGROUNDS.values())
@@ -184,6 +184,7 @@ def test_each_round_holds_every_family_and_backgrounds_keep_their_shares():
         share = np.mean([drawn_kind == kind for _, drawn_kind in drawn])
         assert share == pytest.approx(background.weight / total, abs=0.01)
     plain = {
-        photo.choose(names, seed=3, index=index, varied=False)[1] for index in range(len(drawn))
+        photo.choose_kinds(names, seed=3, index=index, varied=False)[1]
+        for index in range(len(drawn))
     }
     assert plain == {kind for kind, background in BACKGROUNDS.items() if background.plain}

@@ -3,7 +3,16 @@ import pytest
 
 pytest.importorskip("cv2", reason="needs the lean group: uv run --group lean pytest")
 
-from posebowl.training.augment import Mix, Photo, Rectangle, View, Viewer, clip, cut, mirror
+from posebowl.training.augment import (
+    Augmentation,
+    Augmenter,
+    Crop,
+    Photo,
+    View,
+    clip_box,
+    crop_and_resize,
+    flip,
+)
 from posebowl.training.dataset import Level
 
 SIZE = (256, 320)
@@ -37,10 +46,12 @@ def seen(image):
 )
 def test_boxes_follow_the_spacecraft_through_every_view(box, close):
     photo = white_box(box)
-    viewer = Viewer(np.random.default_rng(1), SIZE, Mix(close=close, mosaic=0.0, **CLEAN))
+    augmenter = Augmenter(
+        np.random.default_rng(1), SIZE, Augmentation(close=close, mosaic=0.0, **CLEAN)
+    )
     compared = 0
     for _ in range(60):
-        view = viewer.take([photo])
+        view = augmenter.take([photo])
         assert view.image.shape == (*SIZE, 3)
         if len(view.boxes) and view.image.max() > 160:
             np.testing.assert_allclose(seen(view.image), view.boxes[0], atol=1.6)
@@ -50,10 +61,10 @@ def test_boxes_follow_the_spacecraft_through_every_view(box, close):
 
 def test_mosaic_holds_the_boxes_of_four_photos():
     photos = [white_box((600, 400, 760, 540))] * 4
-    mix = Mix(close=0.0, mosaic=1.0, whole_box=1.0, **CLEAN)
-    viewer = Viewer(np.random.default_rng(2), SIZE, mix)
+    augmentation = Augmentation(close=0.0, mosaic=1.0, whole_box=1.0, **CLEAN)
+    augmenter = Augmenter(np.random.default_rng(2), SIZE, augmentation)
     for _ in range(20):
-        view = viewer.take(photos)
+        view = augmenter.take(photos)
         assert len(view.boxes) == 4
         for xmin, ymin, xmax, ymax in view.boxes.round().astype(int):
             inner = view.image[ymin + 2 : ymax - 2, xmin + 2 : xmax - 2]
@@ -62,7 +73,7 @@ def test_mosaic_holds_the_boxes_of_four_photos():
 
 def test_the_same_seed_takes_the_same_views():
     photos = [white_box((300, 300, 400, 500))] * 4
-    one, other = (Viewer(np.random.default_rng(7), SIZE, Mix()) for _ in range(2))
+    one, other = (Augmenter(np.random.default_rng(7), SIZE, Augmentation()) for _ in range(2))
     for _ in range(10):
         first, second = one.take(photos), other.take(photos)
         np.testing.assert_array_equal(first.image, second.image)
@@ -71,12 +82,12 @@ def test_the_same_seed_takes_the_same_views():
 
 def test_cut_beyond_the_photo_is_grey():
     level = Level(image=np.full((512, 640, 3), 7, np.uint8), x=0, y=0, scale=0.5)
-    window = Rectangle(x=-640, y=-512, width=1280, height=1024)
-    image, real = cut(level, window, SIZE)
+    crop = Crop(x=-640, y=-512, width=1280, height=1024)
+    image, real = crop_and_resize(level, crop, SIZE)
     assert (image[:128] == 114).all()
     assert (image[:, :160] == 114).all()
     assert (image[128:, 160:] == 7).all()
-    assert real == window
+    assert real == crop
 
 
 @pytest.mark.parametrize(
@@ -91,16 +102,16 @@ def test_cut_beyond_the_photo_is_grey():
 )
 def test_clip(box, expected):
     np.testing.assert_array_equal(
-        clip(np.array(box, float), SIZE), np.array(expected).reshape(-1, 4)
+        clip_box(np.array(box, float), SIZE), np.array(expected).reshape(-1, 4)
     )
 
 
 def test_mirror_twice_is_the_same():
     image = np.random.default_rng(0).integers(0, 255, (*SIZE, 3), np.uint8)
     view = View(image=image, boxes=np.array([[10.0, 20, 100, 70]]))
-    once = mirror(view, across=True, down=True)
+    once = flip(view, across=True, down=True)
     np.testing.assert_array_equal(once.boxes, [[220, 186, 310, 236]])
-    twice = mirror(once, across=True, down=True)
+    twice = flip(once, across=True, down=True)
     np.testing.assert_array_equal(twice.image, image)
     np.testing.assert_array_equal(twice.boxes, view.boxes)
     np.testing.assert_array_equal(view.boxes, [[10, 20, 100, 70]])

@@ -10,12 +10,12 @@ pytest.importorskip("cv2", reason="needs the lean group: uv run --group lean pyt
 from posebowl.errors import BadDataError
 from posebowl.training import copy_paste, cutouts
 from posebowl.training.augment import Photo
-from posebowl.training.copy_paste import Composer, Paste, Stock
-from posebowl.training.cutouts import Changes
+from posebowl.training.copy_paste import Composer, CopyPaste, PasteSources
+from posebowl.training.cutouts import CutoutAugmentation
 from posebowl.training.dataset import Level
 
 SIZE = (256, 320)
-PLAIN = Changes(joined=0, damaged=0, antennas=0, dark=0)
+PLAIN = CutoutAugmentation(joined=0, damaged=0, antennas=0, dark=0)
 
 
 def cut_out(height=180, width=260):
@@ -43,10 +43,10 @@ def photo(box=(300, 200, 500, 400)):
     return Photo(whole=level, close=level, box=np.array(box, float))
 
 
-def composer(black, seed, **changes):
-    paste = Paste(noise=0, blur=0, changes=PLAIN, **changes)
-    stock = Stock(pieces=[cut_out()], backgrounds=[black])
-    return Composer(np.random.default_rng(seed), SIZE, paste, stock)
+def composer(black, seed, **augmentation):
+    paste = CopyPaste(noise=0, blur=0, augmentation=PLAIN, **augmentation)
+    sources = PasteSources(cutouts=[cut_out()], backgrounds=[black])
+    return Composer(np.random.default_rng(seed), SIZE, paste, sources)
 
 
 def bright(image, least):
@@ -74,9 +74,10 @@ def test_boxes_are_tight(black, seed):
 @settings(deadline=None, max_examples=30)
 @given(seed=st.integers(0, 100_000))
 def test_the_same_seed_gives_the_same_view(black, seed):
-    stock = Stock(pieces=[cut_out(), cut_out(90, 90)], backgrounds=[black])
+    sources = PasteSources(cutouts=[cut_out(), cut_out(90, 90)], backgrounds=[black])
     one, other = (
-        Composer(np.random.default_rng(seed), SIZE, Paste(), stock).take(photo()) for _ in range(2)
+        Composer(np.random.default_rng(seed), SIZE, CopyPaste(), sources).take(photo())
+        for _ in range(2)
     )
     assert (one is None) == (other is None)
     if one is not None:
@@ -142,14 +143,14 @@ def test_no_room_no_view(black):
 
 @pytest.mark.parametrize("degrees", [0, 30, 45, 90, 200])
 def test_lay_puts_pixels_where_the_matrix_says(degrees):
-    piece = cut_out()[0]
-    outline = copy_paste.hull(piece)
+    cutout = cut_out()[0]
+    outline = copy_paste.hull(cutout)
     turn = math.radians(degrees)
     rotation = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
     shift = np.array([200.0, 200.0]) - rotation @ [130, 90]
     matrix = np.concatenate([rotation, shift[:, None]], 1)
     behind = np.zeros((400, 400, 3), np.uint8)
-    image, box = copy_paste.lay(behind, piece, matrix, outline @ rotation.T + shift)
+    image, box = copy_paste.paste_cutout(behind, cutout, matrix, outline @ rotation.T + shift)
     np.testing.assert_allclose(bright(image, 100), box, atol=1.01)
     np.testing.assert_allclose((box[:2] + box[2:]) / 2, 200, atol=0.6)
 

@@ -7,9 +7,9 @@ pytest.importorskip("cv2", reason="needs the lean group: uv run --group lean pyt
 
 from posebowl.errors import BadDataError
 from posebowl.training import cutouts
-from posebowl.training.cutouts import Changes
+from posebowl.training.cutouts import CutoutAugmentation
 
-NEVER = Changes(joined=0, damaged=0, antennas=0, dark=0)
+NEVER = CutoutAugmentation(joined=0, damaged=0, antennas=0, dark=0)
 
 
 def disc(side=100, colour=(40, 120, 200)):
@@ -25,7 +25,7 @@ def test_read_cut_outs_as_pyramids_with_colour_multiplied_by_alpha(tmp_path):
     pixels = np.zeros((500, 250, 4), np.uint8)
     pixels[...] = (200, 100, 50, 128)
     Image.fromarray(pixels).save(tmp_path / "images" / "one.png")
-    (levels,) = cutouts.read_pieces(tmp_path)
+    (levels,) = cutouts.read_cutouts(tmp_path)
     assert [level.shape[:2] for level in levels] == [
         (400, 200),
         (200, 100),
@@ -42,13 +42,13 @@ def test_read_cut_outs_as_pyramids_with_colour_multiplied_by_alpha(tmp_path):
 def test_a_picture_without_transparency_is_no_cut_out(tmp_path, mode):
     (tmp_path / "images").mkdir()
     Image.new(mode, (20, 20)).save(tmp_path / "images" / "one.png")
-    with pytest.raises(BadDataError, match="no RGBA"):
-        cutouts.read_pieces(tmp_path)
+    with pytest.raises(BadDataError, match="not an RGBA image"):
+        cutouts.read_cutouts(tmp_path)
 
 
 def test_a_folder_without_cut_outs_is_named(tmp_path):
     with pytest.raises(BadDataError, match="no cut-outs"):
-        cutouts.read_pieces(tmp_path)
+        cutouts.read_cutouts(tmp_path)
 
 
 def test_level_for_takes_the_smallest_that_is_large_enough():
@@ -61,22 +61,22 @@ def test_level_for_takes_the_smallest_that_is_large_enough():
 
 @given(seed=st.integers(0, 10_000))
 def test_changed_cut_outs_stay_valid_and_the_original_stays_as_it_is(seed):
-    piece, other = cutouts.premultiply(disc(64)), cutouts.premultiply(disc(50))
-    before = piece.copy()
-    always = Changes(joined=1, damaged=1, antennas=1, dark=0.5)
-    changed = cutouts.change(np.random.default_rng(seed), piece, other, always)
-    again = cutouts.change(np.random.default_rng(seed), piece, other, always)
+    cutout, other = cutouts.premultiply(disc(64)), cutouts.premultiply(disc(50))
+    before = cutout.copy()
+    always = CutoutAugmentation(joined=1, damaged=1, antennas=1, dark=0.5)
+    changed = cutouts.augment_cutout(np.random.default_rng(seed), cutout, other, always)
+    again = cutouts.augment_cutout(np.random.default_rng(seed), cutout, other, always)
     assert np.array_equal(changed, again)
-    assert np.array_equal(piece, before)
+    assert np.array_equal(cutout, before)
     assert (changed[..., :3] <= changed[..., 3:]).all()  # multiplied by alpha: never brighter
     assert (changed[..., 3] > cutouts.SEEN).sum() > 0.3 * (before[..., 3] > 0).sum()
 
 
 def test_damage_breaks_off_a_part_but_never_most():
-    piece = cutouts.premultiply(disc(100))
-    whole = int((piece[..., 3] > 0).sum())
+    cutout = cutouts.premultiply(disc(100))
+    whole = int((cutout[..., 3] > 0).sum())
     left = [
-        int((cutouts.damage(np.random.default_rng(seed), piece)[..., 3] > 0).sum())
+        int((cutouts.damage(np.random.default_rng(seed), cutout)[..., 3] > 0).sum())
         for seed in range(20)
     ]
     assert min(left) >= 0.4 * whole
@@ -84,17 +84,17 @@ def test_damage_breaks_off_a_part_but_never_most():
 
 
 def test_antennas_reach_beyond_the_cut_out():
-    piece = cutouts.premultiply(disc(100))
-    changed = cutouts.add_antennas(np.random.default_rng(1), piece)
-    assert (changed[..., 3] > 0).sum() > (piece[..., 3] > 0).sum()
+    cutout = cutouts.premultiply(disc(100))
+    changed = cutouts.add_antennas(np.random.default_rng(1), cutout)
+    assert (changed[..., 3] > 0).sum() > (cutout[..., 3] > 0).sum()
     middle = changed[60:160, 60:160, 3]
-    assert (middle >= piece[..., 3]).all()
+    assert (middle >= cutout[..., 3]).all()
 
 
 def test_recolouring_leaves_alpha_alone_and_can_darken():
-    piece = cutouts.premultiply(disc(60, (200, 200, 200)))
-    dark = cutouts.recolour(np.random.default_rng(0), piece, dark=True)
-    assert np.array_equal(dark[..., 3], piece[..., 3])
+    cutout = cutouts.premultiply(disc(60, (200, 200, 200)))
+    dark = cutouts.recolour(np.random.default_rng(0), cutout, dark=True)
+    assert np.array_equal(dark[..., 3], cutout[..., 3])
     assert dark[30, 30, :3].max() < 130
 
 
@@ -103,4 +103,6 @@ def test_over_mixes_by_alpha():
     front[0, 0] = (10, 20, 30, 255)
     front[0, 1] = (50, 50, 50, 128)
     back = np.full((1, 3, 3), 100, np.uint8)
-    assert cutouts.over(front, back).tolist() == [[[10, 20, 30], [100, 100, 100], [100, 100, 100]]]
+    assert cutouts.alpha_over(front, back).tolist() == [
+        [[10, 20, 30], [100, 100, 100], [100, 100, 100]]
+    ]

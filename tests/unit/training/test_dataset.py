@@ -36,9 +36,9 @@ def test_read_labels_keeps_the_order_and_takes_png_and_jpeg(tmp_path):
         ([], [], "labels no image"),
         (["a,1,2,x,4"], ["a.png"], "without a box of integers"),
         (["a,,2,3,4"], ["a.png"], "without a box of integers"),
-        (["a,-30,2,3,4"], ["a.png"], "none within the photo"),
-        (["a,3,2,3,4"], ["a.png"], "none within the photo"),
-        (["a,3,2,1281,4"], ["a.png"], "none within the photo"),
+        (["a,-30,2,3,4"], ["a.png"], "not inside the photo"),
+        (["a,3,2,3,4"], ["a.png"], "not inside the photo"),
+        (["a,3,2,1281,4"], ["a.png"], "not inside the photo"),
     ],
 )
 def test_read_labels_that_are_broken(tmp_path, rows, names, what):
@@ -51,14 +51,14 @@ def test_a_broken_photo_is_named(tmp_path):
     whole = (folder / "images" / "a.png").read_bytes()
     (folder / "images" / "a.png").write_bytes(whole[: len(whole) // 2])
     samples = dataset.read_labels(folder)
-    with pytest.raises(BadDataError, match=r"a\.png is no photo that can be read"):
+    with pytest.raises(BadDataError, match=r"a\.png cannot be read as a photo"):
         list(dataset.photos(samples))
-    with pytest.raises(BadDataError, match=r"a\.png is no photo that can be read"):
+    with pytest.raises(BadDataError, match=r"a\.png cannot be read as a photo"):
         dataset.fill_cache(samples, tmp_path / "cache", threads=1)
 
 
 def test_no_labels(tmp_path):
-    with pytest.raises(BadDataError, match="holds no labelled photos"):
+    with pytest.raises(BadDataError, match="has no labelled photos"):
         dataset.read_labels(tmp_path)
 
 

@@ -35,9 +35,9 @@ def test_every_photo_counts_once_in_each_table(folder):
     found = evaluate.evaluate(SHIPPED, folder)
     assert found.total.photos == 6
     assert found.total.mean_iou > 0.6
-    for parts in (found.by_width, found.by_family):
-        assert sum(one.photos for one in parts) == 6
-        mean = sum(one.photos * one.mean_iou for one in parts) / 6
+    for groups in (found.by_width, found.by_family):
+        assert sum(one.photos for one in groups) == 6
+        mean = sum(one.photos * one.mean_iou for one in groups) / 6
         assert mean == pytest.approx(found.total.mean_iou)
     assert {one.name: one.photos for one in found.by_family} == {"tug": 2, "probe": 4}
     assert found.by_family[0].mean_iou <= found.by_family[1].mean_iou
@@ -45,12 +45,12 @@ def test_every_photo_counts_once_in_each_table(folder):
 
 def test_a_broken_table_of_families_is_named(folder, tmp_path):
     (tmp_path / "render.csv").write_text("nothing\n1\n")
-    with pytest.raises(BadDataError, match=r"render\.csv cannot be read"):
+    with pytest.raises(BadDataError, match=r"Cannot read .*render\.csv"):
         evaluate.read_families(tmp_path, read_labels(folder))
 
 
 def test_part_sums_up():
-    one = evaluate.part("some", np.array([[0.5, 0.9], [0.0, 0.05], [0.4, 0.4], [0.2, 0.3]]))
+    one = evaluate.summarize("some", np.array([[0.5, 0.9], [0.0, 0.05], [0.4, 0.4], [0.2, 0.3]]))
     assert one.photos == 4
     assert one.mean_iou == pytest.approx(0.4125)
     assert one.median_iou == pytest.approx(0.35)
@@ -72,7 +72,7 @@ def test_json_and_table(folder, tmp_path, monkeypatch, capsys):
 
 
 def test_weights_that_are_none_are_named(folder, tmp_path):
-    with pytest.raises(UsageError, match=r"missing\.onnx cannot be used"):
+    with pytest.raises(UsageError, match=r"Cannot use .*missing\.onnx"):
         evaluate.evaluate(tmp_path / "missing.onnx", folder)
 
 

@@ -11,12 +11,12 @@ from posebowl import paths
 from posebowl.errors import UsageError
 from posebowl.training import export, quantize
 from posebowl.training.dataset import read_labels
-from posebowl.training.metrics import Quality, looks_of
+from posebowl.training.metrics import Accuracy, looks_of
 
 SHIPPED = paths.SOLUTIONS / "benchmark" / "model.onnx"
 FIRST, SECOND = (192, 256), (128, 160)
 LOOKS = looks_of(FIRST, SECOND)
-GOOD = Quality(first_look=0.7, both_looks=0.8, missed=0)
+GOOD = Accuracy(first_look=0.7, both_looks=0.8, missed=0)
 
 
 @pytest.fixture(scope="module")
@@ -24,12 +24,14 @@ def int8():
     """Quantize the solution's network, on small inputs of few photos."""
     content = SHIPPED.read_bytes()
     images = export.find_images(paths.DEMO_DATA)[:4]
-    return quantize.quantize(content, quantize.seen(content, images, LOOKS))
+    return quantize.quantize(content, quantize.calibration_inputs(content, images, LOOKS))
 
 
 def test_seen_gives_both_looks():
     images = export.find_images(paths.DEMO_DATA)[:2]
-    shown = quantize.seen(SHIPPED.read_bytes(), images, dataclasses.replace(LOOKS, glance=None))
+    shown = quantize.calibration_inputs(
+        SHIPPED.read_bytes(), images, dataclasses.replace(LOOKS, glance=None)
+    )
     assert [one.shape for one in shown[::2]] == [(1, *FIRST, 3)] * 2
     assert [one.shape for one in shown[1::2]] == [(1, *SECOND, 3)] * 2
 
@@ -37,7 +39,7 @@ def test_seen_gives_both_looks():
 def test_int8_is_small_and_finds_the_same(int8):
     assert len(int8) < len(SHIPPED.read_bytes()) / 2.5
     samples = read_labels(paths.DEMO_DATA)[:6]
-    loss = quantize.weigh(SHIPPED.read_bytes(), int8, samples, LOOKS)
+    loss = quantize.measure_loss(SHIPPED.read_bytes(), int8, samples, LOOKS)
     assert loss.fp32.both_looks > 0.5
     assert abs(loss.lost) < 0.1
 
@@ -45,33 +47,35 @@ def test_int8_is_small_and_finds_the_same(int8):
 def test_int8_says_that_it_is_and_is_not_quantized_again(int8, tmp_path):
     file = tmp_path / "int8.onnx"
     file.write_bytes(int8)
-    with pytest.raises(UsageError, match="no fp32 file"):
+    with pytest.raises(UsageError, match="not an fp32 file"):
         export.read_exported(file)
     assert export.read_exported(SHIPPED) == SHIPPED.read_bytes()
 
 
 @pytest.mark.parametrize(("lost", "refused"), [(-0.02, False), (0.0099, False), (0.0101, True)])
 def test_the_solution_keeps_its_file_where_int8_loses_too_much(tmp_path, lost, refused):
-    loss = quantize.Loss(fp32=GOOD, int8=dataclasses.replace(GOOD, both_looks=0.8 - lost))
+    loss = quantize.AccuracyLoss(fp32=GOOD, int8=dataclasses.replace(GOOD, both_looks=0.8 - lost))
     own = tmp_path / "model.onnx"
-    quantize.refuse(loss, tmp_path / "other.onnx", own)  # elsewhere it may lie in any case
+    quantize.require_accuracy(
+        loss, tmp_path / "other.onnx", own
+    )  # elsewhere it may lie in any case
     if not refused:
-        quantize.refuse(loss, own, own)
+        quantize.require_accuracy(loss, own, own)
         return
     with pytest.raises(quantize.AccuracyError, match=r"int8 loses 0\.010"):
-        quantize.refuse(loss, tmp_path / "x" / ".." / "model.onnx", own)
+        quantize.require_accuracy(loss, tmp_path / "x" / ".." / "model.onnx", own)
 
 
 def test_export_refuses_a_network_that_int8_ruins(tmp_path, monkeypatch):
     own, before = tmp_path / "model.onnx", b"what was there"
     own.write_bytes(before)
     monkeypatch.setattr(export, "OWN", own)
-    good = export.quantize.weigh
+    good = export.quantize.measure_loss
 
     def ruined(fp32, int8, samples, looks):
         return dataclasses.replace(good(fp32, int8, samples, looks), fp32=GOOD, int8=BAD)
 
-    monkeypatch.setattr(export.quantize, "weigh", ruined)
+    monkeypatch.setattr(export.quantize, "measure_loss", ruined)
     monkeypatch.setattr(export.quantize, "CALIBRATED", 2)
     monkeypatch.setattr(export, "read_labels", lambda folder: read_labels(folder)[:1])
     words = ["prog", "--weights", str(SHIPPED), "--int8", "--force", "--out"]
@@ -90,5 +94,5 @@ BAD = dataclasses.replace(GOOD, both_looks=0.5)
 def test_an_exported_file_is_not_exported_again_without_int8(tmp_path, monkeypatch):
     out = str(tmp_path / "x.onnx")
     monkeypatch.setattr("sys.argv", ["prog", "--weights", str(SHIPPED), "--out", out])
-    with pytest.raises(UsageError, match="exported already"):
+    with pytest.raises(UsageError, match="already exported"):
         export.main()

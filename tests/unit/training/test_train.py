@@ -18,8 +18,8 @@ from ultralytics.nn.tasks import DetectionModel, yaml_model_load  # noqa: E402
 
 from posebowl.errors import UsageError  # noqa: E402
 from posebowl.training import detector, export, train  # noqa: E402  (they need what is asked above)
-from posebowl.training.augment import Mix, View  # noqa: E402
-from posebowl.training.batches import Corpus, batches, collate  # noqa: E402
+from posebowl.training.augment import Augmentation, View  # noqa: E402
+from posebowl.training.batches import TrainingSet, batches, collate  # noqa: E402
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -66,10 +66,10 @@ def command(monkeypatch, module, *words):
 
 def test_rate_rises_then_falls():
     recipe = train.Recipe(rate=1.0, warm_up=10, last_rate=0.01)
-    assert train.rate(0.0, 0, recipe) == pytest.approx(0.1)
-    assert train.rate(0.0, 9, recipe) == pytest.approx(1.0)
-    assert train.rate(0.5, 100, recipe) == pytest.approx(0.505)
-    assert train.rate(1.0, 200, recipe) == pytest.approx(0.01)
+    assert train.learning_rate(0.0, 0, recipe) == pytest.approx(0.1)
+    assert train.learning_rate(0.0, 9, recipe) == pytest.approx(1.0)
+    assert train.learning_rate(0.5, 100, recipe) == pytest.approx(0.505)
+    assert train.learning_rate(1.0, 200, recipe) == pytest.approx(0.01)
 
 
 def test_collate():
@@ -87,9 +87,12 @@ def test_collate():
 
 
 def test_the_same_seed_gives_the_same_batches(folder, tmp_path):
-    corpus = train.prepare(train.Recipe(data=(str(folder),)), tmp_path)
-    assert isinstance(corpus, Corpus)
-    streams = [batches(corpus, size=(64, 96), batch=4, seed=3, mix=Mix()) for _ in range(2)]
+    training_set = train.prepare(train.Recipe(data=(str(folder),)), tmp_path)
+    assert isinstance(training_set, TrainingSet)
+    streams = [
+        batches(training_set, size=(64, 96), batch=4, seed=3, augmentation=Augmentation())
+        for _ in range(2)
+    ]
     for _ in range(5):
         one, other = (next(stream) for stream in streams)
         assert torch.equal(one["img"], other["img"])
@@ -101,7 +104,7 @@ def test_train_then_resume_then_export(folder, tmp_path, monkeypatch):
     common = ["--data", folder, "--val", folder, "--out", out, "--imgsz", 64, 96]
     common += ["--first", 96, 128, "--second", 64, 96, "--batch", 4, "--threads", 1]
     command(monkeypatch, train, *common, "--steps", 2)
-    with pytest.raises(UsageError, match="earlier run"):
+    with pytest.raises(UsageError, match="already has a training run"):
         command(monkeypatch, train, *common, "--steps", 4)
     told = tmp_path / "figures.json"
     command(monkeypatch, train, *common, "--steps", 4, "--resume", "--json", told)
@@ -129,19 +132,19 @@ def test_train_then_resume_then_export(folder, tmp_path, monkeypatch):
     command(monkeypatch, export, *words, "--force", "--one-look")
     assert model_file.read_bytes() != content
     words = ["--weights", model_file, "--int8", "--one-look", "--out", tmp_path / "int8.onnx"]
-    with pytest.raises(UsageError, match="has its looks already"):
+    with pytest.raises(UsageError, match="already has its sizes"):
         command(monkeypatch, export, *words)
-    with pytest.raises(UsageError, match=r"last\.pt cannot be gone on from"):
+    with pytest.raises(UsageError, match=r"Cannot resume from .*last\.pt"):
         command(monkeypatch, train, *common, "--resume", "--model", "yolo11n.yaml")
     (out / "last.pt").write_bytes(b"damaged")
-    with pytest.raises(UsageError, match=r"last\.pt cannot be gone on from"):
+    with pytest.raises(UsageError, match=r"Cannot resume from .*last\.pt"):
         command(monkeypatch, train, *common, "--resume")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_that_is_not_there_is_refused():
     with pytest.raises(UsageError, match="no GPU"):
-        train.pick_device("cuda")
+        train.choose_device("cuda")
 
 
 @pytest.mark.parametrize("yaml", ["yolo11n-pose.yaml", "yolo11n-obb.yaml", "yolo26n-seg.yaml"])
@@ -150,7 +153,7 @@ def test_models_for_other_tasks_are_refused(yaml, tmp_path):
     del network.task  # as in what `yolo train` writes
     weights = tmp_path / "other.pt"
     torch.save({"model": network.half(), "ema": None, "train_args": {}}, weights)
-    with pytest.raises(UsageError, match="no detection model but a"):
+    with pytest.raises(UsageError, match="not a detection model"):
         detector.load(weights)
 
 
@@ -165,8 +168,10 @@ def test_training_learns(folder, tmp_path):
     torch.manual_seed(0)
     recipe = train.Recipe(size=(96, 128), batch=4, warm_up=5, steps=60)
     state = train.new_state(recipe, torch.device("cpu"))
-    corpus = train.prepare(train.Recipe(data=(str(folder),)), tmp_path)
-    feed = batches(corpus, size=recipe.size, batch=recipe.batch, seed=0, mix=recipe.mix)
+    training_set = train.prepare(train.Recipe(data=(str(folder),)), tmp_path)
+    feed = batches(
+        training_set, size=recipe.size, batch=recipe.batch, seed=0, augmentation=recipe.augmentation
+    )
     losses = [
         train.train_step(state, next(feed), recipe, torch.device("cpu"), torch.float32)
         for _ in range(60)
