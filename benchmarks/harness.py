@@ -32,7 +32,7 @@ from posebowl import paths
 from posebowl.challenge import IMAGE_HEIGHT, IMAGE_WIDTH, EngineName
 from posebowl.engines import select
 from posebowl.engines.oci import client
-from posebowl.engines.oci.engine import rlimits
+from posebowl.engines.oci.host_user import rlimits
 from posebowl.submission.packer import pack
 
 MAIN = "date +%s.%N > ../submission/started\ndate +%s.%N\n"

@@ -42,7 +42,7 @@ from benchmarks.inference_parts import Used
 from posebowl import paths
 from posebowl.challenge import COLUMNS, FORMAT_FILE, ID_COLUMN, LABELS_FILE, EngineName, Variant
 from posebowl.engines.oci import client as oci_client, image_name
-from posebowl.engines.oci.engine import rlimits
+from posebowl.engines.oci.host_user import rlimits
 from posebowl.scoring.metric import score_files
 
 WEIGHTS = paths.SOLUTIONS / "benchmark" / "model.onnx"

@@ -27,7 +27,7 @@ from posebowl.challenge import LIMITS, EngineName, Variant
 from posebowl.engines import RunSpec, Watcher, select
 from posebowl.engines.base import Engine
 from posebowl.engines.embedded import engine as embedded
-from posebowl.engines.oci import execution
+from posebowl.engines.oci import sandbox as container
 from posebowl.run.image_progress import following
 from posebowl.submission.packer import pack
 
@@ -100,8 +100,8 @@ def measure(name: EngineName, repeats: int, seconds: float) -> None:
 @contextlib.contextmanager
 def unwatched() -> Iterator[None]:
     """Look at runs only when they end, until the block does."""
-    places = [(embedded, "_LOOK_INTERVAL_S"), (embedded, "_WATCHDOG_INTERVAL_S")]
-    places += [(execution, "_LOOK_INTERVAL_S"), (execution, "_FAR_INTERVAL_S")]
+    places = [(embedded, "_ENFORCED_INTERVAL_S"), (embedded, "_WATCHDOG_INTERVAL_S")]
+    places += [(container, "_INTERVAL_S"), (container, "_FAR_INTERVAL_S")]
     with contextlib.ExitStack() as stack:
         for module, name in places:
             stack.enter_context(mock.patch.object(module, name, _NEVER_S))

@@ -43,7 +43,7 @@ class Limits:
     """What one run may use.
 
     The first three are the platform's; the others protect the machine of whoever runs
-    strangers' code, and are set so wide that no honest submission meets them.
+    other people's code, and are set so wide that no honest submission meets them.
     """
 
     wall_time_s: float = 105 * 60
@@ -62,6 +62,11 @@ class Limits:
     """submission.csv; a million rows of honest predictions take about 50 MiB."""
     grace_s: float = 5.0
     """Between TERM and KILL, in seconds."""
+
+    @property
+    def file_bytes(self) -> int:
+        """Of one file: no file can exceed the output limit, however fast it is written."""
+        return self.output_bytes + (64 << 20)
 
 
 @dataclass(frozen=True, kw_only=True)

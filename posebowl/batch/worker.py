@@ -19,12 +19,13 @@ from posebowl.batch.plan import Job
 from posebowl.batch.shards import Slice
 from posebowl.challenge import EngineName, Variant
 from posebowl.data import manifest
-from posebowl.engines.oci import client as oci_client, engine as oci, image
+from posebowl.engines.oci import client as oci_client, image
 from posebowl.errors import EngineError, PoseBowlError, Verdict
 from posebowl.images import registry
 from posebowl.results import LOG_FILE, RESULT_FILE, RESULT_FILES, Result
 from posebowl.run import Display, pipeline
 from posebowl.util.files import remove_tree
+from posebowl.util.process_identity import is_orphan, owner
 
 OF_THE_MACHINE: Final = (
     Verdict.ENGINE_ERROR,
@@ -98,7 +99,7 @@ def _run(job: Job, zipped: Path, data: Path) -> Produced:
     scratch = manifest.cache_root() / "runs"
     scratch.mkdir(parents=True, exist_ok=True)
     _reap(scratch)
-    prefix = f"{oci.owner()}:".replace(":", "+")  # which paths given to engines may not hold
+    prefix = f"{owner()}:".replace(":", "+")  # which paths given to engines may not hold
     with tempfile.TemporaryDirectory(dir=scratch, prefix=prefix) as name:
         out = Path(name)
         result = pipeline.run(
@@ -122,7 +123,7 @@ def _run(job: Job, zipped: Path, data: Path) -> Produced:
 def _reap(scratch: Path) -> None:
     """Remove the folders of runs whose process on this machine was killed."""
     for left in scratch.iterdir():
-        if oci.is_orphan(left.name.rpartition("+")[0].replace("+", ":")):
+        if is_orphan(left.name.rpartition("+")[0].replace("+", ":")):
             remove_tree(left)
 
 

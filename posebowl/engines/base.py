@@ -6,9 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from posebowl.challenge import EngineName, Limit, Limits, Variant
+from posebowl.errors import Verdict
+
+_SIGNAL_BASE: Final = 128
+_LAST_SIGNAL: Final = 64
+_SIGXFSZ: Final = 25
+"""What the kernel sends to a program that makes a file larger than RLIMIT_FSIZE."""
 
 
 class Stop(StrEnum):
@@ -21,11 +27,10 @@ class Stop(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class RunSpec:
-    """One execution: what goes in, where it may write, and what it may use.
+    """One execution: its input, where it may write, and what it may use.
 
-    `scratch` is an empty folder of the harness, on a disk, that the engine may fill as it
-    likes and that the caller removes. What main.sh leaves in /code_execution/submission/ must
-    lie in `output` when `Engine.execute` returns.
+    `scratch` is an empty folder on a disk that the engine may fill and the caller removes. What
+    main.sh leaves in /code_execution/submission/ lies in `output` when `Engine.execute` returns.
     """
 
     run_id: str
@@ -43,7 +48,7 @@ class RunSpec:
     imports: frozenset[str] = frozenset()
     """Top-level modules that the submission's Python files import."""
     waived: frozenset[Limit] = frozenset()
-    """Limits that need not hold, by the user's word."""
+    """Limits that the user allows not to hold."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +63,30 @@ class Sample:
     write_bytes: int = 0
     output_bytes: int = 0
     images: int = 0
-    """Got through by then, as far as can be told (see posebowl.run.image_progress)."""
+    """Processed by then, as far as is known (see posebowl.run.image_progress)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What a run uses at this moment; memory without the page cache."""
+
+    memory_bytes: int
+    cpu_s: float
+    read_bytes: int = 0
+    write_bytes: int = 0
+    oom_kills: int = 0
+
+
+class Probe(Protocol):
+    """Reads from outside what a run uses."""
+
+    def usage(self, *, fresh: bool = False) -> Usage:
+        """Return what the run uses now; the last known values when it has ended.
+
+        Args:
+            fresh: Read everything again, even what is costly and usually read less often.
+        """
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,19 +113,43 @@ class Outcome:
     environment: dict[str, str] = field(default_factory=dict)
     """What it ran on: image or environment, lock hash, engine version."""
 
+    @property
+    def signal(self) -> int | None:
+        """The signal that main.sh died of, by its exit code."""
+        number = (self.exit_code or 0) - _SIGNAL_BASE
+        return number if 0 < number <= _LAST_SIGNAL else None
+
+    def verdict(self, limits: Limits) -> Verdict:
+        """Return the verdict so far, by the documented precedence; OK before predictions are read.
+
+        A program that dies because one file would grow too large has met the output limit.
+        """
+        if self.stopped_by is Stop.TIME:
+            return Verdict.TIME_LIMIT
+        too_much = self.output_bytes > limits.output_bytes or self.signal == _SIGXFSZ
+        if self.stopped_by is Stop.OUTPUT or too_much:
+            return Verdict.OUTPUT_LIMIT
+        if self.stopped_by is Stop.MEMORY or (self.oom_kills > 0 and self.exit_code != 0):
+            return Verdict.MEMORY_LIMIT
+        if self.exit_code is None:
+            return Verdict.ENGINE_ERROR
+        if self.exit_code == 0:
+            return Verdict.OK
+        return Verdict.SIGNALED if self.signal else Verdict.RUNTIME_ERROR
+
 
 @dataclass(frozen=True, kw_only=True)
 class Watcher:
-    """What the caller wants to hear while a run goes on; called from one thread at a time."""
+    """What the caller is told while a run goes on, from one thread at a time."""
 
     line: Callable[[str], None] = lambda _: None
     """A complete line of the log, without its end."""
     sample: Callable[[Sample], None] = lambda _: None
     note: Callable[[str], None] = lambda _: None
-    """Something that the engine does or decides, in words for the user."""
+    """Something that the engine does or decides, in plain words for the user."""
     admit: Callable[[], None] = lambda: None
-    """Asked before main.sh starts, when all else is ready, and before anything that takes long:
-    returns when nothing stands against the run, or raises what does."""
+    """Called before main.sh starts, when all else is ready, and before anything slow: returns if
+    the run may go on, raises otherwise."""
 
 
 class Engine(Protocol):
@@ -106,27 +158,29 @@ class Engine(Protocol):
     name: EngineName
 
     def unavailable(self) -> str | None:
-        """Say why this engine cannot work here and what to do about it, or None if it can."""
+        """Return why this engine cannot be used here and how to fix that, or None if it can."""
         ...
 
     def prepare(self, spec: RunSpec, watch: Watcher) -> None:
-        """Make what a run needs and can be reused: an image, an environment.
+        """Check or make what a run needs and others can reuse: an image, an environment.
 
         Raises:
-            EngineError: It cannot be made.
+            EngineError: It is missing and cannot be made.
+            LimitUnenforcedError: The engine says that it cannot hold a limit that is not waived.
         """
         ...
 
     def execute(self, spec: RunSpec, watch: Watcher) -> Outcome:
-        """Run main.sh to its end or to a limit; nothing of it is alive on return.
+        """Run main.sh to its end or to a limit; none of its processes is alive on return.
 
         Raises:
-            EngineError: main.sh could not be started, or the engine failed under way.
+            EngineError: main.sh could not be started, or the engine failed during the run.
             LimitUnenforcedError: A limit that is not waived does not hold.
+            BadDataError: The run may not read all of its data.
             KeyboardInterrupt: Passed on, after everything is ended.
         """
         ...
 
     def reap(self) -> None:
-        """Remove what earlier runs of this tool left behind when they were killed."""
+        """Remove what killed runs of this tool left behind."""
         ...

@@ -1,11 +1,11 @@
-"""The host's side of the two gates that runtime/entrypoint.sh keeps.
+"""The host's side of the handshake with runtime/entrypoint.sh.
 
 A run's output stream carries two marks: "ready" with a nonce that the host made, before
-main.sh runs, and "end" with a second secret, after all of it has ended. The nonce is of no use
+main.sh runs, and "end" with a second secret, after all of it has ended. The nonce is useless
 once main.sh runs. The token is read by process 1 alone, from a pipe that its children do not
-inherit; where the kernel lets a process look into others of its user, a submission can find it in
-the memory of process 1. So the mark alone is not believed: who is alive LATE_S after it is killed,
-and what it used until then counts (monitor.settle).
+inherit; where the kernel lets a process read the memory of others of its user, a submission can
+find it in process 1. So the mark alone is not trusted: what is alive LATE_S after it is killed,
+and what it used until then counts (monitoring/watchdog.py, `settle`).
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ _MARK: Final = b"\x1e"
 _LONGEST_EARLY: Final = 64 << 10
 
 
-class Gate:
+class Handshake:
     """Takes the marks out of a run's output, and answers them.
 
     Args:
-        holds_end: Keep process 1 after main.sh has ended, until `release`, so that counters
-            which vanish with the run can be read.
+        holds_end: Keep process 1 alive after main.sh has ended, until `release`, so that counters
+            that vanish with it can be read.
     """
 
     def __init__(self, *, holds_end: bool = False) -> None:
         self.nonce: Final = secrets.token_hex(16)
         self.early = b""
-        """What came before the first gate: why the submission could not be unpacked."""
+        """What came before the first mark: why the submission could not be unpacked."""
         self._token = secrets.token_hex(16) if holds_end else ""
         self._ready_mark = _MARK + f"ready {self.nonce}\n".encode()
         self._end_mark = _MARK + f"end {self._token}\n".encode()
@@ -44,7 +44,7 @@ class Gate:
         self._closed = False
 
     def feed(self, chunk: bytes) -> bytes:
-        """Take a piece of the stream, and return what of it belongs into the log."""
+        """Read a piece of the stream, and return the part that belongs in the log."""
         if not self._is_ready:
             return self._await_ready(chunk)
         if not self._token or self._ended:
@@ -62,29 +62,29 @@ class Gate:
         return text[:keep]
 
     def finish(self) -> bytes:
-        """Take the end of the stream, and return what had been held back."""
+        """Handle the end of the stream, and return what had been held back."""
         rest, self._pending = self._pending, b""
         self._move(closed=True)
         return rest
 
     def wait_ready(self) -> bool:
-        """Wait for the first gate; False when the stream ended before it."""
+        """Wait for the first mark; return False if the stream ended before it."""
         with self._moved:
             self._moved.wait_for(lambda: self._is_ready or self._closed)
             return self._is_ready
 
     def wait_end(self, timeout_s: float) -> bool:
-        """Wait for the second gate, or the end of the stream."""
+        """Wait for the second mark, or the end of the stream; return whether either came."""
         with self._moved:
             return self._moved.wait_for(lambda: self._ended or self._closed, timeout_s)
 
     def open(self, stdin: IO[bytes]) -> None:
         """Let main.sh start."""
-        _say(stdin, f"go {self._token}".rstrip() + "\n")
+        _send(stdin, f"go {self._token}".rstrip() + "\n")
 
     def release(self, stdin: IO[bytes]) -> None:
         """Let process 1 end."""
-        _say(stdin, "\n")
+        _send(stdin, "\n")
 
     def _await_ready(self, chunk: bytes) -> bytes:
         self.early += chunk
@@ -104,8 +104,8 @@ class Gate:
             self._moved.notify_all()
 
 
-def _say(stdin: IO[bytes], line: str) -> None:
-    # Process 1 may be dead already; how it died is found out elsewhere.
+def _send(stdin: IO[bytes], line: str) -> None:
+    # Process 1 may be dead already; how it died is determined elsewhere.
     with contextlib.suppress(OSError):
         stdin.write(line.encode())
         stdin.flush()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import assert_never
 
@@ -10,7 +9,7 @@ from posebowl.challenge import EngineName
 from posebowl.engines.base import Engine, RunSpec, Watcher
 from posebowl.engines.embedded.engine import EmbeddedEngine
 from posebowl.engines.oci.engine import OciEngine
-from posebowl.errors import EngineError
+from posebowl.errors import EngineError, LimitUnenforcedError
 
 AUTO = (EngineName.DOCKER, EngineName.PODMAN, EngineName.EMBEDDED)
 """What `auto` tries, in this order."""
@@ -30,7 +29,7 @@ def make(name: EngineName, *, full: bool = False, allow_cpu: bool = False) -> En
 def ask(name: EngineName | None) -> None:
     """Ask an engine what it is, or those that `auto` tries until one answers.
 
-    The answer is kept: whoever asks again, such as `prepared`, does not wait for it.
+    The answer is kept, so `prepared` does not wait for it again.
     """
     for candidate in (name,) if name else AUTO:
         if make(candidate).unavailable() is None:
@@ -45,31 +44,39 @@ def prepared(
     full: bool = False,
     allow_cpu: bool = False,
 ) -> Engine:
-    """Return an engine that is ready for a run: the named one, or the first that works here.
+    """Return an engine that is ready for a run: the named one, or the first that can do it here.
 
     Args:
-        name: The user's choice; None takes docker if its daemon answers and its image is
-            there, else podman likewise, else the embedded engine.
+        name: The user's choice; None takes the first of docker, podman and embedded that works,
+            has its image, and can enforce the limits that are not waived.
         spec: What it is to run.
         watch: Told why an engine was passed over.
         full: The embedded engine's environment is to hold everything.
         allow_cpu: The gpu image may run without a GPU.
 
     Raises:
-        EngineError: The named engine, or none at all, works here.
+        EngineError: The named engine does not work here, or none does.
+        LimitUnenforcedError: An engine works, but cannot enforce the limits; no other works.
     """
     if name is not None:
         return _prepare(make(name, full=full, allow_cpu=allow_cpu), spec, watch)
-    reasons: list[str] = []
+    passed_over: dict[EngineName, EngineError | LimitUnenforcedError] = {}
     for candidate in AUTO:
         try:
             engine = _prepare(make(candidate, full=full, allow_cpu=allow_cpu), spec, watch)
-        except EngineError as error:
-            reasons.append(f"{candidate}: {error.what} {error.why} {error.fix}")
+        except (EngineError, LimitUnenforcedError) as error:
+            passed_over[candidate] = error
             continue
-        _say_passed_over(reasons, watch.note)
+        for other, reason in passed_over.items():
+            # Most people have installed only one engine, or none.
+            if "is not installed" not in reason.why:
+                watch.note(f"passed over {other}: {reason}")
         return engine
-    raise EngineError("No engine works here.", why="\n".join(reasons), fix="Type: invoke doctor")
+    for reason in passed_over.values():
+        if isinstance(reason, LimitUnenforcedError):
+            raise reason
+    reasons = "\n".join(f"{other}: {reason}" for other, reason in passed_over.items())
+    raise EngineError("No engine works here.", why=reasons, fix="Type: invoke doctor")
 
 
 def _prepare(engine: Engine, spec: RunSpec, watch: Watcher) -> Engine:
@@ -83,10 +90,3 @@ def _prepare(engine: Engine, spec: RunSpec, watch: Watcher) -> Engine:
         engine.prepare(spec, watch)
         reaping.result()
     return engine
-
-
-def _say_passed_over(reasons: list[str], note: Callable[[str], None]) -> None:
-    """Mention only engines that are there but not ready; most people have one or none."""
-    for reason in reasons:
-        if "cannot be used here" not in reason:
-            note(f"passed over {reason}")

@@ -19,11 +19,12 @@ from posebowl.engines.oci import (
     Mount,
     argv as oci_argv,
     client as oci_client,
-    engine,
+    host_user,
     image as identity,
 )
 from posebowl.errors import EngineError, UsageError
 from posebowl.util import process
+from posebowl.util.process_identity import owner
 from posebowl.util.text import show
 
 TESTS: Final = PurePosixPath("/opt/posebowl-tests")
@@ -74,10 +75,10 @@ def shell(
             fix="Give it something to run: --command 'python -V'",
         )
     image = identity.current(client, variant)
-    user = engine.run_user(client)
+    user = host_user.run_user(client)
     output = Path(tempfile.mkdtemp(prefix="posebowl-shell-"))
     try:
-        with engine.handed_over(output, user):
+        with host_user.handed_over(output, user):
             mounts = oci_argv.run_mounts(
                 archive=(archive or paths.LOCK).resolve(),
                 images=images.resolve(),
@@ -130,10 +131,10 @@ def check_packages(
         UsageError: No test is selected.
     """
     image = identity.current(client, variant)
-    user = engine.run_user(client)
+    user = host_user.run_user(client)
     with tempfile.TemporaryDirectory(prefix="posebowl-packages-") as name:
         output = Path(name)
-        with engine.handed_over(output, user):
+        with host_user.handed_over(output, user):
             spec = _testing(client, image.id, variant, output, select)
             argv = [*client.argv, *oci_argv.run(client.engine, spec)]
             done = process.run(argv, capture=False, check=False, to_stderr=to_stderr)
@@ -177,11 +178,11 @@ def _spec(client: Client, image: str, limits: Limits) -> ContainerSpec:
     return ContainerSpec(
         name=f"posebowl-look-{secrets.token_hex(4)}",
         image=image,
-        labels={oci_argv.RUN_LABEL: "look", oci_argv.OWNER_LABEL: engine.owner()},
+        labels={oci_argv.RUN_LABEL: "look", oci_argv.OWNER_LABEL: owner()},
         limits=limits,
         cpus=min(limits.cpus, client.cpus),
-        user=engine.run_user(client),
+        user=host_user.run_user(client),
         selinux=oci_client.selinux_enforces(),
-        rlimits=engine.rlimits(),
+        rlimits=host_user.rlimits(),
         entrypoint="sh",
     )

@@ -14,7 +14,8 @@ from posebowl.engines.base import Stop
 from posebowl.engines.oci import argv, client as oci_client, image
 from posebowl.engines.oci.argv import ContainerSpec, User
 from posebowl.engines.oci.container import Container
-from posebowl.engines.oci.engine import OciEngine, rlimits
+from posebowl.engines.oci.engine import OciEngine
+from posebowl.engines.oci.host_user import rlimits
 from posebowl.errors import BadArchiveError, EngineError, LimitUnenforcedError
 from tests.container.heard import Heard, SpecMaker
 
@@ -280,7 +281,7 @@ def test_another_user_can_do_the_same(
 def test_orphans_of_a_dead_harness_are_reaped(oci: OciEngine) -> None:
     client = oci_client.connect(oci.name)
     # Of a process that has ended by the time it is looked for.
-    script = "from posebowl.engines.oci.engine import owner; print(owner())"
+    script = "from posebowl.util.process_identity import owner; print(owner())"
     label = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     ).stdout.strip()

@@ -13,7 +13,7 @@ import pytest
 from posebowl.challenge import EngineName
 from posebowl.doctor import engines
 from posebowl.doctor.findings import State
-from posebowl.engines.oci import client as oci_client, engine
+from posebowl.engines.oci import client as oci_client, host_user
 from posebowl.engines.oci.client import Client
 from posebowl.environments.venv import NOBODY
 
@@ -54,7 +54,7 @@ def rootless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client
 def test_podman_without_root_is_known_as_such(rootless: Client) -> None:
     assert rootless.rootless
     assert not rootless.mapped_to_me
-    assert engine.run_user(rootless).keep_id
+    assert host_user.run_user(rootless).keep_id
     assert rootless.inspect("image", "posebowl-none:cpu") is None
 
 

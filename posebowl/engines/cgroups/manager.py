@@ -1,4 +1,4 @@
-"""Control groups that the embedded engine makes for a run, where the kernel lets it.
+"""Control groups that the embedded engine makes for a run, where it has the right to.
 
 Version 1 has one tree a controller, version 2 one tree for all. Root may make groups nearly
 everywhere; others only in a part of the version 2 tree that was delegated to them
@@ -17,7 +17,7 @@ from typing import Final
 import psutil
 
 from posebowl.challenge import Limit, Limits
-from posebowl.engines.monitoring.watchdog import Usage
+from posebowl.engines.base import Usage
 
 MOUNT: Final = Path("/sys/fs/cgroup")
 OWN: Final = Path("/proc/self/cgroup")
@@ -33,7 +33,7 @@ class OwnCgroup:
     folders: dict[str, Path]
     """By controller: memory, pids, cpu, cpuacct, or the single key "unified"."""
     without: frozenset[Limit] = frozenset()
-    """Limits that the kernel refused to take."""
+    """Limits that the kernel refused to set."""
 
     @property
     def enforces(self) -> frozenset[Limit]:
@@ -81,11 +81,11 @@ def create(
 ) -> OwnCgroup | None:
     """Make groups with the limits of a run, or return None where that is not allowed.
 
-    Without a memory group there is none at all: a watchdog then does the work.
+    Without a memory group there are none at all: a watchdog then limits memory.
     """
     lines = own.read_text()
     if "/.." in lines:
-        return None  # we are in a namespace of control groups that does not hold our own
+        return None  # a namespace of control groups that does not hold our own
     # The number of the process keeps others from reaping a group that nobody has joined yet.
     name = f"{PREFIX}{os.getpid()}-{run_id}"
     folders = _create_v2(lines, name, mount) or _create_v1(lines, name, mount)
@@ -129,7 +129,7 @@ def settings(folders: dict[str, Path], limits: Limits) -> list[tuple[Path, str]]
 
 
 def reap(*, mount: Path = MOUNT, own: Path = OWN) -> None:
-    """Remove the groups that killed runs of this tool left; groups in use refuse to go."""
+    """Remove the groups that killed runs of this tool left; the kernel keeps those in use."""
     places = {place for stars in _NEAR for place in mount.glob(stars)} | {mount}
     for line in own.read_text().splitlines():
         place = mount / line.removeprefix("0::").strip("/")

@@ -6,13 +6,12 @@ may have version 1, version 2, or version 1 with an empty tree of version 2 besi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from posebowl.engines.monitoring.proc_io import Traffic
-from posebowl.engines.monitoring.watchdog import Usage
+from posebowl.engines.base import Usage
 
 MOUNT: Final = Path("/sys/fs/cgroup")
 PROC: Final = Path("/proc")
@@ -149,31 +148,6 @@ def enforced(files: Files) -> Enforced:
         cpus=None if limit is None or limit < 0 else limit / int(period),
         processes=number(files.get("pids.max", "")),
     )
-
-
-class Probe:
-    """Reads what a container uses, and remembers the last that could be read.
-
-    Args:
-        read: Returns a group's files; nothing once the container has ended.
-        traffic: What its processes have read and written, where that can be seen: a group
-            counts only what reached a disk.
-    """
-
-    def __init__(self, read: Callable[[], Files], traffic: Traffic | None = None) -> None:
-        self._read = read
-        self._traffic = traffic
-        self._last = Usage(memory_bytes=0, cpu_s=0.0)
-
-    def usage(self, *, fresh: bool = False) -> Usage:
-        """Return what the container uses now, or used when last seen."""
-        files = self._read()
-        if files.get("memory.stat"):
-            self._last = usage(files)
-        if self._traffic is not None:
-            read, written = self._traffic.bytes(fresh=fresh)
-            self._last = replace(self._last, read_bytes=read, write_bytes=written)
-        return self._last
 
 
 def table(text: str) -> dict[str, int]:

@@ -9,8 +9,8 @@ It joins the run's control groups, builds a root that holds system folders of th
 run's own folders and nothing else, enters it, gives up every privilege and executes the
 entrypoint. Standard library only; it must not import posebowl, which is not on its path.
 
-Whatever fails before the entrypoint is written to stderr as one line, with exit code 70, while
-the gate that starts main.sh has not been reached: the engine takes it for its own failure.
+Whatever fails before the entrypoint is written to stderr as one line, with exit code 70. The host
+reads stderr apart from the log, and treats such an end as the engine's own failure.
 
 Mount flags and system calls: mount(2), pivot_root(2), unshare(2), capabilities(7), and
 Documentation/filesystems/overlayfs.rst of Linux.
@@ -77,8 +77,9 @@ class Bind(NamedTuple):
 
 
 def main() -> None:
-    """Do all of it; return never."""
+    """Build the root, enter it and become the entrypoint; never return."""
     spec: dict[str, Any] = json.loads(Path(sys.argv[1]).read_text())
+    os.umask(0o022)
     join_cgroups(spec["cgroups"])
     os.sched_setaffinity(0, spec["cpus"])
     raise_loopback()
@@ -87,6 +88,7 @@ def main() -> None:
     set_limits(spec)
     drop_privileges(spec["uid"])
     os.chdir("/code_execution")
+    restore_signals()
     os.execve("/bin/sh", ["/bin/sh", *spec["argv"]], spec["env"])  # noqa: S606
 
 
@@ -94,6 +96,13 @@ def join_cgroups(folders: list[str]) -> None:
     """Move this process, and so all that will come from it, into the run's control groups."""
     for folder in folders:
         Path(folder, "cgroup.procs").write_text("0")
+
+
+def restore_signals() -> None:
+    """Give all signals their default actions: Python ignores SIGPIPE and SIGXFSZ."""
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        with contextlib.suppress(OSError, ValueError):
+            signal.signal(number, signal.SIG_DFL)
 
 
 def raise_loopback() -> None:
@@ -116,6 +125,7 @@ def build_root(spec: dict[str, Any]) -> None:
     add_devices(root / "dev", spec["shm_bytes"])
     for item in spec["binds"]:
         bind(root, Bind(*item))
+    add_tools(root, spec["tools"])
     if spec["overlay"]:
         add_overlay(root, **spec["overlay"])
     for folder in ("run", "root", "var", "mnt"):
@@ -138,7 +148,7 @@ def add_system(root: Path) -> None:
 
 
 def cover(root: Path, folders: list[str]) -> list[Path]:
-    """Put an empty folder over those that lie in a system folder, such as /usr/src/app."""
+    """Mount an empty folder over each one that lies in a system folder, such as /usr/src/app."""
     places = [root / folder[1:] for folder in folders if (root / folder[1:]).is_dir()]
     for place in places:
         mount("tmpfs", place, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m")
@@ -146,7 +156,7 @@ def cover(root: Path, folders: list[str]) -> list[Path]:
 
 
 def add_etc(etc: Path) -> None:
-    """Show the harmless part of /etc, and a user list of its own."""
+    """Show the harmless part of /etc, and make a list of users."""
     etc.mkdir()
     for name in ETC:
         source = Path("/etc", name)
@@ -163,6 +173,14 @@ def add_etc(etc: Path) -> None:
     (etc / "hostname").write_text("posebowl\n")
     (etc / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files\n")
     socket.sethostname("posebowl")
+
+
+def add_tools(root: Path, tools: list[list[str]]) -> None:
+    """Copy the tools of the run, which a checkout may keep from other users."""
+    for source, target in tools:
+        place = root / target[1:]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(Path(source).read_bytes())
 
 
 def add_kernel(root: Path) -> None:
@@ -204,7 +222,7 @@ def escaped(path: str) -> str:
 
 
 def is_initial_user_namespace() -> bool:
-    """Tell whether user ids mean here what they mean to the kernel."""
+    """Return whether user ids are the same here as outside all user namespaces."""
     return Path("/proc/self/uid_map").read_text().split() == ["0", "0", "4294967295"]
 
 
@@ -215,7 +233,8 @@ def bind(root: Path, item: Bind) -> None:
         place.mkdir(parents=True, exist_ok=True)
     else:
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.touch()
+        if not place.exists():
+            place.touch()
     mount(item.source, place, None, MS_BIND | MS_REC)
     mounts = mounts_below(place)
     if str(place) not in mounts:
@@ -233,10 +252,10 @@ def mounts_below(place: Path) -> list[str]:
 
 
 def mount_points(mountinfo: bytes) -> list[str]:
-    """Read the mount points off a mountinfo(5), in which spaces and such are octal escapes.
+    """Read the mount points from a mountinfo(5), in which spaces and such are octal escapes.
 
-    Only a plain space parts its fields and only a newline its lines: other white space stands
-    in names as it is, as do bytes that are no UTF-8.
+    Only a plain space separates fields and only a newline separates lines: other white space
+    stands in names unescaped, as do bytes that are not UTF-8.
     """
     fields = (line.split(b" ")[4] for line in mountinfo.split(b"\n") if line)
     return [
@@ -246,7 +265,7 @@ def mount_points(mountinfo: bytes) -> list[str]:
 
 
 def enter_root(root: str) -> None:
-    """Make `root` the root folder, and let go of the old one."""
+    """Make `root` the root folder, and unmount the old one."""
     os.chdir(root)
     number = SYS_PIVOT_ROOT[os.uname().machine]
     call("pivot_root", libc.syscall(number, b".", b".old"))
@@ -255,7 +274,7 @@ def enter_root(root: str) -> None:
 
 
 def set_limits(spec: dict[str, Any]) -> None:
-    """Set the limits that each process of the run inherits and cannot raise."""
+    """Set the limits that every process of the run inherits and cannot raise."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     size = spec["file_bytes"]
     with contextlib.suppress(ValueError, OSError):

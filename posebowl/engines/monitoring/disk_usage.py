@@ -1,4 +1,4 @@
-"""What a run has written, measured beside the watch over it."""
+"""What a run has written, summed up beside the watchdog."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _PATIENCE_S: Final = 0.02
 """Most sums are there sooner, and so belong to the look that asked for them."""
 
 
-class Written:
-    """Sums what a run has written, so seldom that the sum never takes a tenth of the time.
+class DiskUsage:
+    """Sums what a run has written, so rarely that it takes less than a tenth of the time.
 
     The sum is made in a thread of its own: neither a tree of a million files nor a slow engine
-    keeps anybody from looking at the memory and at the clock.
+    delays the looks at memory and at the clock.
 
     Args:
-        measure: Gives the bytes.
+        measure: Returns the bytes.
         interval_s: Between two sums, at least.
     """
 
@@ -34,11 +34,11 @@ class Written:
         self._bytes = 0
 
     def close(self) -> None:
-        """Wait for the sum that is under way, if any, and begin no more."""
+        """Wait for the sum that is in progress, if any, and begin no more."""
         self._thread.shutdown(cancel_futures=True)
 
     def bytes(self) -> int:
-        """Return the last sum that is done."""
+        """Return the last sum that was completed."""
         if self._sum is None and time.monotonic() >= self._next_at:
             self._begun_at = time.monotonic()
             self._sum = self._thread.submit(self._measure)
@@ -54,8 +54,8 @@ class Written:
 def folder_bytes(folder: Path) -> int:
     """Sum the blocks that a folder takes on disk, in bytes, without following links.
 
-    What vanishes or may not be read under way is left out: the run is still writing. A file
-    with several names counts once.
+    What vanishes or may not be read meanwhile is left out: the run is still writing. A file with
+    several names counts once.
     """
     total = 0
     linked: set[tuple[int, int]] = set()

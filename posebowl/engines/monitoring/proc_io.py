@@ -1,4 +1,4 @@
-"""What the processes of a run have read and written, by what they asked the kernel for."""
+"""What the processes of a run have read and written, by the system calls that they made."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SHARE: Final = 0.01
 """Of the time, at most, that looking may take."""
 
 
-class Traffic:
+class ProcIo:
     """Counts the bytes that a process and all below it read and write by system calls.
 
     These are `rchar` and `wchar` of /proc/PID/io (proc(5)), from the page cache or not, while a
@@ -20,7 +20,7 @@ class Traffic:
     the root among them, leaves out and counts twice only what a parent does not wait for.
 
     Args:
-        pid: Of the root; what it did before now does not count.
+        pid: Of the root process; what was read and written before now does not count.
     """
 
     def __init__(self, pid: int) -> None:

@@ -1,4 +1,4 @@
-"""The processes of an embedded run, seen from the host: what they use, and their end."""
+"""What the processes of a run use, seen from the host."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from pathlib import Path
 import psutil
 
 from posebowl.challenge import Limits
+from posebowl.engines.base import Usage
 from posebowl.engines.cgroups.manager import OwnCgroup
-from posebowl.engines.monitoring.proc_io import Traffic, family
-from posebowl.engines.monitoring.watchdog import SAMPLE_INTERVAL_S, Usage
+from posebowl.engines.monitoring.proc_io import ProcIo, family
+from posebowl.engines.monitoring.watchdog import SAMPLE_INTERVAL_S
 
 
 class ProcessTree:
-    """All that came from one process, and a probe of what it uses.
+    """Reads what all processes that came from one use.
 
     Counters of processes that have ended are gone with them, so processor time is kept as the
     highest sum seen; where a control group counts, its figures are used.
@@ -27,7 +28,7 @@ class ProcessTree:
         self._limits = limits
         self._cgroup = cgroup
         self._cpu: dict[tuple[int, float], float] = {}
-        self._traffic = Traffic(pid)
+        self._io = ProcIo(pid)
         self._last = Usage(memory_bytes=0, cpu_s=0.0)
         self._next_walk_at = 0.0
 
@@ -36,10 +37,6 @@ class ProcessTree:
         with contextlib.suppress(psutil.Error):
             return self._root.children(recursive=True)
         return []
-
-    def begin(self) -> None:
-        """Count bytes from now on: those that made the run ready are not its own."""
-        self._traffic = Traffic(self._root.pid)
 
     def _alive(self) -> list[psutil.Process]:
         """List them as the kernel does, in a tenth of the time; all are asked where it cannot."""
@@ -77,7 +74,7 @@ class ProcessTree:
 
     def _merged(self, memory_bytes: int, *, fresh: bool) -> Usage:
         group = self._cgroup.usage() if self._cgroup else None
-        read, written = self._traffic.bytes(fresh=fresh)
+        read, written = self._io.bytes(fresh=fresh)
         self._last = Usage(
             memory_bytes=group.memory_bytes if group else memory_bytes,
             cpu_s=max(group.cpu_s if group else 0.0, sum(self._cpu.values())),
@@ -87,9 +84,12 @@ class ProcessTree:
         )
         return self._last
 
-    def kill(self) -> None:
-        """End the whole tree at once: with its process 1, a pid namespace loses all others."""
-        for process in [*self.processes(), self._root]:
+
+def kill(pid: int) -> None:
+    """End a process and all below it at once; nothing happens to those that have ended."""
+    with contextlib.suppress(psutil.Error):
+        root = psutil.Process(pid)
+        for process in [*root.children(recursive=True), root]:
             with contextlib.suppress(psutil.Error):
                 process.send_signal(signal.SIGKILL)
 

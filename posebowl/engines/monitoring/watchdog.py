@@ -5,40 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final
 
 from posebowl.challenge import Limits
-from posebowl.engines.base import Sample, Stop
+from posebowl.engines.base import Probe, Sample, Stop, Usage
 from posebowl.engines.handshake import LATE_S
-from posebowl.engines.monitoring.disk_usage import Written
+from posebowl.engines.monitoring.disk_usage import DiskUsage
 
 SAMPLE_INTERVAL_S: Final = 0.5
 """Between two samples that are kept."""
 
 _MOST_SAMPLES: Final = 2400
-
-
-@dataclass(frozen=True, kw_only=True)
-class Usage:
-    """What a run uses at this moment; memory without the page cache."""
-
-    memory_bytes: int
-    cpu_s: float
-    read_bytes: int = 0
-    write_bytes: int = 0
-    oom_kills: int = 0
-
-
-class Probe(Protocol):
-    """Reads from outside what a run uses."""
-
-    def usage(self, *, fresh: bool = False) -> Usage:
-        """Return what the run uses now; the last known values when it has ended.
-
-        Args:
-            fresh: Look at everything anew, also at what takes long and is looked at seldom.
-        """
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,20 +43,20 @@ def watch(
 ) -> Watched:
     """Watch a run until it ends or must be stopped; stopping it is up to the caller.
 
-    Where more than one limit is passed at once, time goes before output, and that before memory.
+    Where several limits are exceeded at once, time comes before output, and output before memory.
 
     Args:
-        wait: Waits at most so many seconds for the run's end, and tells whether it came.
+        wait: Waits at most so many seconds for the run's end, and returns whether it came.
         probe: Reads what the run uses.
         limits: What it may use.
         written: Sums what it has written, in bytes.
         on_sample: Called twice a second.
-        interval_s: Between two looks at the memory: shorter where nobody else enforces it.
+        interval_s: Between two looks at the memory: shorter where nothing else enforces it.
         memory_is_enforced: False where this loop has to stop a run that takes too much.
     """
     start = time.monotonic()
     record = _Record(on_sample)
-    output = Written(written, SAMPLE_INTERVAL_S)
+    output = DiskUsage(written, SAMPLE_INTERVAL_S)
     elapsed, stopped = 0.0, None
     while stopped is None:
         left = start + limits.wall_time_s - time.monotonic()
@@ -99,11 +76,11 @@ def watch(
 
 
 def settle(watched: Watched, limits: Limits, *, late_s: float, output_bytes: int) -> Watched:
-    """Judge time and output of a run that is dead, by what can no longer change.
+    """Check time and output of a run that is dead, by what can no longer change.
 
     Args:
         watched: What was seen of it while it ran.
-        limits: What it might use.
+        limits: What it was allowed to use.
         late_s: How long it was alive after it said that it had ended.
         output_bytes: What it has written in all.
     """

@@ -171,8 +171,7 @@ def _limits(spec: ContainerSpec) -> list[str]:
         *("--cpus", str(spec.cpus)),
         *("--pids-limit", str(limits.processes)),
         *("--ulimit", "core=0"),
-        # One file can never pass the output limit, however fast it is written.
-        *("--ulimit", f"fsize={limits.output_bytes + (64 << 20)}"),
+        *("--ulimit", f"fsize={limits.file_bytes}"),
     ]
 
 

@@ -6,14 +6,16 @@ import contextlib
 import functools
 import json
 import os
+import re
 import shutil
 import sys
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, assert_never
 
-from posebowl.challenge import EngineName
+from posebowl.challenge import EngineName, Limit
 from posebowl.errors import EngineError
 from posebowl.util import process
 
@@ -23,6 +25,21 @@ _RUNTIME_PLACES: Final = "/usr/bin:/usr/sbin:/sbin:/usr/lib/podman"
 """Where podman finds its runtime, whatever the PATH says."""
 _BUILDKIT_INSIDE: Final = 22
 """The last major version of Docker's client that brings BuildKit without a plugin."""
+_ADDRESSES: Final = {
+    EngineName.DOCKER: ("DOCKER_HOST", "DOCKER_CONTEXT"),
+    EngineName.PODMAN: ("CONTAINER_HOST", "CONTAINER_CONNECTION"),
+}
+"""Variables that send a client to another daemon than this machine's own."""
+_NOT_SEEN: Final = re.compile(
+    r"bind source path does not exist|statfs \S.*: no such file|Mounts denied", re.IGNORECASE
+)
+"""What engines answer when a folder is not on their machine."""
+_CONTROLLERS: Final = {Limit.MEMORY: "memory", Limit.CPUS: "cpu", Limit.PROCESSES: "pids"}
+_DOCKER_SWITCHES: Final = {
+    Limit.MEMORY: "MemoryLimit",
+    Limit.CPUS: "CpuCfsQuota",
+    Limit.PROCESSES: "PidsLimit",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +60,10 @@ class Client:
     """What starts containers, where it was chosen here."""
     storage: str = ""
     """The folder of the images, on the machine of the engine."""
+    cannot_limit: Mapping[Limit, str] = field(default_factory=dict)
+    """Limits that the engine says it cannot enforce here, each with the reason."""
+    redirected: str = ""
+    """The variable that sends the client to a daemon of the user's choice, where one is set."""
 
     def run(
         self,
@@ -75,6 +96,42 @@ class Client:
         found: list[dict[str, Any]] = json.loads(done.stdout)
         return found[0] if found else None
 
+    def check_shares_files(self, folder: Path, image: str) -> None:
+        """Check that a redirected client's engine sees this machine's files.
+
+        Args:
+            folder: A folder of the run, whose name no other machine has.
+            image: What a container, never started, is made from to find out.
+
+        Raises:
+            EngineError: The engine is on another machine.
+        """
+        if not self.redirected:
+            return
+        mount = f'type=bind,"source={folder.resolve()}",target=/posebowl'
+        done = self.run("create", "--network", "none", "--mount", mount, image, check=False)
+        if error := self.elsewhere(done.stderr):
+            raise error
+        if made := done.stdout.strip():
+            self.run("rm", "--force", made, check=False)
+
+    def elsewhere(self, said: str) -> EngineError | None:
+        """Return the error to raise if an engine's answer means that it cannot see our files."""
+        if not _NOT_SEEN.search(said):
+            return None
+        other = "or use another engine: --engine embedded"
+        if self.redirected:
+            return EngineError(
+                f"{self.engine} does not see the files of this machine.",
+                why=f"{self.redirected} sends it to another one: {os.environ[self.redirected]}.",
+                fix=f"Type: unset {self.redirected}; {other}",
+            )
+        return EngineError(
+            f"{self.engine} does not see the folders of this run.",
+            why=f"It runs on another machine or a virtual one, and says: {said.splitlines()[-1]}",
+            fix=f"Share the folder with it (Docker Desktop: Settings, File sharing), {other}",
+        )
+
     @property
     def mapped_to_me(self) -> bool:
         """Whether user 0 of a container is the host's user: rootless docker."""
@@ -82,7 +139,7 @@ class Client:
 
 
 def problem(engine: EngineName) -> str | None:
-    """Say why an engine cannot be used here and what to do about it, or None if it can."""
+    """Return why an engine cannot be used here and how to fix that, or None if it can."""
     try:
         connect(engine)
     except EngineError as error:
@@ -91,8 +148,8 @@ def problem(engine: EngineName) -> str | None:
 
 
 @functools.cache
-def connect(engine: EngineName) -> Client:
-    """Find a client, and ask the engine behind it what it is.
+def connect(engine: EngineName, *, timeout_s: float = _PROBE_TIMEOUT_S) -> Client:
+    """Find a client, and ask the engine behind it what it is and what it can do.
 
     Raises:
         EngineError: It is not installed, does not answer, or lacks what a run needs.
@@ -100,21 +157,38 @@ def connect(engine: EngineName) -> Client:
     try:
         match engine:
             case EngineName.DOCKER:
-                return _docker()
+                return _docker(timeout_s)
             case EngineName.PODMAN:
-                return _podman()
+                return _podman(timeout_s)
             case EngineName.EMBEDDED:
                 raise EngineError(
-                    "The embedded engine keeps no images.",
+                    "The embedded engine has no images.",
                     why="It runs in an environment on this machine, which it makes by itself.",
-                    fix="Take --engine docker or --engine podman.",
+                    fix="Use --engine docker or --engine podman.",
                 )
             case _:
                 assert_never(engine)
     except process.ProcessError as error:
-        raise EngineError(
+        raise _redirected_error(engine, error.what) or EngineError(
             f"{engine.capitalize()} does not answer.", why=error.what, fix=f"Type: {engine} info"
         ) from error
+
+
+def _redirection(engine: EngineName) -> str:
+    """Return the variable that sends a client to another daemon; empty if none is set."""
+    return next((name for name in _ADDRESSES[engine] if os.environ.get(name)), "")
+
+
+def _redirected_error(engine: EngineName, said: str) -> EngineError | None:
+    """Return the error for a client that a variable sends to where nothing answers."""
+    variable = _redirection(engine)
+    if not variable:
+        return None
+    return EngineError(
+        f"{engine.capitalize()} does not answer at {os.environ[variable]}.",
+        why=f"The variable {variable} sends it there. {said.strip().rpartition(chr(10))[2]}",
+        fix=f"Type: unset {variable}; or start the daemon there.",
+    )
 
 
 def builder(client: Client) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -143,7 +217,7 @@ def builder(client: Client) -> tuple[tuple[str, ...], dict[str, str]]:
     )
 
 
-def _docker() -> Client:
+def _docker(timeout_s: float) -> Client:
     path = shutil.which("docker")
     if path is None:
         raise EngineError(
@@ -155,9 +229,7 @@ def _docker() -> Client:
     with ThreadPoolExecutor() as pool:
         # Each waits for the daemon: both at once.
         done, more = pool.map(
-            lambda word: process.run(
-                [path, word, "-f", form], check=False, timeout_s=_PROBE_TIMEOUT_S
-            ),
+            lambda word: process.run([path, word, "-f", form], check=False, timeout_s=timeout_s),
             ("version", "info"),
         )
     versions = _json(done.stdout)
@@ -177,11 +249,19 @@ def _docker() -> Client:
         cgroup_version=int(info.get("CgroupVersion") or 1),
         cpus=int(info.get("NCPU") or os.cpu_count() or 1),
         storage=str(info.get("DockerRootDir") or ""),
+        cannot_limit={
+            limit: "Docker says that this machine's control groups cannot limit it"
+            for limit, switch in _DOCKER_SWITCHES.items()
+            if info.get(switch) is False
+        },
+        redirected=_redirection(EngineName.DOCKER),
     )
 
 
 def _daemon_error(said: str) -> EngineError:
-    """Tell a daemon that is not there from one that does not let us in."""
+    """Return why Docker does not work: no daemon, a refused user, or something else."""
+    if error := _redirected_error(EngineName.DOCKER, said):
+        return error
     lowered = said.lower()
     if "permission denied" in lowered:
         return EngineError(
@@ -199,7 +279,7 @@ def _daemon_error(said: str) -> EngineError:
     return EngineError("Docker does not work here.", why=said, fix="Type: docker version")
 
 
-def _podman() -> Client:
+def _podman(timeout_s: float) -> Client:
     path = shutil.which("podman")
     if path is None:
         raise EngineError(
@@ -213,11 +293,13 @@ def _podman() -> Client:
         [path, "info", "-f", "json"],
         env={"DPKG_ADMINDIR": os.devnull},
         check=False,
-        timeout_s=_PROBE_TIMEOUT_S,
+        timeout_s=timeout_s,
     )
     if done.returncode != 0:
-        last = done.stderr.strip().splitlines()[-1:]
-        raise EngineError("Podman does not work here.", why="".join(last), fix="Type: podman info")
+        last = "".join(done.stderr.strip().splitlines()[-1:])
+        raise _redirected_error(EngineName.PODMAN, last) or EngineError(
+            "Podman does not work here.", why=last, fix="Type: podman info"
+        )
     info = _json(done.stdout)
     host = info.get("host", {})
     version = int(str(host.get("cgroupVersion", "v2")).removeprefix("v"))
@@ -234,7 +316,22 @@ def _podman() -> Client:
         cpus=int(host.get("cpus") or os.cpu_count() or 1),
         runtime=runtime,
         storage=str(info.get("store", {}).get("graphRoot") or ""),
+        cannot_limit=_podman_cannot_limit(host, version),
+        redirected=_redirection(EngineName.PODMAN),
     )
+
+
+def _podman_cannot_limit(host: Mapping[str, Any], cgroup_version: int) -> dict[Limit, str]:
+    """Return the limits whose control groups podman, by its own account, may not use."""
+    controllers = host.get("cgroupControllers")
+    if controllers is None:
+        return {}
+    why = (
+        "Podman without root cannot use control groups of version 1"
+        if cgroup_version == 1
+        else "this user may not use the control group that limits it"
+    )
+    return {limit: why for limit, name in _CONTROLLERS.items() if name not in controllers}
 
 
 def _runtime(configured: str, cgroup_version: int) -> str:
@@ -255,13 +352,13 @@ def _runtime(configured: str, cgroup_version: int) -> str:
 
 
 def host_has_gpu() -> bool:
-    """Tell whether this machine has an NVIDIA GPU with its driver."""
+    """Return whether this machine has an NVIDIA GPU with its driver."""
     nodes = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/proc/driver/nvidia/version")
     return any(Path(node).exists() for node in nodes)
 
 
 def selinux_enforces() -> bool:
-    """Tell whether the host keeps containers from files that are not labelled for them."""
+    """Return whether SELinux keeps containers from files that are not labelled for them."""
     with contextlib.suppress(OSError):
         return Path("/sys/fs/selinux/enforce").read_text().strip() == "1"
     return False

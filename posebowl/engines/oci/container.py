@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import subprocess
-import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +13,7 @@ from posebowl.engines.oci import argv
 from posebowl.engines.oci.argv import ContainerSpec
 from posebowl.engines.oci.client import Client
 from posebowl.errors import EngineError
+from posebowl.util.interrupts import undisturbed
 
 _REMOVAL_ATTEMPTS: Final = 4
 
@@ -29,9 +26,9 @@ class Container:
     name: str
 
     def start(self, spec: ContainerSpec, errors: Path) -> subprocess.Popen[bytes]:
-        """Make and start it with its output and input as pipes; the client's words go to a file.
+        """Make and start it, its output and input as pipes; what the client prints goes to a file.
 
-        The client gets no Ctrl-C from the terminal: ending the run is up to the harness.
+        The client gets no Ctrl-C from the terminal: the harness ends the run.
         """
         words = argv.start(self.client.engine, spec)
         with errors.open("wb") as file:
@@ -116,7 +113,7 @@ class Container:
         with undisturbed():
             for attempt in range(_REMOVAL_ATTEMPTS):
                 done = self.client.run(*argv.remove(self.client.engine, self.name), check=False)
-                # Told again of a container that is gone, an engine may answer with an error.
+                # For a container that is gone already, an engine may answer with an error.
                 if done.returncode == 0 or self.inspect() is None:
                     return
                 time.sleep(0.2 * 2**attempt)
@@ -125,16 +122,3 @@ class Container:
             why=done.stderr.strip(),
             fix=f"Type: {self.client.engine} rm --force {self.name}",
         )
-
-
-@contextlib.contextmanager
-def undisturbed() -> Iterator[None]:
-    """Let no Ctrl-C into a block that puts things in order, nor into the programs it starts."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

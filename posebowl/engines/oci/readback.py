@@ -1,4 +1,4 @@
-"""What an engine really holds a container to, read back before main.sh may start."""
+"""What an engine really holds a container to, read back before main.sh starts."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from posebowl.challenge import Limit, Limits
+from posebowl.engines.base import Probe
 from posebowl.engines.cgroups import reader
-from posebowl.engines.monitoring.proc_io import Traffic
+from posebowl.engines.monitoring.cgroup_probe import CgroupProbe
+from posebowl.engines.monitoring.proc_io import ProcIo
 from posebowl.engines.monitoring.process_tree import ProcessTree
-from posebowl.engines.monitoring.watchdog import Probe
 from posebowl.engines.oci.client import Client
 
 _PAGE: Final = 64 << 10
@@ -46,20 +47,20 @@ class Readback:
     """/proc/PID/net/dev of its process 1."""
 
 
-class Eyes:
-    """Reads a container's state: from this machine's own files, or else through the engine.
+class ContainerReader:
+    """Reads a container's state: from this machine's own files, or otherwise through the engine.
 
     The engine's machine is another one on macOS and Windows, and for remote daemons: the number
-    of process 1 is then that of some other process here, if of any.
+    of process 1 then belongs to some other process here, if to any.
 
     Args:
         client: Of the engine.
         name: The container's.
         pid: Of its process 1, on the engine's machine.
-        nonce: What stands in the command line of that process and of no other.
+        nonce: A word in the command line of that process and of no other.
     """
 
-    def __init__(self, client: Client, name: str, pid: int, nonce: str) -> None:
+    def __init__(self, client: Client, name: str, pid: int, *, nonce: str) -> None:
         self._client = client
         self._name = name
         self._pid = pid
@@ -68,7 +69,7 @@ class Eyes:
 
     @property
     def local(self) -> bool:
-        """Whether the kernel's files can be read from here, which costs next to nothing."""
+        """Whether the kernel's files can be read from here, which is cheap."""
         return self._cgroup is not None
 
     def probe(self, limits: Limits) -> Probe:
@@ -80,14 +81,14 @@ class Eyes:
         mine = reader.of_process(os.getpid())
         if self._cgroup is not None and mine is not None and mine.place == self._cgroup.place:
             return ProcessTree(self._pid, limits, None)
-        return reader.Probe(self.files, Traffic(self._pid) if self.local else None)
+        return CgroupProbe(self.files, ProcIo(self._pid) if self.local else None)
 
     def files(self) -> reader.Files:
         """Return the files of the container's control groups."""
         return self._cgroup.read() if self._cgroup else self._inside()
 
     def readback(self, inspected: Mapping[str, Any]) -> Readback:
-        """Return all that `weak` and `broken` look at."""
+        """Return all that `weak` and `missing_isolation` look at."""
         if self._cgroup is None:
             inside = self._inside()
             status, net = inside.get("status", ""), inside.get("net", "")
@@ -104,7 +105,7 @@ class Eyes:
         v1 = [name for names in reader.V1_FILES.values() for name in names]
         names = " ".join(dict.fromkeys([*reader.V2_FILES, *v1]))
         script = f"NAMES='{names}'{_SCRIPT}"
-        # Programs of the image that a run cannot replace, and no more than they have to say.
+        # Programs of the image that a run cannot replace, and a bounded output.
         path = ("--env", "PATH=/usr/bin:/bin")
         words = ("exec", *path, self._name, "/bin/sh", "-c", f"({script}) | head -c {_MOST_BYTES}")
         done = self._client.run(*words, check=False)
@@ -113,13 +114,13 @@ class Eyes:
 
 
 def weak(seen: Readback, limits: Limits, *, cpus: int) -> dict[Limit, str]:
-    """Name the limits that do not hold, each with the reason in one sentence."""
+    """Return the limits that do not hold, each with the reason in one sentence."""
     have = reader.enforced(seen.files)
     found: dict[Limit, str] = {}
     if have.memory_bytes is None or have.memory_bytes > limits.memory_bytes + _PAGE:
         found[Limit.MEMORY] = _differs("memory", have.memory_bytes, limits.memory_bytes)
     elif _may_swap(seen.files, have, limits):
-        found[Limit.MEMORY] = "the container may swap, so that it can use more than its memory"
+        found[Limit.MEMORY] = "the container may swap, so it can use more than its memory"
     if have.cpus is None or have.cpus > cpus + 0.01:
         found[Limit.CPUS] = _differs("cores", have.cpus, cpus)
     if have.processes is None or have.processes > limits.processes:
@@ -132,15 +133,15 @@ def weak(seen: Readback, limits: Limits, *, cpus: int) -> dict[Limit, str]:
     return found
 
 
-def broken(seen: Readback) -> str:
-    """Say which wall between the container and the host is missing; nothing if all stand."""
+def missing_isolation(seen: Readback) -> str:
+    """Return the first isolation feature that is missing, in a sentence; empty if none is."""
     fields = dict(re.findall(r"^(\w+):\s*(\S+)$", seen.status, flags=re.MULTILINE))
     if int(fields.get("CapEff", "1"), 16) or int(fields.get("CapBnd", "1"), 16):
         return "It has capabilities, though all were to be dropped."
     if fields.get("NoNewPrivs") != "1":
         return "It may gain new privileges."
     if fields.get("Seccomp") != "2":
-        return "No filter of system calls (seccomp) holds."
+        return "No system call filter (seccomp) is active."
     return ""
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from posebowl.batch import core_pinning, node_cache, plan, shards, worker
 from posebowl.data import manifest
-from posebowl.engines.oci import engine
 from posebowl.errors import EngineError
+from posebowl.util.process_identity import owner
 from tests.conftest import IDS
 from tests.unit.batch.test_plan import zipped
 
@@ -115,8 +115,8 @@ def test_a_folder_that_a_machine_does_not_see_is_said(photos: Path) -> None:
 
 
 def test_the_folder_of_a_killed_run_goes_and_that_of_a_live_one_stays(tmp_path: Path) -> None:
-    killed = engine.owner().replace(f":{os.getpid()}:", ":4194305:").replace(":", "+")
-    alive = engine.owner().replace(":", "+")
+    killed = owner().replace(f":{os.getpid()}:", ":4194305:").replace(":", "+")
+    alive = owner().replace(":", "+")
     for name in (f"{killed}+abc/.run-1", f"{alive}+abc", "mine"):
         (tmp_path / name).mkdir(parents=True)
     worker._reap(tmp_path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from posebowl.engines.embedded import engine
+from posebowl.engines.embedded import layout
 from posebowl.paths import RUNTIME
 
 
@@ -13,5 +13,5 @@ def test_the_tools_that_it_calls_are_there() -> None:
     copied = (RUNTIME / "Dockerfile").read_text()
     assert called == ["unpack.py"]
     for name in called:
-        assert name in engine.TOOL_FILES
+        assert name in layout.TOOL_FILES
         assert f"runtime/{name}" in copied

@@ -8,7 +8,7 @@ import threading
 
 from hypothesis import given, strategies as st
 
-from posebowl.engines.handshake import Gate
+from posebowl.engines.handshake import Handshake
 
 NOISE = st.lists(
     st.sampled_from(
@@ -25,98 +25,100 @@ def cut(stream: bytes, cuts: list[int]) -> list[bytes]:
     return [stream[a:b] for a, b in itertools.pairwise(edges)]
 
 
-def token(gate: Gate) -> str:
+def token(handshake: Handshake) -> str:
     """Return the second secret, as process 1 learns it."""
     pipe = io.BytesIO()
-    gate.open(pipe)
+    handshake.open(pipe)
     words = pipe.getvalue().decode().split()
     assert words[0] == "go"
     return words[1] if len(words) > 1 else ""
 
 
-def ready(gate: Gate) -> bytes:
-    return b"\x1eready %s\n" % gate.nonce.encode()
+def ready(handshake: Handshake) -> bytes:
+    return b"\x1eready %s\n" % handshake.nonce.encode()
 
 
 @given(NOISE, NOISE, NOISE, CUTS)
 def test_both_marks_go_and_all_else_stays(
     before: bytes, during: bytes, after: bytes, cuts: list[int]
 ) -> None:
-    gate = Gate(holds_end=True)
-    end = b"\x1eend %s\n" % token(gate).encode()
-    stream = before + ready(gate) + during + end + after
-    passed = b"".join(gate.feed(chunk) for chunk in cut(stream, cuts)) + gate.finish()
+    handshake = Handshake(holds_end=True)
+    end = b"\x1eend %s\n" % token(handshake).encode()
+    stream = before + ready(handshake) + during + end + after
+    passed = b"".join(handshake.feed(chunk) for chunk in cut(stream, cuts)) + handshake.finish()
     assert passed == before + during + after
-    assert gate.wait_ready()
-    assert gate.wait_end(0)
-    assert gate.early == before
+    assert handshake.wait_ready()
+    assert handshake.wait_end(0)
+    assert handshake.early == before
 
 
 @given(NOISE, NOISE, CUTS)
 def test_without_a_second_gate_nothing_after_the_first_is_touched(
     before: bytes, during: bytes, cuts: list[int]
 ) -> None:
-    gate = Gate()
-    assert token(gate) == ""
-    stream = before + ready(gate) + during + b"\x1eend \n" + ready(gate)
-    passed = b"".join(gate.feed(chunk) for chunk in cut(stream, cuts)) + gate.finish()
-    assert passed == before + during + b"\x1eend \n" + ready(gate)
+    handshake = Handshake()
+    assert token(handshake) == ""
+    stream = before + ready(handshake) + during + b"\x1eend \n" + ready(handshake)
+    passed = b"".join(handshake.feed(chunk) for chunk in cut(stream, cuts)) + handshake.finish()
+    assert passed == before + during + b"\x1eend \n" + ready(handshake)
 
 
 @given(NOISE, CUTS)
 def test_the_end_of_the_stream_before_the_gate(noise: bytes, cuts: list[int]) -> None:
-    gate = Gate(holds_end=True)
-    assert b"".join(gate.feed(chunk) for chunk in cut(noise, cuts)) == b""
-    assert gate.finish() == b""
-    assert not gate.wait_ready()
-    assert gate.early == noise
+    handshake = Handshake(holds_end=True)
+    assert b"".join(handshake.feed(chunk) for chunk in cut(noise, cuts)) == b""
+    assert handshake.finish() == b""
+    assert not handshake.wait_ready()
+    assert handshake.early == noise
 
 
 @given(st.lists(st.sampled_from([b"\x1eend ", b"\x1e", b"0f" * 16, b"\n", b"x"]), max_size=9), CUTS)
 def test_a_forged_mark_is_text(pieces: list[bytes], cuts: list[int]) -> None:
-    gate = Gate(holds_end=True)
-    gate.feed(ready(gate))
-    forged = b"".join(pieces) + b"\x1eend %s\n" % Gate(holds_end=True).nonce.encode()
-    passed = b"".join(gate.feed(chunk) for chunk in cut(forged, cuts)) + gate.finish()
+    handshake = Handshake(holds_end=True)
+    handshake.feed(ready(handshake))
+    forged = b"".join(pieces) + b"\x1eend %s\n" % Handshake(holds_end=True).nonce.encode()
+    passed = b"".join(handshake.feed(chunk) for chunk in cut(forged, cuts)) + handshake.finish()
     assert passed == forged
-    assert not gate._ended
+    assert not handshake._ended
 
 
 def test_secrets_differ_from_run_to_run_and_from_each_other() -> None:
-    gates = [Gate(holds_end=True) for _ in range(8)]
-    secrets = {gate.nonce for gate in gates} | {token(gate) for gate in gates}
+    handshakes = [Handshake(holds_end=True) for _ in range(8)]
+    secrets = {handshake.nonce for handshake in handshakes} | {
+        token(handshake) for handshake in handshakes
+    }
     assert len(secrets) == 16
     assert all(len(secret) == 32 for secret in secrets)
 
 
 def test_what_comes_before_the_gate_is_kept_within_bounds() -> None:
-    gate = Gate()
+    handshake = Handshake()
     for _ in range(40):
-        gate.feed(b"x" * 10_000)
-        assert len(gate.early) <= 64 << 10
-    assert gate.feed(ready(gate) + b"main").endswith(b"xmain")
-    assert gate.wait_ready()
+        handshake.feed(b"x" * 10_000)
+        assert len(handshake.early) <= 64 << 10
+    assert handshake.feed(ready(handshake) + b"main").endswith(b"xmain")
+    assert handshake.wait_ready()
 
 
 def test_text_is_held_back_no_longer_than_a_mark_may_begin_in_it() -> None:
-    gate = Gate(holds_end=True)
-    gate.feed(ready(gate))
-    assert gate.feed(b"a line\n") == b"a line\n"
-    assert gate.feed(b"half a mark \x1een") == b"half a mark "
-    assert gate.feed(b"ding\n") == b"\x1eending\n"
+    handshake = Handshake(holds_end=True)
+    handshake.feed(ready(handshake))
+    assert handshake.feed(b"a line\n") == b"a line\n"
+    assert handshake.feed(b"half a mark \x1een") == b"half a mark "
+    assert handshake.feed(b"ding\n") == b"\x1eending\n"
 
 
 def test_waiting_ends_with_the_stream() -> None:
-    gate = Gate(holds_end=True)
+    handshake = Handshake(holds_end=True)
     seen: list[bool] = []
-    waiter = threading.Thread(target=lambda: seen.append(gate.wait_ready()))
+    waiter = threading.Thread(target=lambda: seen.append(handshake.wait_ready()))
     waiter.start()
-    gate.feed(ready(gate))
+    handshake.feed(ready(handshake))
     waiter.join()
     assert seen == [True]
-    assert not gate.wait_end(0)
-    gate.finish()
-    assert gate.wait_end(0)
+    assert not handshake.wait_end(0)
+    handshake.finish()
+    assert handshake.wait_end(0)
 
 
 def test_an_answer_to_a_dead_process_is_no_error() -> None:
@@ -124,14 +126,14 @@ def test_an_answer_to_a_dead_process_is_no_error() -> None:
         def write(self, _: object) -> int:
             raise BrokenPipeError
 
-    gate = Gate()
+    handshake = Handshake()
     pipe = Broken()
-    gate.open(pipe)
-    gate.release(pipe)
+    handshake.open(pipe)
+    handshake.release(pipe)
     assert pipe.getvalue() == b""
 
 
 def test_release_says_one_line() -> None:
     pipe = io.BytesIO()
-    Gate(holds_end=True).release(pipe)
+    Handshake(holds_end=True).release(pipe)
     assert pipe.getvalue() == b"\n"

@@ -87,7 +87,7 @@ def test_auto_takes_the_first_that_works(machine: Machine) -> None:
     assert machine.engines[EngineName.PODMAN].asked == []
     machine.engines[EngineName.DOCKER].problem = "no daemon"
     assert machine.prepared(None) is EngineName.PODMAN
-    machine.engines[EngineName.PODMAN].problem = "not installed"
+    machine.engines[EngineName.PODMAN].problem = "Podman is not installed."
     assert machine.prepared(None) is EngineName.EMBEDDED
 
 
@@ -107,7 +107,7 @@ def test_engines_are_asked_until_one_answers(machine: Machine) -> None:
 
 
 def test_an_engine_that_is_not_there_is_passed_over_in_silence(machine: Machine) -> None:
-    machine.engines[EngineName.DOCKER].problem = "not installed"
+    machine.engines[EngineName.DOCKER].problem = "Docker is not installed."
     machine.prepared(None)
     assert machine.notes == ["preparing podman"]
     assert machine.engines[EngineName.DOCKER].asked == ["unavailable"]
@@ -117,7 +117,7 @@ def test_an_engine_that_is_there_but_not_ready_is_mentioned(machine: Machine) ->
     machine.engines[EngineName.DOCKER].failure = EngineError("No image.", fix="Type: nox -s build")
     assert machine.prepared(None) is EngineName.PODMAN
     (note,) = [note for note in machine.notes if note.startswith("passed over")]
-    assert note == "passed over docker: No image.  Type: nox -s build"
+    assert note == "passed over docker: No image. Type: nox -s build"
 
 
 def test_no_engine_at_all_names_each_with_its_reason(machine: Machine) -> None:
@@ -137,10 +137,35 @@ def test_a_named_engine_is_not_replaced(machine: Machine) -> None:
     assert machine.engines[EngineName.DOCKER].asked == []
 
 
-def test_a_limit_that_does_not_hold_is_not_passed_over(machine: Machine) -> None:
+def test_a_stopped_daemon_is_passed_over_with_a_word(machine: Machine) -> None:
+    machine.engines[EngineName.DOCKER].problem = "Docker's daemon does not answer."
+    assert machine.prepared(None) is EngineName.PODMAN
+    (note,) = [note for note in machine.notes if note.startswith("passed over")]
+    assert "Docker's daemon does not answer." in note
+
+
+def test_auto_takes_the_first_that_can_hold_the_limits(machine: Machine) -> None:
+    machine.engines[EngineName.DOCKER].problem = "Docker is not installed."
+    machine.engines[EngineName.PODMAN].failure = LimitUnenforcedError("memory does not hold")
+    assert machine.prepared(None) is EngineName.EMBEDDED
+    (note,) = [note for note in machine.notes if note.startswith("passed over")]
+    assert note == "passed over podman: memory does not hold"
+
+
+def test_where_only_an_engine_without_limits_works_the_limits_are_the_reason(
+    machine: Machine,
+) -> None:
     machine.engines[EngineName.DOCKER].failure = LimitUnenforcedError("memory does not hold")
-    with pytest.raises(LimitUnenforcedError):
+    machine.engines[EngineName.PODMAN].problem = "Podman is not installed."
+    machine.engines[EngineName.EMBEDDED].problem = "needs Linux"
+    with pytest.raises(LimitUnenforcedError, match="memory does not hold"):
         machine.prepared(None)
+
+
+def test_a_limit_that_a_named_engine_cannot_hold_is_an_error(machine: Machine) -> None:
+    machine.engines[EngineName.PODMAN].failure = LimitUnenforcedError("memory does not hold")
+    with pytest.raises(LimitUnenforcedError):
+        machine.prepared(EngineName.PODMAN)
 
 
 def test_options_reach_the_engine(machine: Machine) -> None:

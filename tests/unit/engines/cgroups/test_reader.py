@@ -115,14 +115,6 @@ def test_groups_of_another_machine_are_not_seen(tmp_path: Path) -> None:
     assert reader.of_process(8, mount=tmp_path / "cgroup", proc=proc) is None
 
 
-def test_the_probe_keeps_the_last_reading_when_the_container_is_gone() -> None:
-    readings = iter([V1, {}])
-    probe = reader.Probe(lambda: next(readings))
-    first = probe.usage()
-    assert first.memory_bytes == 1024
-    assert probe.usage() == first
-
-
 @given(st.text())
 def test_nothing_that_a_file_may_hold_raises(text: str) -> None:
     names = {*reader.V2_FILES, *(n for names in reader.V1_FILES.values() for n in names)}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,10 +15,13 @@ from posebowl.challenge import Limit, Limits, Variant
 from posebowl.engines.base import RunSpec, Watcher
 from posebowl.engines.cgroups import manager
 from posebowl.engines.cgroups.manager import OwnCgroup
-from posebowl.engines.embedded import engine, namespaces
-from posebowl.engines.handshake import Gate
-from posebowl.errors import BadArchiveError, EngineError
+from posebowl.engines.embedded import engine, layout, namespaces
+from posebowl.engines.embedded.engine import EmbeddedSandbox
+from posebowl.engines.embedded.layout import Layout
+from posebowl.engines.handshake import Handshake
+from posebowl.errors import BadArchiveError, BadDataError, EngineError
 from posebowl.util import process
+from tests.umask import UMASKS, umask
 
 MEMORY_ONLY = OwnCgroup(folders={"memory": Path("m")})
 WHOLE = OwnCgroup(folders={"unified": Path("u")})
@@ -85,37 +90,37 @@ def environment(folder: Path, home: Path | str) -> Path:
 def test_interpreter_with_a_link_needs_both_folders(tmp_path: Path) -> None:
     (tmp_path / "python-3.11.9" / "bin").mkdir(parents=True)
     (tmp_path / "python-3.11").symlink_to("python-3.11.9")
-    found = engine.interpreter(environment(tmp_path, tmp_path / "python-3.11" / "bin"), [])
+    found = layout.interpreter(environment(tmp_path, tmp_path / "python-3.11" / "bin"), [])
     assert found == [str(tmp_path / "python-3.11"), str(tmp_path / "python-3.11.9")]
 
 
 @pytest.mark.parametrize("home", ["/usr/bin", "/usr/local/bin"])
 def test_the_system_s_interpreter_is_shown_already(home: str, tmp_path: Path) -> None:
-    assert engine.interpreter(environment(tmp_path, home), [Path("/usr/src/app")]) == []
+    assert layout.interpreter(environment(tmp_path, home), [Path("/usr/src/app")]) == []
 
 
 def test_a_folder_that_only_begins_like_usr_is_shown(tmp_path: Path) -> None:
-    assert engine.interpreter(environment(tmp_path, "/usr2/bin"), [Path("/usr")]) == ["/usr2"]
+    assert layout.interpreter(environment(tmp_path, "/usr2/bin"), [Path("/usr")]) == ["/usr2"]
 
 
 @pytest.mark.parametrize("hidden", ["/home/u", "/home/u/posebowl/data"])
 def test_an_interpreter_around_what_is_hidden_is_refused(hidden: str, tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match="lies in /home/u, beside") as caught:
-        engine.interpreter(environment(tmp_path, "/home/u/bin"), [Path("/opt"), Path(hidden)])
+    with pytest.raises(EngineError, match="lies in /home/u, which also holds") as caught:
+        layout.interpreter(environment(tmp_path, "/home/u/bin"), [Path("/opt"), Path(hidden)])
     assert "uv python install" in caught.value.fix
 
 
 def test_only_what_the_platform_has_is_bound(tmp_path: Path) -> None:
     (tmp_path / "data" / "images").mkdir(parents=True)
     (tmp_path / "data" / "train_labels.csv").write_text("")
-    folders = {name: tmp_path / name for name in ("root", "workdir", "tmp", "home")}
-    binds = engine._binds(spec(tmp_path), folders, environment(tmp_path, "/usr/bin"))
+    env = environment(tmp_path, "/usr/bin")
+    binds = Layout(spec=spec(tmp_path), environment=env).binds()
     targets = {target: (source, writable) for source, target, writable in binds}
     assert len(targets) == len(binds)
     assert targets["/code_execution/data/images"] == (str(tmp_path / "data" / "images"), False)
     assert {target for target, (_, writable) in targets.items() if writable} == {
+        "/code_execution",
         "/code_execution/submission",
-        "/code_execution/workdir",
         "/tmp",
         "/home/runner",
     }
@@ -125,40 +130,83 @@ def test_only_what_the_platform_has_is_bound(tmp_path: Path) -> None:
     assert not any((tmp_path / "data").is_relative_to(source) for source in sources)
 
 
+def test_inner_folders_are_bound_after_outer_ones(tmp_path: Path) -> None:
+    env = environment(tmp_path, "/usr/bin")
+    seen: list[Path] = []
+    for _, target, _ in Layout(spec=spec(tmp_path), environment=env).binds():
+        assert not any(path.is_relative_to(target) for path in seen)
+        seen.append(Path(target))
+
+
+@pytest.mark.parametrize("mask", UMASKS)
+def test_the_folders_of_a_run_have_their_modes_whatever_the_umask(
+    mask: int, tmp_path: Path
+) -> None:
+    made = dataclasses.replace(
+        spec(tmp_path), output=tmp_path / "output", scratch=tmp_path / "scratch"
+    )
+    made.scratch.mkdir()
+    with umask(mask):
+        described = Layout(spec=made, environment=environment(tmp_path, "/usr/bin")).make(None)
+    folders = [path for path in made.scratch.rglob("*") if path.is_dir()]
+    assert {f"{path.stat().st_mode & 0o777:o}" for path in [*folders, made.output]} == {"755"}
+    assert {path.name for path in folders} >= {"workdir", "tmp", "home", "upper", "work", "images"}
+    assert Path(described["root"]).is_dir()
+
+
 def test_what_is_bound_for_the_tools_is_there() -> None:
-    assert all((paths.RUNTIME / name).is_file() for name in engine.TOOL_FILES)
+    assert all((paths.RUNTIME / name).is_file() for name in layout.TOOL_FILES)
 
 
 def test_the_environment_of_a_run_tells_nothing_of_the_host() -> None:
-    assert set(engine.VARIABLES) <= {"HOME", "LANG", "PATH", "VIRTUAL_ENV"}
+    assert set(engine.VARIABLES) <= {
+        "HOME",
+        "LANG",
+        "PATH",
+        "PYTHONUNBUFFERED",
+        "VIRTUAL_ENV",
+    }
     assert engine.VARIABLES["PATH"].startswith("/opt/env/bin:")
 
 
-def closed_gate(said: bytes) -> Gate:
-    gate = Gate()
-    gate.feed(said)
-    gate.finish()
-    return gate
+def failure(folder: Path, *, inside: bytes = b"", stderr: bytes = b"", code: int = 0) -> Exception:
+    """Return why a run did not start that printed this, and ended so."""
+    run = spec(folder)
+    run.scratch.mkdir()
+    (run.scratch / "sandbox.txt").write_bytes(stderr)
+    with subprocess.Popen(["sh", "-c", f"exit {code}"]) as child:
+        sandbox = EmbeddedSandbox(
+            layout=Layout(spec=run, environment=folder), group=None, _child=child
+        )
+        handshake = Handshake()
+        handshake.feed(inside)
+        handshake.finish()
+        return sandbox.start_failure(handshake)
 
 
 @pytest.mark.parametrize(
-    ("said", "code", "kind"),
+    ("inside", "stderr", "code", "kind"),
     [
-        (b"unpack: ../x leads outside\n", 3, BadArchiveError),
-        (b"sandbox: mount proc on /x: Operation not permitted\n", 70, EngineError),
-        (b"", 70, EngineError),
-        (b"unpack: a file named mount overlay\n", 3, BadArchiveError),
-        (b"sandbox: mount overlay on /x: Invalid argument\n", 70, engine._NoOverlayError),
+        (b"unpack: ../x leads outside\n", b"", 3, BadArchiveError),
+        (b"", b"sandbox: mount proc on /x: Operation not permitted\n", 70, EngineError),
+        (b"", b"", 70, EngineError),
+        (b"unpack: a file named mount overlay\n", b"", 3, BadArchiveError),
+        (b"mount overlay\n", b"", 70, EngineError),
+        (b"", b"sandbox: mount overlay on /x: Invalid argument\n", 70, engine.NoOverlayError),
+        (b"1\n/code_execution/submission.zip\n", b"", 72, BadArchiveError),
+        (b"1\n/code_execution/data/submission_format.csv\n", b"", 72, BadDataError),
     ],
 )
-def test_why_a_run_did_not_start(said: bytes, code: int, kind: type[Exception]) -> None:
-    assert type(engine._start_failure(closed_gate(said), code)) is kind
+def test_why_a_run_did_not_start(
+    inside: bytes, stderr: bytes, code: int, kind: type[Exception], tmp_path: Path
+) -> None:
+    assert type(failure(tmp_path, inside=inside, stderr=stderr, code=code)) is kind
 
 
-def test_words_of_a_failed_start_cannot_steer_a_terminal() -> None:
-    failure = engine._start_failure(closed_gate(b"\x1b[2J\xff"), 3)
-    assert "\x1b" not in str(failure)
-    assert r"\x1b[2J" in str(failure)
+def test_words_of_a_failed_start_cannot_steer_a_terminal(tmp_path: Path) -> None:
+    said = str(failure(tmp_path, inside=b"\x1b[2J\xff", code=3))
+    assert "\x1b" not in said
+    assert r"\x1b[2J" in said
 
 
 def test_the_gpu_variant_is_refused_before_anything_is_made(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from posebowl.engines.monitoring.proc_io import Traffic, family
+from posebowl.engines.monitoring.proc_io import ProcIo, family
 
 MIB = 1 << 20
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="is of Linux")
@@ -39,14 +39,14 @@ def shell() -> Iterator[Shell]:
 
 
 @pytest.fixture
-def traffic(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Traffic:
+def traffic(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> ProcIo:
     """Count anew at each look, however long it took."""
-    found = Traffic(shell.pid)
+    found = ProcIo(shell.pid)
     monkeypatch.setattr("posebowl.engines.monitoring.proc_io._SHARE", 1e9)
     return found
 
 
-def test_what_ended_counts_once(shell: Shell, traffic: Traffic) -> None:
+def test_what_ended_counts_once(shell: Shell, traffic: ProcIo) -> None:
     shell.run("head -c 5M /dev/zero > /dev/null")
     read, written = traffic.bytes()
     assert 5 * MIB <= read < 6 * MIB
@@ -56,7 +56,7 @@ def test_what_ended_counts_once(shell: Shell, traffic: Traffic) -> None:
     assert 11 * MIB <= read < 13 * MIB
 
 
-def test_it_begins_at_nothing_and_never_falls(shell: Shell, traffic: Traffic) -> None:
+def test_it_begins_at_nothing_and_never_falls(shell: Shell, traffic: ProcIo) -> None:
     assert traffic.bytes()[0] < MIB
     shell.run("head -c 5M /dev/zero > /dev/null")
     before = traffic.bytes()
@@ -67,7 +67,7 @@ def test_it_begins_at_nothing_and_never_falls(shell: Shell, traffic: Traffic) ->
 
 def test_the_last_look_is_a_fresh_one(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("posebowl.engines.monitoring.proc_io._SHARE", 1e-12)
-    found = Traffic(shell.pid)
+    found = ProcIo(shell.pid)
     before = found.bytes()
     shell.run("head -c 5M /dev/zero > /dev/null")
     assert found.bytes() == before
@@ -87,4 +87,4 @@ def test_a_family_has_the_root_and_those_below() -> None:
 
 
 def test_nobody_reads_nothing() -> None:
-    assert Traffic(1 << 30).bytes() == (0, 0)
+    assert ProcIo(1 << 30).bytes() == (0, 0)

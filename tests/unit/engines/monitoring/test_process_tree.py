@@ -11,10 +11,10 @@ import psutil
 import pytest
 
 from posebowl.challenge import Limits
+from posebowl.engines.base import Usage
 from posebowl.engines.cgroups.manager import OwnCgroup
 from posebowl.engines.monitoring import process_tree
 from posebowl.engines.monitoring.process_tree import ProcessTree
-from posebowl.engines.monitoring.watchdog import Usage
 
 MIB = 1 << 20
 # A parent, its child and its grandchild, which holds 50 MiB and says when it does.
@@ -64,19 +64,19 @@ def test_near_the_limit_shared_pages_count_once(family: subprocess.Popen[bytes])
 def test_kill_ends_them_all(family: subprocess.Popen[bytes]) -> None:
     seen = no_cgroup(family)
     everybody = seen.processes()
-    seen.kill()
+    process_tree.kill(family.pid)
     family.wait()
     gone, alive = psutil.wait_procs(everybody, timeout=30)
     assert len(gone) == 2
     assert alive == []
-    seen.kill()
+    process_tree.kill(family.pid)
 
 
 def test_what_has_ended_is_remembered(family: subprocess.Popen[bytes]) -> None:
     seen = no_cgroup(family)
     before = seen.usage()
     everybody = seen.processes()
-    seen.kill()
+    process_tree.kill(family.pid)
     family.wait()
     psutil.wait_procs(everybody, timeout=30)
     after = seen.usage()

@@ -14,11 +14,11 @@ from types import SimpleNamespace
 import pytest
 
 from posebowl.challenge import Limits
-from posebowl.engines.base import Sample, Stop
+from posebowl.engines.base import Sample, Stop, Usage
 from posebowl.engines.handshake import LATE_S
 from posebowl.engines.monitoring import disk_usage, watchdog
-from posebowl.engines.monitoring.disk_usage import Written, folder_bytes
-from posebowl.engines.monitoring.watchdog import Usage, Watched, settle, watch
+from posebowl.engines.monitoring.disk_usage import DiskUsage, folder_bytes
+from posebowl.engines.monitoring.watchdog import Watched, settle, watch
 
 LIMITS = Limits(wall_time_s=100, memory_bytes=1000, output_bytes=500)
 
@@ -185,7 +185,7 @@ def test_a_slow_sum_keeps_nobody_waiting() -> None:
         assert go_on.wait(10)
         return 7
 
-    sums = Written(slow, 0.0)
+    sums = DiskUsage(slow, 0.0)
     started = time.monotonic()
     assert [sums.bytes() for _ in range(5)] == [0] * 5
     assert begun.is_set()

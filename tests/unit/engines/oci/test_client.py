@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from posebowl.challenge import EngineName
+from posebowl.challenge import EngineName, Limit
 from posebowl.engines.oci import client as oci_client
 from posebowl.engines.oci.client import Client
 from posebowl.errors import EngineError
@@ -17,7 +17,9 @@ Programs = Callable[..., None]
 
 
 @pytest.fixture(autouse=True)
-def forget() -> Iterator[None]:
+def forget(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for variable in ("DOCKER_HOST", "DOCKER_CONTEXT", "CONTAINER_HOST", "CONTAINER_CONNECTION"):
+        monkeypatch.delenv(variable, raising=False)
     oci_client.connect.cache_clear()
     yield
     oci_client.connect.cache_clear()
@@ -73,15 +75,11 @@ def test_docker(programs: Programs) -> None:
 
 
 @pytest.mark.parametrize("engine", [EngineName.DOCKER, EngineName.PODMAN])
-def test_an_engine_that_hangs_is_passed_over(
-    engine: EngineName, programs: Programs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(oci_client, "_PROBE_TIMEOUT_S", 0.1)
+def test_an_engine_that_hangs_does_not_answer(engine: EngineName, programs: Programs) -> None:
     programs(engine, "kill -STOP $$")
     with pytest.raises(EngineError, match="does not answer") as caught:
-        oci_client.connect(engine)
+        oci_client.connect(engine, timeout_s=0.1)
     assert caught.value.fix == f"Type: {engine} info"
-    assert oci_client.problem(engine)
 
 
 def test_docker_without_root(programs: Programs) -> None:
@@ -114,6 +112,116 @@ def test_what_docker_lacks(programs: Programs, script: str, what: str, fix: str)
     assert what in caught.value.what
     assert fix in caught.value.fix
     assert what in (oci_client.problem(EngineName.DOCKER) or "")
+
+
+@pytest.mark.parametrize(
+    ("engine", "variable", "said"),
+    [
+        (EngineName.DOCKER, "DOCKER_HOST", "Cannot connect to the Docker daemon at tcp://far:1."),
+        (EngineName.DOCKER, "DOCKER_HOST", "error during connect: lookup far: no such host"),
+        (EngineName.DOCKER, "DOCKER_HOST", "ssh: Permission denied (publickey)."),
+        (EngineName.DOCKER, "DOCKER_CONTEXT", "Failed to initialize: context not found"),
+        (EngineName.PODMAN, "CONTAINER_HOST", "Cannot connect to Podman socket"),
+    ],
+)
+def test_a_variable_that_leads_to_no_daemon_is_named(
+    programs: Programs,
+    monkeypatch: pytest.MonkeyPatch,
+    engine: EngineName,
+    variable: str,
+    said: str,
+) -> None:
+    monkeypatch.setenv(variable, "tcp://far:1")
+    programs(engine, f"echo '{said}' >&2; exit 1")
+    with pytest.raises(EngineError) as caught:
+        oci_client.connect(engine)
+    assert "does not answer at tcp://far:1" in caught.value.what
+    assert variable in caught.value.why
+    assert said in caught.value.why
+    assert caught.value.fix.startswith(f"Type: unset {variable};")
+
+
+DOCKER_ELSEWHERE = (
+    'Error response from daemon: invalid mount config for type "bind": '
+    "bind source path does not exist: /x/y"
+)
+
+
+@pytest.mark.parametrize(
+    "said", [DOCKER_ELSEWHERE, "Error: statfs /x/y: no such file or directory"]
+)
+def test_a_daemon_on_another_machine_is_found_out_before_a_run(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: str
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://far:1")
+    tail = f"*) echo {said!r} >&2; exit 1"
+    programs("docker", _docker(DOCKER_INFO).replace("*) exit 1", tail))
+    client = oci_client.connect(EngineName.DOCKER)
+    with pytest.raises(EngineError, match="does not see the files of this machine") as caught:
+        client.check_shares_files(tmp_path, "image")
+    assert "DOCKER_HOST" in caught.value.why
+    assert "tcp://far:1" in caught.value.why
+    assert "unset DOCKER_HOST" in caught.value.fix
+
+
+def test_a_daemon_that_shares_the_files_is_left_as_it_was(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///run/user/1000/docker.sock")
+    calls = tmp_path / "calls"
+    tail = f'*) echo "$@" >> {calls}; [ "$1" = create ] && echo made; true'
+    programs("docker", _docker(DOCKER_INFO).replace("*) exit 1", tail))
+    oci_client.connect(EngineName.DOCKER).check_shares_files(tmp_path, "image")
+    create, remove = calls.read_text().splitlines()
+    assert str(tmp_path) in create
+    assert remove == "rm --force made"
+
+
+def test_this_machine_s_own_daemon_is_not_asked(programs: Programs, tmp_path: Path) -> None:
+    programs("docker", _docker(DOCKER_INFO))
+    oci_client.connect(EngineName.DOCKER).check_shares_files(tmp_path, "image")
+
+
+def test_other_failures_do_not_mean_another_machine(tmp_path: Path) -> None:
+    assert _client(tmp_path).elsewhere("Error: no space left on device") is None
+    assert _client(tmp_path).elsewhere("") is None
+    error = _client(tmp_path).elsewhere("Mounts denied: The path /x is not shared from the host")
+    assert "File sharing" in (error.fix if error else "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "limits"),
+    [
+        ({}, set()),
+        ({"MemoryLimit": True, "CpuCfsQuota": True, "PidsLimit": True}, set()),
+        ({"MemoryLimit": False}, {Limit.MEMORY}),
+        ({"CpuCfsQuota": False, "PidsLimit": False}, {Limit.CPUS, Limit.PROCESSES}),
+    ],
+)
+def test_what_docker_cannot_limit(
+    programs: Programs, changes: dict[str, bool], limits: set[Limit]
+) -> None:
+    programs("docker", _docker({**DOCKER_INFO, **changes}))
+    assert set(oci_client.connect(EngineName.DOCKER).cannot_limit) == limits
+
+
+@pytest.mark.parametrize(
+    ("version", "controllers", "limits"),
+    [
+        ("v1", [], {Limit.MEMORY, Limit.CPUS, Limit.PROCESSES}),
+        ("v2", ["memory", "pids"], {Limit.CPUS}),
+        ("v2", ["cpuset", "cpu", "io", "memory", "pids"], set()),
+        ("v2", None, set()),
+    ],
+)
+def test_what_podman_cannot_limit(
+    programs: Programs, version: str, controllers: list[str] | None, limits: set[Limit]
+) -> None:
+    host = {**PODMAN_INFO["host"], "cgroupVersion": version}  # type: ignore[dict-item]
+    host |= {} if controllers is None else {"cgroupControllers": controllers}
+    programs("podman", f"echo '{json.dumps({**PODMAN_INFO, 'host': host})}'")
+    programs("runc", "")
+    assert set(oci_client.connect(EngineName.PODMAN).cannot_limit) == limits
 
 
 @pytest.mark.parametrize("engine", [EngineName.DOCKER, EngineName.PODMAN])

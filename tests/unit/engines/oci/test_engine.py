@@ -1,4 +1,4 @@
-"""Who a container runs as, who owns it, and what is refused before it is made."""
+"""Who a container runs as, what it is made of, and what is refused before it is made."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import os
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
 from posebowl.challenge import LIMITS, EngineName, Limits, Variant
 from posebowl.engines.base import RunSpec
-from posebowl.engines.oci import client, engine as oci
+from posebowl.engines.oci import client, engine as oci, host_user
 from posebowl.engines.oci.argv import User
 from posebowl.engines.oci.client import Client
 from posebowl.engines.oci.engine import OciEngine
@@ -67,24 +66,7 @@ def test_results_belong_to_the_hosts_user(
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: uid)
     monkeypatch.setattr(os, "getegid", lambda: 55)
-    assert oci.run_user(dataclasses.replace(CLIENT, engine=engine, rootless=rootless)) == user
-
-
-def test_an_orphan_is_one_whose_process_on_this_machine_is_dead() -> None:
-    mine = oci.owner()
-    host, pid, started = mine.rsplit(":", 2)
-    assert pid == str(os.getpid())
-    assert not oci.is_orphan(mine)
-    assert oci.is_orphan(f"{host}:{pid}:{float(started) - 5:.2f}")
-    unused = max(psutil.pids()) + 100_000
-    assert oci.is_orphan(f"{host}:{unused}:{started}")
-    assert not oci.is_orphan(f"another-{host}:{unused}:{started}")
-    assert not oci.is_orphan("")
-    assert not oci.is_orphan("nonsense")
-
-
-def test_names_are_what_engines_allow() -> None:
-    assert oci.container_name("2026-01 a/b") == "posebowl-2026-01-a-b"
+    assert host_user.run_user(dataclasses.replace(CLIENT, engine=engine, rootless=rootless)) == user
 
 
 @linux
@@ -95,22 +77,10 @@ def test_a_container_gets_no_more_cores_than_there_are(tmp_path: Path) -> None:
     assert made.labels["posebowl.run"] == "20260101-000000-abc"
 
 
-@linux
-@pytest.mark.parametrize("name", ["submission.zip", "format.csv", "images", "images/a.png"])
-def test_root_hears_of_what_the_run_could_not_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    spec = _spec(tmp_path)
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    # As if another user than this one owned the files.
-    user = User(uid=os.getuid() + 1, gid=7)
-    oci._check_readable(spec, user)
-    path = tmp_path / name
-    path.chmod(0o700 if path.is_dir() else 0o600)
-    with pytest.raises(EngineError) as caught:
-        oci._check_readable(spec, user)
-    assert str(path) in caught.value.fix
-    path.chmod(0o755)
+def test_names_are_what_engines_allow(tmp_path: Path) -> None:
+    spec = dataclasses.replace(_spec(tmp_path), run_id="2026-01 a/b")
+    made = oci.container_spec(CLIENT, spec, user=User(), image="x", gpu=False)
+    assert made.name == "posebowl-2026-01-a-b"
 
 
 def test_the_gpu_variant_needs_a_gpu_or_leave(monkeypatch: pytest.MonkeyPatch) -> None:

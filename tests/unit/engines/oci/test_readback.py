@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from posebowl.challenge import Limit, Limits
-from posebowl.engines.oci.readback import Readback, broken, weak
+from posebowl.engines.oci.readback import Readback, missing_isolation, weak
 
 LIMITS = Limits(memory_bytes=4 << 30, cpus=3, processes=100)
 V2 = {
@@ -90,6 +90,6 @@ def test_any_network_is_named(mode: str, net: str) -> None:
 )
 def test_a_missing_wall_is_named(line: str, instead: str, words: str) -> None:
     seen = _seen(V2)
-    assert broken(seen) == ""
+    assert missing_isolation(seen) == ""
     status = STATUS.replace(line, instead)
-    assert words in broken(Readback(inspected={}, files=V2, status=status, net=NET))
+    assert words in missing_isolation(Readback(inspected={}, files=V2, status=status, net=NET))

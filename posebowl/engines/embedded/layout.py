@@ -1,0 +1,119 @@
+"""The folders of an embedded run: what it sees of the host, where it writes, and its own root."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from posebowl import paths
+from posebowl.challenge import CODE_EXECUTION
+from posebowl.engines.base import RunSpec
+from posebowl.errors import EngineError
+from posebowl.util import process
+
+TOOLS: Final = "/opt/posebowl"
+ENTRYPOINT: Final = f"{TOOLS}/entrypoint.sh"
+TOOL_FILES: Final = ("entrypoint.sh", "unpack.py")
+
+_ENVIRONMENT: Final = "/opt/env"
+_INSIDE: Final = str(CODE_EXECUTION)
+
+Bind = tuple[str, str, bool]
+"""A file or folder of the host, its path inside, and whether it is writable there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """The folders of one run, all of them below the spec's scratch and output folders."""
+
+    spec: RunSpec
+    environment: Path
+    copies: bool = False
+    """Copy the environment rather than put a layer over it."""
+
+    @property
+    def writable(self) -> tuple[Path, ...]:
+        """The folders that the run may write to."""
+        inner = (self.spec.scratch / name for name in ("code_execution", "tmp", "home", "layer"))
+        return (*inner, self.spec.output)
+
+    def make(self, uid: int | None) -> dict[str, Any]:
+        """Make the folders, and return the part of sandbox.py's description that names them.
+
+        Args:
+            uid: Who is to own what the run may write to; None: whoever runs this.
+        """
+        scratch = self.spec.scratch
+        upper, work, copy = (scratch / "layer" / name for name in ("upper", "work", "copy"))
+        workdir, data = scratch / "code_execution" / "workdir", scratch / "data"
+        mine = [*self.writable, workdir, upper, work]
+        for folder in (scratch / "root", data, data / "images", *mine):
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o755)  # whatever the umask
+        (data / "submission_format.csv").touch()
+        overlay = None
+        if self.copies:
+            process.run(["cp", "-a", "--reflink=auto", self.environment, copy])
+        else:
+            overlay = {"target": _ENVIRONMENT, "lower": str(self.environment)}
+            overlay |= {"upper": str(upper), "work": str(work)}
+        if uid is not None:
+            for folder in mine:
+                os.chown(folder, uid, uid)
+        return {
+            "root": str(scratch / "root"),
+            "binds": self.binds(),
+            "tools": [(str(paths.RUNTIME / name), f"{TOOLS}/{name}") for name in TOOL_FILES],
+            "hidden": [str(folder) for folder in self._hidden()],
+            "overlay": overlay,
+            "uid": uid,
+        }
+
+    def binds(self) -> list[Bind]:
+        """List all that the run sees beside system folders, outer folders before inner ones."""
+        spec, scratch = self.spec, self.spec.scratch
+        copy = [(str(scratch / "layer" / "copy"), _ENVIRONMENT, True)] if self.copies else []
+        prefixes = interpreter(self.environment, [Path.home(), *self._hidden()])
+        return [
+            (str(scratch / "code_execution"), _INSIDE, True),
+            (str(scratch / "data"), f"{_INSIDE}/data", False),
+            (str(spec.images.resolve()), f"{_INSIDE}/data/images", False),
+            (str(spec.submission_format.resolve()), f"{_INSIDE}/data/submission_format.csv", False),
+            (str(spec.archive.resolve()), f"{_INSIDE}/submission.zip", False),
+            (str(spec.output), f"{_INSIDE}/submission", True),
+            (str(scratch / "tmp"), "/tmp", True),  # noqa: S108
+            (str(scratch / "home"), "/home/runner", True),
+            *copy,
+            *((prefix, prefix, False) for prefix in prefixes),
+        ]
+
+    def _hidden(self) -> list[Path]:
+        """List the folders that no run may see, wherever they lie: the checkout and the labels."""
+        data = (self.spec.images, self.spec.submission_format)
+        return [paths.ROOT, *(path.resolve().parent for path in data)]
+
+
+def interpreter(environment: Path, hidden: Iterable[Path]) -> list[str]:
+    """Return the folders of the Python that an environment is based on, unless in /usr.
+
+    Raises:
+        EngineError: One of `hidden` lies in them.
+    """
+    settings = (environment / "pyvenv.cfg").read_text()
+    home = next(
+        line.partition("=")[2].strip() for line in settings.splitlines() if line.startswith("home")
+    )
+    prefixes = {str(Path(home).parent), str(Path(home).resolve().parent)}
+    shown = sorted(prefix for prefix in prefixes if not f"{prefix}/".startswith("/usr/"))
+    for prefix, folder in itertools.product(shown, hidden):
+        if folder.is_relative_to(prefix):
+            raise EngineError(
+                f"The Python of the embedded engine lies in {prefix}, which also holds {folder}.",
+                why="A submission that can see one could read the other.",
+                fix=f"Type `uv python install 3.11`, remove {environment}, and run it again.",
+            )
+    return shown

@@ -1,0 +1,172 @@
+"""One container as the sandbox of a run: started, read back, watched, and removed."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from posebowl.challenge import EngineName, Limit
+from posebowl.engines.base import Probe, RunSpec
+from posebowl.engines.execution import End
+from posebowl.engines.handshake import Handshake
+from posebowl.engines.monitoring.disk_usage import folder_bytes
+from posebowl.engines.oci import image as identity, readback
+from posebowl.engines.oci.argv import ContainerSpec
+from posebowl.engines.oci.client import Client
+from posebowl.engines.oci.container import Container
+from posebowl.engines.oci.image import Image
+from posebowl.engines.oci.readback import ContainerReader
+from posebowl.engines.output_stream import start_failure
+from posebowl.errors import EngineError, LimitUnenforcedError
+from posebowl.util.text import visible
+
+_INTERVAL_S: Final = 0.1
+_FAR_INTERVAL_S: Final = 2.0
+"""Where each look goes through the engine to another machine."""
+_EXIT_TIMEOUT_S: Final = 30.0
+
+
+@dataclass(kw_only=True)
+class OciSandbox:
+    """The processes of one run, in a container of its own."""
+
+    spec: RunSpec
+    client: Client
+    image: Image
+    asked: ContainerSpec
+    """The container without the handshake's nonce, which `start` adds."""
+    _child: subprocess.Popen[bytes] | None = None
+    _reader: ContainerReader | None = None
+    _layer: str = ""
+    """The folder of the container's own layer, on the engine's machine."""
+    container: Container = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.container = Container(client=self.client, name=self.asked.name)
+
+    @property
+    def interval_s(self) -> float:
+        """Between two looks: rarer where each goes to another machine."""
+        return _INTERVAL_S if self._reader and self._reader.local else _FAR_INTERVAL_S
+
+    def start(self, nonce: str) -> subprocess.Popen[bytes]:
+        """Make and start the container; what the client prints is kept apart from the log."""
+        self.asked = dataclasses.replace(self.asked, command=(nonce,))
+        self._child = self.container.start(self.asked, self._errors)
+        return self._child
+
+    def start_failure(self, handshake: Handshake) -> Exception:
+        """Return why process 1 ended before it was ready."""
+        state = (self.container.inspect() or {}).get("State") or {}
+        said = visible(self._errors.read_text(errors="replace")).strip()
+        if elsewhere := self.client.elsewhere(said):
+            return elsewhere
+        return start_failure(
+            self.client.engine,
+            self.spec,
+            handshake,
+            state.get("ExitCode"),
+            client_said=str(state.get("Error") or "") or said,
+        )
+
+    def verify(self) -> dict[Limit, str]:
+        """Read back what holds, from the kernel or through the engine."""
+        inspected = self.container.inspect() or {}
+        pid = int((inspected.get("State") or {}).get("Pid") or 0)
+        data = (inspected.get("GraphDriver") or {}).get("Data") or {}
+        self._layer = str(data.get("UpperDir") or "")
+        self._reader = ContainerReader(
+            self.client, self.container.name, pid, nonce=self.asked.command[0]
+        )
+        return checked(self._reader.readback(inspected), self.spec, self.asked, self.client.engine)
+
+    def probe(self) -> Probe:
+        """Return what reads the container's usage, counted from now on."""
+        assert self._reader is not None  # noqa: S101  # `verify` made it
+        return self._reader.probe(self.spec.limits)
+
+    def written_bytes(self) -> int:
+        """Sum what the run has written: its results, and the container's own layer."""
+        if os.access(self._layer, os.R_OK | os.X_OK):
+            return folder_bytes(self.spec.output) + folder_bytes(Path(self._layer))
+        return folder_bytes(self.spec.output) + self.container.written_bytes(self._layer)
+
+    def terminate(self) -> None:
+        """Ask all processes to end, through process 1."""
+        self.container.signal("TERM")
+
+    def kill(self) -> None:
+        """End the container at once, unless it has ended and its client with it."""
+        if self._child is None or self._child.poll() is not None:
+            return
+        self.container.signal("KILL")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._child.wait(_EXIT_TIMEOUT_S)
+
+    def end(self) -> End:
+        """Wait until the engine knows that the container has ended, and return how."""
+        state = self.container.state_after_exit(_EXIT_TIMEOUT_S)
+        return End(
+            exit_code=int(state.get("ExitCode", 0)), oom_kills=1 if state.get("OOMKilled") else 0
+        )
+
+    def remove(self) -> None:
+        """Remove the container."""
+        self.container.remove()
+
+    def describe(self) -> dict[str, str]:
+        """Return what it ran on."""
+        client = self.client
+        return {
+            "image": self.image.name,
+            "image_id": self.image.id,
+            "lock": self.image.labels.get(identity.LOCK_LABEL, ""),
+            "engine": f"{client.engine} {client.engine_version}",
+            "runtime": client.runtime or "default",
+            "rootless": "yes" if client.rootless else "no",
+            "cgroup": f"v{client.cgroup_version}",
+        }
+
+    @property
+    def _errors(self) -> Path:
+        return self.spec.scratch / "client.txt"
+
+
+def checked(
+    seen: readback.Readback, spec: RunSpec, asked: ContainerSpec, engine: EngineName
+) -> dict[Limit, str]:
+    """Return the waived limits that do not hold, with the reasons.
+
+    Raises:
+        EngineError: An isolation feature is missing.
+        LimitUnenforcedError: A limit that is not waived does not hold.
+    """
+    if why := readback.missing_isolation(seen):
+        raise EngineError(
+            f"{engine} does not isolate the container as it was asked to.",
+            why=why,
+            fix="Use another engine, or update this one.",
+        )
+    weak = readback.weak(seen, spec.limits, cpus=asked.cpus)
+    refuse_unwaived(weak, spec, engine)
+    if asked.cpus < spec.limits.cpus:
+        few = f"this machine has {asked.cpus} of the {spec.limits.cpus} cores of the platform"
+        weak.setdefault(Limit.CPUS, few)
+    return weak
+
+
+def refuse_unwaived(weak: Mapping[Limit, str], spec: RunSpec, engine: EngineName) -> None:
+    """Raise LimitUnenforcedError if a limit that is not waived does not hold."""
+    missing = {limit: why for limit, why in weak.items() if limit not in spec.waived}
+    if missing:
+        raise LimitUnenforcedError(
+            f"{engine} does not enforce these limits: {', '.join(missing)}.",
+            why="; ".join(missing.values()) + ".",
+            fix=f"Use another engine, or waive them: --waive {','.join(missing)}",
+        )
