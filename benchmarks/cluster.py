@@ -34,16 +34,19 @@ from rich.console import Console
 from rich.table import Table
 
 from posebowl import paths
-from posebowl.batch import Terms, plan, result_store, scheduler, shards
-from posebowl.batch.executor import Ended, Executor, Serial
+from posebowl.batch import RunOptions, plan, result_store, scheduler, shards
+from posebowl.batch.executor import Completion, Executor, SerialExecutor
+from posebowl.batch.node_cache import CACHE_DIR, NodeCache
 from posebowl.batch.plan import Plan
 from posebowl.batch.ray_executor import connect
-from posebowl.batch.result_store import Store
-from posebowl.batch.worker import Produced
+from posebowl.batch.result_store import ResultStore
+from posebowl.batch.worker import JobResult
 from posebowl.challenge import EngineName, Limits, Variant
+from posebowl.settings import resolve
 
 MIB = 1 << 20
-TERMS = Terms(
+CACHE = NodeCache(resolve.load().cache / CACHE_DIR)
+OPTIONS = RunOptions(
     variant=Variant.CPU,
     engine=EngineName.EMBEDDED,
     limits=Limits(cpus=1, memory_bytes=512 * MIB, wall_time_s=600),
@@ -82,13 +85,13 @@ class Measured:
 class Quiet:
     """Hears all and says nothing."""
 
-    def began(self, missing: frozenset[str], kept: int) -> None:
+    def started(self, missing: frozenset[str], kept: int) -> None:
         """Say nothing."""
 
-    def ended(self, ended: Ended, *, again: bool) -> None:
+    def completed(self, completion: Completion, *, again: bool) -> None:
         """Say nothing."""
 
-    def tick(self, crew: Any) -> None:
+    def tick(self, capacity: Any) -> None:
         """Say nothing."""
 
 
@@ -130,18 +133,20 @@ def start(workers: int, tries: int = 5) -> Cluster:
 
 def all_ways(made: Plan, out: Path) -> Iterator[Measured]:
     """Measure one after the other, and clusters of one and two machines."""
-    slices = {piece.digest: piece for piece in made.slices}
+    by_digest = {shard.digest: shard for shard in made.shards}
     # Once unmeasured: the environment is in the page cache for all of them.
-    warm = plan.make(made.submissions[:1], made.whole, made.slices, TERMS)
-    measure("warm", 1, warm, Serial(slices), out / "warm")
-    yield measure("one after the other", 1, made, Serial(slices), out / "serial")
+    warm = plan.make(made.submissions[:1], made.whole, made.shards, OPTIONS)
+    measure("warm", 1, warm, SerialExecutor(by_digest, cache=CACHE), out / "warm")
+    yield measure(
+        "one after the other", 1, made, SerialExecutor(by_digest, cache=CACHE), out / "serial"
+    )
     for workers in (1, 2):
         cluster = start(workers)
-        executor = connect(cluster.address, slices, TERMS)
+        executor = connect(cluster.address, by_digest, OPTIONS)
         # Once unmeasured: Ray starts its workers and unpacks this project for them.
         scheduler.execute(
-            plan.make(made.submissions[:workers], made.whole, made.slices, TERMS),
-            Store(out / f"ray-warm-{workers}"),
+            plan.make(made.submissions[:workers], made.whole, made.shards, OPTIONS),
+            ResultStore(out / f"ray-warm-{workers}"),
             Unclosed(executor),
             Quiet(),
         )
@@ -153,24 +158,24 @@ class Unclosed:
     """An executor that goes on after its jobs."""
 
     def __init__(self, executor: Executor) -> None:
-        self.most, self.start, self.wait = executor.most, executor.start, executor.wait
-        self.crew = executor.crew
+        self.max_jobs, self.submit, self.wait = executor.max_jobs, executor.submit, executor.wait
+        self.capacity = executor.capacity
 
     def close(self) -> None:
         """Leave it open."""
 
 
-def keeping_s(kept: Store, key: str, scratch: Path, repeats: int = 50) -> float:
+def keeping_s(kept: ResultStore, key: str, scratch: Path, repeats: int = 50) -> float:
     """Measure how long it takes to keep the result of a run."""
     folder = kept.folder(key)
     found = kept.result(key)
     assert found is not None  # noqa: S101
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
-    produced = Produced(node="", result=found, files=files)
-    target = Store(scratch)
+    output = JobResult(node="", result=found, files=files)
+    target = ResultStore(scratch)
     began = time.perf_counter()
     for number in range(repeats):
-        target.put(f"{number:064x}", produced, [])
+        target.save(f"{number:064x}", output, [])
     return (time.perf_counter() - began) / repeats
 
 
@@ -236,10 +241,10 @@ def main() -> None:
         folder = Path(name)
         (folder / "zips").mkdir()
         zips = submissions(folder / "zips", options.count, options.seconds)
-        whole = shards.load(str(paths.DEMO_DATA))
-        made = plan.make(plan.collect([zips]), whole, (whole,), TERMS)
+        whole = shards.load(str(paths.DEMO_DATA), CACHE.entries)
+        made = plan.make(plan.collect([zips]), whole, (whole,), OPTIONS)
         found = list(all_ways(made, folder))
-        kept = Store(folder / "serial")
+        kept = ResultStore(folder / "serial")
         keeping = keeping_s(kept, next(iter(made.distinct)), folder / "keeping")
     ray.shutdown()
     table = Table(title=f"{options.count} submissions of about {options.seconds:g} s")

@@ -1,4 +1,4 @@
-"""Processor cores of a machine, each promised to one run at a time."""
+"""Processor cores of a machine, each held by one run at a time."""
 
 from __future__ import annotations
 
@@ -7,26 +7,30 @@ import os
 import random
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from filelock import FileLock, Timeout
 
-from posebowl.data import manifest
+from posebowl.util.files import make_folder
 
 _PAUSE_S: Final = 0.2
 
 
 @contextlib.contextmanager
-def reserved(count: int) -> Iterator[frozenset[int]]:
+def pinned(count: int, locks_folder: Path) -> Iterator[frozenset[int]]:
     """Keep this process, and all that it starts, on cores that no other run has.
 
-    Ray counts cores and does not say which. The kernel gives them back should this process die.
-    A machine with fewer cores gives all it has, one run after the other.
+    Ray counts cores and does not say which. The kernel releases them should this process die.
+    On a machine with fewer cores, runs take turns with all of them.
+
+    Args:
+        count: How many cores.
+        locks_folder: Of all runs on this machine.
     """
     before = os.sched_getaffinity(0)
-    folder = manifest.cache_root() / "cores"
-    folder.mkdir(parents=True, exist_ok=True)
-    locks = {core: FileLock(folder / str(core)) for core in before}
+    make_folder(locks_folder)
+    locks = {core: FileLock(locks_folder / str(core)) for core in before}
     try:
         held = _take(locks, min(count, len(before)))
         os.sched_setaffinity(0, held)
@@ -38,10 +42,10 @@ def reserved(count: int) -> Iterator[frozenset[int]]:
 
 
 def _take(locks: dict[int, FileLock], count: int) -> frozenset[int]:
-    """Hold `count` locks, all or none, so that two that wait cannot wait for each other."""
+    """Hold `count` locks, all or none: two that wait can then not wait for each other."""
     while True:
         taken: list[int] = []
-        # In any order: pods that do not see each other's locks hardly choose the same cores.
+        # At random: pods that do not see each other's locks hardly ever choose the same cores.
         for core in random.sample(sorted(locks), len(locks)):
             with contextlib.suppress(Timeout):
                 locks[core].acquire(timeout=0)

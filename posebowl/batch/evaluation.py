@@ -8,18 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from posebowl.batch import (
-    leaderboard,
-    leaderboard_page,
-    plan,
-    result_store,
-    scheduler,
-    shards as dataset,
-)
-from posebowl.batch.executor import Executor, Serial
+from posebowl.batch import leaderboard, leaderboard_page, plan, result_store, scheduler, shards
+from posebowl.batch.executor import Executor, SerialExecutor
 from posebowl.batch.leaderboard import Row
 from posebowl.batch.merge import merge
-from posebowl.batch.plan import Plan, Terms
+from posebowl.batch.node_cache import CACHE_DIR, NodeCache
+from posebowl.batch.plan import Plan, RunOptions
 from posebowl.batch.progress import Progress
 from posebowl.errors import UsageError
 from posebowl.util.console import err
@@ -31,13 +25,15 @@ PAGE_FILE: Final = "leaderboard.html"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ask:
+class EvaluationRequest:
     """What a user asks for."""
 
     places: tuple[Path, ...]
     """Zips, and folders of zips."""
     out: Path
-    terms: Terms
+    cache: Path
+    """Where this machine keeps what it can use again."""
+    options: RunOptions
     data: str | None = None
     """A folder or URI; None takes data/, or the demo set while that is empty."""
     shards: int = 1
@@ -58,7 +54,7 @@ class Evaluation:
     out: Path
 
 
-def evaluate(ask: Ask) -> Evaluation:
+def evaluate(request: EvaluationRequest) -> Evaluation:
     """Run all submissions that have no result yet, and write the leaderboard.
 
     Raises:
@@ -66,20 +62,20 @@ def evaluate(ask: Ask) -> Evaluation:
         UsageError: Something named is not there, or the folder holds an earlier evaluation.
         KeyboardInterrupt: Ctrl-C; what had ended is kept for --resume.
     """
-    submissions = plan.collect(ask.places)
-    whole = dataset.load(ask.data)
-    slices = dataset.cut(whole, ask.shards)
-    made = plan.make(submissions, whole, slices, ask.terms)
-    with result_store.opened(ask.out, resume=ask.resume) as kept:
-        executor = _executor(ask, made)
-        write_text(ask.out / result_store.PLAN_FILE, _describe(made))
+    submissions = plan.collect(request.places)
+    cache = NodeCache(request.cache / CACHE_DIR)
+    whole = shards.load(request.data, cache.entries)
+    made = plan.make(submissions, whole, shards.split(whole, request.shards), request.options)
+    with result_store.opened(request.out, resume=request.resume) as store:
+        executor = _executor(request, made, cache)
+        write_text(request.out / result_store.PLAN_FILE, _describe(made))
         with Progress(made, err) as progress:
-            scheduler.execute(made, kept, executor, progress)
-        merge(made, kept)
-        rows = leaderboard.rows(made, kept)
+            scheduler.execute(made, store, executor, progress)
+        merge(made, store)
+        rows = leaderboard.rows(made, store)
         for name, make in _OUTPUTS.items():
-            write_text(ask.out / name, make(made, rows))
-    return Evaluation(plan=made, rows=rows, out=ask.out)
+            write_text(request.out / name, make(made, rows))
+    return Evaluation(plan=made, rows=rows, out=request.out)
 
 
 _OUTPUTS: Final[dict[str, Callable[[Plan, tuple[Row, ...]], str]]] = {
@@ -89,14 +85,12 @@ _OUTPUTS: Final[dict[str, Callable[[Plan, tuple[Row, ...]], str]]] = {
 }
 
 
-def _executor(ask: Ask, made: Plan) -> Executor:
-    slices = {piece.digest: piece for piece in made.slices}
-    if not ask.address:
-        return Serial(slices, registry_name=ask.registry)
+def _executor(request: EvaluationRequest, made: Plan, cache: NodeCache) -> Executor:
+    by_digest = {shard.digest: shard for shard in made.shards}
+    if not request.address:
+        return SerialExecutor(by_digest, cache=cache, registry_name=request.registry)
     try:
-        from posebowl.batch import (  # noqa: PLC0415  # only those who ask for Ray need it
-            ray_executor,
-        )
+        from posebowl.batch import ray_executor  # noqa: PLC0415  # only who asks for Ray needs it
     except ModuleNotFoundError:
         raise UsageError(
             "Ray is not installed here.",
@@ -104,15 +98,14 @@ def _executor(ask: Ask, made: Plan) -> Executor:
             fix="Type: uv sync --group cluster; or leave --address out.",
         ) from None
     return ray_executor.connect(
-        ask.address,
-        slices,
-        made.terms,
-        registry_name=ask.registry,
-        await_nodes=ask.await_nodes,
+        request.address,
+        by_digest,
+        made.options,
+        registry_name=request.registry,
+        await_nodes=request.await_nodes,
     )
 
 
 def _describe(made: Plan) -> str:
     names = {name: [job.key for job in jobs] for name, jobs in made.jobs.items()}
-    table = leaderboard.about(made) | {"jobs": names}
-    return json.dumps(table, indent=2, default=str) + "\n"
+    return json.dumps(leaderboard.metadata(made) | {"jobs": names}, indent=2, default=str) + "\n"

@@ -7,26 +7,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from posebowl.batch.node_cache import NodeCache
 from posebowl.batch.plan import Job
-from posebowl.batch.shards import Slice
-from posebowl.batch.worker import Produced, perform
+from posebowl.batch.shards import Dataset
+from posebowl.batch.worker import JobResult, run_job
 from posebowl.errors import Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ended:
+class Completion:
     """A try at a job that is over."""
 
     job: Job
-    produced: Produced | None
+    output: JobResult | None
     lost: str = ""
-    """Why there is nothing: the machine or its worker went away."""
+    """Why there is no output: the machine or its worker went away."""
     node: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Crew:
-    """Who is at work just now."""
+class Capacity:
+    """The machines that are at work just now."""
 
     nodes: int
     slots: int
@@ -34,25 +35,25 @@ class Crew:
 
 
 class Executor(Protocol):
-    """Takes jobs, and hands back what came of each in the order in which they end."""
+    """Takes jobs, and returns what came of each in the order in which they end."""
 
-    most: int
+    max_jobs: int
     """Jobs that it takes at once, running or waiting."""
 
-    def start(self, job: Job) -> None:
+    def submit(self, job: Job) -> None:
         """Take a job."""
         ...
 
-    def wait(self) -> Ended | None:
-        """Wait for a job to end, but not for long; None where none did.
+    def wait(self) -> Completion | None:
+        """Wait a moment for a job to end; None where none did.
 
         Raises:
             KeyboardInterrupt: Ctrl-C; nothing is alive after `close`.
         """
         ...
 
-    def crew(self) -> Crew:
-        """Say who is at work."""
+    def capacity(self) -> Capacity:
+        """Return the machines that are at work."""
         ...
 
     def close(self) -> None:
@@ -60,31 +61,35 @@ class Executor(Protocol):
         ...
 
 
-class Serial:
+class SerialExecutor:
     """Runs jobs one after the other, on this machine and in this process."""
 
-    most = 1
+    max_jobs = 1
 
-    def __init__(self, slices: Mapping[str, Slice], *, registry_name: str = "") -> None:
-        self._slices = slices
+    def __init__(
+        self, shards: Mapping[str, Dataset], *, cache: NodeCache, registry_name: str = ""
+    ) -> None:
+        self._shards = shards
+        self._cache = cache
         self._registry = registry_name
         self._waiting: deque[Job] = deque()
 
-    def start(self, job: Job) -> None:
+    def submit(self, job: Job) -> None:
         """Take a job."""
         self._waiting.append(job)
 
-    def wait(self) -> Ended:
+    def wait(self) -> Completion:
         """Run the next job to its end."""
         job = self._waiting.popleft()
-        produced = perform(job, self._slices[job.slice], registry_name=self._registry, chunks=())
-        if produced is not None and produced.result.verdict is Verdict.INTERRUPTED:
+        shard = self._shards[job.shard_digest]
+        output = run_job(job, shard, cache=self._cache, registry_name=self._registry, chunks=())
+        if output is not None and output.result.verdict is Verdict.INTERRUPTED:
             raise KeyboardInterrupt
-        return Ended(job=job, produced=produced, node=produced.node if produced else "")
+        return Completion(job=job, output=output, node=output.node if output else "")
 
-    def crew(self) -> Crew:
-        """Say that one is at work."""
-        return Crew(nodes=1, slots=1)
+    def capacity(self) -> Capacity:
+        """Return this machine."""
+        return Capacity(nodes=1, slots=1)
 
     def close(self) -> None:
-        """Nothing is alive between two jobs."""
+        """Do nothing: no run is alive between two jobs."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from posebowl.batch.merge import key_of
 from posebowl.batch.plan import Plan, base_key
-from posebowl.batch.result_store import RESULTS, Store
+from posebowl.batch.result_store import RESULTS, ResultStore
 from posebowl.engines.oci import image
 from posebowl.errors import Verdict
 from posebowl.results import LOG_FILE, REPORT_FILE, Result
@@ -49,7 +49,7 @@ class Row:
     log: str
 
 
-def rows(plan: Plan, store: Store) -> tuple[Row, ...]:
+def rows(plan: Plan, store: ResultStore) -> tuple[Row, ...]:
     """Rank all submissions: those that passed by mean IoU, then the others by verdict and name."""
     lines = [_row(plan, store, submission.name) for submission in plan.submissions]
     passed = sorted(
@@ -72,7 +72,7 @@ def _ranked(passed: Sequence[Row]) -> list[Row]:
     return ranked
 
 
-def _row(plan: Plan, store: Store, name: str) -> Row:
+def _row(plan: Plan, store: ResultStore, name: str) -> Row:
     jobs = plan.jobs[name]
     key = key_of(jobs)
     found = store.result(key)
@@ -105,31 +105,31 @@ def _engine(found: Result | None) -> str:
     return found.engine if found else ""
 
 
-def _link(store: Store, key: str, name: str) -> str:
+def _link(store: ResultStore, key: str, name: str) -> str:
     return f"{RESULTS}/{key}/{name}" if (store.folder(key) / name).is_file() else ""
 
 
-def about(plan: Plan) -> dict[str, Any]:
-    """Return what all rows have in common, for the record."""
-    terms = plan.terms
+def metadata(plan: Plan) -> dict[str, Any]:
+    """Return what all rows have in common."""
+    options = plan.options
     return {
         "data": plan.whole.source,
         "data_sha256": plan.whole.digest,
         "images": len(plan.whole.entries),
         "labelled": plan.whole.labels is not None,
-        "shards": len(plan.slices),
-        "variant": terms.variant,
-        "engine": terms.engine or "auto",
-        "limits": asdict(terms.limits),
-        "waived": sorted(terms.waived),
+        "shards": len(plan.shards),
+        "variant": options.variant,
+        "engine": options.engine or "auto",
+        "limits": asdict(options.limits),
+        "waived": sorted(options.waived),
         "lock": image.lock_hash(),
-        "terms_sha256": base_key(terms),
+        "terms_sha256": base_key(options),
     }
 
 
 def to_json(plan: Plan, lines: Sequence[Row]) -> str:
     """Return leaderboard.json."""
-    table = {"schema_version": SCHEMA_VERSION, **about(plan), "rows": [asdict(r) for r in lines]}
+    table = {"schema_version": SCHEMA_VERSION, **metadata(plan), "rows": [asdict(r) for r in lines]}
     return json.dumps(table, indent=2, default=str) + "\n"
 
 

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from posebowl.batch.leaderboard import Row
 from posebowl.batch.plan import Plan
-from posebowl.batch.worker import OF_THE_MACHINE
 from posebowl.engines.oci import image
 from posebowl.errors import Verdict
 from posebowl.report import fill
@@ -20,7 +19,7 @@ _NONE: Final = "-"
 def render(plan: Plan, lines: Sequence[Row]) -> str:
     """Return leaderboard.html."""
     passed = sum(line.verdict is Verdict.OK for line in lines)
-    faults = sum(line.verdict in OF_THE_MACHINE for line in lines)
+    faults = sum(line.verdict.is_infrastructure_failure for line in lines)
     best = next((line.mean_iou for line in lines if line.mean_iou is not None), None)
     times = [line.wall_s for line in lines if line.wall_s is not None]
     return fill(
@@ -37,7 +36,7 @@ def render(plan: Plan, lines: Sequence[Row]) -> str:
             ("running time of all", duration(sum(times))),
         ],
         rows=[_cells(line) for line in lines],
-        shards=len(plan.slices),
+        shards=len(plan.shards),
         pairs=_pairs(plan),
     )
 
@@ -61,16 +60,16 @@ def _cells(line: Row) -> dict[str, Any]:
 
 
 def _pairs(plan: Plan) -> list[tuple[str, str]]:
-    terms = plan.terms
-    limits = terms.limits
+    options = plan.options
+    limits = options.limits
     return [
-        ("Variant", terms.variant),
-        ("Engine", terms.engine or "the first that works on each machine"),
+        ("Variant", options.variant),
+        ("Engine", options.engine or "the first that works on each machine"),
         ("Time limit", quantity(limits.wall_time_s, "s")),
         ("Memory limit", quantity(limits.memory_bytes, "bytes")),
         ("Cores", str(limits.cpus)),
-        ("Limits waived", ", ".join(sorted(terms.waived)) or "none"),
-        ("Shards", f"{len(plan.slices):,} for each submission"),
+        ("Limits waived", ", ".join(sorted(options.waived)) or "none"),
+        ("Shards", f"{len(plan.shards):,} for each submission"),
         ("Data hash", plan.whole.digest),
         ("Lock", image.lock_hash()),
     ]

@@ -1,4 +1,4 @@
-"""The shards of a submission made one run: one table, one verdict, one score, one report."""
+"""The shards of a submission merged into one run: one table, verdict, score and report."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import Final
 
 from posebowl import report
 from posebowl.batch.plan import Job, Plan, Submission, merged_key
-from posebowl.batch.result_store import Store
-from posebowl.batch.shards import Slice
-from posebowl.batch.worker import OF_THE_MACHINE, machine_failed
+from posebowl.batch.result_store import ResultStore
+from posebowl.batch.shards import Dataset
 from posebowl.challenge import FORMAT_FILE, IMAGES_DIR, LABELS_FILE, PREDICTIONS_FILE, Limits
-from posebowl.errors import Verdict
+from posebowl.errors import INFRASTRUCTURE_FAILURES, Verdict
 from posebowl.results import (
     LOG_FILE,
     REPORT_FILE,
@@ -29,10 +28,10 @@ from posebowl.util.files import write_text
 from posebowl.util.units import duration
 
 _BOM: Final = b"\xef\xbb\xbf"
-_SUMS: Final = {"time", "log"}
+_SUMMED: Final = {"time", "log"}
 """Meters that shards add up in; of the others the largest counts, as each had the limit."""
 _PRECEDENCE: Final = (
-    *OF_THE_MACHINE,
+    *INFRASTRUCTURE_FAILURES,
     Verdict.BAD_ARCHIVE,
     Verdict.TIME_LIMIT,
     Verdict.OUTPUT_LIMIT,
@@ -50,9 +49,9 @@ def key_of(jobs: Sequence[Job]) -> str:
     return jobs[0].key if len(jobs) == 1 else merged_key(jobs)
 
 
-def merge(plan: Plan, store: Store) -> None:
-    """Merge the shards of each submission in the store; those that are merged already stay."""
-    if len(plan.slices) == 1:
+def merge(plan: Plan, store: ResultStore) -> None:
+    """Merge the shards of each submission in the store, unless they are merged already."""
+    if len(plan.shards) == 1:
         return
     for submission in plan.submissions:
         jobs = plan.jobs[submission.name]
@@ -60,39 +59,39 @@ def merge(plan: Plan, store: Store) -> None:
             _merge_one(plan, submission, jobs, store)
 
 
-def _merge_one(plan: Plan, submission: Submission, jobs: Sequence[Job], store: Store) -> None:
+def _merge_one(plan: Plan, submission: Submission, jobs: Sequence[Job], store: ResultStore) -> None:
     parts = [store.result(job.key) for job in jobs]
     known = [part for part in parts if part is not None]
     if not known:
         return
-    merged = merge_results(known, plan.terms.limits)
+    merged = merge_results(known, plan.options.limits)
     merged = dataclasses.replace(
         merged,
         archive=merged.archive | {"path": str(submission.archive)},
         data=merged.data | {"root": plan.whole.source, "images": len(plan.whole.entries)},
     )
     folders = [store.folder(job.key) for job in jobs]
-    with store.filling(key_of(jobs)) as folder:
+    with store.writing(key_of(jobs)) as folder:
         write_text(folder / LOG_FILE, _join_logs(folders))
         if merged.verdict is Verdict.OK:
-            pieces = [(place / PREDICTIONS_FILE).read_bytes() for place in folders]
-            (folder / PREDICTIONS_FILE).write_bytes(join_tables(pieces))
-        _finish(folder, merged, plan.whole)
+            tables = [(place / PREDICTIONS_FILE).read_bytes() for place in folders]
+            (folder / PREDICTIONS_FILE).write_bytes(join_tables(tables))
+        _write(folder, merged, plan.whole)
 
 
 def merge_results(parts: Sequence[Result], limits: Limits) -> Result:
-    """Make one result of those of the shards.
+    """Merge the results of shards into one.
 
     The verdict is the first that holds by the documented precedence, and the time of all shards
-    together counts against the time limit: spreading a run wins no time.
+    together counts against the time limit: spreading a run gains no time.
 
     Args:
-        parts: A result a shard, in their order.
+        parts: The result of each shard, in their order.
         limits: What the whole was allowed; each shard had it too.
     """
     worst = min(parts, key=lambda part: _PRECEDENCE.index(part.verdict))
     used = sum(part.timing.wall_s for part in parts if part.timing is not None)
-    late = used > limits.wall_time_s and not machine_failed(worst)
+    late = used > limits.wall_time_s and not worst.verdict.is_infrastructure_failure
     merged = dataclasses.replace(
         worst,
         run_id=parts[0].run_id,
@@ -136,7 +135,7 @@ def _meters(parts: Sequence[Result], used: float) -> dict[str, Meter]:
     for name in dict.fromkeys(name for part in parts for name in part.meters):
         meters = [part.meters[name] for part in parts if name in part.meters]
         amounts = [meter.used for meter in meters]
-        total = sum(amounts) if name in _SUMS else max(amounts)
+        total = sum(amounts) if name in _SUMMED else max(amounts)
         if name == "cpu" and used > 0:
             seconds = [part.timing.wall_s if part.timing else 0.0 for part in parts]
             cores = [part.meters["cpu"].used if "cpu" in part.meters else 0.0 for part in parts]
@@ -145,17 +144,17 @@ def _meters(parts: Sequence[Result], used: float) -> dict[str, Meter]:
     return merged
 
 
-def join_tables(pieces: Sequence[bytes]) -> bytes:
+def join_tables(tables: Sequence[bytes]) -> bytes:
     """Join CSVs of the same header into one: byte for byte what one run would have written.
 
     Args:
-        pieces: Valid tables; line ends, a BOM and a missing last line end are kept as they are.
+        tables: Valid tables; line ends, a BOM and a missing last line end are kept as they are.
     """
-    joined = bytearray(pieces[0])
-    for piece in pieces[1:]:
+    joined = bytearray(tables[0])
+    for table in tables[1:]:
         if not joined.endswith(b"\n"):
             joined += b"\r\n" if b"\r\n" in joined else b"\n"
-        joined += piece.removeprefix(_BOM).partition(b"\n")[2]
+        joined += table.removeprefix(_BOM).partition(b"\n")[2]
     return bytes(joined)
 
 
@@ -168,7 +167,7 @@ def _join_logs(folders: Sequence[Path]) -> str:
     return "\n".join(texts)
 
 
-def _finish(folder: Path, merged: Result, whole: Slice) -> None:
+def _write(folder: Path, merged: Result, whole: Dataset) -> None:
     """Score the table against all labels, and write result.json and the report."""
     scored, frame = None, None
     if merged.verdict is Verdict.OK:

@@ -1,4 +1,4 @@
-"""The plan: which submissions run on which slices, each job under a key of all it depends on."""
+"""The plan: which submissions run on which shards, each job under a key of all it depends on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from posebowl.batch.shards import Slice
+from posebowl.batch.shards import Dataset
 from posebowl.challenge import EngineName, Limit, Limits, Variant
 from posebowl.engines.oci import image
 from posebowl.environments import venv
@@ -30,7 +30,7 @@ class Submission:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Terms:
+class RunOptions:
     """How all submissions are run."""
 
     variant: Variant
@@ -44,27 +44,26 @@ class Terms:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One run: a submission on one slice."""
+    """One run: a submission on one shard."""
 
     key: str
     """SHA-256 of all that its result depends on."""
     submission: Submission
-    shard: int
-    slice: str
-    """The digest of its slice."""
-    terms: Terms
+    shard_index: int
+    shard_digest: str
+    options: RunOptions
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """All that is to be run."""
 
-    terms: Terms
-    whole: Slice
-    slices: tuple[Slice, ...]
+    options: RunOptions
+    whole: Dataset
+    shards: tuple[Dataset, ...]
     submissions: tuple[Submission, ...]
     jobs: dict[str, tuple[Job, ...]]
-    """By the name of a submission: a job a slice, in their order."""
+    """By the name of a submission: a job for each shard, in their order."""
 
     @property
     def distinct(self) -> dict[str, Job]:
@@ -74,38 +73,38 @@ class Plan:
 
 def make(
     submissions: Sequence[Submission],
-    whole: Slice,
-    slices: Sequence[Slice],
-    terms: Terms,
+    whole: Dataset,
+    shards: Sequence[Dataset],
+    options: RunOptions,
 ) -> Plan:
-    """Make the plan of all submissions on all slices of the whole."""
-    digests = [piece.digest for piece in slices]
-    base = base_key(terms)
+    """Plan to run all submissions on all shards of the whole."""
+    digests = [shard.digest for shard in shards]
+    base = base_key(options)
     return Plan(
-        terms=terms,
+        options=options,
         whole=whole,
-        slices=tuple(slices),
+        shards=tuple(shards),
         submissions=tuple(submissions),
         jobs={
             submission.name: tuple(
                 Job(
                     key=_hash(base, submission.sha256, digest),
                     submission=submission,
-                    shard=shard,
-                    slice=digest,
-                    terms=terms,
+                    shard_index=index,
+                    shard_digest=digest,
+                    options=options,
                 )
-                for shard, digest in enumerate(digests)
+                for index, digest in enumerate(digests)
             )
             for submission in submissions
         },
     )
 
 
-def base_key(terms: Terms) -> str:
-    """Hash what all jobs have in common: limits, variant, engine, and what images are made of."""
-    table = asdict(terms) | {
-        "waived": sorted(terms.waived),
+def base_key(options: RunOptions) -> str:
+    """Return a hash of what all jobs share: limits, variant, engine, what images are made of."""
+    table = asdict(options) | {
+        "waived": sorted(options.waived),
         "lock": venv.lock_hash(),
         "recipe": image.recipe_hash(),
     }
@@ -129,18 +128,19 @@ def collect(places: Sequence[Path]) -> tuple[Submission, ...]:
 
     Raises:
         UsageError: There is no such file or folder, or no zip in it.
-        BadArchiveError: What is named is no regular file.
+        BadArchiveError: What is named is not a regular file.
     """
     found: dict[Path, str] = {}
     for place in places:
         if place.is_dir():
-            zips = sorted(path for path in place.rglob("*.zip") if path.is_file())
+            zips = {
+                path: _name(path.relative_to(place), place)
+                for path in sorted(place.rglob("*.zip"))
+                if path.is_file() and not _made_by_macos(path.relative_to(place))
+            }
             if not zips:
-                raise UsageError(
-                    f"There is no zip in {place}.",
-                    fix=_FIX,
-                )
-            found |= {path: _name(path.relative_to(place), place) for path in zips}
+                raise UsageError(f"There is no zip in {place}.", fix=_FIX)
+            found |= zips
         elif place.exists():
             found[place] = _name(Path(place.name), place.absolute().parent)
         else:
@@ -159,6 +159,11 @@ def collect(places: Sequence[Path]) -> tuple[Submission, ...]:
         )
         for path, name in found.items()
     )
+
+
+def _made_by_macos(path: Path) -> bool:
+    """Return whether macOS put a file beside another one, for attributes that disks lack."""
+    return path.name.startswith("._") or "__MACOSX" in path.parts
 
 
 def _name(path: Path, parent: Path) -> str:

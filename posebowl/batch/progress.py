@@ -1,4 +1,4 @@
-"""What is seen of an evaluation: submissions, shards, machines and when it may end."""
+"""What an evaluation shows: submissions, shards, machines and when it may end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from posebowl.batch.executor import Crew, Ended
+from posebowl.batch.executor import Capacity, Completion
 from posebowl.batch.plan import Plan
 from posebowl.errors import Verdict
 from posebowl.util.console import err, plain
@@ -22,7 +22,7 @@ _PLAIN_INTERVAL_S: Final = 30.0
 
 
 class Progress:
-    """Tells of each run that ends, with a live line on a terminal and now and then elsewhere."""
+    """Prints each run that ends, with a live line on a terminal and now and then elsewhere."""
 
     def __init__(
         self, plan: Plan, console: Console = err, now: Callable[[], float] = time.monotonic
@@ -30,14 +30,14 @@ class Progress:
         self._console = console
         self._now = now
         self._names = {
-            job.key: _title(plan, name, job.shard)
+            job.key: _title(plan, name, job.shard_index)
             for name, jobs in plan.jobs.items()
             for job in jobs
         }
         self._left = {name: {job.key for job in jobs} for name, jobs in plan.jobs.items()}
-        self._began_at = self._told_at = now()
+        self._started_at = self._told_at = now()
         self._jobs = self._done = 0
-        self._crew = Crew(nodes=0, slots=0)
+        self._capacity = Capacity(nodes=0, slots=0)
         self._live: Live | None = None
 
     def __enter__(self) -> Self:
@@ -52,23 +52,23 @@ class Progress:
         if self._live is not None:
             self._live.stop()
 
-    def began(self, missing: frozenset[str], kept: int) -> None:
-        """Tell how much there is to do."""
+    def started(self, missing: frozenset[str], kept: int) -> None:
+        """Print how much there is to do."""
         jobs = self._jobs = len(missing)
         for left in self._left.values():
             left.intersection_update(missing)
-        self._began_at = self._now()
-        kept_words = f"; {counted(kept, 'result is', 'results are')} there already" if kept else ""
+        self._started_at = self._now()
+        kept_words = f"; {counted(kept, 'result')} kept" if kept else ""
         self._console.print(plain(f"{counted(jobs, 'run')} to do{kept_words}.", "dim"))
 
-    def ended(self, ended: Ended, *, again: bool) -> None:
-        """Tell of a try that is over."""
-        name = self._names[ended.job.key]
-        produced = ended.produced
-        if produced is None:
-            self._say("LOST", "yellow", name, ended.lost, again=again)
+    def completed(self, completion: Completion, *, again: bool) -> None:
+        """Print how a try ended."""
+        name = self._names[completion.job.key]
+        output = completion.output
+        if output is None:
+            self._say("LOST", "yellow", name, completion.lost, again=again)
         else:
-            found = produced.result
+            found = output.result
             good = found.verdict is Verdict.OK
             told = found.message
             if good:
@@ -77,24 +77,24 @@ class Progress:
         if not again:
             self._done += 1
             for left in self._left.values():
-                left.discard(ended.job.key)
+                left.discard(completion.job.key)
 
-    def tick(self, crew: Crew) -> None:
-        """Note who is at work; without a terminal, tell now and then."""
-        self._crew = crew
+    def tick(self, capacity: Capacity) -> None:
+        """Note the machines at work; without a terminal, print the status now and then."""
+        self._capacity = capacity
         now = self._now()
         if self._live is None and now - self._told_at >= _PLAIN_INTERVAL_S:
             self._told_at = now
             self._console.print(self.status())
 
     def status(self) -> Text:
-        """Return the line: submissions, runs, machines, time so far and expected."""
+        """Return one line: submissions, runs, machines, time so far and expected."""
         whole = sum(not left for left in self._left.values())
-        elapsed = self._now() - self._began_at
+        elapsed = self._now() - self._started_at
         parts = [
             f"{whole:,} of {counted(len(self._left), 'submission')}",
             f"{self._done:,} of {counted(self._jobs, 'run')}",
-            counted(self._crew.nodes, "machine"),
+            counted(self._capacity.nodes, "machine"),
             duration(elapsed),
         ]
         if self._done and self._done < self._jobs:
@@ -110,5 +110,5 @@ class Progress:
 
 
 def _title(plan: Plan, name: str, shard: int) -> str:
-    shards = len(plan.slices)
+    shards = len(plan.shards)
     return name if shards == 1 else f"{name} [{shard + 1}/{shards}]"

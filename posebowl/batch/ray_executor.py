@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -17,14 +18,16 @@ from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
 from posebowl import paths
 from posebowl.batch import core_pinning, worker
-from posebowl.batch.executor import Crew, Ended
-from posebowl.batch.plan import Job, Terms
-from posebowl.batch.shards import Slice
+from posebowl.batch.executor import Capacity, Completion
+from posebowl.batch.node_cache import CACHE_DIR, NodeCache
+from posebowl.batch.plan import Job, RunOptions
+from posebowl.batch.shards import Dataset
 from posebowl.challenge import Variant
 from posebowl.errors import UsageError, Verdict
+from posebowl.settings import resolve
 from posebowl.util.units import human_bytes
 
-_MOST: Final = 1000
+_MAX_JOBS: Final = 1000
 _CHUNK: Final = 64 << 20
 _WAIT_S: Final = 1.0
 _STARTS: Final = 3
@@ -36,68 +39,72 @@ _LEFT_OUT: Final = (
 )  # fmt: skip
 
 
-def perform(
-    job: Job, piece: Sequence[Any], registry_name: str, parcel: Sequence[Any] | None
-) -> tuple[str, worker.Produced | None]:
-    """Run a job on a node of the cluster, on cores of its own; tell the node's name too."""
+def run_task(
+    job: Job, shard: Sequence[Any], registry_name: str, parcel: Sequence[Any] | None
+) -> tuple[str, worker.JobResult | None]:
+    """Run a job on a node of the cluster, on cores of its own; return the node's name too."""
     chunks = None if parcel is None else (ray.get(chunk) for chunk in parcel)
-    with core_pinning.reserved(job.terms.limits.cpus):
-        produced = worker.perform(
-            job, ray.get(piece[0]), registry_name=registry_name, chunks=chunks
+    # This is where a process of a node begins: its own settings say where its cache is.
+    cache = NodeCache(resolve.load().cache / CACHE_DIR)
+    with core_pinning.pinned(job.options.limits.cpus, cache.root / "cores"):
+        output = worker.run_job(
+            job, ray.get(shard[0]), cache=cache, registry_name=registry_name, chunks=chunks
         )
-    return os.uname().nodename, produced
+    return platform.node(), output
 
 
-class OnRay:
-    """Hands jobs to Ray; use `connect`."""
+class RayExecutor:
+    """Hands jobs to Ray; made by `connect`."""
 
-    most = _MOST
+    max_jobs = _MAX_JOBS
 
-    def __init__(self, slices: Mapping[str, Slice], terms: Terms, *, registry_name: str) -> None:
-        self._task = ray.remote(max_retries=0, **resources(terms))(perform)
-        self._slices = {digest: ray.put(piece) for digest, piece in slices.items()}
+    def __init__(
+        self, shards: Mapping[str, Dataset], options: RunOptions, *, registry_name: str
+    ) -> None:
+        self._task = ray.remote(max_retries=0, **resources(options))(run_task)
+        self._shards = {digest: ray.put(shard) for digest, shard in shards.items()}
         self._registry = registry_name
         self._running: dict[Any, Job] = {}
-        self._slots = dict(resources(terms))
+        self._slots = dict(resources(options))
 
-    def start(self, job: Job) -> None:
+    def submit(self, job: Job) -> None:
         """Take a job."""
-        self._start(job, None)
+        self._submit(job, None)
 
-    def wait(self) -> Ended | None:
-        """Wait for a job to end, but not for long; None where none did."""
+    def wait(self) -> Completion | None:
+        """Wait a moment for a job to end; None where none did."""
         ready, _ = ray.wait(list(self._running), timeout=_WAIT_S)
         if not ready:
             return None
         job = self._running.pop(ready[0])
         try:
-            where, produced = ray.get(ready[0])
+            where, output = ray.get(ready[0])
         except RayTaskError as error:
-            # A fault of this tool: told like one of the machine, so that the others go on.
-            return Ended(job=job, produced=None, lost=f"The task failed: {error.cause!r}")
+            # A bug of this tool: treated like a lost machine, so that the other jobs go on.
+            return Completion(job=job, output=None, lost=f"The task failed: {error.cause!r}")
         except RayError as error:
-            return Ended(job=job, produced=None, lost=_first_line(error))
-        if produced is None:
+            return Completion(job=job, output=None, lost=_first_line(error))
+        if output is None:
             return self._send(job)
-        if produced.result.verdict is Verdict.INTERRUPTED:
-            return Ended(job=job, produced=None, lost="It was interrupted there.", node=where)
-        return Ended(job=job, produced=produced, node=where)
+        if output.result.verdict is Verdict.INTERRUPTED:
+            return Completion(job=job, output=None, lost="It was interrupted there.", node=where)
+        return Completion(job=job, output=output, node=where)
 
-    def _send(self, job: Job) -> Ended | None:
+    def _send(self, job: Job) -> Completion | None:
         """Start a job again, with its zip, which the machine that took it does not have."""
         try:
-            self._start(job, list(_parcel(job.submission.archive)))
+            self._submit(job, list(_parcel(job.submission.archive)))
         except OSError as error:
             what = f"{job.submission.archive} cannot be read: {error.strerror}."
-            return Ended(
-                job=job, produced=worker.failed(job, what, "Leave the zips where they are.")
+            return Completion(
+                job=job, output=worker.failure(job, what, "Leave the zips where they are.")
             )
         return None
 
-    def crew(self) -> Crew:
-        """Say how many nodes are alive, and how many runs fit on them."""
+    def capacity(self) -> Capacity:
+        """Return how many nodes are alive, and how many runs fit on them."""
         alive = [item["Resources"] for item in ray.nodes() if item["Alive"]]
-        return Crew(nodes=len(alive), slots=sum(fitting(item, self._slots) for item in alive))
+        return Capacity(nodes=len(alive), slots=sum(fitting(item, self._slots) for item in alive))
 
     def close(self) -> None:
         """End all runs, as Ctrl-C would, and leave the cluster."""
@@ -110,22 +117,22 @@ class OnRay:
         self._running.clear()
         ray.shutdown()
 
-    def _start(self, job: Job, parcel: list[Any] | None) -> None:
-        options = {"name": f"{job.submission.name}-{job.shard}"}
+    def _submit(self, job: Job, parcel: list[Any] | None) -> None:
+        options = {"name": f"{job.submission.name}-{job.shard_index}"}
         ref = self._task.options(**options).remote(
-            job, [self._slices[job.slice]], self._registry, parcel
+            job, [self._shards[job.shard_digest]], self._registry, parcel
         )
         self._running[ref] = job
 
 
 def connect(
     address: str,
-    slices: Mapping[str, Slice],
-    terms: Terms,
+    shards: Mapping[str, Dataset],
+    options: RunOptions,
     *,
     registry_name: str = "",
     await_nodes: bool = False,
-) -> OnRay:
+) -> RayExecutor:
     """Join a cluster, or start one on this machine for `local`.
 
     Raises:
@@ -134,11 +141,11 @@ def connect(
     _join(address)
     if not await_nodes:
         try:
-            _check_fits(resources(terms))
+            _check_fits(resources(options))
         except UsageError:
             ray.shutdown()
             raise
-    return OnRay(slices, terms, registry_name=registry_name)
+    return RayExecutor(shards, options, registry_name=registry_name)
 
 
 def _join(address: str) -> None:
@@ -164,10 +171,10 @@ def _join(address: str) -> None:
         return
 
 
-def resources(terms: Terms) -> dict[str, float]:
+def resources(options: RunOptions) -> dict[str, float]:
     """Return what a task claims: the limits of a run."""
-    limits = terms.limits
-    gpus = int(terms.variant is Variant.GPU and not terms.allow_cpu)
+    limits = options.limits
+    gpus = int(options.variant is Variant.GPU and not options.allow_cpu)
     return {"num_cpus": limits.cpus, "memory": limits.memory_bytes, "num_gpus": gpus}
 
 

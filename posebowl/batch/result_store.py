@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from posebowl.batch.worker import Produced, machine_failed
+from posebowl.batch.worker import JobResult
 from posebowl.errors import BadDataError, UsageError
 from posebowl.results import RESULT_FILE, Result, held, result as results
 from posebowl.util.files import atomic_folder, write_text
@@ -30,7 +30,7 @@ class Attempt:
     """What went wrong with the machine; empty when all went well there."""
 
 
-class Store:
+class ResultStore:
     """The folder of an evaluation; use `opened`."""
 
     def __init__(self, out: Path) -> None:
@@ -51,7 +51,7 @@ class Store:
     def finished(self, key: str) -> bool:
         """Return whether a key has a result that says something of its submission."""
         found = self.result(key)
-        return found is not None and not machine_failed(found)
+        return found is not None and not found.verdict.is_infrastructure_failure
 
     def attempts(self, key: str) -> tuple[Attempt, ...]:
         """Return the tries that a key took."""
@@ -61,20 +61,20 @@ class Store:
         except (OSError, ValueError, TypeError):
             return ()
 
-    def put(self, key: str, produced: Produced, attempts: Sequence[Attempt]) -> None:
+    def save(self, key: str, output: JobResult, attempts: Sequence[Attempt]) -> None:
         """Keep the files of a job, whole or not at all; a failed try's are replaced."""
-        with self.filling(key) as folder:
-            for name, content in produced.files.items():
+        with self.writing(key) as folder:
+            for name, content in output.files.items():
                 (folder / name).write_bytes(content)
             write_text(folder / ATTEMPTS_FILE, json.dumps([asdict(item) for item in attempts]))
 
-    def filling(self, key: str) -> AbstractContextManager[Path]:
+    def writing(self, key: str) -> AbstractContextManager[Path]:
         """Make an empty folder that takes the place of a key when the block succeeds."""
         return atomic_folder(self.folder(key))
 
 
 @contextlib.contextmanager
-def opened(out: Path, *, resume: bool) -> Iterator[Store]:
+def opened(out: Path, *, resume: bool) -> Iterator[ResultStore]:
     """Hold the folder of an evaluation.
 
     Raises:
@@ -89,4 +89,4 @@ def opened(out: Path, *, resume: bool) -> Iterator[Store]:
                 fix="Use --resume to continue it, or choose another folder with --out.",
             )
         (out / RESULTS).mkdir(exist_ok=True)
-        yield Store(out)
+        yield ResultStore(out)

@@ -1,87 +1,86 @@
-"""From the plan to the store: what is there is not run again, what a machine failed is retried."""
+"""From the plan to the store: results that are there stay, infrastructure failures are retried."""
 
 from __future__ import annotations
 
 from collections import defaultdict, deque
 from typing import Final, Protocol
 
-from posebowl.batch.executor import Crew, Ended, Executor
-from posebowl.batch.plan import Job, Plan
-from posebowl.batch.result_store import Attempt, Store
-from posebowl.batch.worker import Produced, failed
+from posebowl.batch.executor import Capacity, Completion, Executor
+from posebowl.batch.plan import Plan
+from posebowl.batch.result_store import Attempt, ResultStore
+from posebowl.batch.worker import failure
 from posebowl.errors import Verdict
 
-TRIES: Final = 3
+MAX_TRIES: Final = 3
 """Runs of a job until ENGINE_ERROR is taken for its result."""
-LOSSES: Final = 8
+MAX_LOSSES: Final = 8
 """Machines that a job may lose: one that brings down each of them must come to an end, too."""
 
 
 class Listener(Protocol):
-    """Hears how it goes."""
+    """Hears how an evaluation goes."""
 
-    def began(self, missing: frozenset[str], kept: int) -> None:
-        """The jobs of these keys are to be run; of so many others the results are there."""
+    def started(self, missing: frozenset[str], kept: int) -> None:
+        """The jobs of these keys are to be run; so many others have a result."""
         ...
 
-    def ended(self, ended: Ended, *, again: bool) -> None:
+    def completed(self, completion: Completion, *, again: bool) -> None:
         """A try is over; `again`: another one follows."""
         ...
 
-    def tick(self, crew: Crew) -> None:
+    def tick(self, capacity: Capacity) -> None:
         """Time went by."""
         ...
 
 
-def execute(plan: Plan, store: Store, executor: Executor, listener: Listener) -> None:
-    """Run all jobs that the store has no result of, and put their results there.
+def execute(plan: Plan, store: ResultStore, executor: Executor, listener: Listener) -> None:
+    """Run all jobs that have no result in the store, and put their results there.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; what had ended is kept.
     """
     jobs = plan.distinct
     todo = deque(job for key, job in jobs.items() if not store.finished(key))
-    listener.began(frozenset(job.key for job in todo), len(jobs) - len(todo))
+    listener.started(frozenset(job.key for job in todo), len(jobs) - len(todo))
     attempts: dict[str, list[Attempt]] = defaultdict(list)
     running = 0
     try:
         while todo or running:
-            while todo and running < executor.most:
-                executor.start(todo.popleft())
+            while todo and running < executor.max_jobs:
+                executor.submit(todo.popleft())
                 running += 1
-            listener.tick(executor.crew())
-            ended = executor.wait()
-            if ended is None:
+            listener.tick(executor.capacity())
+            completion = executor.wait()
+            if completion is None:
                 continue
             running -= 1
-            again = _settle(ended, attempts[ended.job.key], store)
-            listener.ended(ended, again=again)
+            again = _settle(completion, attempts[completion.job.key], store)
+            listener.completed(completion, again=again)
             if again:
-                todo.append(ended.job)
+                todo.append(completion.job)
     finally:
         executor.close()
 
 
-def _settle(ended: Ended, attempts: list[Attempt], store: Store) -> bool:
-    """Keep what came of a try; tell whether there is to be another one."""
-    produced = ended.produced
-    if produced is None:
-        attempts.append(Attempt(node=ended.node, verdict="", reason=ended.lost))
-        losses = sum(not attempt.verdict for attempt in attempts)
-        if losses < LOSSES:
+def _settle(completion: Completion, attempts: list[Attempt], store: ResultStore) -> bool:
+    """Keep what came of a try; return whether there is to be another one."""
+    output = completion.output
+    if output is None:
+        attempts.append(Attempt(node=completion.node, verdict="", reason=completion.lost))
+        if sum(not attempt.verdict for attempt in attempts) < MAX_LOSSES:
             return True
-        produced = _given_up(ended.job, ended.lost)
+        output = failure(
+            completion.job,
+            "The machine or its worker went away "
+            f"{MAX_LOSSES} times; the last time: {completion.lost}",
+            "Add --resume to try again, and look at this submission alone.",
+        )
     else:
-        verdict = produced.result.verdict
-        faulty = verdict is Verdict.ENGINE_ERROR
-        reason = produced.result.message if faulty else ""
-        attempts.append(Attempt(node=produced.node, verdict=verdict, reason=reason))
-        if faulty and sum(bool(attempt.verdict) for attempt in attempts) < TRIES:
+        verdict = output.result.verdict
+        failed = verdict is Verdict.ENGINE_ERROR
+        reason = output.result.message if failed else ""
+        attempts.append(Attempt(node=output.node, verdict=verdict, reason=reason))
+        if failed and sum(bool(attempt.verdict) for attempt in attempts) < MAX_TRIES:
             return True
-    store.put(ended.job.key, produced, attempts)
+    store.save(completion.job.key, output, attempts)
     return False
-
-
-def _given_up(job: Job, reason: str) -> Produced:
-    message = f"The machine or its worker went away {LOSSES} times; at last: {reason}"
-    return failed(job, message, "Add --resume to try again, and look at this submission alone.")

@@ -1,4 +1,4 @@
-"""The data of an evaluation, and the slices of it that shards run on."""
+"""The data of an evaluation, and the shards that it is split into."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import hashlib
 import io
 import itertools
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from posebowl.batch.storage import is_uri, open_source
+from posebowl.batch.storage import is_uri, open_storage
 from posebowl.challenge import FORMAT_FILE, ID_COLUMN, LABELS_FILE
 from posebowl.data import MANIFEST_FILE, Entry, checks, folder as data_folder, image_name, manifest
 from posebowl.errors import BadDataError, UsageError
@@ -22,7 +22,7 @@ from posebowl.util.text import first_few
 
 
 @dataclass(frozen=True, kw_only=True)
-class Slice:
+class Dataset:
     """Photos in their order, the table that names them, and their labels where there are any."""
 
     source: str
@@ -44,11 +44,12 @@ class Slice:
         return whole.hexdigest()
 
 
-def load(where: str | None) -> Slice:
+def load(where: str | None, look: Callable[[Path, list[str]], tuple[Entry, ...]]) -> Dataset:
     """Describe the whole of a data set; a folder is checked as `invoke data.check` does.
 
     Args:
         where: A folder or URI; None takes data/, or the demo set while that is empty.
+        look: Returns size and digest of the named files of a folder.
 
     Raises:
         BadDataError: It is not whole.
@@ -60,17 +61,17 @@ def load(where: str | None) -> Slice:
         folder = data_folder.find(Path(where) if where else None, scratch=Path(name))
         checks.check(folder)
         ids = read_format(folder.submission_format)
-        return Slice(
+        return Dataset(
             source=str(folder.root.resolve()),
             submission_format=folder.submission_format.read_bytes(),
             labels=folder.labels.read_bytes() if folder.labels else None,
-            entries=manifest.look(folder.root, [image_name(image_id) for image_id in ids]),
+            entries=look(folder.root, [image_name(image_id) for image_id in ids]),
             in_place=True,
         )
 
 
-def _of_bucket(where: str) -> Slice:
-    source = open_source(where)
+def _of_bucket(where: str) -> Dataset:
+    source = open_storage(where)
     listing, form = source.read(MANIFEST_FILE), source.read(FORMAT_FILE)
     for name, content in ((MANIFEST_FILE, listing), (FORMAT_FILE, form)):
         if content is None:
@@ -97,9 +98,9 @@ def _of_bucket(where: str) -> Slice:
     if absent := [name for name in names if name not in known]:
         raise BadDataError(
             f"{where}/{MANIFEST_FILE} does not list {first_few(absent, len(absent), 1)}.",
-            fix="Make it anew: invoke data.manifest --folder FOLDER --force",
+            fix="Make it again: invoke data.manifest --folder FOLDER --force",
         )
-    return Slice(
+    return Dataset(
         source=source.where,
         submission_format=form,
         labels=labels,
@@ -108,39 +109,38 @@ def _of_bucket(where: str) -> Slice:
     )
 
 
-def cut(whole: Slice, shards: int) -> tuple[Slice, ...]:
-    """Cut a data set into pieces of nearly the same size, in its order.
+def split(whole: Dataset, count: int) -> tuple[Dataset, ...]:
+    """Split a data set into shards of nearly the same size, in its order.
 
     Raises:
-        UsageError: There are fewer photos than pieces.
-        BadDataError: The table is no plain CSV, a line a photo.
+        UsageError: There are fewer photos than shards.
+        BadDataError: The table does not have a line for each photo.
     """
-    count = len(whole.entries)
-    if not 1 <= shards <= count:
+    photos = len(whole.entries)
+    if not 1 <= count <= photos:
         raise UsageError(
-            f"--shards is {shards}.",
+            f"--shards must be between 1 and {photos:,}, got {count}.",
             why="Each shard is a run on one photo or more.",
-            fix=f"Give a number from 1 to {count:,}.",
+            fix=f"Type: --shards {min(max(count, 1), photos)}",
         )
-    if shards == 1:
+    if count == 1:
         return (whole,)
     header, *lines = whole.submission_format.splitlines(keepends=True)
-    if len(lines) != count:
+    if len(lines) != photos:
         raise BadDataError(
-            f"{FORMAT_FILE} has {len(lines):,} lines for {count:,} photos: it cannot be cut.",
-            fix="Make it anew: invoke data.format --force; or leave --shards out.",
+            f"{FORMAT_FILE} has {len(lines):,} lines for {photos:,} photos: it cannot be split.",
+            fix="Make it again: invoke data.format --force; or leave --shards out.",
         )
-    edges = [count * piece // shards for piece in range(shards + 1)]
     labels = None if whole.labels is None else _read_labels(whole.labels)
     return tuple(
-        Slice(
+        Dataset(
             source=whole.source,
             submission_format=header + b"".join(lines[low:high]),
             labels=None if labels is None else _labels_of(labels, whole.entries[low:high]),
             entries=whole.entries[low:high],
             in_place=False,
         )
-        for low, high in itertools.pairwise(edges)
+        for low, high in itertools.pairwise(photos * index // count for index in range(count + 1))
     )
 
 
@@ -156,7 +156,7 @@ def _read_labels(content: bytes) -> pl.DataFrame:
 
 @contextlib.contextmanager
 def _as_file(content: bytes, name: str) -> Iterator[Path]:
-    """Give content to what reads files."""
+    """Write content to a file, for what reads files."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         path.write_bytes(content)

@@ -1,10 +1,12 @@
-"""Where a data set lies: a folder that all machines see, or object storage."""
+"""Where a data set is stored: a folder that all machines see, or object storage."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import shutil
+import stat
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -13,7 +15,7 @@ from posebowl.errors import BadDataError, EngineError, UsageError
 SCHEMES: Final = ("s3://", "gs://", "az://")
 
 
-class Source(Protocol):
+class Storage(Protocol):
     """A place that files are read from."""
 
     where: str
@@ -32,20 +34,20 @@ class Source(Protocol):
 
 
 def is_uri(text: str) -> bool:
-    """Tell whether text names object storage."""
+    """Return whether text names object storage."""
     return text.startswith(SCHEMES)
 
 
-def open_source(where: str) -> Source:
-    """Return the source of a folder or URI.
+def open_storage(where: str) -> Storage:
+    """Return the storage of a folder or URI.
 
     Raises:
         UsageError: It is a URI, and cloudpathlib is not installed.
     """
-    return Bucket(where) if is_uri(where) else Folder(Path(where))
+    return BucketStorage(where) if is_uri(where) else FolderStorage(Path(where))
 
 
-class Folder:
+class FolderStorage:
     """A folder of this machine, or one that many machines share."""
 
     def __init__(self, root: Path) -> None:
@@ -67,18 +69,21 @@ class Folder:
         source = self._root / name
         try:
             try:
+                if not source.stat().st_mode & stat.S_IROTH:
+                    raise PermissionError  # a link has the mode of its file
                 os.link(source, target, follow_symlinks=False)
             except OSError:
                 shutil.copyfile(source, target, follow_symlinks=False)
+                target.chmod(0o644)
         except OSError as error:
             raise EngineError(
-                f"{os.uname().nodename} cannot read {source}: {error.strerror}.",
+                f"{platform.node()} cannot read {source}: {error.strerror}.",
                 fix="Put the data into a folder that every machine has at this path, "
                 "or into object storage.",
             ) from None
 
 
-class Bucket:
+class BucketStorage:
     """Object storage, through cloudpathlib; credentials are those of the environment."""
 
     def __init__(self, where: str) -> None:
@@ -107,7 +112,7 @@ class Bucket:
             path.download_to(target)
         except Exception as error:  # noqa: BLE001  # each cloud's SDK has errors of its own
             raise EngineError(
-                f"{os.uname().nodename} cannot download {path}: {_first_line(error)}",
+                f"{platform.node()} cannot download {path}: {_first_line(error)}",
                 fix="Check the address and this machine's credentials.",
             ) from None
 

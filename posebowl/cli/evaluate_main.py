@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from posebowl.batch import JSON_FILE, OF_THE_MACHINE, Ask, Terms, evaluate, is_uri
+from posebowl.batch import JSON_FILE, EvaluationRequest, RunOptions, evaluate, is_uri
 from posebowl.cli.views import leaderboard
 from posebowl.errors import PoseBowlError, StoppedError
 from posebowl.settings import resolve
@@ -52,19 +52,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         print((done.out / JSON_FILE).read_text(), end="")
     else:
         leaderboard.leaderboard(done)
-    faults = {row.verdict for row in done.rows}.intersection(OF_THE_MACHINE)
-    return min(verdict.exit_code for verdict in faults) if faults else 0
+    failed = (row.verdict for row in done.rows if row.verdict.is_infrastructure_failure)
+    return min((verdict.exit_code for verdict in failed), default=0)
 
 
-def _asked(options: argparse.Namespace) -> Ask:
+def _asked(options: argparse.Namespace) -> EvaluationRequest:
     given = {name: getattr(options, name) for name in (*_TEXTS, *_FLAGS)}
     settings = resolve.load(data="" if is_uri(options.data) else options.data, **given)
     data = str(settings.data) if settings.data else None
-    return Ask(
+    return EvaluationRequest(
         places=tuple(path.expanduser() for path in options.places),
         out=Path(options.out).expanduser() if options.out else settings.submission / OUT,
         data=options.data if is_uri(options.data) else data,
-        terms=Terms(
+        cache=settings.cache,
+        options=RunOptions(
             variant=settings.variant,
             engine=settings.engine,
             limits=settings.limits,

@@ -16,8 +16,7 @@ from typing import Final
 from posebowl import paths
 from posebowl.challenge import FORMAT_FILE, IMAGES_DIR, LABELS_FILE
 from posebowl.errors import BadDataError
-from posebowl.settings import resolve
-from posebowl.util.files import digest_file, open_regular, refuse_existing, write_text
+from posebowl.util.files import digest_file, make_folder, open_regular, refuse_existing, write_text
 
 MANIFEST_FILE: Final = "manifest.csv"
 _COLUMNS: Final = ("file", "bytes", "sha256")
@@ -48,20 +47,20 @@ def image_name(image_id: str) -> str:
     return f"{IMAGES_DIR}/{image_id}.png"
 
 
-def look(root: Path, names: Sequence[str], *, afresh: bool = False) -> tuple[Entry, ...]:
+def look(root: Path, names: Sequence[str], *, memory: Path | None = None) -> tuple[Entry, ...]:
     """Return what files of a folder hold.
 
     Args:
         root: The folder.
         names: The files, relative to it.
-        afresh: Read all, and remember nothing. Otherwise what has the size and the time of
-            change that it had at the last look is not read again.
+        memory: A folder that keeps the digests of each look: a file whose size and time of
+            change are those of the last one is not read again. None reads all.
 
     Raises:
-        BadDataError: A file is missing, or no regular file.
+        BadDataError: A file is missing, or is not a regular file.
     """
-    kept = cache_root() / "digests" / f"{_digest(str(root.resolve()))}.json"
-    known = {} if afresh else _remembered(kept)
+    kept = memory / f"{_digest(str(root.resolve()))}.json" if memory else None
+    known = _remembered(kept) if kept else {}
     states = {name: _state(root, name) for name in names}
     unread = [name for name, state in states.items() if known.get(name, [])[:2] != state]
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
@@ -70,17 +69,12 @@ def look(root: Path, names: Sequence[str], *, afresh: bool = False) -> tuple[Ent
             name: [*states[name], digest] for name, digest in zip(unread, digests, strict=True)
         }
     known |= fresh
-    if fresh and not afresh:
-        kept.parent.mkdir(parents=True, exist_ok=True)
+    if fresh and kept:
+        make_folder(kept.parent)
         write_text(kept, json.dumps(known))
     return tuple(
         Entry(name=name, bytes=int(known[name][0]), sha256=str(known[name][2])) for name in names
     )
-
-
-def cache_root() -> Path:
-    """Return where a node keeps what evaluations need (POSEBOWL_CACHE, or the user's cache)."""
-    return resolve.load().cache / "evaluate"
 
 
 def write(root: Path, ids: Iterable[str], *, force: bool = False) -> Written:
@@ -106,7 +100,7 @@ def parse(text: str, where: str) -> dict[str, Entry]:
     """Read manifest.csv.
 
     Raises:
-        BadDataError: It is none.
+        BadDataError: It is not one.
     """
     rows = list(csv.reader(io.StringIO(text)))
     try:
@@ -118,9 +112,9 @@ def parse(text: str, where: str) -> dict[str, Entry]:
         }
     except (ValueError, IndexError):
         raise BadDataError(
-            f"{where} is no manifest.",
+            f"{where} is not a manifest.",
             why=f"Its columns are {', '.join(_COLUMNS)}.",
-            fix="Make it anew: invoke data.manifest --folder FOLDER --force",
+            fix="Make it again: invoke data.manifest --folder FOLDER --force",
         ) from None
 
 

@@ -16,10 +16,11 @@ import psutil
 import pytest
 
 from posebowl import paths
-from posebowl.batch.evaluation import Ask, Evaluation, evaluate
-from posebowl.batch.plan import Terms
+from posebowl.batch.evaluation import Evaluation, EvaluationRequest, evaluate
+from posebowl.batch.plan import RunOptions
 from posebowl.challenge import LIMITS, EngineName, Variant
 from posebowl.engines import select
+from posebowl.settings import resolve
 
 MIB = 1 << 20
 PORTS = (
@@ -107,13 +108,14 @@ def evaluated(tmp_path: Path, data_folder: Path) -> Callable[..., Evaluation]:
 
     def run(zips: Path, **changes: Any) -> Evaluation:
         given = {"out": tmp_path / "out", "data": str(data_folder), "limits": {}, **changes}
+        given["cache"] = resolve.load().cache
         limits = {"cpus": 1, "memory_bytes": 512 * MIB, **given.pop("limits")}
-        terms = Terms(
+        options = RunOptions(
             variant=Variant.CPU,
             engine=EngineName.EMBEDDED,
             limits=LIMITS[Variant.CPU].__class__(**limits),
         )
-        return evaluate(Ask(places=(zips,), terms=terms, **given))
+        return evaluate(EvaluationRequest(places=(zips,), options=options, **given))
 
     return run
 

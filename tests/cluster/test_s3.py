@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
-from posebowl.batch import node_cache as cache, shards
+from posebowl.batch import shards
 from posebowl.batch.evaluation import Evaluation
-from posebowl.batch.shards import Slice
+from posebowl.batch.node_cache import CACHE_DIR, NodeCache
+from posebowl.batch.shards import Dataset
 from posebowl.data import manifest
 from posebowl.environments import venv
 from posebowl.errors import BadDataError, EngineError, Verdict
+from posebowl.settings import resolve
 from tests.cluster.conftest import TwoMachines, pack
 from tests.conftest import IDS
 from tests.hostile.programs import OK
@@ -79,7 +81,7 @@ def bucket(caplog: pytest.LogCaptureFixture) -> Iterator[Bucket]:
     for item in client.list_objects_v2(Bucket="photos").get("Contents", []):
         client.delete_object(Bucket="photos", Key=item["Key"])
     client.delete_bucket(Bucket="photos")
-    shutil.rmtree(manifest.cache_root() / "slices", ignore_errors=True)
+    shutil.rmtree(cache().root / "slices", ignore_errors=True)
 
 
 @pytest.fixture
@@ -91,13 +93,17 @@ def listed(data_folder: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def fill(piece: Slice) -> str:
-    return str(cache.data_folder(piece))
+def cache() -> NodeCache:
+    return NodeCache(resolve.load().cache / CACHE_DIR)
+
+
+def fill(shard: Dataset) -> str:
+    return str(cache().data_folder(shard))
 
 
 def test_the_cache_is_filled_once_however_many_ask(bucket: Bucket, listed: Path) -> None:
     bucket.upload(listed)
-    whole = shards.load(URI)
+    whole = shards.load(URI, manifest.look)
     assert not bucket.downloads()
 
     with multiprocessing.get_context("spawn").Pool(4) as pool:
@@ -111,20 +117,20 @@ def test_the_cache_is_filled_once_however_many_ask(bucket: Bucket, listed: Path)
 
 def test_a_photo_that_is_not_the_listed_one_is_refused(bucket: Bucket, listed: Path) -> None:
     bucket.upload(listed)
-    whole = shards.load(URI)
+    whole = shards.load(URI, manifest.look)
     (listed / f"images/{IDS[2]}.png").write_bytes(b"x" * whole.entries[2].bytes)
     bucket.upload(listed)
 
     with pytest.raises(EngineError, match=IDS[2]):
-        cache.data_folder(whole)
+        cache().data_folder(whole)
 
-    assert not (manifest.cache_root() / "slices" / whole.digest).exists()
+    assert not (cache().root / "slices" / whole.digest).exists()
 
 
 def test_a_bucket_is_the_same_data_as_its_folder(bucket: Bucket, listed: Path) -> None:
     bucket.upload(listed)
 
-    assert shards.load(URI).digest == shards.load(str(listed)).digest
+    assert shards.load(URI, manifest.look).digest == shards.load(str(listed), manifest.look).digest
 
 
 def test_a_bucket_without_a_manifest_says_how_to_make_one(
@@ -133,7 +139,7 @@ def test_a_bucket_without_a_manifest_says_how_to_make_one(
     bucket.upload(data_folder)
 
     with pytest.raises(BadDataError, match=r"manifest\.csv") as error:
-        shards.load(URI)
+        shards.load(URI, manifest.look)
 
     assert "invoke data.manifest" in error.value.fix
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from posebowl.batch import leaderboard, leaderboard_page, plan
-from posebowl.batch.plan import Plan, Submission, Terms
-from posebowl.batch.result_store import Attempt, Store
-from posebowl.batch.shards import Slice
-from posebowl.batch.worker import Produced
+from posebowl.batch.plan import Plan, RunOptions, Submission
+from posebowl.batch.result_store import Attempt, ResultStore
+from posebowl.batch.shards import Dataset
+from posebowl.batch.worker import JobResult
 from posebowl.challenge import LIMITS, EngineName, Variant
 from posebowl.data.manifest import Entry
 from posebowl.errors import Verdict
@@ -28,7 +28,7 @@ SCORES = {"b": 0.5, "a": 0.5, "c": 0.75, EVIL: 0.25}
 
 
 def planned(names: list[str]) -> Plan:
-    whole = Slice(
+    whole = Dataset(
         source="/data/test",
         submission_format=b"image_id,xmin,ymin,xmax,ymax\na,0,0,0,0\n",
         labels=b"image_id,xmin,ymin,xmax,ymax\na,1,2,3,4\n",
@@ -39,11 +39,13 @@ def planned(names: list[str]) -> Plan:
         Submission(name=name, archive=Path(f"{i}.zip"), sha256=f"{i:064x}", bytes=1)
         for i, name in enumerate(names)
     ]
-    terms = Terms(variant=Variant.CPU, engine=EngineName.EMBEDDED, limits=LIMITS[Variant.CPU])
-    return plan.make(submissions, whole, [whole], terms)
+    options = RunOptions(
+        variant=Variant.CPU, engine=EngineName.EMBEDDED, limits=LIMITS[Variant.CPU]
+    )
+    return plan.make(submissions, whole, [whole], options)
 
 
-def put(store: Store, made: Plan, name: str, verdict: Verdict, score: float | None) -> None:
+def put(store: ResultStore, made: Plan, name: str, verdict: Verdict, score: float | None) -> None:
     found = dataclasses.replace(
         passed(),
         verdict=verdict,
@@ -55,13 +57,13 @@ def put(store: Store, made: Plan, name: str, verdict: Verdict, score: float | No
         Attempt(node="m1", verdict="ENGINE_ERROR", reason="disk full"),
         Attempt(node="m2", verdict=verdict, reason=""),
     ]
-    store.put(made.jobs[name][0].key, Produced(node="m2", result=found, files=files), attempts)
+    store.save(made.jobs[name][0].key, JobResult(node="m2", result=found, files=files), attempts)
 
 
 @pytest.fixture
 def board(tmp_path: Path) -> tuple[Plan, tuple[leaderboard.Row, ...]]:
     names = [*SCORES, "slow", "broken", "absent"]
-    made, store = planned(names), Store(tmp_path)
+    made, store = planned(names), ResultStore(tmp_path)
     for name, score in SCORES.items():
         put(store, made, name, Verdict.OK, score)
     put(store, made, "slow", Verdict.TIME_LIMIT, None)
@@ -114,7 +116,7 @@ def test_the_page_shows_strangers_words_and_runs_none(board) -> None:
 def test_without_labels_nobody_is_ranked(tmp_path: Path) -> None:
     made = planned(["a"])
     made = dataclasses.replace(made, whole=dataclasses.replace(made.whole, labels=None))
-    store = Store(tmp_path)
+    store = ResultStore(tmp_path)
     put(store, made, "a", Verdict.OK, None)
 
     rows = leaderboard.rows(made, store)

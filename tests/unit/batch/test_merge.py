@@ -47,9 +47,9 @@ def test_a_joined_table_is_what_one_run_writes(
         return mark + text + (end if last else b"")
 
     starts = [sum(sizes[:i]) for i in range(len(sizes) + 1)]
-    pieces = [write(rows[a:b]) for a, b in itertools.pairwise(starts)]
+    tables = [write(rows[a:b]) for a, b in itertools.pairwise(starts)]
 
-    assert join_tables(pieces) == write(rows)
+    assert join_tables(tables) == write(rows)
 
 
 def test_the_time_of_all_shards_counts() -> None:

@@ -1,4 +1,4 @@
-"""The plan: names, keys of all that a result depends on, slices in their order."""
+"""The plan: names, keys of all that a result depends on, shards in their order."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from posebowl.batch import plan, shards as dataset
-from posebowl.batch.plan import Terms
-from posebowl.batch.shards import Slice
+from posebowl.batch.plan import RunOptions
+from posebowl.batch.shards import Dataset
 from posebowl.challenge import LIMITS, EngineName, Limit, Limits, Variant
 from posebowl.data import manifest
 from posebowl.environments import venv
@@ -19,18 +19,12 @@ from posebowl.scoring.labels import read_labels
 from posebowl.scoring.predictions import read_format
 from tests.conftest import IDS, write_table
 
-TERMS = Terms(variant=Variant.CPU, engine=EngineName.EMBEDDED, limits=LIMITS[Variant.CPU])
+OPTIONS = RunOptions(variant=Variant.CPU, engine=EngineName.EMBEDDED, limits=LIMITS[Variant.CPU])
 
 
 @pytest.fixture
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("POSEBOWL_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def whole(data_folder: Path, own_cache: Path) -> Slice:  # noqa: ARG001
-    return dataset.load(str(data_folder))
+def whole(data_folder: Path) -> Dataset:
+    return dataset.load(str(data_folder), manifest.look)
 
 
 def zipped(path: Path, text: str = "true") -> Path:
@@ -40,8 +34,8 @@ def zipped(path: Path, text: str = "true") -> Path:
     return path
 
 
-def key(whole: Slice, zip_path: Path, terms: Terms = TERMS) -> str:
-    made = plan.make(plan.collect([zip_path]), whole, [whole], terms)
+def key(whole: Dataset, zip_path: Path, options: RunOptions = OPTIONS) -> str:
+    made = plan.make(plan.collect([zip_path]), whole, [whole], options)
     return next(iter(made.distinct))
 
 
@@ -53,6 +47,16 @@ def test_submissions_are_named_after_their_zip_or_its_folder(tmp_path: Path) -> 
     found = plan.collect([tmp_path / "all", tmp_path / "alone/submission.zip"])
 
     assert [item.name for item in found] == ["a", "b", "c/d", "alone"]
+
+
+def test_what_macos_leaves_beside_a_zip_is_not_a_submission(tmp_path: Path) -> None:
+    for name in ("a.zip", "._a.zip", "__MACOSX/a.zip", "__MACOSX/._a.zip", "b/._c.zip", ".d.zip"):
+        zipped(tmp_path / "all" / name)
+
+    assert [item.name for item in plan.collect([tmp_path / "all"])] == [".d", "a"]
+    assert len(plan.collect([tmp_path / "all/._a.zip"])) == 1  # as it is named
+    with pytest.raises(UsageError, match="no zip in"):
+        plan.collect([tmp_path / "all/b"])
 
 
 def test_two_of_one_name_are_told_apart(tmp_path: Path) -> None:
@@ -82,14 +86,14 @@ def test_what_is_not_there_is_said(tmp_path: Path, name: str) -> None:
         {"full": True},
     ],
 )
-def test_a_key_changes_with_all_terms(whole: Slice, tmp_path: Path, change: dict) -> None:
+def test_a_key_changes_with_all_options(whole: Dataset, tmp_path: Path, change: dict) -> None:
     path = zipped(tmp_path / "a.zip")
 
-    assert key(whole, path) != key(whole, path, dataclasses.replace(TERMS, **change))
+    assert key(whole, path) != key(whole, path, dataclasses.replace(OPTIONS, **change))
 
 
 def test_a_key_changes_with_zip_lock_and_data_and_with_no_path(
-    whole: Slice, data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    whole: Dataset, data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = zipped(tmp_path / "a.zip")
     before = key(whole, path)
@@ -100,40 +104,42 @@ def test_a_key_changes_with_zip_lock_and_data_and_with_no_path(
     for photo in (data_folder / "images").iterdir():
         (copy / "images" / photo.name).write_bytes(photo.read_bytes())
 
-    assert key(dataset.load(str(copy)), path.rename(tmp_path / "other.zip")) == before
+    assert (
+        key(dataset.load(str(copy), manifest.look), path.rename(tmp_path / "other.zip")) == before
+    )
     assert key(whole, zipped(tmp_path / "b.zip", "false")) != before
     write_table(copy / "train_labels.csv", [(1, 2, 3, 4)] * len(IDS))
-    assert key(dataset.load(str(copy)), tmp_path / "other.zip") != before
+    assert key(dataset.load(str(copy), manifest.look), tmp_path / "other.zip") != before
     monkeypatch.setattr(venv, "lock_hash", lambda: "0" * 64)
     assert key(whole, tmp_path / "other.zip") != before
 
 
-def test_a_zip_that_is_there_twice_is_run_once(whole: Slice, tmp_path: Path) -> None:
+def test_a_zip_that_is_there_twice_is_run_once(whole: Dataset, tmp_path: Path) -> None:
     found = plan.collect([zipped(tmp_path / "z/a.zip"), zipped(tmp_path / "z/b.zip")])
 
-    made = plan.make(found, whole, [whole], TERMS)
+    made = plan.make(found, whole, [whole], OPTIONS)
 
     assert (len(made.submissions), len(made.distinct)) == (2, 1)
 
 
 @pytest.mark.parametrize("shards", [2, 4, 6])
-def test_slices_hold_each_image_once_in_order(whole: Slice, shards: int, tmp_path: Path) -> None:
-    pieces = dataset.cut(whole, shards)
+def test_shards_hold_each_image_once_in_order(whole: Dataset, shards: int, tmp_path: Path) -> None:
+    found = dataset.split(whole, shards)
 
-    assert len(pieces) == shards
+    assert len(found) == shards
     ids: list[str] = []
-    for number, piece in enumerate(pieces):
+    for number, shard in enumerate(found):
         form, labels = tmp_path / f"{number}.csv", tmp_path / f"{number}-labels.csv"
-        form.write_bytes(piece.submission_format)
-        labels.write_bytes(piece.labels or b"")
+        form.write_bytes(shard.submission_format)
+        labels.write_bytes(shard.labels or b"")
         here = read_format(form).to_list()
-        assert [entry.name for entry in piece.entries] == list(map(manifest.image_name, here))
+        assert [entry.name for entry in shard.entries] == list(map(manifest.image_name, here))
         assert read_labels(labels)["image_id"].to_list() == here
         ids += here
     assert ids == list(IDS)
 
 
 @pytest.mark.parametrize("shards", [0, 7])
-def test_more_slices_than_images_are_refused(whole: Slice, shards: int) -> None:
-    with pytest.raises(UsageError, match=f"--shards is {shards}"):
-        dataset.cut(whole, shards)
+def test_more_shards_than_images_are_refused(whole: Dataset, shards: int) -> None:
+    with pytest.raises(UsageError, match=f"between 1 and 6, got {shards}"):
+        dataset.split(whole, shards)

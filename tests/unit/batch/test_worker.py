@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from posebowl.batch import core_pinning, node_cache, plan, shards, worker
+from posebowl.batch import core_pinning, plan, shards, worker
+from posebowl.batch.node_cache import NodeCache
 from posebowl.data import manifest
 from posebowl.errors import EngineError
 from posebowl.util.process_identity import owner
@@ -18,9 +19,9 @@ from tests.conftest import IDS
 from tests.unit.batch.test_plan import zipped
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POSEBOWL_CACHE", str(tmp_path / "cache"))
+@pytest.fixture
+def cache(tmp_path: Path) -> NodeCache:
+    return NodeCache(tmp_path / "cache")
 
 
 @pytest.fixture
@@ -28,88 +29,92 @@ def photos(data_folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(data_folder, tmp_path / "photos"))
 
 
-def hold(both: Barrier) -> tuple[frozenset[int], set[int]]:
-    with core_pinning.reserved(1) as mine:
+def hold(both: Barrier, locks: Path) -> tuple[frozenset[int], set[int]]:
+    with core_pinning.pinned(1, locks) as mine:
         both.wait(60)
         return mine, os.sched_getaffinity(0)
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
-def test_two_runs_have_no_core_in_common() -> None:
+def test_two_runs_have_no_core_in_common(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager, context.Pool(2) as pool:
         both = manager.Barrier(2)
-        (one, its), (two, _) = pool.map(hold, [both, both], chunksize=1)
+        (one, its), (two, _) = pool.starmap(hold, [(both, tmp_path)] * 2, chunksize=1)
 
     assert not one & two
     assert its == one
 
 
-def test_cores_are_given_back() -> None:
+def test_cores_are_released(tmp_path: Path) -> None:
     before = os.sched_getaffinity(0)
     for _ in range(2):
-        with core_pinning.reserved(10_000) as mine:
+        with core_pinning.pinned(10_000, tmp_path) as mine:
             assert mine == before
     assert os.sched_getaffinity(0) == before
 
 
-def test_a_zip_that_a_machine_lacks_is_asked_for_and_checked(tmp_path: Path) -> None:
+def test_a_zip_that_a_machine_lacks_is_asked_for_and_checked(
+    tmp_path: Path, cache: NodeCache
+) -> None:
     (found,) = plan.collect([zipped(tmp_path / "a.zip")])
-    assert node_cache.archive(found, None) == found.archive
+    assert cache.archive(found, None) == found.archive
     content = found.archive.read_bytes()
     found.archive.unlink()
 
-    assert node_cache.archive(found, None) is None
+    assert cache.archive(found, None) is None
     with pytest.raises(EngineError, match="changed"):
-        node_cache.archive(found, [content[:-1]])
-    sent = node_cache.archive(found, [content[:10], content[10:]])
+        cache.archive(found, [content[:-1]])
+    sent = cache.archive(found, [content[:10], content[10:]])
 
     assert sent is not None
     assert sent.read_bytes() == content
-    assert node_cache.archive(found, None) == sent
+    assert cache.archive(found, None) == sent
 
 
-def test_a_zip_of_the_same_name_and_size_is_not_taken_for_it(tmp_path: Path) -> None:
+def test_a_zip_of_the_same_name_and_size_is_not_taken_for_it(
+    tmp_path: Path, cache: NodeCache
+) -> None:
     (found,) = plan.collect([zipped(tmp_path / "a.zip", "true")])
     zipped(tmp_path / "a.zip", "fals")
 
-    assert node_cache.archive(found, None) is None
+    assert cache.archive(found, None) is None
 
 
-def test_a_slice_holds_its_photos_only(photos: Path) -> None:
-    piece = shards.cut(shards.load(str(photos)), 3)[1]
+def test_a_slice_holds_its_photos_only(photos: Path, cache: NodeCache) -> None:
+    shard = shards.split(shards.load(str(photos), cache.entries), 3)[1]
 
-    folder = node_cache.data_folder(piece)
+    folder = cache.data_folder(shard)
 
     assert {path.stem for path in (folder / "images").iterdir()} == set(IDS[2:4])
-    assert (folder / "submission_format.csv").read_bytes() == piece.submission_format
+    assert (folder / "submission_format.csv").read_bytes() == shard.submission_format
 
 
-def test_a_cached_photo_that_was_cut_short_is_fetched_again(photos: Path) -> None:
-    piece = shards.cut(shards.load(str(photos)), 3)[0]
-    kept = node_cache.data_folder(piece) / piece.entries[0].name
+def test_a_cached_photo_that_was_cut_short_is_fetched_again(photos: Path, cache: NodeCache) -> None:
+    shard = shards.split(shards.load(str(photos), cache.entries), 3)[0]
+    kept = cache.data_folder(shard) / shard.entries[0].name
     kept.unlink()
     kept.write_bytes(b"x")
 
-    folder = node_cache.data_folder(piece)
+    folder = cache.data_folder(shard)
 
-    assert manifest.look(folder, [piece.entries[0].name])[0] == piece.entries[0]
+    assert manifest.look(folder, [shard.entries[0].name])[0] == shard.entries[0]
 
 
-def test_data_that_changed_since_it_was_planned_is_refused(photos: Path) -> None:
-    whole = shards.load(str(photos))
+def test_data_that_changed_since_it_was_planned_is_refused(photos: Path, cache: NodeCache) -> None:
+    whole = shards.load(str(photos), cache.entries)
     (photos / f"images/{IDS[0]}.png").write_bytes(b"another photo")
 
     with pytest.raises(EngineError, match=IDS[0]):
-        node_cache.data_folder(whole)
+        cache.data_folder(whole)
 
 
-def test_a_folder_that_a_machine_does_not_see_is_said(photos: Path) -> None:
-    whole = shards.load(str(photos))
+def test_a_folder_that_a_machine_does_not_see_is_said(photos: Path, cache: NodeCache) -> None:
+    whole = shards.load(str(photos), cache.entries)
     shutil.rmtree(photos)
 
     with pytest.raises(EngineError) as error:
-        node_cache.data_folder(whole)
+        cache.data_folder(whole)
 
     assert "share" in error.value.fix
 
