@@ -23,7 +23,6 @@ from posebowl.render.contact_sheet import write_sheet
 from posebowl.render.dataset import Row, render_dataset
 from posebowl.render.families import FAMILIES
 from posebowl.render.image import Only
-from posebowl.render.rasterizer import Rasterizer
 
 DEMO_SEED = 2026
 DEMO_COUNT = 24
@@ -254,10 +253,10 @@ def test_a_set_is_continued_where_it_ended(longer):
 
 
 @pytest.mark.render
+@pytest.mark.usefixtures("studio")
 def test_cutouts_are_spacecraft_alone(tmp_path):
-    pytest.importorskip("pyvista")
     out = tmp_path / "set"
-    rows = render_dataset(out, count=4, seed=6, workers=1, only=Only.CUTOUTS)
+    rows = render_here(out, 4, only=Only.CUTOUTS)
     for row in rows:
         with Image.open(out / "images" / f"{row.image_id}.png") as image:
             assert image.mode == "RGBA"
@@ -277,10 +276,10 @@ def test_cutouts_are_spacecraft_alone(tmp_path):
 
 
 @pytest.mark.render
+@pytest.mark.usefixtures("studio")
 def test_backgrounds_are_photos_without_a_spacecraft(tmp_path):
-    pytest.importorskip("pyvista")
     out = tmp_path / "set"
-    rows = render_dataset(out, count=3, seed=6, workers=1, only=Only.BACKGROUNDS, jpeg=True)
+    rows = render_here(out, 3, only=Only.BACKGROUNDS, jpeg=True)
     assert all(row.box == (0, 0, 0, 0) and not row.family for row in rows)
     assert all(row.background in BACKGROUNDS for row in rows)
     assert sorted(path.name for path in out.iterdir()) == ["images", "render.csv", "render.json"]
@@ -291,11 +290,21 @@ def test_backgrounds_are_photos_without_a_spacecraft(tmp_path):
 
 @pytest.fixture(scope="module")
 def studio():
-    """Open a rasterizer; each sprite replaces its scene."""
+    """Open the rasterizer of this process; it shows what was loaded last, and nothing of before."""
     pytest.importorskip("pyvista")
-    rasterizer = Rasterizer()
-    yield rasterizer
-    rasterizer.close()
+    yield dataset._rasterizer()
+    dataset._rasterizer().close()
+    dataset._rasterizer.cache_clear()
+
+
+def render_here(out, count, **given):
+    """Render a set as a rendering process does, without starting one."""
+    given = {"jpeg": False, "compact": False, **given}
+    settings = dataset._checked_settings(count, 6, None, **given)
+    dataset._create(out, settings)
+    rows = dataset.render_chunk(out, settings, range(count))
+    dataset.write_tables(out, {row.index: row for row in rows}, settings.only)
+    return rows
 
 
 @pytest.mark.render

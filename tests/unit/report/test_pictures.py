@@ -54,7 +54,7 @@ def test_noise_is_squeezed_into_the_budget(tmp_path: Path) -> None:
 
 def test_all_pictures_together_keep_to_the_budget(tmp_path: Path) -> None:
     ids, boxes = names(40), truths(40)
-    paint(tmp_path, ids[:1], boxes[:1])
+    paint(tmp_path, ids[:1], boxes[:1], grain=1)
     for name in ids[1:]:
         (tmp_path / f"{name}.png").hardlink_to(tmp_path / f"{ids[0]}.png")
     pictures = load([item(n, b) for n, b in zip(ids, boxes, strict=True)], tmp_path)
