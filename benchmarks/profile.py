@@ -29,6 +29,7 @@ from posebowl.engines.base import Engine
 from posebowl.engines.embedded import engine as embedded
 from posebowl.engines.oci import sandbox as container
 from posebowl.run.image_progress import following
+from posebowl.settings import resolve
 from posebowl.submission.packer import pack
 
 _CALIBRATE = 2_000_000
@@ -144,6 +145,7 @@ def describe(place: Path, rounds: int) -> RunSpec:
         log=work / "log.txt",
         variant=Variant.CPU,
         limits=dataclasses.replace(LIMITS[Variant.CPU], wall_time_s=3600.0),
+        cache=resolve.load().cache,
     )
 
 

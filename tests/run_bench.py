@@ -88,7 +88,9 @@ class Bench:
                 file.writestr("main.sh", "true\n")
                 file.writestr("main.py", "import onnx\n")
                 file.writestr("model.onnx", "weights")
-        request = pipeline.Request(archive=archive, out=self.out, data=self.data)
+        request = pipeline.Request(
+            archive=archive, out=self.out, data=self.data, cache=self.folder / "cache"
+        )
         return replace(request, **changes)  # type: ignore[arg-type]
 
     def run(self, engine: FakeEngine, **changes: object) -> Result:

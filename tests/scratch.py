@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from posebowl import paths
-from posebowl.environments import venv
+from posebowl.settings import resolve
 
 
 def copy_checkout(folder: Path) -> Path:
@@ -33,7 +33,7 @@ def typing_environment(home: Path) -> dict[str, str]:
     return {
         **os.environ,
         "HOME": str(home),
-        "POSEBOWL_CACHE": str(venv.cache_root().parent),
+        "POSEBOWL_CACHE": str(resolve.load().cache),
         "UV_CACHE_DIR": cache,
         "UV_PROJECT_ENVIRONMENT": sys.prefix,
         "UV_NO_SYNC": "1",

@@ -12,7 +12,7 @@ from typing import Final
 from posebowl.batch.shards import Dataset
 from posebowl.challenge import EngineName, Limit, Limits, Variant
 from posebowl.engines.oci import image
-from posebowl.environments import venv
+from posebowl.environments import digest
 from posebowl.errors import UsageError
 from posebowl.submission import archive
 
@@ -105,7 +105,7 @@ def base_key(options: RunOptions) -> str:
     """Return a hash of what all jobs share: limits, variant, engine, what images are made of."""
     table = asdict(options) | {
         "waived": sorted(options.waived),
-        "lock": venv.lock_hash(),
+        "lock": digest(),
         "recipe": image.recipe_hash(),
     }
     return _hash(json.dumps(table, sort_keys=True, default=str))

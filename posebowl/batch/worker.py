@@ -22,6 +22,7 @@ from posebowl.errors import EngineError, PoseBowlError, Verdict
 from posebowl.images import registry
 from posebowl.results import LOG_FILE, RESULT_FILE, RESULT_FILES, Result
 from posebowl.run import Display, pipeline
+from posebowl.settings import resolve
 from posebowl.util.files import make_folder, remove_tree
 from posebowl.util.process_identity import is_orphan, owner
 
@@ -100,6 +101,7 @@ def _run(job: Job, zipped: Path, data: Path, scratch: Path) -> JobResult:
                 archive=zipped,
                 out=out,
                 data=data,
+                cache=resolve.load().cache,
                 keep_runs=0,
                 log_called=Path(LOG_FILE),
                 **{

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from posebowl import paths
-from posebowl.environments import venv
+from posebowl import environments, paths
 from posebowl.errors import UsageError
+from posebowl.settings import resolve
 from posebowl.util import console, process
 
 _T = TypeVar("_T")
@@ -85,7 +85,9 @@ def required(task: str, **options: object) -> None:
             )
 
 
-def in_environment(group: venv.Group, module: str, *words: str, as_json: bool = False) -> int:
+def in_environment(
+    group: environments.Group, module: str, *words: str, as_json: bool = False
+) -> int:
     """Run one of this project's modules in an environment made from the lock; return its code.
 
     Args:
@@ -94,7 +96,7 @@ def in_environment(group: venv.Group, module: str, *words: str, as_json: bool = 
         words: Its arguments.
         as_json: Stdout is for the caller's result, and for the news that there is none.
     """
-    environment = venv.ensure(group, note=console.note)
+    environment = environments.ensure(group, resolve.load().cache, note=console.note)
     argv = [str(environment / "bin" / "python"), "-m", module, *words]
     variables = {"PYTHONPATH": str(paths.ROOT)}
     done = process.run(argv, env=variables, capture=False, to_stderr=as_json, check=False)
@@ -109,12 +111,12 @@ def in_environment(group: venv.Group, module: str, *words: str, as_json: bool = 
     return done.returncode
 
 
-def become(group: venv.Group, module: str, *words: str) -> NoReturn:
+def become(group: environments.Group, module: str, *words: str) -> NoReturn:
     """Let one of this project's modules take the place of this process, signals and all.
 
     A process that waited for it would not outlive Ctrl-C as long as the module needs to tidy up.
     """
-    environment = venv.ensure(group, note=console.note)
+    environment = environments.ensure(group, resolve.load().cache, note=console.note)
     python = str(environment / "bin" / "python")
     sys.stdout.flush()
     os.execve(  # noqa: S606  # argv only, no shell

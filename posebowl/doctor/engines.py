@@ -6,13 +6,14 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from posebowl import environments
 from posebowl.challenge import LIMITS, EngineName, Variant
 from posebowl.doctor.findings import Finding, State, of_error
 from posebowl.engines.cgroups import manager
 from posebowl.engines.embedded import namespaces
 from posebowl.engines.oci import Client, client as oci_client, image as identity, image_name
-from posebowl.environments import venv
 from posebowl.errors import EngineError, UsageError
+from posebowl.settings import resolve
 from posebowl.util.units import human_bytes
 
 NAMES: Final = ("docker cpu image", "podman cpu image", "embedded")
@@ -88,8 +89,9 @@ def embedded() -> Iterator[Finding]:
         return
     yield Finding(name="embedded", state=State.GOOD, text=f"works; {_memory()}")
     try:
-        made = [group for group in ("lean", "cpu") if venv.ready(group)]
-        others = len(venv.of_other_locks())
+        cache = resolve.load().cache
+        made = [group for group in ("lean", "cpu") if environments.ready(group, cache)]
+        others = len(environments.of_other_locks(cache))
     except UsageError:
         return  # The settings are wrong, which is a finding of its own.
     except OSError as error:
@@ -102,7 +104,7 @@ def embedded() -> Iterator[Finding]:
     if made:
         text = f"made from this lock: {', '.join(made)}"
         if others:
-            text += f"; {others} of other locks in {venv.cache_root()} can be removed"
+            text += f"; {others} of other locks in {cache / 'environments'} can be removed"
         yield Finding(name="environments", state=State.GOOD, text=text)
     else:
         text = "none made from this lock yet; the first embedded run makes one"

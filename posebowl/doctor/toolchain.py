@@ -14,7 +14,7 @@ import polars as pl
 
 from posebowl import paths
 from posebowl.doctor.findings import Finding, State, of_error
-from posebowl.environments import venv
+from posebowl.environments import digest
 from posebowl.errors import UsageError
 from posebowl.settings import resolve
 from posebowl.util import process
@@ -66,7 +66,7 @@ def lock() -> Iterator[Finding]:
         yield Finding(name="uv.lock", state=State.WARNING, text=text)
         return
     if done.returncode == 0:
-        text = f"fits pyproject.toml ({venv.lock_hash()[:12]})"
+        text = f"fits pyproject.toml ({digest()[:12]})"
         yield Finding(name="uv.lock", state=State.GOOD, text=text)
     elif "needs to be updated" in done.stderr:
         text = "older than pyproject.toml"

@@ -45,6 +45,8 @@ class RunSpec:
     """Where the engine writes what main.sh prints, head and tail when it is too much."""
     variant: Variant
     limits: Limits
+    cache: Path
+    """The folder of the setting `cache`, in which the embedded engine keeps environments."""
     imports: frozenset[str] = frozenset()
     """Top-level modules that the submission's Python files import."""
     waived: frozenset[Limit] = frozenset()

@@ -67,6 +67,8 @@ class Request:
     """Give the embedded engine the whole cpu group, whatever the submission imports."""
     allow_cpu: bool = False
     """Run the gpu image without a GPU where there is none."""
+    cache: Path
+    """Where the embedded engine keeps its environments."""
     keep_runs: int = MOST_RUNS
     """How many runs the history of `out` keeps, this one among them."""
     log_called: Path | None = None
@@ -236,6 +238,7 @@ def _stage(work: _Work, checked: archive.Archive, folder: DataFolder) -> RunSpec
         log=work.log,
         variant=work.request.variant,
         limits=work.request.limits,
+        cache=work.request.cache,
         imports=checked.imports,
         waived=work.request.waived,
     )

@@ -6,10 +6,10 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from posebowl.errors import PoseBowlError
 from posebowl.util.console import note
@@ -33,8 +33,10 @@ def run(
     argv: Sequence[str | Path],
     *,
     cwd: Path | None = None,
-    env: Mapping[str, str] | None = None,
+    env: Mapping[str, str | None] | None = None,
     timeout_s: float | None = None,
+    umask: int = -1,
+    on_line: Callable[[str], None] | None = None,
     capture: bool = True,
     to_stderr: bool = False,
     echo: bool = False,
@@ -47,8 +49,11 @@ def run(
     Args:
         argv: The program and its arguments; never a shell string.
         cwd: Where to run it.
-        env: Variables to set on top of the present environment.
+        env: Variables to set on top of the present environment; None takes one out of it.
         timeout_s: After so many seconds it is killed and ProcessError raised.
+        umask: The mask of its file modes; by default that of this process.
+        on_line: Told each line that it prints, at once; stdout and stderr are then one, and
+            there is no `timeout_s`.
         capture: Return its output; otherwise it goes to this terminal.
         to_stderr: Without `capture`: all of it, so that stdout holds a result alone.
         echo: Show the command line first.
@@ -63,17 +68,19 @@ def run(
     line = shlex.join(words)
     if echo:
         note(f"$ {line}")
+    settings: dict[str, Any] = {
+        "cwd": cwd,
+        "env": {k: v for k, v in {**os.environ, **(env or {})}.items() if v is not None},
+        "stdin": subprocess.DEVNULL if stdin is None else stdin,
+        "stdout": subprocess.PIPE if capture else sys.stderr if to_stderr else None,
+        "stderr": subprocess.PIPE if capture else None,
+        "umask": umask,
+    }
     try:
-        done = subprocess.run(
-            words,
-            cwd=cwd,
-            env=None if env is None else {**os.environ, **env},
-            timeout=timeout_s,
-            stdin=subprocess.DEVNULL if stdin is None else stdin,
-            stdout=subprocess.PIPE if capture else sys.stderr if to_stderr else None,
-            stderr=subprocess.PIPE if capture else None,
-            check=False,
-        )
+        if on_line:
+            done = _run_by_line(words, on_line, **settings)
+        else:
+            done = subprocess.run(words, timeout=timeout_s, check=False, **settings)
     except OSError as error:
         raise ProcessError(_not_started(words[0], cwd, error), fix=fix) from None
     except ValueError:
@@ -89,12 +96,25 @@ def run(
     return Completed(argv=words, returncode=done.returncode, stdout=stdout, stderr=stderr)
 
 
+def _run_by_line(
+    words: tuple[str, ...], on_line: Callable[[str], None], **settings: Any
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a program whose lines are passed on while it runs."""
+    settings |= {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    lines = []
+    with subprocess.Popen(words, **settings) as child:
+        for line in child.stdout or ():
+            lines.append(line)
+            on_line(line.decode(errors="replace").rstrip())
+    return subprocess.CompletedProcess(words, child.returncode, b"".join(lines), b"")
+
+
 def _not_started(program: str, cwd: Path | None, error: OSError) -> str:
     """Say why a program could not be started; a bad `cwd` looks just like a missing program."""
     if cwd is not None and not cwd.is_dir():
-        return f"{program} could not be started: {cwd} is no folder."
+        return f"{program} could not be started: {cwd} is not a folder."
     if isinstance(error, FileNotFoundError):
         return f"{program} is not installed."
     if isinstance(error, PermissionError):
-        return f"{program} may not be executed."
+        return f"{program} is not executable."
     return f"{program} could not be started: {error.strerror}."

@@ -17,7 +17,6 @@ from posebowl.batch.evaluation import Evaluation
 from posebowl.batch.node_cache import CACHE_DIR, NodeCache
 from posebowl.batch.shards import Dataset
 from posebowl.data import manifest
-from posebowl.environments import venv
 from posebowl.errors import BadDataError, EngineError, Verdict
 from posebowl.settings import resolve
 from tests.cluster.conftest import TwoMachines, pack
@@ -54,7 +53,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     moto = pytest.importorskip("moto.server", reason="needs uv sync --group cluster-test")
     cache = tmp_path_factory.mktemp("cache")
     # The embedded engine's environment stays where it is.
-    (cache / "environments").symlink_to(venv.cache_root())
+    (cache / "environments").symlink_to(resolve.load().cache / "environments")
     running = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=True)
     running.start()
     host, port = running.get_host_and_port()

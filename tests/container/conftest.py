@@ -17,6 +17,7 @@ from posebowl.engines.base import RunSpec
 from posebowl.engines.oci import client as oci_client, image
 from posebowl.engines.oci.engine import OciEngine
 from posebowl.errors import EngineError
+from posebowl.settings import resolve
 from tests.container.heard import SpecMaker
 
 IDS = ("0" * 32, "1" * 32, "a" * 32)
@@ -75,6 +76,7 @@ def spec_of(tmp_path: Path, photos: Path) -> Iterator[SpecMaker]:
             scratch=work / "engine",
             log=work / "log.txt",
             variant=Variant.CPU,
+            cache=resolve.load().cache,
             limits=dataclasses.replace(base, **{**defaults, **limits}),
         )
 

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from posebowl import environments
 from posebowl.challenge import LIMITS, Limit, Variant
 from posebowl.engines.base import Outcome, RunSpec, Stop, Watcher
 from posebowl.engines.embedded.engine import EmbeddedEngine, _Execution
-from posebowl.environments import venv
+from posebowl.settings import resolve
 from tests.hostile.programs import HOG, OK, python
 
 pytestmark = [
@@ -41,6 +42,7 @@ def spec(tmp_path: Path, data_folder: Path) -> RunSpec:
         scratch=tmp_path / "scratch",
         log=tmp_path / "log.txt",
         variant=Variant.CPU,
+        cache=resolve.load().cache,
         limits=dataclasses.replace(LIMITS[Variant.CPU], wall_time_s=300.0),
     )
 
@@ -84,7 +86,7 @@ def test_the_watchdog_counts_shared_pages_once(spec: RunSpec):
 def test_without_an_overlay_the_environment_is_copied(spec: RunSpec):
     with zipfile.ZipFile(spec.archive, "w") as archive:
         archive.writestr("main.sh", python("import numpy; open(numpy.__file__ + '.x', 'w')"))
-    environment = venv.ensure("lean")
+    environment = environments.ensure("lean", resolve.load().cache)
 
     ended = _Execution(
         spec=spec,
@@ -107,7 +109,7 @@ def test_the_environment_is_the_lean_one_by_default(spec: RunSpec):
 
 
 @pytest.mark.skipif(
-    not (venv.ready("cpu") or os.environ.get("CI")),
+    not (environments.ready("cpu", resolve.load().cache) or os.environ.get("CI")),
     reason="would download several GB: run a submission that imports torch first, or set CI",
 )
 def test_a_submission_that_imports_torch_gets_the_whole_environment(spec: RunSpec):

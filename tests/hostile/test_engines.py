@@ -24,6 +24,7 @@ from posebowl.results import result
 from posebowl.results.folder import held
 from posebowl.run import pipeline
 from posebowl.run.live_display import Display
+from posebowl.settings import resolve
 from tests.conftest import IDS
 from tests.hostile.archives import BAD_CASES, Case
 from tests.hostile.predictions import CASES as CSV_CASES, CsvCase
@@ -72,6 +73,7 @@ class Bench:
             data=self.data,
             engine=engine,
             limits=dataclasses.replace(LIMITS[Variant.CPU], **limits),
+            cache=resolve.load().cache,
         )
 
     def run(self, engine: EngineName, program: Program) -> result.Result:

@@ -106,6 +106,7 @@ def run(
         waived=settings.waive,
         full=settings.full,
         allow_cpu=settings.allow_cpu,
+        cache=settings.cache,
         keep_runs=settings.history,
     )
     result = running.run(request, Display())

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import psutil
 
+from posebowl import environments
 from posebowl.challenge import EngineName, Limit, Limits, Variant
 from posebowl.engines.base import Outcome, Probe, RunSpec, Watcher
 from posebowl.engines.cgroups import manager
@@ -29,7 +30,6 @@ from posebowl.engines.monitoring import process_tree
 from posebowl.engines.monitoring.disk_usage import folder_bytes
 from posebowl.engines.monitoring.process_tree import ProcessTree
 from posebowl.engines.output_stream import start_failure
-from posebowl.environments import venv
 from posebowl.errors import EngineError
 from posebowl.util import process
 from posebowl.util.files import open_up
@@ -81,17 +81,17 @@ class EmbeddedEngine:
                 "The embedded engine has no GPU.",
                 fix="Use Docker or Podman with the gpu image, or type: nox -s test_submission-cpu",
             )
-        choice = venv.choose(spec.imports, full=self._full)
-        if not venv.ready(choice.group):
+        choice = environments.choose(spec.imports, spec.cache, full=self._full)
+        if not environments.ready(choice.group, spec.cache):
             watch.admit()
-        venv.ensure(choice.group, note=watch.note)
+        environments.ensure(choice.group, spec.cache, note=watch.note)
         watch.note(f"environment: {choice.group} ({choice.reason})")
 
     def execute(self, spec: RunSpec, watch: Watcher) -> Outcome:
         """Run main.sh in a private root; an overlay where the kernel has one, otherwise a copy."""
         asked_at = time.monotonic()
-        group = venv.choose(spec.imports, full=self._full).group
-        environment = venv.ensure(group, note=watch.note)
+        group = environments.choose(spec.imports, spec.cache, full=self._full).group
+        environment = environments.ensure(group, spec.cache, note=watch.note)
         layout = Layout(spec=spec, environment=environment, copies=not self._use_overlay)
         try:
             return self._run(layout, watch, asked_at)
@@ -156,7 +156,8 @@ class EmbeddedSandbox:
         limits, group = self.layout.spec.limits, self.group
         kernel_counts = group is not None and Limit.PROCESSES in group.enforces
         return {
-            **self.layout.make(venv.NOBODY if os.geteuid() == 0 else None),
+            **self.layout.make(environments.NOBODY if os.geteuid() == 0 else None),
+            "groups": [environments.RUN_GROUP] if os.geteuid() == 0 else [],
             "cgroups": [str(path) for path in group.paths] if group else [],
             "cpus": usable_cpus(limits.cpus),
             "shm_bytes": limits.memory_bytes // 2,
@@ -222,7 +223,7 @@ class EmbeddedSandbox:
         """Return what it ran on."""
         return {
             "environment": self.layout.environment.name,
-            "lock": venv.lock_hash(),
+            "lock": environments.digest(),
             "kernel": platform.release(),
             "python": platform.python_version(),
             "user": "nobody" if os.geteuid() == 0 else "own user",

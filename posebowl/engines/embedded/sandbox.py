@@ -86,7 +86,7 @@ def main() -> None:
     build_root(spec)
     enter_root(spec["root"])
     set_limits(spec)
-    drop_privileges(spec["uid"])
+    drop_privileges(spec["uid"], spec["groups"])
     os.chdir("/code_execution")
     restore_signals()
     os.execve("/bin/sh", ["/bin/sh", *spec["argv"]], spec["env"])  # noqa: S606
@@ -284,7 +284,7 @@ def set_limits(spec: dict[str, Any]) -> None:
             resource.setrlimit(resource.RLIMIT_NPROC, (spec["processes"], spec["processes"]))
 
 
-def drop_privileges(uid: int | None) -> None:
+def drop_privileges(uid: int | None, groups: list[int]) -> None:
     """Become an ordinary user in a user namespace below that of the mounts.
 
     From there no mount can be changed or undone, whatever namespaces the run makes for itself:
@@ -292,7 +292,7 @@ def drop_privileges(uid: int | None) -> None:
     (or, started by root, the one given) is seen inside as the runner's.
     """
     if uid is not None:
-        os.setgroups([])
+        os.setgroups(groups)
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
         # The change of user gave this process's files in /proc to root; take them back.

@@ -11,7 +11,7 @@ from posebowl import paths
 from posebowl.challenge import Variant
 from posebowl.engines.oci.argv import image_name
 from posebowl.engines.oci.client import Client
-from posebowl.environments import venv
+from posebowl.environments import digest
 from posebowl.errors import EngineError
 
 LOCK_LABEL: Final = "posebowl.lock"
@@ -44,7 +44,7 @@ class Image:
 
 def lock_hash() -> str:
     """Return the hash of uv.lock that an image made from it carries."""
-    return venv.lock_hash()
+    return digest()
 
 
 def recipe_hash(runtime: Path = paths.RUNTIME) -> str:

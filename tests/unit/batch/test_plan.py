@@ -13,7 +13,6 @@ from posebowl.batch.plan import RunOptions
 from posebowl.batch.shards import Dataset
 from posebowl.challenge import LIMITS, EngineName, Limit, Limits, Variant
 from posebowl.data import manifest
-from posebowl.environments import venv
 from posebowl.errors import UsageError
 from posebowl.scoring.labels import read_labels
 from posebowl.scoring.predictions import read_format
@@ -110,7 +109,7 @@ def test_a_key_changes_with_zip_lock_and_data_and_with_no_path(
     assert key(whole, zipped(tmp_path / "b.zip", "false")) != before
     write_table(copy / "train_labels.csv", [(1, 2, 3, 4)] * len(IDS))
     assert key(dataset.load(str(copy), manifest.look), tmp_path / "other.zip") != before
-    monkeypatch.setattr(venv, "lock_hash", lambda: "0" * 64)
+    monkeypatch.setattr(plan, "digest", lambda: "0" * 64)
     assert key(whole, tmp_path / "other.zip") != before
 
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, strategies as st
 from rich.console import Console
 
+from posebowl import environments
 from posebowl.challenge import Limit
 from posebowl.cli import options as cli
-from posebowl.environments import venv
 from posebowl.errors import UsageError
 from posebowl.util import console, process
 from posebowl.util.process import Completed
@@ -111,7 +111,7 @@ def test_a_module_runs_in_its_environment(monkeypatch: pytest.MonkeyPatch) -> No
         asked.extend([argv, options["capture"], options["check"]])
         return Completed(argv=(), returncode=5, stdout="", stderr="")
 
-    monkeypatch.setattr(venv, "ensure", lambda group, **_: Path("/envs", group))
+    monkeypatch.setattr(environments, "ensure", lambda group, *_, **__: Path("/envs", group))
     monkeypatch.setattr(process, "run", run)
     assert cli.in_environment("render", "posebowl.render", "--count", "3") == 5
     argv = ["/envs/render/bin/python", "-m", "posebowl.render", "--count", "3"]
@@ -126,7 +126,7 @@ def test_programs_hear_of_a_module_that_failed(
         assert options["to_stderr"] is True
         return Completed(argv=(), returncode=code, stdout="", stderr="")
 
-    monkeypatch.setattr(venv, "ensure", lambda group, **_: Path("/envs", group))
+    monkeypatch.setattr(environments, "ensure", lambda group, *_, **__: Path("/envs", group))
     monkeypatch.setattr(process, "run", run)
     assert cli.in_environment("cpu", "posebowl.training.export", as_json=True) == code
     if code:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from posebowl import environments
 from posebowl.challenge import EngineName, Variant
 from posebowl.doctor import engines
 from posebowl.doctor.findings import State
@@ -15,7 +16,6 @@ from posebowl.engines.embedded import namespaces
 from posebowl.engines.oci import client, image as identity
 from posebowl.engines.oci.client import Client
 from posebowl.engines.oci.image import Image
-from posebowl.environments import venv
 from posebowl.errors import EngineError
 
 PODMAN = Client(
@@ -87,18 +87,18 @@ def test_images_fresh_stale_and_absent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_embedded_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(venv, "cache_root", lambda: tmp_path / "environments")
+    monkeypatch.setenv("POSEBOWL_CACHE", str(tmp_path))
     monkeypatch.setattr(namespaces, "problem", lambda: None)
     monkeypatch.setattr(manager, "create", lambda *_: None)
-    monkeypatch.setattr(venv, "ready", lambda group: group == "lean")
+    monkeypatch.setattr(environments, "ready", lambda group, _: group == "lean")
     found = {finding.name: finding for finding in engines.embedded()}
     assert "watchdog" in found["embedded"].text
     assert found["environments"].text == "made from this lock: lean"
     (tmp_path / "environments" / "lean-py3.11-0123").mkdir(parents=True)
-    venv.location("lean").mkdir()
+    environments.location("lean", tmp_path).mkdir()
     found = {finding.name: finding for finding in engines.embedded()}
     assert "; 1 of other locks in " in found["environments"].text
-    monkeypatch.setattr(venv, "ready", lambda _: False)
+    monkeypatch.setattr(environments, "ready", lambda *_: False)
     assert {finding.state for finding in engines.embedded()} == {State.GOOD, State.MISSING}
     monkeypatch.setattr(namespaces, "problem", lambda: "Forbidden.")
     (finding,) = engines.embedded()

@@ -22,6 +22,7 @@ SPEC = RunSpec(
     log=Path("l"),
     variant=Variant.CPU,
     limits=Limits(),
+    cache=Path("c"),
 )
 
 

@@ -1,254 +1,141 @@
-"""Environments made from the lock: which one, where, and that it is whole or not there."""
+"""Environments made from the lock: where they are, who may read them, whole or not there."""
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable
+import stat
+import threading
+import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from posebowl import paths
-from posebowl.environments import venv
-from posebowl.environments.venv import Group, choose
+from posebowl.environments import digest, venv
+from posebowl.environments.venv import ensure, location, ready
 from posebowl.errors import EngineError
-from posebowl.util import process
-from posebowl.util.process import Completed, ProcessError
+from tests.umask import closed
+from tests.unit.environments.conftest import FakeUv
 
-LEAN = frozenset({"numpy", "cv2", "onnxruntime"})
-CPU = LEAN | {"torch", "skimage", "sklearn", "a", "b", "c", "d", "e"}
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Keep environments in a folder of the test."""
-    monkeypatch.setenv("POSEBOWL_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "environments"
-
-
-@pytest.fixture
-def known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Know the groups' modules without asking uv."""
-    monkeypatch.setattr(venv, "modules", {"lean": LEAN, "cpu": CPU}.__getitem__)
-
-
-@pytest.mark.usefixtures("known")
-@pytest.mark.parametrize(
-    ("imports", "group"),
-    [
-        (set(), "lean"),
-        ({"numpy", "cv2"}, "lean"),
-        ({"my_own_module"}, "lean"),
-        ({"torch", "numpy"}, "cpu"),
-        ({"skimage"}, "cpu"),
-    ],
-)
-def test_the_smallest_environment_that_has_it(imports: set[str], group: Group) -> None:
-    choice = choose(frozenset(imports))
-    assert choice.group == group
-    if group == "cpu":
-        assert choice.reason == f"the submission imports {min(imports - LEAN)}"
-
-
-@pytest.mark.usefixtures("known")
-def test_many_reasons_are_shortened() -> None:
-    assert choose(CPU).reason == "the submission imports a, b, c, d, e and more"
-
-
-def test_all_that_is_asked_for_needs_no_list(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: Group) -> frozenset[str]:
-        raise AssertionError
-
-    monkeypatch.setattr(venv, "modules", refuse)
-    assert choose(frozenset({"torch"}), full=True).group == "cpu"
-    assert choose(frozenset()).group == "lean"
-
-
-EXPORT = """\
-# a comment
-absl-py==2.3.1
-jaraco.text==4.0
-Pillow==13.0.0 ; sys_platform == 'linux'
-uvicorn[standard]==0.40 ; python_full_version < '3.12'
-scikit-image==0.26.0
-    # via nothing
--e .
-torch==2.10.0
-torch==2.10.0+cpu ; sys_platform == 'linux'
+MAKES = """
+place = words[-1] if words[0] == "venv" else os.environ["UV_PROJECT_ENVIRONMENT"]
+os.makedirs(f"{place}/lib/deep", exist_ok=True)
+for name, mode in (("private.py", 0o600), ("program", 0o700), (words[0], 0o644)):
+    path = f"{place}/lib/deep/{name}"
+    open(path, "w").close()
+    os.chmod(path, mode)
+print("Downloading torch (500 MiB)\\n + torch==2.0")
 """
 
 
-def uv(answer: str | Exception, asked: list[list[str]]) -> Callable[..., Completed]:
-    def run(argv: list[str], **_: object) -> Completed:
-        asked.append([str(word) for word in argv])
-        if isinstance(answer, Exception):
-            raise answer
-        return Completed(argv=(), returncode=0, stdout=answer, stderr="")
-
-    return run
-
-
-def test_packages_are_read_off_the_export() -> None:
-    assert venv.packages(EXPORT) == [
-        "absl-py",
-        "jaraco.text",
-        "pillow",
-        "scikit-image",
-        "torch",
-        "uvicorn",
-    ]
-
-
-def test_modules_have_other_names_than_packages(
-    monkeypatch: pytest.MonkeyPatch, cache: Path
-) -> None:
-    asked: list[list[str]] = []
-    monkeypatch.setattr(process, "run", uv(EXPORT, asked))
-    expected = {
-        "absl",
-        "jaraco_text",
-        "PIL",
-        "skimage",
-        "torch",
-        "functorch",
-        "torchgen",
-        "uvicorn",
-    }
-    assert venv.modules("cpu") == expected
-    assert venv.modules("cpu") == expected
-    assert len(asked) == 1
-    assert asked[0][-3:] == ["--no-hashes", "--no-header", "--no-annotate"]
-    assert len(list(cache.iterdir())) == 1
-
-
-def test_a_lock_that_cannot_be_read_is_the_engine_s_failure(
-    monkeypatch: pytest.MonkeyPatch, cache: Path
-) -> None:
-    monkeypatch.setattr(process, "run", uv(ProcessError("uv is not installed.", fix="get it"), []))
-    with pytest.raises(EngineError, match=r"uv is not installed\. get it"):
-        venv.modules("cpu")
-    assert not cache.exists()
-
-
-def test_names_are_normal_ones() -> None:
-    for package, names in venv.MODULE_NAMES.items():
-        assert package == package.lower()
-        assert "_" not in package
-        assert names
-        assert all(name.isidentifier() for name in names)
-
-
-def test_where_environments_lie(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    place = venv.location("lean")
-    assert place.parent == tmp_path / "cache" / "environments"
+def test_where_environments_are(tmp_path: Path) -> None:
+    place = location("lean", tmp_path)
+    assert place.parent == tmp_path / "environments"
     assert place.name.startswith("lean-py3.")
-    assert place.name.endswith(venv.lock_hash()[:16])
-    assert venv.location("cpu") != place
-    monkeypatch.delenv("POSEBOWL_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert venv.cache_root() == tmp_path / "xdg" / "posebowl" / "environments"
-    monkeypatch.setenv("XDG_CACHE_HOME", "")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert venv.cache_root() == tmp_path / ".cache" / "posebowl" / "environments"
+    assert place.name.endswith(digest()[:16])
+    assert location("cpu", tmp_path) != place
+    place.mkdir(parents=True)
+    other = place.with_name("lean-py3.11-0123")
+    other.mkdir()
+    assert venv.of_other_locks(tmp_path) == [other]
+    assert venv.of_other_locks(tmp_path / "none") == []
 
 
-def test_the_hash_is_that_of_the_lock(tmp_path: Path) -> None:
-    (tmp_path / "uv.lock").write_bytes(b"abc")
-    assert venv.lock_hash(tmp_path / "uv.lock").startswith("ba7816bf8f01cfea")
-
-
-class Uv:
-    """Makes folders as uv would, or fails at one of its steps."""
-
-    def __init__(self, fails_at: str = "") -> None:
-        self.fails_at = fails_at
-        self.steps: list[str] = []
-
-    def run(self, argv: list[object], env: dict[str, str] | None = None, **_: object) -> Completed:
-        step = str(argv[1])
-        self.steps.append(step)
-        folder = (
-            Path(str(argv[-1])) if step == "venv" else Path((env or {})["UV_PROJECT_ENVIRONMENT"])
-        )
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{step}.txt").write_text("")
-        if step == self.fails_at:
-            raise ProcessError("uv failed", why="no network", fix="try again")
-        return Completed(argv=(), returncode=0, stdout="", stderr="")
-
-
-def install(monkeypatch: pytest.MonkeyPatch, made: Uv) -> Uv:
-    monkeypatch.setattr(process, "run", made.run)
-    monkeypatch.setattr(venv.shutil, "which", lambda _: "/usr/bin/uv")
-    monkeypatch.setattr(os, "chown", lambda *_: None)
-    return made
-
-
-def test_an_environment_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = install(monkeypatch, Uv())
+def test_an_environment_is_made_once(fake_uv: FakeUv, tmp_path: Path) -> None:
+    calls = fake_uv(MAKES)
     notes: list[str] = []
-    assert not venv.ready("lean")
-    place = venv.ensure("lean", note=notes.append)
-    assert place == venv.location("lean")
-    assert venv.ready("lean")
-    assert venv.ensure("lean", note=notes.append) == place
-    assert made.steps == ["venv", "sync"]
-    (note,) = notes
-    assert note.startswith("Making the lean environment")
-    assert "few hundred MB" in note
+    assert not ready("lean", tmp_path)
+    place = ensure("lean", tmp_path, note=notes.append)
+    assert place == location("lean", tmp_path)
+    assert ready("lean", tmp_path)
+    assert ensure("lean", tmp_path, note=notes.append) == place
+    made = [json.loads(line)["words"] for line in calls.read_text().splitlines()]
+    assert [words[0] for words in made] == ["venv", "sync"]
+    assert {"--frozen", "--no-editable", "--compile-bytecode"} <= set(made[1])
+    assert notes[0].startswith("Making the lean environment")
+    assert "few hundred MB" in notes[0]
+    assert notes[1:] == ["uv: Downloading torch (500 MiB)"]
+
+
+def test_all_may_read_it_and_only_its_maker_may_write(
+    fake_uv: FakeUv, tmp_path: Path, each_umask: int
+) -> None:
+    fake_uv(MAKES)
+    cache = tmp_path / f"{each_umask:o}" / "cache"
+    place = ensure("lean", cache)
+    assert closed(place) == []
+    for path in (place, *place.rglob("*")):
+        status = path.lstat()
+        assert not status.st_mode & stat.S_IWOTH
+        assert status.st_uid == os.geteuid()
+        # No user is in that group.
+        assert not status.st_mode & stat.S_IWGRP or status.st_gid == venv.RUN_GROUP
+    assert (place / "lib/deep/program").stat().st_mode & 0o777 == 0o755
 
 
 @pytest.mark.parametrize("step", ["venv", "sync"])
 def test_one_that_could_not_be_made_is_not_there(
-    step: str, monkeypatch: pytest.MonkeyPatch, cache: Path
+    step: str, fake_uv: FakeUv, tmp_path: Path
 ) -> None:
-    install(monkeypatch, Uv(step))
+    fake_uv(f"{MAKES}\nif words[0] == {step!r}: sys.exit('error: no network')")
     with pytest.raises(EngineError, match=r"could not be made from uv\.lock") as caught:
-        venv.ensure("cpu")
-    assert caught.value.why == "no network"
+        ensure("cpu", tmp_path)
+    assert caught.value.why.endswith("error: no network")
     assert caught.value.fix.endswith("type the same command again.")
-    assert not venv.ready("cpu")
-    assert [path.name for path in cache.iterdir() if path.is_dir()] == []
-    install(monkeypatch, Uv())
-    venv.ensure("cpu")
-    assert venv.ready("cpu")
+    assert "air-gapped.md" in caught.value.fix
+    assert (paths.ROOT / "docs" / "how-to" / "air-gapped.md").is_file()
+    assert not ready("cpu", tmp_path)
+    assert [path.name for path in (tmp_path / "environments").iterdir() if path.is_dir()] == []
+    fake_uv(MAKES)
+    ensure("cpu", tmp_path)
+    assert ready("cpu", tmp_path)
 
 
-def test_what_a_killed_process_left_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    install(monkeypatch, Uv())
-    place = venv.location("lean")
+def test_what_a_killed_process_left_is_made_again(fake_uv: FakeUv, tmp_path: Path) -> None:
+    fake_uv(MAKES)
+    place = location("lean", tmp_path)
     for half in (place, place.with_name(f".{place.name}.part")):
         half.mkdir(parents=True)
         (half / "half.txt").write_text("")
-    venv.ensure("lean")
-    assert sorted(path.name for path in place.iterdir()) == [
-        ".posebowl.json",
-        "sync.txt",
-        "venv.txt",
-    ]
+    ensure("lean", tmp_path)
+    assert sorted(path.name for path in place.iterdir()) == [".posebowl.json", "lib"]
     assert not place.with_name(f".{place.name}.part").exists()
 
 
-def test_without_uv(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(venv.shutil, "which", lambda _: None)
+def test_who_waits_for_another_process_hears_of_it(
+    fake_uv: FakeUv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_uv(MAKES)
+    monkeypatch.setattr(venv, "_NEWS_EVERY_S", 0.05)
+    place = location("lean", tmp_path)
+    partial = place.with_name(f".{place.name}.part")
+    partial.mkdir(parents=True)
+    (partial / "some").write_bytes(bytes(3 << 20))
+    notes: list[str] = []
+    heard = threading.Event()
+
+    def note(text: str) -> None:
+        notes.append(text)
+        if len(notes) > 1:
+            heard.set()
+
+    held = FileLock(place.with_name(f"{place.name}.lock"), thread_local=False)
+    held.acquire()
+    waiting = threading.Thread(target=ensure, args=("lean", tmp_path), kwargs={"note": note})
+    start = time.monotonic()
+    waiting.start()
+    assert heard.wait(30)
+    held.release()
+    waiting.join()
+    assert time.monotonic() - start < 30
+    assert notes[0].startswith("Waiting for another process, which is making the lean environment")
+    assert "3.0 MiB after 0 s" in notes[0]
+    assert ready("lean", tmp_path)
+
+
+def test_without_uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(EngineError, match="uv is not installed"):
-        venv.ensure("lean")
-
-
-@pytest.mark.parametrize(
-    ("said", "why", "fix"),
-    [
-        ("cause: invalid peer certificate: UnknownIssuer", "certificate", "SSL_CERT_FILE"),
-        ("cause: Network connectivity is disabled, but", "may not use", "unset UV_OFFLINE"),
-        ("failed to copy: No space left on device (os error 28)", "disk is full", "df -h '/a b'"),
-        ("error: Permission denied (os error 13)", "may not be written", "POSEBOWL_CACHE"),
-        ("cause: dns error\ncause: error resolving DNS", "does not reach", "air-gapped.md"),
-        ("error: what uv says tomorrow", "what uv says tomorrow", "the network and the disk"),
-    ],
-)
-def test_what_uv_says_in_a_sentence(said: str, why: str, fix: str) -> None:
-    told = venv.uv_failure(said, Path("/a b/lean"))
-    assert why in told[0]
-    assert fix in told[1]
-    assert "\n" not in told[0]
-    assert (paths.ROOT / "docs" / "how-to" / "air-gapped.md").is_file()
+        ensure("lean", tmp_path)

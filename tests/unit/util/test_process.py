@@ -54,7 +54,7 @@ def test_a_missing_program() -> None:
 def test_a_program_that_may_not_be_executed(tmp_path: Path) -> None:
     program = tmp_path / "plain.txt"
     program.write_text("hello")
-    with pytest.raises(ProcessError, match=r"plain\.txt may not be executed\.$"):
+    with pytest.raises(ProcessError, match=r"plain\.txt is not executable\.$"):
         process.run([program])
 
 
@@ -69,7 +69,7 @@ def test_a_program_that_is_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["none", "file"])
 def test_a_folder_to_run_in_that_is_none(kind: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ProcessError, match=f"could not be started: .*{kind} is no folder"):
+    with pytest.raises(ProcessError, match=f"could not be started: .*{kind} is not a folder"):
         process.run([PYTHON, "--version"], cwd=tmp_path / kind)
 
 

@@ -46,6 +46,7 @@ def spec(folder: Path, variant: Variant = Variant.CPU) -> RunSpec:
         log=folder / "log.txt",
         variant=variant,
         limits=Limits(),
+        cache=folder / "cache",
     )
 
 

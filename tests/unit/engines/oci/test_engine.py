@@ -47,6 +47,7 @@ def _spec(tmp_path: Path, limits: Limits = LIMITS[Variant.CPU]) -> RunSpec:
         log=tmp_path / "log.txt",
         variant=Variant.CPU,
         limits=limits,
+        cache=tmp_path / "cache",
     )
 
 

@@ -1,0 +1,80 @@
+"""uv.lock: the digest that names what is made from it, and its packages that no index has."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from posebowl import paths
+
+_OPTIONS: Final = re.compile(rb"^\[options\]\n(?:.+\n)*\n?", re.MULTILINE)
+_ADDRESS: Final = re.compile(rb'\b(registry|url) = "[a-z+]+://[^"#]*?/?([^"/]*)/?"')
+_DIRECT: Final = re.compile(
+    r'^name = "([^"]+)"\n(?:version = .*\n)?'
+    r'source = \{ (editable|directory|path|git) = "([^"]+)" \}$',
+    re.MULTILINE,
+)
+_NOT_SOURCE: Final = frozenset(
+    {".git", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".venv", "__pycache__"}
+)
+
+Kind = Literal["folder", "file", "git"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DirectPackage:
+    """A package of the lock that comes from a folder, a file or a git repository."""
+
+    name: str
+    kind: Kind
+    place: str
+    """A path relative to the lock, or URL[?query]#COMMIT."""
+
+
+def digest(lock: Path = paths.LOCK) -> str:
+    """Return the SHA-256, in hex, that names what is made from a lock.
+
+    It covers each package's name, version and hashes, and the content of folders and files
+    that are installed by path. It does not cover the addresses of indexes and the options of
+    uv's resolver, which uv writes again from each user's own settings.
+    """
+    state = lock.stat()
+    return _digest(lock, state.st_mtime_ns, state.st_size)
+
+
+@functools.lru_cache(maxsize=8)
+def _digest(lock: Path, _mtime_ns: int, _size: int) -> str:
+    content = lock.read_bytes()
+    hashed = hashlib.sha256(_ADDRESS.sub(rb'\1 = "\2"', _OPTIONS.sub(b"", content)))
+    for package in direct_packages(content.decode()):
+        for path in source_files(package, lock.parent):
+            hashed.update(f"{path.relative_to(lock.parent)} {path.stat().st_size}\n".encode())
+            hashed.update(path.read_bytes())
+    return hashed.hexdigest()
+
+
+def direct_packages(text: str) -> list[DirectPackage]:
+    """Return the packages in the text of a lock that no index has."""
+    kinds: dict[str, Kind] = {"path": "file", "git": "git"}
+    return [
+        DirectPackage(name=name, kind=kinds.get(kind, "folder"), place=place)
+        for name, kind, place in _DIRECT.findall(text)
+    ]
+
+
+def source_files(package: DirectPackage, root: Path) -> Iterator[Path]:
+    """Return the files that a package by path is made of, in a fixed order; none from git."""
+    place = root / package.place
+    if package.kind == "file":
+        yield place
+    elif package.kind == "folder":
+        for folder, names, files in os.walk(place):
+            names[:] = sorted(name for name in names if name not in _NOT_SOURCE)
+            found = (Path(folder, name) for name in sorted(files))
+            yield from (path for path in found if path.is_file())

@@ -1,0 +1,107 @@
+"""The packages of a dependency group, the modules that they bring, and the group that is enough."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from posebowl.environments import uv
+from posebowl.environments.lockfile import digest
+from posebowl.environments.venv import Group, folder
+from posebowl.errors import EngineError
+from posebowl.util.files import make_folder, write_text
+from posebowl.util.process import ProcessError
+
+# Distributions whose modules have another name than they have themselves.
+MODULE_NAMES: Final = {
+    "absl-py": ("absl",),
+    "attrs": ("attr", "attrs"),
+    "beautifulsoup4": ("bs4",),
+    "fonttools": ("fontTools",),
+    "google-pasta": ("pasta",),
+    "grpcio": ("grpc",),
+    "libclang": ("clang",),
+    "matplotlib": ("matplotlib", "mpl_toolkits", "pylab"),
+    "nvidia-ml-py": ("pynvml",),
+    "opencv-python-headless": ("cv2",),
+    "pillow": ("PIL",),
+    "plum-dispatch": ("plum",),
+    "protobuf": ("google",),
+    "py-cpuinfo": ("cpuinfo",),
+    "python-dateutil": ("dateutil",),
+    "python-dotenv": ("dotenv",),
+    "python-fasthtml": ("fasthtml",),
+    "python-multipart": ("multipart", "python_multipart"),
+    "pytorch-lightning": ("lightning_fabric", "pytorch_lightning"),
+    "pyyaml": ("yaml",),
+    "scikit-image": ("skimage",),
+    "scikit-learn": ("sklearn",),
+    "tensorflow-cpu": ("tensorflow",),
+    "torch": ("functorch", "torch", "torchgen"),
+    "ultralytics-thop": ("thop",),
+    "xgboost-cpu": ("xgboost",),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A dependency group, and why it was chosen."""
+
+    group: Group
+    reason: str
+
+
+def choose(imports: frozenset[str], cache: Path, *, full: bool = False) -> Choice:
+    """Return the smallest group that has what a submission imports.
+
+    Args:
+        imports: Top-level modules that its Python files import.
+        cache: The folder of the setting `cache`.
+        full: The user asks for everything.
+
+    Raises:
+        EngineError: uv is missing, or cannot read its lock.
+    """
+    if full:
+        return Choice(group="cpu", reason="the whole cpu group was asked for")
+    heavy = sorted(imports & (modules("cpu", cache) - modules("lean", cache))) if imports else []
+    if heavy:
+        names = ", ".join(heavy[:5]) + (" and more" if len(heavy) > 5 else "")
+        return Choice(group="cpu", reason=f"the submission imports {names}")
+    return Choice(group="lean", reason="the submission imports nothing that needs more")
+
+
+def modules(group: Group, cache: Path) -> frozenset[str]:
+    """Return the names under which the packages of a group are imported.
+
+    Raises:
+        EngineError: uv is missing, or cannot read its lock.
+    """
+    names: set[str] = set()
+    for package in packages(group, cache):
+        names.update(MODULE_NAMES.get(package, (re.sub(r"[-.]", "_", package),)))
+    return frozenset(names)
+
+
+def packages(group: Group, cache: Path) -> list[str]:
+    """Return the packages of a group by their normalized names.
+
+    The list is kept beside the environments: asking uv takes as long as starting a run.
+
+    Raises:
+        EngineError: uv is missing, or cannot read its lock.
+    """
+    kept = folder(cache) / f"packages-{group}-{digest()[:16]}.txt"
+    if not kept.is_file():
+        export = ["export", "--frozen", "--no-default-groups", "--group", group]
+        try:
+            done = uv.run(*export, "--format", "pylock.toml", "--no-emit-project", timeout_s=120)
+        except ProcessError as error:
+            raise EngineError(error.what, why=error.why, fix=error.fix) from error
+        names = {package["name"].lower() for package in tomllib.loads(done.stdout)["packages"]}
+        make_folder(kept.parent)
+        write_text(kept, "".join(f"{name}\n" for name in sorted(names)))
+    return kept.read_text().split()
