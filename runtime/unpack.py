@@ -1,8 +1,10 @@
 """Unpack a submission inside its sandbox: `python -I unpack.py SUBMISSION.ZIP DEST`.
 
 It stands alone (standard library, Python 3.8 or newer), because it runs where the project is
-not. The host has checked the archive already; this refuses again whatever could escape DEST or
-fill the disk, and counts bytes while inflating, which the host, who never unpacks, cannot.
+not. It unpacks what the platform's unzip does: stored, deflated and bzip2 data, symbolic links
+that stay inside, and Deflate64, which Python cannot read, with unzip itself. The host has checked
+the archive already; this refuses again whatever could escape DEST or fill the disk, and counts
+bytes while inflating, which the host, who never unpacks, cannot.
 
 Exit codes: 0 unpacked, 2 wrong arguments or DEST not empty, 3 bad archive, 4 DEST cannot be
 written (a full disk, for instance). An error is one line on stderr.
@@ -11,9 +13,12 @@ written (a full disk, for instance). An error is one line on stderr.
 from __future__ import annotations
 
 import argparse
+import bz2
 import os
+import re
 import stat
 import struct
+import subprocess
 import sys
 import zipfile
 import zlib
@@ -29,6 +34,10 @@ SMALL_BYTES = 100 << 20
 """An archive that unpacks to no more than this is no bomb, whatever its ratio."""
 ENCRYPTED = 1 << 0 | 1 << 6 | 1 << 13
 UTF8 = 1 << 11
+UNIX = 3
+UNICODE_PATH = 0x7075
+DEFLATED64 = 9
+METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, DEFLATED64, zipfile.ZIP_BZIP2}
 LOCAL = struct.Struct("<4s5H3L2H")
 BROKEN = (
     zipfile.BadZipFile,
@@ -57,6 +66,7 @@ class Item(NamedTuple):
     entry: zipfile.ZipInfo
     path: tuple[str, ...]
     folder: bool
+    link: bool
 
 
 def main() -> int:
@@ -101,14 +111,18 @@ def unpack(file: IO[bytes], destination: Path, max_bytes: int) -> None:
         entries = archive.infolist()
     check_sizes(entries, max_bytes, os.fstat(file.fileno()).st_size)
     items = check_tree([check_entry(entry) for entry in entries])
+    links = {item.path: link_target(file, item) for item in items if item.link}
     destination.mkdir(parents=True, exist_ok=True)
     if any(destination.iterdir()):
         raise WrongUsage(f"{destination} is not empty")
     for item in items:
         target = destination.joinpath(*item.path)
         (target if item.folder else target.parent).mkdir(parents=True, exist_ok=True)
-        if not item.folder:
+        if not item.folder and not item.link:
             write(file, item.entry, target)
+    # Links come last: nothing is ever written through one.
+    for path, leads_to in links.items():
+        destination.joinpath(*path).symlink_to(leads_to)
 
 
 def check_sizes(entries: list[zipfile.ZipInfo], max_bytes: int, archive_bytes: int) -> None:
@@ -143,10 +157,7 @@ def check_tree(items: list[Item]) -> list[Item]:
 
 def check_entry(entry: zipfile.ZipInfo) -> Item:
     """Refuse names that lead out of the destination, and what is no file or folder."""
-    # zipfile cuts names at NUL, and takes what is not marked as UTF-8 for code page 437.
-    name = entry.orig_filename
-    if not entry.flag_bits & UTF8:
-        name = name.encode("cp437").decode("utf-8")
+    name = name_of(entry)
     if name.startswith("/") or "\\" in name or name[1:2] == ":":
         refuse(entry, "is not a relative path")
     if any(ord(c) < 32 or 127 <= ord(c) < 160 for c in name):
@@ -158,13 +169,52 @@ def check_entry(entry: zipfile.ZipInfo) -> Item:
     if not path and not folder:
         refuse(entry, "has no name")
     kind = stat.S_IFMT(entry.external_attr >> 16)
-    if kind not in {0, stat.S_IFDIR if folder else stat.S_IFREG} or (folder and entry.file_size):
-        refuse(entry, "is neither a file nor a folder")
+    link = kind == stat.S_IFLNK and entry.create_system == UNIX and not folder
+    if not link and (
+        kind not in {0, stat.S_IFDIR if folder else stat.S_IFREG} or (folder and entry.file_size)
+    ):
+        refuse(entry, "is neither a file, a folder nor a link")
     if entry.flag_bits & ENCRYPTED:
         refuse(entry, "is encrypted")
-    if entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+    if entry.compress_type not in METHODS:
         refuse(entry, f"is packed by method {entry.compress_type}")
-    return Item(entry, path, folder)
+    return Item(entry, path, folder, link)
+
+
+def raw_name(entry: zipfile.ZipInfo) -> bytes:
+    """Return the bytes of a name: zipfile takes what is not marked as UTF-8 for code page 437."""
+    return entry.orig_filename.encode("utf-8" if entry.flag_bits & UTF8 else "cp437")
+
+
+def name_of(entry: zipfile.ZipInfo) -> str:
+    """Return the name that the host sees too: UTF-8 wherever it is, else code page 437."""
+    raw, extra = raw_name(entry), entry.extra
+    head = struct.pack("<BL", 1, zlib.crc32(raw))
+    while len(extra) >= 4:
+        kind, length = struct.unpack_from("<2H", extra)
+        block, extra = extra[4 : 4 + length], extra[4 + length :]
+        if kind == UNICODE_PATH and block.startswith(head):
+            return block[len(head) :].decode("utf-8")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return entry.orig_filename
+
+
+def link_target(file: IO[bytes], item: Item) -> str:
+    """Read where a link leads, and refuse whatever is not below the destination.
+
+    `..` may stand only in front, where it counts from a real folder: nothing lies below a link.
+    """
+    if not 0 < item.entry.file_size <= 4096:
+        refuse(item.entry, "is a link that leads nowhere")
+    target = b"".join(checked(file, item.entry))
+    parts = [part for part in target.split(b"/") if part not in {b"", b"."}]
+    up = next((number for number, part in enumerate(parts) if part != b".."), len(parts))
+    outside = target.startswith(b"/") or b"\0" in target or up >= len(item.path)
+    if outside or b".." in parts[up:]:
+        refuse(item.entry, "is a link that leads out of the archive")
+    return os.fsdecode(target)
 
 
 def refuse(entry: zipfile.ZipInfo, why: str) -> NoReturn:
@@ -178,47 +228,107 @@ def write(file: IO[bytes], entry: zipfile.ZipInfo, target: Path) -> None:
     # Its owner may always read and change it, as after a copy; nobody else may change it.
     mode = (mode | 0o600) & ~0o022
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-    size = checksum = 0
     with os.fdopen(os.open(target, flags | getattr(os, "O_BINARY", 0), 0o600), "wb") as out:
-        for block in inflated(file, entry):
-            size += len(block)
-            if size > entry.file_size:
-                refuse(entry, f"unpacks to more than the {entry.file_size} bytes it declares")
-            checksum = zlib.crc32(block, checksum)
+        for block in checked(file, entry):
             out.write(block)
-    if size != entry.file_size or checksum != entry.CRC:
-        refuse(entry, "is damaged")
     target.chmod(mode)
 
 
+def checked(file: IO[bytes], entry: zipfile.ZipInfo) -> Iterator[bytes]:
+    """Yield the content, as long as it keeps to what the entry declares."""
+    size = checksum = 0
+    for block in inflated(file, entry):
+        size += len(block)
+        if size > entry.file_size:
+            refuse(entry, f"unpacks to more than the {entry.file_size} bytes it declares")
+        checksum = zlib.crc32(block, checksum)
+        yield block
+    if size != entry.file_size or checksum != entry.CRC:
+        refuse(entry, "is damaged")
+
+
 def inflated(file: IO[bytes], entry: zipfile.ZipInfo) -> Iterator[bytes]:
-    """Give the content in blocks of a bounded size, to the end of what is there.
+    """Yield the content in blocks of a bounded size, to the end of what is there.
 
     Not by zipfile, which stops at the declared size and so would hide that there is more.
     """
     file.seek(entry.header_offset)
     head = LOCAL.unpack(file.read(LOCAL.size))
-    raw = entry.orig_filename.encode("utf-8" if entry.flag_bits & UTF8 else "cp437")
+    raw = raw_name(entry)
     if head[0] != b"PK\3\4" or file.read(head[9]) != raw or head[3] != entry.compress_type:
         refuse(entry, "is described twice, differently")
     file.seek(head[10], os.SEEK_CUR)
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    deflated = entry.compress_type == zipfile.ZIP_DEFLATED
+    if entry.compress_type == zipfile.ZIP_STORED:
+        return stored(file, entry)
+    if entry.compress_type == zipfile.ZIP_DEFLATED:
+        return deflated(file, entry)
+    return (
+        bzipped(file, entry) if entry.compress_type == zipfile.ZIP_BZIP2 else unzipped(file, entry)
+    )
+
+
+def stored(file: IO[bytes], entry: zipfile.ZipInfo) -> Iterator[bytes]:
+    """Yield the packed data as they are."""
     left = entry.compress_size
     while left:
         block = file.read(min(left, CHUNK))
-        left -= len(block)
-        if not block or (deflated and inflater.eof):
+        if not block:
             refuse(entry, "is damaged")
-        if not deflated:
-            yield block
-        while deflated and block and not inflater.eof:
+        left -= len(block)
+        yield block
+
+
+def deflated(file: IO[bytes], entry: zipfile.ZipInfo) -> Iterator[bytes]:
+    """Yield what deflated data hold."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    for packed in stored(file, entry):
+        if inflater.eof:
+            refuse(entry, "is damaged")
+        block = packed
+        while block and not inflater.eof:
             yield inflater.decompress(block, CHUNK)
             block = inflater.unconsumed_tail
-    if deflated:
-        yield inflater.flush()
-        if not inflater.eof or inflater.unused_data:
+    yield inflater.flush()
+    if not inflater.eof or inflater.unused_data:
+        refuse(entry, "is damaged")
+
+
+def bzipped(file: IO[bytes], entry: zipfile.ZipInfo) -> Iterator[bytes]:
+    """Yield what bzip2 data hold."""
+    inflater = bz2.BZ2Decompressor()
+    for packed in stored(file, entry):
+        if inflater.eof:
             refuse(entry, "is damaged")
+        block = packed
+        while not inflater.eof and (block or not inflater.needs_input):
+            try:
+                content = inflater.decompress(block, CHUNK)
+            except OSError:
+                refuse(entry, "is damaged")
+            yield content
+            block = b""
+    if not inflater.eof or inflater.unused_data:
+        refuse(entry, "is damaged")
+
+
+def unzipped(file: IO[bytes], entry: zipfile.ZipInfo) -> Iterator[bytes]:
+    """Yield what unzip makes of Deflate64 data; size and checksum tell whether it is right."""
+    name = entry.orig_filename
+    if not name.isascii():
+        refuse(entry, "is packed by Deflate64 and has a name outside ASCII")
+    argv = ["unzip", "-p", file.name, re.sub(r"(^-|[*?[])", r"[\1]", name)]
+    try:
+        process = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+    except OSError:
+        refuse(entry, "is packed by Deflate64, which needs unzip, and there is none here")
+    with process:
+        try:
+            while block := process.stdout.read(CHUNK) if process.stdout else b"":
+                yield block
+        finally:
+            process.kill()
 
 
 if __name__ == "__main__":

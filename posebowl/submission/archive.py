@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import posixpath
 import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,13 +15,13 @@ from posebowl import paths
 from posebowl.challenge import ARCHIVE_LIMITS, MAIN_SCRIPT, MIB, ArchiveLimits
 from posebowl.errors import BadArchiveError
 from posebowl.submission import lint
+from posebowl.submission.archive_tree import by_path, check_links, check_sizes, is_link
 from posebowl.submission.imports import find_imports
-from posebowl.submission.member_names import PLAIN_NAME, WHY_NAMES, name_problem
+from posebowl.submission.zip_end import quoted
 from posebowl.submission.zip_reader import (
-    REMAKE,
+    DEFLATED64,
     Directory,
     Entry,
-    quoted,
     read_directory,
     read_member,
 )
@@ -35,10 +36,10 @@ SOURCES_BYTES: Final = 4 * MIB
 SOURCES: Final = 2000
 """How many files are looked into; those near the root go first."""
 WHY_MAIN: Final = f"The platform runs `sh {MAIN_SCRIPT}`."
+LINKS: Final = 8
+"""How many links in a row are followed to main.sh."""
 COMMENT: Final = b"posebowl pack 1 "
 """What the comment of a zip that this tool packed begins with; `content_mark` follows."""
-
-_KINDS: Final = {0: "", 0o100000: "a file", 0o040000: "a folder", 0o120000: "a symbolic link"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +84,9 @@ def inspect_file(file: IO[bytes], path: Path, *, limits: ArchiveLimits = ARCHIVE
             fix="Leave out what main.sh does not need: data sets, checkpoints, environments.",
         )
     directory = read_directory(file, path, max_entries=limits.entries)
-    entries = _by_path(directory.entries, path, limits)
-    _check_sizes(entries, packed, path, limits)
+    entries = by_path(directory.entries, path, limits)
+    check_sizes(entries, packed, path, limits)
+    check_links(file, entries, path)
     main = _read_main(file, entries, path)
     sources = _read_sources(file, entries, path)
     imports = find_imports(
@@ -110,10 +112,10 @@ def inspect_file(file: IO[bytes], path: Path, *, limits: ArchiveLimits = ARCHIVE
 
 
 def digest(path: Path) -> str:
-    """Return the SHA-256 of a zip as 64 hexadecimal digits.
+    """Return the SHA-256 of a file as 64 hexadecimal digits.
 
     Raises:
-        BadArchiveError: It is missing, or not a regular file.
+        BadArchiveError: It is missing or not a regular file.
     """
     with open_archive(path) as file:
         return digest_file(file)
@@ -125,7 +127,7 @@ def open_archive(path: Path) -> IO[bytes]:
     The user named it, so a link is followed; what it leads to must be a regular file.
 
     Raises:
-        BadArchiveError: It is missing, unreadable or no regular file.
+        BadArchiveError: It is missing, unreadable or not a regular file.
     """
     try:
         return open_regular(path.resolve(strict=True))
@@ -162,7 +164,7 @@ def _zips_in(folder: Path) -> list[str]:
 
 
 def content_mark(contents: Iterable[tuple[str, int, int, int]]) -> bytes:
-    """Give the comment that `pack` writes into a zip of these (name, mode, size, CRC-32).
+    """Return the comment that `pack` writes into a zip of these (name, mode, size, CRC-32).
 
     It tells a zip that the tool packed from one that the user made or changed since: whoever
     adds, removes or replaces a file changes the list, and zip tools keep the comment as it was.
@@ -175,7 +177,7 @@ def content_mark(contents: Iterable[tuple[str, int, int, int]]) -> bytes:
 
 
 def packed_by_us(path: Path) -> bool:
-    """Tell whether a file is a zip that `pack` wrote and nobody changed since."""
+    """Check whether a file is a zip that `pack` wrote and nobody changed since."""
     try:
         with open_regular(path) as file:
             directory = read_directory(file, path, max_entries=ARCHIVE_LIMITS.entries)
@@ -185,100 +187,11 @@ def packed_by_us(path: Path) -> bool:
     return directory.comment == content_mark(listed)
 
 
-def _by_path(entries: list[Entry], path: Path, limits: ArchiveLimits) -> dict[str, Entry]:
-    """Check all names; give the entries by their plain path, folders with a slash at the end."""
-    tree: dict[str, Entry] = {}
-    for entry in entries:
-        # `./` alone is the archive's own root, which some tools list.
-        problem = "" if entry.name in {"./", "."} else name_problem(entry.name)
-        if problem:
-            raise BadArchiveError(
-                f"The name {quoted(entry.name)} in {path} {problem}.",
-                why=WHY_NAMES,
-                fix="Rename it, or make the archive with `invoke pack`.",
-            )
-        _check_kind(entry, path)
-        plain = entry.name
-        if not PLAIN_NAME.fullmatch(plain):
-            plain = "/".join(part for part in plain.split("/") if part not in {"", "."})
-        if plain in tree or f"{plain}/" in tree:
-            raise BadArchiveError(
-                f"{quoted(entry.name)} is in {path} twice.",
-                why="Which of the two counts depends on the unpacker.",
-                fix=REMAKE,
-            )
-        tree[f"{plain}/" if entry.name.endswith("/") else plain] = entry
-    tree.pop("/", None)
-    _check_folders(tree, path, limits)
-    return tree
-
-
-def _check_kind(entry: Entry, path: Path) -> None:
-    kind = _KINDS.get(entry.mode & 0o170000, "a device or a pipe")
-    expected = "a folder" if entry.name.endswith("/") else "a file"
-    if kind in {"", expected} and not (expected == "a folder" and entry.size):
-        return
-    if kind == "a symbolic link":
-        fix = "Put the file itself in its place; `invoke pack` does so."
-    else:
-        fix = REMAKE
-    what = f"is {kind}" if kind not in {"", expected} else "is a folder with content"
-    raise BadArchiveError(
-        f"{quoted(entry.name)} in {path} {what}.",
-        why="Only files and folders are allowed.",
-        fix=fix,
-    )
-
-
-def _check_folders(tree: dict[str, Entry], path: Path, limits: ArchiveLimits) -> None:
-    """Check that no file is a folder too, and that folders implied by paths are not too many."""
-    folders: set[str] = set()
-    for name in tree:
-        above = name.rstrip("/").rpartition("/")[0]
-        while above and above not in folders:
-            folders.add(above)
-            if above in tree:
-                raise BadArchiveError(
-                    f"{quoted(above)} in {path} is both a file and a folder.", fix=REMAKE
-                )
-            above = above.rpartition("/")[0]
-        if len(folders) > limits.entries:
-            raise BadArchiveError(
-                f"{path} unpacks to more than {limits.entries:,} folders.",
-                fix="Leave out what main.sh does not need.",
-            )
-
-
-def _check_sizes(entries: dict[str, Entry], packed: int, path: Path, limits: ArchiveLimits) -> None:
-    total = sum(entry.size for entry in entries.values())
-    largest = max(entries.items(), key=lambda item: item[1].size, default=None)
-    # Deflate shrinks at most 1032-fold, so a file that claims more does not hold what it says.
-    liar = next((n for n, e in entries.items() if e.size > 1032 * e.packed + 1024), None)
-    if (total > 100 * MIB and total > limits.ratio * packed) or liar is not None:
-        raise BadArchiveError(
-            f"{path} is a zip bomb: {human_bytes(packed)} would unpack to {human_bytes(total)}.",
-            why=f"More than {limits.ratio} to 1 is refused above 100 MiB.",
-            fix="Leave out the files that are nearly all zeros, or make them when main.sh runs.",
-        )
-    if largest is not None and largest[1].size > limits.file_bytes:
-        raise BadArchiveError(
-            f"{quoted(largest[0])} in {path} has {human_bytes(largest[1].size)}; "
-            f"at most {human_bytes(limits.file_bytes)} are allowed.",
-            fix="Split it, or leave it out.",
-        )
-    if total > limits.unpacked_bytes:
-        raise BadArchiveError(
-            f"{path} unpacks to {human_bytes(total)}; "
-            f"at most {human_bytes(limits.unpacked_bytes)} are allowed.",
-            fix="Leave out what main.sh does not need.",
-        )
-
-
 def _read_main(file: IO[bytes], entries: dict[str, Entry], path: Path) -> bytes:
     """Read main.sh and check it as far as its bytes go.
 
     Raises:
-        BadArchiveError: It is missing, a folder, empty, no text, or has Windows line ends.
+        BadArchiveError: It is missing, a folder, empty, not text, or has Windows line ends.
     """
     if f"{MAIN_SCRIPT}/" in entries or any(n.startswith(f"{MAIN_SCRIPT}/") for n in entries):
         raise BadArchiveError(
@@ -288,7 +201,10 @@ def _read_main(file: IO[bytes], entries: dict[str, Entry], path: Path) -> bytes:
         )
     if MAIN_SCRIPT not in entries:
         raise _no_main(entries, path)
-    content = read_member(file, entries[MAIN_SCRIPT], path, limit=SCRIPT_BYTES)
+    entry = _followed(file, entries, path)
+    if entry.method == DEFLATED64:
+        return b""
+    content = read_member(file, entry, path, limit=SCRIPT_BYTES)
     problem = script_problem(content)
     if problem:
         what, fix = problem
@@ -296,8 +212,26 @@ def _read_main(file: IO[bytes], entries: dict[str, Entry], path: Path) -> bytes:
     return content
 
 
+def _followed(file: IO[bytes], entries: dict[str, Entry], path: Path) -> Entry:
+    """Return the file that main.sh is, or that it leads to by way of links."""
+    name, entry = MAIN_SCRIPT, entries[MAIN_SCRIPT]
+    for _ in range(LINKS):
+        if not is_link(entry):
+            return entry
+        target = read_member(file, entry, path, limit=entry.size).decode(errors="replace")
+        name = posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
+        if name not in entries:
+            break
+        entry = entries[name]
+    raise BadArchiveError(
+        f"{MAIN_SCRIPT} in {path} is a link that does not lead to a file.",
+        why=WHY_MAIN,
+        fix="Put the script itself in its place; `invoke pack` does so.",
+    )
+
+
 def script_problem(content: bytes) -> tuple[str, str] | None:
-    """Say what makes main.sh useless whatever it does, and what to do, or None."""
+    """Return what makes main.sh useless whatever it does, and what to do, or None."""
     if not content.strip():
         return "is empty", "Write into it the commands that make submission.csv."
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -333,13 +267,17 @@ def _no_main(entries: dict[str, Entry], path: Path) -> BadArchiveError:
 def _read_sources(file: IO[bytes], entries: dict[str, Entry], path: Path) -> dict[str, str]:
     """Read the scripts and settings, those near the root first, within the limits."""
     names = sorted(
-        (name for name in entries if name.endswith(lint.SOURCE_SUFFIXES)),
+        (
+            name
+            for name, entry in entries.items()
+            if name.endswith(lint.SOURCE_SUFFIXES) and not is_link(entry)
+        ),
         key=lambda name: (not name.endswith((".sh", ".py")), name.count("/"), name),
     )
     sources = {}
     budget = SOURCES_BYTES
     for name in names[:SOURCES]:
-        if entries[name].size > min(SCRIPT_BYTES, budget):
+        if entries[name].size > min(SCRIPT_BYTES, budget) or entries[name].method == DEFLATED64:
             continue
         budget -= entries[name].size
         sources[name] = read_member(file, entries[name], path, limit=SCRIPT_BYTES).decode(
@@ -362,8 +300,14 @@ def _on_structure(directory: Directory, entries: dict[str, Entry]) -> Iterator[s
     odd = [entry.name for entry in directory.entries if not entry.plain_name]
     if odd:
         yield (
-            f"{counted(len(odd), 'name')} outside ASCII not marked as UTF-8, which unpackers "
-            f"may garble: {first_few(odd, len(odd), 3)}."
+            f"{counted(len(odd), 'name')} outside ASCII not marked as UTF-8 so that all unpackers "
+            f"know it; the platform's may garble them: {first_few(odd, len(odd), 3)}."
+        )
+    closed = [name for name, entry in entries.items() if entry.method == DEFLATED64]
+    if closed:
+        yield (
+            f"{counted(len(closed), 'file')} packed by Deflate64, which unzip reads "
+            f"but which were not looked into here: {first_few(closed, len(closed), 3)}."
         )
     if directory.gap_bytes:
         yield f"{human_bytes(directory.gap_bytes)} in the zip belong to no file of it."

@@ -24,7 +24,7 @@ from posebowl.challenge import ArchiveLimits
 from posebowl.errors import BadArchiveError
 from posebowl.submission.lint import WEIGHT_SUFFIXES
 from posebowl.submission.member_names import WHY_NAMES, name_problem
-from posebowl.submission.zip_reader import quoted
+from posebowl.submission.zip_end import quoted
 from posebowl.util.files import file_kind
 from posebowl.util.units import human_bytes
 

@@ -1,4 +1,4 @@
-"""Read the structure of a stranger's zip: what two unpackers might see differently is refused.
+"""Read the structure of an untrusted zip: what two unpackers might see differently is refused.
 
 Python's zipfile is lenient on purpose (it cuts names at NUL, skips bytes in front, believes the
 central directory), and it would read a directory of any size; so the structure is read here,
@@ -8,30 +8,26 @@ APPNOTE.TXT, sections 4.3 to 4.6.
 
 from __future__ import annotations
 
-import functools
-import os
+import bz2
 import struct
 import zlib
 from pathlib import Path
 from typing import IO, Final, NamedTuple
 
 from posebowl.errors import BadArchiveError
-from posebowl.util.text import show
+from posebowl.submission.zip_end import REMAKE, find_end, quoted
 
 STORED: Final = 0
 DEFLATED: Final = 8
+DEFLATED64: Final = 9
+"""Deflate with a larger window, which Windows uses above 2 GiB: unzip reads it, Python does not."""
+BZIP2: Final = 12
 DIRECTORY_BYTES: Final = 64 << 20
 """Largest central directory that is read: 100 000 entries with names of 500 bytes fit."""
 
-quoted = functools.partial(show, limit=120)
-"""Quote a name of the archive for a message."""
-REMAKE: Final = "Make the archive anew with `invoke pack`."
 
 _LOCAL: Final = struct.Struct("<4s5H3L2H")
 _CENTRAL: Final = struct.Struct("<4s2B5H3L5H2L")
-_END: Final = struct.Struct("<4s4H2LH")
-_END64: Final = struct.Struct("<4sQ2H2L4Q")
-_LOCATOR64: Final = struct.Struct("<4sLQL")
 _UNICODE_PATH: Final = 0x7075
 _ZIP64: Final = 0x0001
 _MAX16: Final = 0xFFFF
@@ -42,6 +38,8 @@ _ENCRYPTED: Final = 1 << 0 | 1 << 6 | 1 << 13
 _STREAMED: Final = 1 << 3
 _UNUSUAL: Final = _ENCRYPTED | 1 << 5
 """Encrypted, or patches to another file."""
+_UNIX: Final = 3
+"""Made by a system on which unzip takes names as they are; those of DOS it converts."""
 _UTF8: Final = 1 << 11
 _AES: Final = 99
 _DESCRIPTOR_BYTES: Final = 24
@@ -62,12 +60,14 @@ class Entry(NamedTuple):
     """Bytes once unpacked, as declared."""
     mode: int
     """st_mode as Unix tools record it, 0 where none is recorded."""
+    unix: bool
+    """Made by a Unix tool: only there unzip takes a mode for more than permissions."""
     header: int
     """Offset of the local header."""
     data: int
     """Offset of the first byte of data."""
     plain_name: bool
-    """The name is ASCII, or marked as UTF-8, so that all unpackers agree on it."""
+    """All unpackers agree on the name: it is ASCII, or marked as UTF-8 in a way that they know."""
 
 
 class Directory(NamedTuple):
@@ -76,17 +76,7 @@ class Directory(NamedTuple):
     entries: list[Entry]
     comment: bytes
     gap_bytes: int
-    """Bytes between the entries that belong to none of them."""
-
-
-class _End(NamedTuple):
-    total: int
-    """Entries."""
-    size: int
-    """Bytes of the central directory."""
-    offset: int
-    position: int
-    comment: bytes
+    """Bytes between the entries and behind the end, which belong to none of them."""
 
 
 def read_directory(file: IO[bytes], path: Path, *, max_entries: int) -> Directory:
@@ -100,7 +90,7 @@ def read_directory(file: IO[bytes], path: Path, *, max_entries: int) -> Director
     Raises:
         BadArchiveError: It is no zip, is cut short, encrypted, or says two things at once.
     """
-    end = _find_end(file, path)
+    end = find_end(file, path)
     if end.total > max_entries:
         raise BadArchiveError(
             f"{path} holds {end.total:,} entries; at most {max_entries:,} are allowed.",
@@ -114,7 +104,8 @@ def read_directory(file: IO[bytes], path: Path, *, max_entries: int) -> Director
         )
     file.seek(end.offset)
     entries = _central(file, file.read(end.size), end.total, path)
-    return Directory(entries, end.comment, _check_layout(entries, end.offset, path))
+    gaps = _check_layout(entries, end.offset, path)
+    return Directory(entries, end.comment, gaps + end.behind)
 
 
 def read_member(file: IO[bytes], entry: Entry, path: Path, *, limit: int) -> bytes:
@@ -125,14 +116,18 @@ def read_member(file: IO[bytes], entry: Entry, path: Path, *, limit: int) -> byt
     """
     file.seek(entry.data)
     wanted = min(entry.size, limit)
-    # Deflate may swell data a little, but never to this: longer input hides something.
+    # Both methods may swell data a little, but never to this: longer input hides something.
     room = 2 * wanted + (64 << 10)
     content, ended = file.read(min(entry.packed, room)), True
-    if entry.method == DEFLATED:
-        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    if entry.method in {DEFLATED, BZIP2}:
+        inflater = (
+            zlib.decompressobj(-zlib.MAX_WBITS)
+            if entry.method == DEFLATED
+            else bz2.BZ2Decompressor()
+        )
         try:
             content = inflater.decompress(content, wanted + 1)
-        except zlib.error as error:
+        except (zlib.error, OSError, EOFError) as error:
             raise _damaged(path, entry.name, str(error)) from None
         ended = inflater.eof and not inflater.unused_data
     if wanted < entry.size:
@@ -146,87 +141,6 @@ def read_member(file: IO[bytes], entry: Entry, path: Path, *, limit: int) -> byt
 
 def _damaged(path: Path, name: str, why: str) -> BadArchiveError:
     return BadArchiveError(f"{quoted(name)} in {path} is damaged: {why}.", fix=REMAKE)
-
-
-def _find_end(file: IO[bytes], path: Path) -> _End:
-    """Find the end record; its place must be certain, or two unpackers could find two."""
-    length = file.seek(0, os.SEEK_END)
-    start = max(0, length - _END.size - _MAX16)
-    file.seek(start)
-    tail = file.read(length - start)
-    places = [at for at in _occurrences(tail, b"PK\5\6") if at + _END.size <= len(tail)]
-    exact = [at for at in places if at + _END.size + _END.unpack_from(tail, at)[7] == len(tail)]
-    if not exact:
-        raise _no_end(file, path, length, found=bool(places))
-    at = exact[0]
-    if len(exact) > 1:
-        raise BadArchiveError(f"{path} has two ends: it can be read as two zips.", fix=REMAKE)
-    _, disk, first_disk, here, count, size, offset, _ = _END.unpack_from(tail, at)
-    if (disk, first_disk) not in {(0, 0), (_MAX16, _MAX16)} or here != count:
-        raise BadArchiveError(f"{path} is one part of a split archive.", fix=REMAKE)
-    end = _End(count, size, offset, start + at, tail[at + _END.size :])
-    end = _zip64_end(file, end, path)
-    if end.offset + end.size != end.position:
-        raise BadArchiveError(
-            f"The table of contents of {path} is not where the archive says.",
-            why="Bytes were put in front of it or cut out of it.",
-            fix=REMAKE,
-        )
-    return end
-
-
-def _no_end(file: IO[bytes], path: Path, length: int, *, found: bool) -> BadArchiveError:
-    """Say why a file without a proper end record is no usable zip."""
-    file.seek(0)
-    head = file.read(6)
-    if length == 0:
-        return BadArchiveError(f"{path} is empty.", fix="Make it with `invoke pack`.")
-    if found:
-        return BadArchiveError(
-            f"{path} does not end where a zip ends.",
-            why="Bytes were cut off or added at its end.",
-            fix="Copy or download it again, or make it anew with `invoke pack`.",
-        )
-    if head.startswith(b"PK\3\4"):
-        return BadArchiveError(
-            f"{path} is cut short: the table of contents at its end is missing.",
-            fix="Copy or download it again, or make it anew with `invoke pack`.",
-        )
-    kinds = {b"\x1f\x8b": "gzip", b"7z\xbc\xaf": "7z", b"Rar!": "RAR", b"\xfd7zXZ": "xz"}
-    kind = next((name for magic, name in kinds.items() if head.startswith(magic)), "")
-    why = f"It is a {kind} file." if kind else ""
-    return BadArchiveError(f"{path} is not a zip.", why=why, fix="Make it with `invoke pack`.")
-
-
-def _zip64_end(file: IO[bytes], end: _End, path: Path) -> _End:
-    """Take the large counts where there are any; they may not contradict the small ones."""
-    at = end.position - _LOCATOR64.size
-    file.seek(max(0, at))
-    locator = file.read(_LOCATOR64.size)
-    if at < 0 or not locator.startswith(b"PK\6\7"):
-        return end
-    position = _LOCATOR64.unpack(locator)[2]
-    record = b""
-    if position + _END64.size <= at:
-        file.seek(position)
-        record = file.read(_END64.size)
-    if not record.startswith(b"PK\6\6"):
-        raise BadArchiveError(f"{path} has a broken zip64 end record.", fix=REMAKE)
-    _, length, _, _, disk, first_disk, here, count, size, offset = _END64.unpack(record)
-    pairs = ((end.total, count, _MAX16), (end.size, size, _MAX32), (end.offset, offset, _MAX32))
-    agree = all(small in (large, unset) for small, large, unset in pairs)
-    if not agree or here != count or disk or first_disk or position + 12 + length != at:
-        raise BadArchiveError(f"The two end records of {path} contradict each other.", fix=REMAKE)
-    return end._replace(total=count, size=size, offset=offset, position=position)
-
-
-def _occurrences(text: bytes, needle: bytes) -> list[int]:
-    found = []
-    at = text.find(needle)
-    while at >= 0:
-        found.append(at)
-        at = text.find(needle, at + 1)
-    return found
 
 
 def _central(file: IO[bytes], directory: bytes, count: int, path: Path) -> list[Entry]:
@@ -249,9 +163,9 @@ def _central(file: IO[bytes], directory: bytes, count: int, path: Path) -> list[
 
 
 def _central_entry(file: IO[bytes], directory: bytes, at: int, path: Path) -> tuple[Entry, int]:
-    """Read one entry and its local header; give it with where the next entry starts."""
+    """Read one entry and its local header; return it with where the next entry starts."""
     fields = _CENTRAL.unpack_from(directory, at)
-    flags, method = fields[4:6]
+    system, flags, method = fields[2], *fields[4:6]
     crc, packed, size, name_length, extra_length, comment_length, disk, _, attributes, header = (
         fields[8:]
     )
@@ -259,18 +173,30 @@ def _central_entry(file: IO[bytes], directory: bytes, at: int, path: Path) -> tu
     raw = directory[at + _CENTRAL.size : name_end]
     blocks = _extra(directory[name_end : name_end + extra_length])
     stop = name_end + extra_length + comment_length
-    name = _decode(raw, blocks, path)
+    name = _decode(raw, flags, blocks or {}, path)
     if stop > len(directory) or blocks is None or disk not in {0, _MAX16}:
         raise BadArchiveError(f"The entry {quoted(name)} of {path} is broken.", fix=REMAKE)
-    if flags & _UNUSUAL or method not in {STORED, DEFLATED}:
+    if flags & _UNUSUAL or method not in {STORED, DEFLATED, DEFLATED64, BZIP2}:
         raise _unreadable(name, flags, method, path)
     size, packed, header = _wide(blocks.get(_ZIP64, b""), size, packed, header)
     if method == STORED and packed != size:
         raise _damaged(path, name, "stored data have two sizes")
-    plain = bool(flags & _UTF8) or raw.isascii()
-    entry = Entry(name, method, crc, packed, size, attributes >> 16, header, 0, plain)
-    data = _data_offset(file, entry, directory[at + 8 : at + 30], raw, path)
-    return Entry(name, method, crc, packed, size, attributes >> 16, header, data, plain), stop
+    unix = system == _UNIX
+    marked = (unix and flags & _UTF8) or second_name(raw, blocks) is not None
+    entry = Entry(
+        name=name,
+        method=method,
+        crc=crc,
+        packed=packed,
+        size=size,
+        mode=attributes >> 16,
+        unix=unix,
+        header=header,
+        data=0,
+        plain_name=bool(marked) or raw.isascii(),
+    )
+    central = _Central(directory[at + 8 : at + 30], raw, second_name(raw, blocks))
+    return entry._replace(data=_data_offset(file, entry, central, path)), stop
 
 
 def _unreadable(name: str, flags: int, method: int, path: Path) -> BadArchiveError:
@@ -282,7 +208,7 @@ def _unreadable(name: str, flags: int, method: int, path: Path) -> BadArchiveErr
         )
     return BadArchiveError(
         f"{quoted(name)} in {path} is packed by method {method}.",
-        why="Only stored (0) and deflated (8) data are what every unpacker knows.",
+        why="What is read is stored (0), deflated (8 and 9) and bzip2 (12).",
         fix=REMAKE,
     )
 
@@ -308,35 +234,43 @@ def _wide(block: bytes, *values: int) -> list[int]:
     return [next(numbers, value) if value == _MAX32 else value for value in values]
 
 
-def _decode(raw: bytes, blocks: dict[int, bytes] | None, path: Path) -> str:
-    """Decode a name; a second name in the extra field must be the same one."""
+def second_name(raw: bytes, blocks: dict[int, bytes]) -> bytes | None:
+    """Return the name in UTF-8 that a Unicode path field brings, if it belongs to this name."""
+    block = blocks.get(_UNICODE_PATH, b"")
+    # Whoever renames an entry without knowing the field leaves it behind: then it is ignored.
+    if block[:5] != struct.pack("<BL", 1, zlib.crc32(raw)):
+        return None
+    return block[5:]
+
+
+def _decode(raw: bytes, flags: int, blocks: dict[int, bytes], path: Path) -> str:
+    """Decode a name: UTF-8 where that fits, else the code page of DOS, which fits any bytes."""
+    second = second_name(raw, blocks)
     try:
-        name = raw.decode("utf-8")
+        return (raw if second is None else second).decode()
     except UnicodeDecodeError:
-        raise BadArchiveError(
-            f"A name in {path} is not UTF-8: {quoted(raw)}.",
-            fix="Rename the file to plain letters, or make the archive with `invoke pack`.",
-        ) from None
-    second = (blocks or {}).get(_UNICODE_PATH)
-    if second is not None and second[5:] != raw:
-        raise BadArchiveError(
-            f"{quoted(name)} in {path} has two different names.",
-            why="Which of the two counts depends on the unpacker.",
-            fix=REMAKE,
-        )
-    return name
+        if second is None and not flags & _UTF8:
+            return raw.decode("cp437")
+    raise BadArchiveError(
+        f"A name in {path} is not UTF-8: {quoted(raw)}.",
+        fix="Rename the file to plain letters, or make the archive with `invoke pack`.",
+    )
 
 
-def _data_offset(file: IO[bytes], entry: Entry, fields: bytes, raw: bytes, path: Path) -> int:
-    """Compare the local header with the central one, and find where the data start.
+class _Central(NamedTuple):
+    """What the table of contents has of an entry, to compare with its local header."""
 
-    Args:
-        file: The archive.
-        entry: What the central directory says.
-        fields: Its bytes from the flags to the length of the name, which both headers have.
-        raw: Its name.
-        path: How messages call the archive.
-    """
+    fields: bytes
+    """From the flags to the length of the name, which both headers have."""
+    raw: bytes
+    """The name."""
+    second: bytes | None
+    """The name in the Unicode path field."""
+
+
+def _data_offset(file: IO[bytes], entry: Entry, central: _Central, path: Path) -> int:
+    """Compare the local header with the central one, and find where the data start."""
+    fields, raw, second = central
     head = b""
     if entry.header < _MAX_OFFSET:
         file.seek(entry.header)
@@ -352,7 +286,7 @@ def _data_offset(file: IO[bytes], entry: Entry, fields: bytes, raw: bytes, path:
     if (
         head[_LOCAL.size :] != raw
         or blocks is None
-        or (blocks and blocks.get(_UNICODE_PATH, b"?????" + raw)[5:] != raw)
+        or (second_name(raw, blocks) or raw) != (second or raw)
         # Equal bytes agree, unless they only say that the value is elsewhere.
         or ((head[6:28] != fields or _UNSET in fields) and not _agree(head, entry, fields, blocks))
     ):

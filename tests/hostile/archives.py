@@ -6,6 +6,8 @@ engine tests reuse CASES: `case.write(path)` makes the file.
 
 from __future__ import annotations
 
+import bz2
+import dataclasses
 import io
 import stat
 import struct
@@ -35,6 +37,8 @@ class Member:
     size: int | None = None
     crc: int | None = None
     attributes: int | None = None
+    system: int = 3
+    """What made it: 3 is Unix, 0 is DOS."""
     extra: bytes = b""
     local_name: bytes | None = None
     local_size: int | None = None
@@ -64,7 +68,7 @@ def build(*members: Member, comment: bytes = b"", total: int | None = None) -> b
             attributes = member.attributes
         central += struct.pack(
             "<4s2B5H3L5H2L",
-            *(b"PK\1\2", 20, 3, 20, *common, size, *lengths, attributes, offset),
+            *(b"PK\1\2", 20, member.system, 20, *common, size, *lengths, attributes, offset),
         )
         central += member.name + member.extra
     count = len(members) if total is None else total
@@ -171,6 +175,11 @@ def useless(name: str, make: Callable[[], bytes], hint: str) -> Case:
     return Case(name=name, build=make, hint=hint, unpack_refuses=False)
 
 
+def both(extra: bytes) -> dict[str, bytes]:
+    """Put an extra field into both headers."""
+    return {"extra": extra, "local_extra": extra}
+
+
 def named(name: bytes, **fields) -> Callable[[], bytes]:
     return lambda: build(main(), Member(name=name, data=b"x", **fields))
 
@@ -192,9 +201,34 @@ def shared_data() -> bytes:
     return build(main(), outer, Member(name=b"b", data=b"x" * 100, offset=first + 30 + 1))
 
 
-def link() -> bytes:
-    attributes = (stat.S_IFLNK | 0o777) << 16
-    return build(main(), Member(name=b"data", data=b"/etc/passwd", attributes=attributes))
+LINK = (stat.S_IFLNK | 0o777) << 16
+
+
+def link(name: bytes, target: bytes, **fields: int) -> Member:
+    """Make a symbolic link."""
+    return Member(name=name, data=target, attributes=LINK, **fields)  # type: ignore[arg-type]
+
+
+def linked(name: bytes, target: bytes, **fields: int) -> Callable[[], bytes]:
+    return lambda: build(main(), Member(name=b"a/b/c", data=b"x"), link(name, target, **fields))
+
+
+def bzipped(name: bytes, content: bytes) -> Member:
+    data = bz2.compress(content)
+    return Member(name=name, data=data, method=12, size=len(content), crc=zlib.crc32(content))
+
+
+def deflated64(name: bytes, content: bytes) -> Member:
+    """Deflate without matches: the two kinds of Deflate differ only in the longest of them."""
+    deflater = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS, 9, zlib.Z_HUFFMAN_ONLY)
+    data = deflater.compress(content) + deflater.flush()
+    return Member(name=name, data=data, method=9, size=len(content), crc=zlib.crc32(content))
+
+
+def bzip2_bomb() -> bytes:
+    """Declare a thousand zeros, and compress 64 MiB of them."""
+    data = bz2.compress(bytes(64 << 20))
+    return build(main(), Member(name=b"w", data=data, method=12, size=1000, crc=zeros_crc(1000)))
 
 
 def lying_bomb() -> bytes:
@@ -216,6 +250,29 @@ OK_CASES = [
     ok("bom", scripted(b"\xef\xbb\xbf#!/bin/sh\nexit 0\n"), "byte order mark"),
     ok("unparsable", scripted(b"if true; then\n"), "cannot parse"),
     ok("comment", lambda: build(main(), comment=b"made by hand")),
+    ok("bytes behind", lambda: build(main()) + b"x" * 9, "9 b in the zip belong to no file"),
+    ok("bytes behind a comment", lambda: build(main(), comment=b"c") + bytes(5000), "belong to no"),
+    ok("zip inside", lambda: build(main(), Member(name=b"inner.zip", data=build(main())))),
+    ok("bzip2", lambda: build(bzipped(b"main.sh", MAIN), bzipped(b"w", bytes(99_999)))),
+    ok("deflate64", lambda: build(main(), deflated64(b"w[1].pt", b"abc" * 99)), "by deflate64"),
+    ok("deflate64 main", lambda: build(deflated64(b"main.sh", MAIN)), "not looked into"),
+    ok("code page", named(b"caf\x82.py", system=0), "outside ascii"),
+    ok("code page, unix", named(b"caf\x82.py"), "outside ascii"),
+    ok("utf-8, dos", named("é".encode(), system=0, flags=UTF8), "outside ascii"),
+    ok("unicode field", named(b"caf\x82.py", **both(unicode_path(b"caf\x82.py", "é".encode())))),
+    ok(
+        "unicode field of another name",
+        named(b"a.py", **both(unicode_path(b"b.py", b"../x"))),
+    ),
+    ok("link", linked(b"l", b"a/b")),
+    ok("link up", linked(b"a/l", b"../main.sh")),
+    ok("link to a link", lambda: build(main(), link(b"l", b"main.sh"), link(b"a/k", b"./../l"))),
+    ok("dangling link", linked(b"l", b"results/later")),
+    ok("link to itself", linked(b"l", b"l")),
+    ok(
+        "main linked",
+        lambda: build(Member(name=b"src/run", data=MAIN), link(b"main.sh", b"src/run")),
+    ),
 ]
 """Archives that must be accepted."""
 
@@ -226,7 +283,47 @@ BAD_CASES = [
     bad("backslash", named(b"a\\x"), "backslash"),
     bad("backslash slip", named(b"..\\x"), "backslash"),
     bad("drive", named(b"C:/x"), "drive letter"),
-    bad("ziplink", link, "symbolic link"),
+    bad("ziplink", linked(b"data", b"/etc/passwd"), "absolute path"),
+    bad("link slip", linked(b"l", b"../x"), "leads out"),
+    bad("link slip below", linked(b"a/l", b"../../x"), "leads out"),
+    bad("link to the folder above", linked(b"l", b".."), "leads out"),
+    bad("link down and up", linked(b"a/l", b"b/../../x"), "down and up"),
+    bad(
+        "link by a link",
+        lambda: build(main(), link(b"a/b/up", b"../.."), link(b"a/b/out", b"up/../x")),
+        "down and up",
+    ),
+    bad("link without a target", linked(b"l", b""), "leads nowhere"),
+    bad("link with a long target", linked(b"l", b"a/" * 3000), "leads nowhere"),
+    bad("link with a nul", linked(b"l", b"a\0b"), "nul byte"),
+    bad("link of dos", linked(b"l", b"main.sh", system=0), "a file for others"),
+    bad(
+        "below a link", lambda: build(main(), link(b"l", b"a"), Member(name=b"l/x")), "both a file"
+    ),
+    bad("link and file", lambda: build(main(), link(b"l", b"main.sh"), Member(name=b"l")), "twice"),
+    bad("link and folder", lambda: build(main(), link(b"l", b"a"), Member(name=b"l/")), "twice"),
+    useless("main leads nowhere", lambda: build(link(b"main.sh", b"run.sh")), "does not lead to"),
+    useless("main leads to itself", lambda: build(link(b"main.sh", b"main.sh")), "does not lead"),
+    bad("unicode slip", named(b"a", **both(unicode_path(b"a", b"../x"))), "leads out"),
+    bad(
+        "unicode duplicate",
+        lambda: build(main(), Member(name=b"a", **both(unicode_path(b"a", b"main.sh")))),
+        "twice",
+    ),
+    Case(
+        name="unicode not utf-8",
+        build=named(b"a", **both(unicode_path(b"a", b"\xff"))),
+        hint="not utf-8",
+    ),
+    useless("version", named(b"a.py;1"), "version number"),
+    Case(name="bzip2 bomb", build=bzip2_bomb, seen_unpacking=True),
+    Case(name="bzip2 damaged", build=named(b"w", method=12), seen_unpacking=True),
+    Case(
+        name="deflate64 lies",
+        build=lambda: build(main(), dataclasses.replace(deflated64(b"w", b"x" * 5000), size=10)),
+        seen_unpacking=True,
+    ),
+    Case(name="deflate64 damaged", build=named(b"w", method=9, size=9), seen_unpacking=True),
     bad("device", named(b"dev", attributes=(stat.S_IFCHR | 0o666) << 16), "device"),
     bad("fifo", named(b"pipe", attributes=(stat.S_IFIFO | 0o666) << 16), "pipe"),
     bad("folder with content", named(b"d/", attributes=0), "folder with content"),
@@ -262,25 +359,28 @@ BAD_CASES = [
     bad("main damaged", lambda: build(main(crc=1)), "damaged"),
     bad("main lies", lambda: build(main(zeros(16), method=8, size=9, crc=0)), "damaged"),
     bad("encrypted", named(b"w", flags=1), "encrypted"),
-    bad("bzip2", named(b"w", method=12), "method 12"),
+    bad("lzma", named(b"w", method=14), "method 14"),
     bad("truncated", lambda: tree({"main.sh": MAIN, "w": bytes(9999)})[:-30], "cut short"),
-    useless("cut comment", lambda: build(main(), comment=b"abc")[:-1], "cut off or added"),
+    useless("cut comment", lambda: build(main(), comment=b"abc")[:-1], "cut off"),
     bad("no zip", lambda: b"hello\n" * 100, "not a zip"),
     bad("gzip", lambda: b"\x1f\x8b\x08\0" + bytes(50), "gzip"),
     bad("empty file", lambda: b"", "is empty"),
     useless("bytes in front", lambda: b"x" * 10 + build(main()), "not where"),
-    useless("bytes behind", lambda: build(main()) + b"x", "cut off or added"),
+    bad("end behind the end", lambda: build(main()) + build(main())[-22:], "two ends"),
+    bad("half an end behind", lambda: build(main()) + b"PK\5\6x", "cut off"),
     useless("two ends", lambda: build(main(), comment=build(main())), "two ends"),
     useless("too many counted", lambda: build(main(), total=9), "breaks off"),
     bad("control characters", named(b"a\x1b[2J"), "control characters"),
     bad("nul", named(b"main.py\0.txt"), "control characters"),
-    bad("not utf-8", named(b"\xff\xfe"), "not utf-8"),
     bad("not utf-8, marked", named(b"\xff\xfe", flags=UTF8), "not utf-8"),
-    bad("no name", named(b""), "is no name"),
+    bad("no name", named(b""), "is not a name"),
     Case(name="long name", build=named(b"x" * 300), hint="too long", unpack_refuses=False),
     bad("other local name", named(b"good.py", local_name=b"evil.py"), "described twice"),
     useless("other local size", named(b"good.py", local_size=7), "described twice"),
-    useless("other extra name", named(b"a", extra=unicode_path(b"a", b"../x")), "two different"),
+    bad("other extra name", named(b"a", extra=unicode_path(b"a", b"../x")), "described twice"),
+    useless(
+        "extra name in one place", named(b"a", extra=unicode_path(b"a", b"x")), "described twice"
+    ),
     useless(
         "other local extra", named(b"a", local_extra=unicode_path(b"a", b"../x")), "described twice"
     ),

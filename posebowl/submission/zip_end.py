@@ -1,0 +1,142 @@
+"""Find the end of a zip, from which all else of it is found, and be certain of the place."""
+
+from __future__ import annotations
+
+import functools
+import os
+import struct
+from pathlib import Path
+from typing import IO, Final, NamedTuple
+
+from posebowl.errors import BadArchiveError
+from posebowl.util.text import show
+
+REMAKE: Final = "Make the archive again with `invoke pack`."
+quoted = functools.partial(show, limit=120)
+"""Quote a name of the archive for a message."""
+
+_FIX_AGAIN: Final = "Copy or download it again, or make it again with `invoke pack`."
+_MARK: Final = b"PK\5\6"
+_END: Final = struct.Struct("<4s4H2LH")
+_END64: Final = struct.Struct("<4sQ2H2L4Q")
+_LOCATOR64: Final = struct.Struct("<4sLQL")
+_MAX16: Final = 0xFFFF
+_MAX32: Final = 0xFFFFFFFF
+
+
+class End(NamedTuple):
+    """What the end record says."""
+
+    total: int
+    """Entries."""
+    size: int
+    """Bytes of the central directory."""
+    offset: int
+    position: int
+    """Where the record is, or the one of zip64 before it."""
+    comment: bytes
+    behind: int
+    """Bytes behind the end, which unzip does not mind."""
+
+
+def find_end(file: IO[bytes], path: Path) -> End:
+    """Find the end record; its place must be certain, or two unpackers could find two.
+
+    unzip takes the last one, whatever stands behind it within 64 KiB.
+
+    Raises:
+        BadArchiveError: There is none, there are two, or it contradicts the file.
+    """
+    length = file.seek(0, os.SEEK_END)
+    start = max(0, length - _END.size - _MAX16)
+    file.seek(start)
+    tail = file.read(length - start)
+    places = _occurrences(tail, _MARK)
+    stops = [_stop(tail, at) for at in places]
+    if not places or stops[-1] > len(tail):
+        raise _no_end(file, path, length, found=bool(places))
+    for at, stop in zip(places[:-1], stops[:-1], strict=True):
+        # The end of a zip that lies in this one counts from its own start.
+        if stop == len(tail) or (stop < len(tail) and _points_at(tail, at) == start + at):
+            raise BadArchiveError(f"{path} has two ends: it can be read as two zips.", fix=REMAKE)
+    at = places[-1]
+    _, disk, first_disk, here, count, size, offset, _ = _END.unpack_from(tail, at)
+    if (disk, first_disk) not in {(0, 0), (_MAX16, _MAX16)} or here != count:
+        raise BadArchiveError(f"{path} is one part of a split archive.", fix=REMAKE)
+    comment = tail[at + _END.size : stops[-1]]
+    end = End(count, size, offset, start + at, comment, len(tail) - stops[-1])
+    end = _zip64_end(file, end, path)
+    if end.offset + end.size != end.position:
+        raise BadArchiveError(
+            f"The table of contents of {path} is not where the archive says.",
+            why="Bytes were put in front of it or cut out of it.",
+            fix=REMAKE,
+        )
+    return end
+
+
+def _stop(tail: bytes, at: int) -> int:
+    """Return where an end record and its comment stop; beyond the end if they are cut."""
+    if at + _END.size > len(tail):
+        return len(tail) + 1
+    return int(at + _END.size + _END.unpack_from(tail, at)[7])
+
+
+def _points_at(tail: bytes, at: int) -> int:
+    """Return where a record must be, by its own words."""
+    size, offset = _END.unpack_from(tail, at)[5:7]
+    return int(size + offset)
+
+
+def _no_end(file: IO[bytes], path: Path, length: int, *, found: bool) -> BadArchiveError:
+    """Return why a file without a proper end record is not a usable zip."""
+    file.seek(0)
+    head = file.read(6)
+    if length == 0:
+        return BadArchiveError(f"{path} is empty.", fix="Make it with `invoke pack`.")
+    if found:
+        return BadArchiveError(
+            f"{path} does not end where a zip ends.",
+            why="Bytes were cut off or changed at its end.",
+            fix=_FIX_AGAIN,
+        )
+    if head.startswith(b"PK\3\4"):
+        return BadArchiveError(
+            f"{path} is cut short: the table of contents at its end is missing.",
+            fix=_FIX_AGAIN,
+        )
+    kinds = {b"\x1f\x8b": "gzip", b"7z\xbc\xaf": "7z", b"Rar!": "RAR", b"\xfd7zXZ": "xz"}
+    kind = next((name for magic, name in kinds.items() if head.startswith(magic)), "")
+    why = f"It is a {kind} file." if kind else ""
+    return BadArchiveError(f"{path} is not a zip.", why=why, fix="Make it with `invoke pack`.")
+
+
+def _zip64_end(file: IO[bytes], end: End, path: Path) -> End:
+    """Take the large counts where there are any; they may not contradict the small ones."""
+    at = end.position - _LOCATOR64.size
+    file.seek(max(0, at))
+    locator = file.read(_LOCATOR64.size)
+    if at < 0 or not locator.startswith(b"PK\6\7"):
+        return end
+    position = _LOCATOR64.unpack(locator)[2]
+    record = b""
+    if position + _END64.size <= at:
+        file.seek(position)
+        record = file.read(_END64.size)
+    if not record.startswith(b"PK\6\6"):
+        raise BadArchiveError(f"{path} has a broken zip64 end record.", fix=REMAKE)
+    _, length, _, _, disk, first_disk, here, count, size, offset = _END64.unpack(record)
+    pairs = ((end.total, count, _MAX16), (end.size, size, _MAX32), (end.offset, offset, _MAX32))
+    agree = all(small in (large, unset) for small, large, unset in pairs)
+    if not agree or here != count or disk or first_disk or position + 12 + length != at:
+        raise BadArchiveError(f"The two end records of {path} contradict each other.", fix=REMAKE)
+    return end._replace(total=count, size=size, offset=offset, position=position)
+
+
+def _occurrences(text: bytes, needle: bytes) -> list[int]:
+    found = []
+    at = text.find(needle)
+    while at >= 0:
+        found.append(at)
+        at = text.find(needle, at + 1)
+    return found
