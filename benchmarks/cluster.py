@@ -83,16 +83,16 @@ class Measured:
 
 
 class Quiet:
-    """Hears all and says nothing."""
+    """Ignores all events."""
 
     def started(self, missing: frozenset[str], kept: int) -> None:
-        """Say nothing."""
+        """Ignore it."""
 
     def completed(self, completion: Completion, *, again: bool) -> None:
-        """Say nothing."""
+        """Ignore it."""
 
     def tick(self, capacity: Any) -> None:
-        """Say nothing."""
+        """Ignore it."""
 
 
 def submissions(folder: Path, count: int, seconds: float) -> Path:

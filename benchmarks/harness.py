@@ -7,7 +7,7 @@ and the overhead of the whole command over the same main.sh in the same containe
 embedded engine, in a bare shell) started by hand. The goal for the overhead is under a second.
 Times are medians; what matters are their differences within one run of this script. One run
 before them, which does not count, has Python keep what it compiles, as it does unless
-PYTHONDONTWRITEBYTECODE is set: then each command compiles some 500 modules anew. Then come
+PYTHONDONTWRITEBYTECODE is set: then each command compiles some 500 modules again. Then come
 packing, scoring, and the images' sizes and rebuilds, each a script of its own beside this one.
 """
 
@@ -92,7 +92,7 @@ def usable() -> Iterator[EngineName]:
 
 
 def make_data(folder: Path) -> Path:
-    """Make a data folder of one photo."""
+    """Build a data folder of one photo."""
     (folder / "images").mkdir(parents=True)
     Image.new("RGB", (IMAGE_WIDTH, IMAGE_HEIGHT)).save(folder / "images" / "a.png")
     (folder / "submission_format.csv").write_text("image_id,xmin,ymin,xmax,ymax\na,0,0,1,1\n")
@@ -100,7 +100,7 @@ def make_data(folder: Path) -> Path:
 
 
 def make_archive(folder: Path) -> Path:
-    """Pack a main.sh that tells when it started."""
+    """Pack a main.sh that records when it started."""
     (folder / "solution").mkdir()
     (folder / "solution" / "main.sh").write_text(MAIN)
     pack(folder / "solution", folder / "submission.zip")

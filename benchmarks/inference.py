@@ -61,13 +61,13 @@ class Way:
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What one way took, and how good it was."""
+    """Speed, resources and accuracy of one way."""
 
     name: str
     images: int
     images_per_s: float
     inside_per_s: float
-    """Without what one photo alone takes."""
+    """Without the time of a run on one photo."""
     cpu_ms_per_image: float
     first_s: float | None
     peak_mib: float
@@ -127,7 +127,7 @@ def main() -> None:
 
 
 def choose(args: argparse.Namespace, folder: Path) -> list[Way]:
-    """List what to measure."""
+    """Return the ways to measure."""
     fp32 = args.weights.resolve()
     ours = [Way(name="onnxruntime", part="solution", weights=fp32)]
     if args.int8:
@@ -152,12 +152,12 @@ def choose(args: argparse.Namespace, folder: Path) -> list[Way]:
     ]
     known = [way.name for way in ways]
     if unknown := set(args.only or ()) - {*known, "scale"}:
-        sys.exit(f"There is no way {', '.join(sorted(unknown))}, only: {', '.join(known)}, scale.")
+        sys.exit(f"Unknown way {', '.join(sorted(unknown))}, only: {', '.join(known)}, scale.")
     return [way for way in ways if not args.only or way.name in args.only]
 
 
 def rebuild(weights: Path, checkpoint: Path) -> None:
-    """Put the weights of an exported file back into an ultralytics checkpoint, in a process."""
+    """Write the weights of an exported file as an ultralytics checkpoint, in a process."""
     code = (
         "import sys, torch; from pathlib import Path;"
         "from posebowl.training import detector, initial_weights as onnx_weights;"
@@ -171,7 +171,7 @@ def rebuild(weights: Path, checkpoint: Path) -> None:
 
 
 def stage(data: Path, count: int, place: Path) -> int:
-    """Lay out a data folder of `count` labelled photos, by hard links; return how many it has.
+    """Build a data folder of `count` labelled photos from hard links; return how many it has.
 
     Where there are fewer, the same photos come again under other names.
     """
@@ -196,7 +196,7 @@ def take(labels: pl.DataFrame, count: int) -> Iterator[dict[str, object]]:
 
 
 def link(source: Path, target: Path) -> None:
-    """Give a photo one more name, or copy it to another file system."""
+    """Hard-link a photo, or copy it to another file system."""
     with contextlib.suppress(OSError):
         target.hardlink_to(source.resolve())
         return
@@ -264,7 +264,7 @@ def judge(results: list[Measured]) -> Iterator[str]:
 
 
 def table(results: list[Measured], title: str) -> Table:
-    """Lay out the results, each against the reference where that was measured."""
+    """Return the results as a table, each against the reference if that was measured."""
     shown = Table(title=title)
     columns = ("", "photos/s", "times", "inside", "CPU ms/photo", "first s", "peak MiB", "mean IoU")
     for column in columns:
@@ -285,7 +285,7 @@ def table(results: list[Measured], title: str) -> Table:
 
 
 def scale_table(scaled: list[dict[str, float]]) -> Table:
-    """Lay out what more and more photos took."""
+    """Return the runs on more and more photos as a table."""
     shown = Table(title="the solution on more photos")
     for column in ("photos", "seconds", "photos/s", "CPU ms/photo", "peak MiB"):
         shown.add_column(column, justify="right")
@@ -298,9 +298,9 @@ def scale_table(scaled: list[dict[str, float]]) -> Table:
 
 
 def positive(text: str) -> int:
-    """Read a whole number from 1 on."""
+    """Read a whole number of 1 or more."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no whole number from 1 on")
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number of 1 or more")
     return int(text)
 
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks.inference_parts PART PLACE OUT [--weights ...]
 
-PLACE is a data folder; predictions go to OUT. The last line on stdout says what it took, as JSON:
+PLACE is a data folder; predictions go to OUT. The last line on stdout is what it used, as JSON:
 images, wall and CPU seconds, peak memory in MiB.
 """
 # Each process imports only what it measures.
@@ -39,7 +39,7 @@ RECORDED = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Used:
-    """What one part took."""
+    """The resources that one part used."""
 
     images: int
     wall_s: float
@@ -48,7 +48,7 @@ class Used:
 
 
 def main() -> None:
-    """Run one part and say what it took."""
+    """Run one part and print what it used."""
     args = parse()
     match args.part:
         case "solution":
@@ -75,7 +75,7 @@ def parse() -> argparse.Namespace:
 
 
 def names(place: Path) -> list[str]:
-    """Read which photos are wanted."""
+    """Read the ids of the photos."""
     with (place / "submission_format.csv").open(newline="") as file:
         return [row["image_id"] for row in csv.DictReader(file)]
 
@@ -122,7 +122,7 @@ class Memory:
         self.thread.start()
 
     def watch(self) -> None:
-        """Look a few times a second: each look costs a millisecond or two a process."""
+        """Sample a few times a second: each sample costs a millisecond or two a process."""
         while not self.ended.wait(PAUSE_S):
             with contextlib.suppress(psutil.Error):
                 all_of_them = [self.first, *self.first.children(recursive=True)]
@@ -130,14 +130,14 @@ class Memory:
                 self.peak = max(self.peak, held)
 
     def stop(self) -> int:
-        """Give the most that was seen, in bytes."""
+        """Return the peak, in bytes."""
         self.ended.set()
         self.thread.join()
         return self.peak
 
 
 def measured(work: Callable[[], object], images: int) -> Used:
-    """Do something in this process."""
+    """Measure some work in this process."""
     started, before = time.perf_counter(), time.process_time()
     work()
     return Used(
@@ -222,7 +222,7 @@ def everywhere(work: Callable[[Sequence[Any]], None], items: Sequence[Any]) -> U
         try:
             work(items[:WARM_UP])
         except BaseException:
-            ready.abort()  # or the others would wait for ever
+            ready.abort()  # or the others would wait forever
             raise
         ready.wait(LONGEST_WARM_UP_S)
         mine = items[at::count]
@@ -236,7 +236,7 @@ def everywhere(work: Callable[[Sequence[Any]], None], items: Sequence[Any]) -> U
         process.join()
     if any(process.exitcode for process in processes):
         memory.stop()
-        sys.exit("A process failed; what it said stands above.")
+        sys.exit("A process failed; see its output above.")
     used = [results.get() for _ in processes]
     return Used(
         images=len(items),

@@ -24,7 +24,7 @@ GOAL = 10
 
 
 def main() -> None:
-    """Make the solution, pack it both ways, print seconds and the ratio."""
+    """Build the solution, pack it both ways, print seconds and the ratio."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--mebibytes", type=int, default=1024)
     parser.add_argument("--repeats", type=int, default=3, help="the best of so many counts")
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def make_solution(folder: Path, size: int) -> Path:
-    """Make a solution with one large file that nothing can shrink."""
+    """Build a solution with one large incompressible file."""
     folder.mkdir()
     (folder / "main.sh").write_text("#!/bin/sh\npython main.py\n")
     with (folder / "weights.pt").open("wb") as file:
@@ -59,7 +59,7 @@ def make_solution(folder: Path, size: int) -> Path:
 
 
 def best(action: Callable[[], object], repeats: int) -> float:
-    """Give the shortest of several times, in seconds."""
+    """Return the shortest of several times, in seconds."""
     times = []
     for _ in range(repeats):
         start = time.perf_counter()

@@ -74,7 +74,7 @@ def main() -> None:
 
 
 def measure(name: EngineName, repeats: int, seconds: float) -> None:
-    """Let watched and unwatched runs take turns, and print what came of it."""
+    """Alternate watched and unwatched runs, and print the ratio."""
     engine = select.make(name)
     with TemporaryDirectory(prefix="posebowl-profile-") as folder:
         place = Path(folder)
@@ -100,7 +100,7 @@ def measure(name: EngineName, repeats: int, seconds: float) -> None:
 
 @contextlib.contextmanager
 def unwatched() -> Iterator[None]:
-    """Look at runs only when they end, until the block does."""
+    """Watch runs only at their end, within the block."""
     places = [(embedded, "_ENFORCED_INTERVAL_S"), (embedded, "_WATCHDOG_INTERVAL_S")]
     places += [(container, "_INTERVAL_S"), (container, "_FAR_INTERVAL_S")]
     with contextlib.ExitStack() as stack:
@@ -128,7 +128,7 @@ def once(engine: Engine, place: Path, rounds: int) -> Taken:
 
 
 def describe(place: Path, rounds: int) -> RunSpec:
-    """Make the folders of a run, and the archive of its work."""
+    """Build the folders of a run, and the archive of its work."""
     run_id = f"profile-{time.monotonic_ns()}"
     work, solution = place / run_id, place / f"{run_id}-solution"
     for folder in (solution, work / "output", work / "engine"):

@@ -51,7 +51,7 @@ def make_tables(folder: Path, rows: int) -> None:
 
 
 def ours(folder: Path) -> Callable[[], float]:
-    """Give what this project does."""
+    """Measure this project."""
     from posebowl.scoring import read_labels, read_predictions, score
 
     def work() -> float:
@@ -62,7 +62,7 @@ def ours(folder: Path) -> Callable[[], float]:
 
 
 def with_pandas(folder: Path, *, strict: bool) -> Callable[[], float]:
-    """Give the same checks and the same score in plain pandas."""
+    """Return the same checks and the same score in plain pandas."""
     import pandas as pd
 
     def read(name: str) -> pd.DataFrame:
@@ -110,7 +110,7 @@ KINDS: dict[str, Callable[[Path], Callable[[], float]]] = {
 
 
 def measure(kind: str, folder: Path) -> None:
-    """Do the work once, and print its result, time and peak memory as JSON."""
+    """Run the work once, and print its result, time and peak memory as JSON."""
     import resource
 
     work = KINDS[kind](folder)
@@ -134,7 +134,7 @@ def best(kind: str, folder: Path, repeat: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Make the tables, measure each kind, print times and memory with their ratios."""
+    """Build the tables, measure each kind, print times and memory with their ratios."""
     parser = argparse.ArgumentParser(description="Measure validating and scoring.")
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--repeat", type=int, default=3)

@@ -27,7 +27,7 @@ from posebowl.errors import PoseBowlError, UsageError
 from posebowl.training import quantize, solution_modules
 from posebowl.training.dataset import read_labels, read_photo
 from posebowl.training.detector import BestBox, load, quiet, read
-from posebowl.training.metrics import looks_of
+from posebowl.training.metrics import make_looks
 from posebowl.training.options import Recipe, refuse_size
 from posebowl.util import program
 from posebowl.util.console import note, warn
@@ -116,7 +116,7 @@ def inputs(images: list[Path], size: Size) -> npt.NDArray[np.uint8]:
     shown = []
     for path in images:
         photo = read_photo(path)
-        shown.append(photos.show(photo, boxes.letterbox(photo.shape[:2], size), size))
+        shown.append(photos.crop_and_resize(photo, boxes.letterbox(photo.shape[:2], size), size))
     return np.stack(shown)
 
 
@@ -174,7 +174,7 @@ def to_int8(content: bytes, args: argparse.Namespace) -> bytes:
     """
     notes = {entry.key: entry.value for entry in onnx.load_from_string(content).metadata_props}
     first, second = (json.loads(notes[f"{name}_look"]) for name in ("first", "second"))
-    looks = looks_of(tuple(first), tuple(second) if second else None)
+    looks = make_looks(tuple(first), tuple(second) if second else None)
     images = find_images(args.calibrate)[: quantize.CALIBRATED]
     note(f"Calibrating on {len(images)} photos of {args.calibrate}.")
     shown = quantize.calibration_inputs(content, images, looks)

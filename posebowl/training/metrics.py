@@ -31,7 +31,7 @@ class Accuracy:
     """Share of photos with an IoU under 0.1 after both looks."""
 
 
-def looks_of(first: Size, second: Size | None) -> Any:
+def make_looks(first: Size, second: Size | None) -> Any:
     """Return the solution's coarse-to-fine search at these input sizes (height, width)."""
     looks: Any = solution_modules.module("looks")
     return looks.Looks(first=first, second=second, glance=looks.glance_size(first))
@@ -43,7 +43,7 @@ def measure(network: Network, samples: Sequence[Sample], looks: Any) -> Accuracy
     Args:
         network: Finds the best box on each input.
         samples: Labelled photos.
-        looks: The search; see `looks_of`.
+        looks: The search; see `make_looks`.
     """
     table = ious(network, samples, looks)
     return Accuracy(
@@ -59,7 +59,7 @@ def ious(network: Network, samples: Sequence[Sample], looks: Any) -> npt.NDArray
     Args:
         network: Finds the best box on each input.
         samples: Labelled photos.
-        looks: The search; see `looks_of`.
+        looks: The search; see `make_looks`.
 
     Returns:
         IoU before the second look and after it, shape (photos, 2).

@@ -28,7 +28,7 @@ from posebowl.training.cutouts import read_cutouts
 from posebowl.training.dataset import Sample, default_threads, fill_cache, read_labels
 from posebowl.training.detector import BestBox, build
 from posebowl.training.initial_weights import load_initial_weights
-from posebowl.training.metrics import Accuracy, looks_of, measure
+from posebowl.training.metrics import Accuracy, make_looks, measure
 from posebowl.training.options import Recipe, asked, parse
 from posebowl.util import program
 from posebowl.util.console import note
@@ -229,7 +229,7 @@ def validate(average: Any, val: list[Sample], recipe: Recipe) -> Accuracy:
             found = best_box(torch.from_numpy(inputs).to(device))
         return np.asarray(found.cpu().numpy(), np.float32)
 
-    return measure(network, val, looks_of(recipe.first, recipe.second))
+    return measure(network, val, make_looks(recipe.first, recipe.second))
 
 
 def save(state: TrainingState, recipe: Recipe, path: Path, *, slim: bool = False) -> None:

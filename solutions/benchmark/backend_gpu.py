@@ -1,6 +1,6 @@
 """The network on an NVIDIA GPU: onnxruntime's providers, and batches in buffers that stay there."""
 
-# No GPU was at hand when this was written: it ran on onnxruntime's CPU device only.
+# Tested on onnxruntime's CPU device only: no GPU was available.
 from __future__ import annotations
 
 import importlib.util
@@ -17,8 +17,8 @@ def session(runtime: Any, weights: Path, options: Any) -> tuple[Any, str, str]:
     """Open a session on the GPU, with TensorRT where that is installed.
 
     Returns:
-        The session, the short name of its provider, and nothing; or None, nothing, and a note on
-        why there is none, which is empty where this onnxruntime was not built for GPUs.
+        The session, the short name of its provider, and an empty string; or None, an empty string,
+        and why there is no session (empty if this onnxruntime was not built for GPUs).
     """
     if CUDA not in runtime.get_available_providers():
         return None, "", ""
@@ -39,8 +39,8 @@ def session(runtime: Any, weights: Path, options: Any) -> tuple[Any, str, str]:
     return opened, "TensorRT" if provider == TENSORRT else "CUDA", ""
 
 
-class Bound:
-    """Runs batches of one size: a buffer on the GPU for each shape, filled anew each time."""
+class BoundSession:
+    """Runs batches of one size, with a buffer on the GPU for each shape."""
 
     def __init__(
         self,
@@ -63,8 +63,8 @@ class Bound:
     def run(self, inputs: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Run the network; only one thread may do so at a time.
 
-        A batch that is not full is filled up with what was there before: each new shape would
-        cost more time than it saves.
+        A batch that is not full keeps old photos as padding: a new shape would cost more time
+        than it saves.
         """
         parts = range(0, len(inputs), self.batch)
         return np.concatenate([self._run(inputs[at : at + self.batch]) for at in parts])
@@ -81,7 +81,7 @@ class Bound:
         return found[: len(inputs)]
 
     def _bind(self, shape: tuple[int, ...]) -> tuple[npt.NDArray[np.uint8], Any, Any]:
-        """Set up a batch here, its buffer on the GPU, and a run from there to there."""
+        """Return a batch in memory, its buffer on the GPU, and a binding of the two."""
         full = np.zeros(shape, np.uint8)
         buffer = self.runtime.OrtValue.ortvalue_from_numpy(full, self.device, 0)
         binding = self.session.io_binding()

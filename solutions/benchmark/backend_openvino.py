@@ -1,4 +1,4 @@
-"""The network in OpenVINO, on the CPU: compiled once for each shape of the input."""
+"""The network in OpenVINO, on the CPU, compiled once for each shape of the input."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
 class OpenVino:
     """A network that one thread runs on inputs of several shapes.
 
-    Nothing is compiled before the first run, so that a process may be forked before that: the
-    library's threads, which come with the compiling, would be missing in it.
+    Nothing is compiled before the first run, so that a process can be forked before it: a fork
+    would lack the library's threads, which compiling starts.
     """
 
     def __init__(self, openvino: Any, weights: Path, precision: str) -> None:
@@ -26,7 +26,7 @@ class OpenVino:
             "NUM_STREAMS": "1",
             "INFERENCE_NUM_THREADS": "1",
             "INFERENCE_PRECISION_HINT": PRECISIONS[precision],
-            "ENABLE_CPU_PINNING": False,  # another run on this machine would pin the same cores
+            "ENABLE_CPU_PINNING": False,  # other runs on this machine would pin the same cores
         }
         model = self.core.read_model(weights)
         self.names = [one.get_any_name() for one in (*model.inputs, *model.outputs)]

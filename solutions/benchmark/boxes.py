@@ -1,4 +1,4 @@
-"""Boxes and the windows through which the network sees a photo.
+"""Boxes, and the crops of a photo that the network sees.
 
 A box is (xmin, ymin, xmax, ymax) in pixels with xmax and ymax one past the last pixel, so
 coordinates name the edges between pixels and width is xmax - xmin.
@@ -17,8 +17,8 @@ Box = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Window:
-    """A rectangle of the photo, and the rectangle of the network's input that shows it."""
+class Crop:
+    """A rectangle of the photo, and where in the network's input it is shown."""
 
     x: int
     y: int
@@ -52,8 +52,8 @@ class Window:
         return mapped
 
 
-def fit(x: int, y: int, width: int, height: int, size: tuple[int, int]) -> Window:
-    """Show a rectangle of the photo as large as the input allows, centred, shape kept.
+def fit_crop(x: int, y: int, width: int, height: int, size: tuple[int, int]) -> Crop:
+    """Return the crop that shows a rectangle as large as the input allows, centred.
 
     Args:
         x: Left edge of the rectangle, in photo pixels.
@@ -66,7 +66,7 @@ def fit(x: int, y: int, width: int, height: int, size: tuple[int, int]) -> Windo
     scale = min(in_width / width, in_height / height)
     shown_width = max(1, min(in_width, round(width * scale)))
     shown_height = max(1, min(in_height, round(height * scale)))
-    return Window(
+    return Crop(
         x=x,
         y=y,
         width=width,
@@ -78,35 +78,35 @@ def fit(x: int, y: int, width: int, height: int, size: tuple[int, int]) -> Windo
     )
 
 
-def letterbox(photo: tuple[int, int], size: tuple[int, int]) -> Window:
-    """Show the whole photo. Both arguments are height and width."""
-    return fit(0, 0, photo[1], photo[0], size)
+def letterbox(photo: tuple[int, int], size: tuple[int, int]) -> Crop:
+    """Return the crop of the whole photo. Both arguments are height and width."""
+    return fit_crop(0, 0, photo[1], photo[0], size)
 
 
-def close_up(
+def zoom_crop(
     box: Box, photo: tuple[int, int], size: tuple[int, int], *, fill: float, enlarge: float
-) -> Window:
-    """Choose the window for a second, closer look at a box; the whole photo for a large one.
+) -> Crop:
+    """Return the crop for a closer look at a box; the whole photo for a large one.
 
     Args:
-        box: Where the first look saw the spacecraft, in photo pixels.
+        box: Where the first look found the spacecraft, in photo pixels.
         photo: Height and width of the photo.
         size: Height and width of the input.
-        fill: Share of the window, along its tighter side, that the box should take.
+        fill: Share of the crop, along its tighter side, that the box should fill.
         enlarge: At most so many input pixels per photo pixel: more adds blur, not detail.
     """
     height, width = photo
     in_height, in_width = size
     need = max((box[2] - box[0]) / in_width, (box[3] - box[1]) / in_height) / fill
     need = max(need, 1 / enlarge)
-    # Even, since what has an odd side is slow to halve where it is scaled (photos.resize).
+    # Even, because odd sides are slow to halve (photos.resize).
     window_width = min(width, 2 * math.ceil(need * in_width / 2))
     window_height = min(height, 2 * math.ceil(need * in_height / 2))
     x = round((box[0] + box[2] - window_width) / 2)
     y = round((box[1] + box[3] - window_height) / 2)
     x = min(max(0, x), width - window_width)
     y = min(max(0, y), height - window_height)
-    return fit(x, y, window_width, window_height, size)
+    return fit_crop(x, y, window_width, window_height, size)
 
 
 def to_pixels(box: Box, photo: tuple[int, int]) -> tuple[int, int, int, int] | None:
@@ -120,7 +120,7 @@ def to_pixels(box: Box, photo: tuple[int, int]) -> tuple[int, int, int, int] | N
 
 
 def iou(one: Box, other: Box) -> float:
-    """Give the intersection over union of two boxes; 0 where both are empty."""
+    """Return the intersection over union of two boxes; 0 if both are empty."""
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])
     common = max(0.0, float(width)) * max(0.0, float(height))

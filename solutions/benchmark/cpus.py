@@ -1,4 +1,4 @@
-"""How many processors this process may really use.
+"""The number of processors that this process may use.
 
 os.cpu_count() names those of the machine. A container may have fewer: by its affinity mask
 (`docker run --cpuset-cpus`) or by the quota of its cgroup (`docker run --cpus`). More threads
@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 def usable(root: Path = Path("/")) -> int:
-    """Count processors: those of the affinity mask, or fewer if a quota says so; at least 1."""
+    """Return the usable processors: those of the affinity mask, or of the quota if fewer."""
     if hasattr(os, "sched_getaffinity"):
         count = len(os.sched_getaffinity(0))
     else:

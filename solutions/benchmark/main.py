@@ -13,7 +13,7 @@ import cpus
 import network
 from looks import Looks, glance_size
 from table import Predictions, TableError, read_ids
-from workers import Worker, answers
+from workers import Worker, detect_all
 
 HERE = Path(__file__).resolve().parent
 WARNINGS = 20
@@ -23,7 +23,7 @@ log = logging.getLogger("benchmark")
 
 
 class Progress:
-    """Says how far it is: at most one line for each hundredth and two seconds."""
+    """Logs progress: at most one line for each percent and two seconds."""
 
     def __init__(self, total: int) -> None:
         self.total = total
@@ -32,7 +32,7 @@ class Progress:
         log.info("0/%d images", total)
 
     def __call__(self, done: int) -> None:
-        """Note that so many photos are done."""
+        """Record how many photos are done."""
         now = time.monotonic()
         pause = now - self.said
         enough = pause >= 2 and (done - self.said_at) * 100 >= self.total
@@ -52,32 +52,38 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="of openvino")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument(
-        "--workers", type=positive, help="default: the processors of this container"
+        "--workers", type=positive_int, help="default: the processors of this container"
     )
-    parser.add_argument("--batch", type=positive, help="photos at once (4 on a CPU, 32 on a GPU)")
-    parser.add_argument("--first", type=edge, nargs=2, metavar=("H", "W"), help="first look's size")
-    parser.add_argument("--second", type=edge, nargs=2, metavar=("H", "W"), help="second look's")
+    parser.add_argument(
+        "--batch", type=positive_int, help="photos at once (4 on a CPU, 32 on a GPU)"
+    )
+    parser.add_argument(
+        "--first", type=multiple_of_32, nargs=2, metavar=("H", "W"), help="first look's size"
+    )
+    parser.add_argument(
+        "--second", type=multiple_of_32, nargs=2, metavar=("H", "W"), help="second look's"
+    )
     parser.add_argument("--one-look", action="store_true", help="leave out the second look")
     parser.add_argument("--no-glance", action="store_true", help="no smaller look before the first")
     return parser.parse_args(argv)
 
 
-def positive(text: str) -> int:
-    """Read a whole number from 1 on."""
+def positive_int(text: str) -> int:
+    """Read a whole number of 1 or more."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no whole number from 1 on")
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number of 1 or more")
     return int(text)
 
 
-def edge(text: str) -> int:
+def multiple_of_32(text: str) -> int:
     """Read a height or width of the network's input."""
-    if positive(text) % 32:
-        raise argparse.ArgumentTypeError(f"{text} is no multiple of 32, as the network needs")
+    if positive_int(text) % 32:
+        raise argparse.ArgumentTypeError(f"{text} is not a multiple of 32, as the network needs")
     return int(text)
 
 
-def choose(looks: Looks, args: argparse.Namespace) -> Looks:
-    """Look at photos as the weights want, but for what the command line says."""
+def override_looks(looks: Looks, args: argparse.Namespace) -> Looks:
+    """Return the looks of the weights, overridden by the command line."""
     if args.first:
         first = tuple(args.first)
         looks = replace(looks, first=first, glance=glance_size(first))
@@ -99,25 +105,25 @@ def main(argv: list[str]) -> None:
         precision=args.precision,
         batch=args.batch,
     )
-    net = replace(net, looks=choose(net.looks, args))
+    net = replace(net, looks=override_looks(net.looks, args))
     log.info("%s, %d workers, batches of %d", net.description, count, net.batch)
 
     predictions = Predictions(read_ids(args.data / "submission_format.csv"))
     progress = Progress(len(predictions.ids))
     broken = 0
-    found = answers(predictions.ids, Worker(args.data / "images", net), count)
+    found = detect_all(predictions.ids, Worker(args.data / "images", net), count)
     for index, answer in enumerate(found):
         if answer.broken:
             broken += 1
             if broken <= WARNINGS:
                 name = f"{predictions.ids[index]}.png"
-                log.warning("%s: %s; it gets the fall-back box", name, answer.broken)
+                log.warning("%s: %s; using the fallback box", name, answer.broken)
         predictions.set(index, answer.box)
         progress(index + 1)
     if broken:
         log.warning("%d photos could not be read", broken)
     if predictions.missing:
-        log.warning("%d photos get the fall-back box", predictions.missing)
+        log.warning("%d photos get the fallback box", predictions.missing)
     predictions.write(args.out)
     log.info("wrote %s", args.out)
 

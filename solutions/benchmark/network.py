@@ -1,4 +1,4 @@
-"""The network: an ONNX file that `invoke benchmark.export` made, run by one of two libraries."""
+"""The network: an ONNX file from `invoke benchmark.export`, run by one of two libraries."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ Boxes = npt.NDArray[np.float32]
 
 
 class NetworkError(Exception):
-    """The weights or the library to run them cannot be used."""
+    """The weights, or the library to run them, cannot be used."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Loaded:
-    """A network that is ready, and where it runs."""
+class LoadedNetwork:
+    """A network that is ready to run."""
 
     run: Network
     looks: Looks
     on_gpu: bool
     batch: int
-    """How many photos it is best shown at once."""
+    """The best number of photos to run at once."""
     description: str
 
 
@@ -44,7 +44,7 @@ def load(
     device: str,
     precision: str = "fp32",
     batch: int | None = None,
-) -> Loaded:
+) -> LoadedNetwork:
     """Load the network.
 
     Args:
@@ -58,8 +58,8 @@ def load(
         NetworkError: It cannot be loaded; the message says why.
     """
     if not weights.is_file():
-        what = "is no file" if weights.exists() else "does not exist"
-        raise NetworkError(f"{weights} {what}; make one with `invoke benchmark.export`")
+        what = "is not a file" if weights.exists() else "does not exist"
+        raise NetworkError(f"{weights} {what}; make it with `invoke benchmark.export`")
     if backend == "openvino":
         if device == "cuda":
             raise NetworkError("--device cuda: OpenVINO runs on the CPU; leave out --backend")
@@ -69,8 +69,8 @@ def load(
     return _onnxruntime(weights, device, batch)
 
 
-def looks_of(names: list[str], notes: dict[str, str], weights: Path) -> Looks:
-    """Read how the file wants to look at photos.
+def read_looks(names: list[str], notes: dict[str, str], weights: Path) -> Looks:
+    """Read the sizes of the looks from the metadata of a file.
 
     Args:
         names: The network's inputs and outputs.
@@ -78,39 +78,43 @@ def looks_of(names: list[str], notes: dict[str, str], weights: Path) -> Looks:
         weights: The file, for the message.
 
     Raises:
-        NetworkError: It is not one of `invoke benchmark.export`.
+        NetworkError: `invoke benchmark.export` did not make it.
     """
     if names != [INPUT, OUTPUT] or "first_look" not in notes:
         has = ", ".join(names)
         raise NetworkError(f"{weights} was not made by `invoke benchmark.export` (it has {has})")
     if notes.get("channels") != "rgb":
-        raise NetworkError(f"{weights} takes blue for red; make it anew: `invoke benchmark.export`")
+        raise NetworkError(
+            f"{weights} takes blue for red; export it again: `invoke benchmark.export`"
+        )
     first, second = tuple(json.loads(notes["first_look"])), json.loads(notes["second_look"])
     return Looks(first=first, second=tuple(second) if second else None, glance=glance_size(first))
 
 
-def _openvino(weights: Path, precision: str, batch: int) -> Loaded:
+def _openvino(weights: Path, precision: str, batch: int) -> LoadedNetwork:
     backend = importlib.import_module("backend_openvino")
     openvino = library("openvino")
     try:
         network = backend.OpenVino(openvino, weights, precision)
     except Exception as error:  # noqa: BLE001  (a broken file can raise anything)
         raise NetworkError(f"{weights} cannot be loaded: {error}") from None
-    looks = looks_of(network.names, network.notes, weights)
+    looks = read_looks(network.names, network.notes, weights)
     where = f"OpenVINO on the CPU in {precision}"
-    return Loaded(run=network.run, looks=looks, on_gpu=False, batch=batch, description=where)
+    return LoadedNetwork(run=network.run, looks=looks, on_gpu=False, batch=batch, description=where)
 
 
-def _onnxruntime(weights: Path, device: str, batch: int | None) -> Loaded:
+def _onnxruntime(weights: Path, device: str, batch: int | None) -> LoadedNetwork:
     runtime = library("onnxruntime")
     session, provider, note = _session(runtime, weights, device)
     names = [one.name for one in (*session.get_inputs(), *session.get_outputs())]
-    looks = looks_of(names, session.get_modelmeta().custom_metadata_map, weights)
+    looks = read_looks(names, session.get_modelmeta().custom_metadata_map, weights)
     on_gpu = provider != "CPU"
     batch = batch or (GPU_BATCH if on_gpu else CPU_BATCH)
     if on_gpu:
         backend = importlib.import_module("backend_gpu")
-        bound = backend.Bound(runtime, session, input_name=INPUT, output_name=OUTPUT, batch=batch)
+        bound = backend.BoundSession(
+            runtime, session, input_name=INPUT, output_name=OUTPUT, batch=batch
+        )
         run = bound.run
     else:
 
@@ -119,15 +123,15 @@ def _onnxruntime(weights: Path, device: str, batch: int | None) -> Loaded:
             return found
 
     where = f"onnxruntime {runtime.__version__} on {provider}{note}"
-    return Loaded(run=run, looks=looks, on_gpu=on_gpu, batch=batch, description=where)
+    return LoadedNetwork(run=run, looks=looks, on_gpu=on_gpu, batch=batch, description=where)
 
 
 def _session(runtime: Any, weights: Path, device: str) -> tuple[Any, str, str]:
-    """Open a session on the GPU if there is one and it works, else on the CPU; say which."""
+    """Return a session on the GPU if one works, else on the CPU, with the provider's name."""
     runtime.set_default_logger_severity(4)
     options = runtime.SessionOptions()
-    # Every worker process runs the network on its own photos: that scales better than several
-    # threads on one photo. And without threads a session outlives a fork.
+    # Each worker process runs the network on its own photos: that scales better than several
+    # threads on one photo, and without threads a session survives a fork.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -150,8 +154,8 @@ def _session(runtime: Any, weights: Path, device: str) -> tuple[Any, str, str]:
 def library(name: str) -> Any:
     """Import a library that most runs do not need.
 
-    By name, since a plain import would make tools that read the imports of this solution install
-    it for every run.
+    By name, because tools that read the imports of a solution would install a plain import for
+    every run.
 
     Raises:
         NetworkError: It is not installed, or does not work here.

@@ -6,29 +6,29 @@ import os
 import struct
 from pathlib import Path
 
-# OpenCV's own messages about broken files would flood the log; main.py says it in one line.
+# OpenCV's messages about broken files would flood the log; main.py logs one line each.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(2**26)
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from boxes import Window
+from boxes import Crop
 
 try:
     from kornia_rs import io as rust
-except ImportError:  # an image without it: OpenCV takes twice as long for the same pixels
+except ImportError:  # without it, OpenCV decodes the same pixels in twice the time
     rust = None
 
 Photo = npt.NDArray[np.uint8]
 """Shape (height, width, 3): red, green, blue."""
 
 PADDING = 114
-"""Grey around a photo of another shape than the input; the value that YOLO is trained with."""
+"""Grey padding around a photo of another shape than the input, as in YOLO training."""
 
 HEADER = struct.Struct(">8s4x4sIIBBBBB4x")
 LARGEST = int(os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"])
-"""Pixels that a decoder may be asked for: memory of 200 MB, whatever a header claims."""
+"""The most pixels to decode, about 200 MB of memory, whatever a header claims."""
 PLAIN = (b"\x89PNG\r\n\x1a\n", b"IHDR")
 SILENT = {b"gAMA", b"cHRM", b"sRGB", b"pHYs", b"tEXt", b"tIME", b"IDAT", b"IEND"}
 """Chunks that leave the pixels of an 8-bit colour file as they are."""
@@ -38,7 +38,7 @@ cv2.setNumThreads(1)
 
 
 class BrokenPhotoError(Exception):
-    """A file that holds no photo."""
+    """A file that is not a photo."""
 
 
 def read(path: Path, *, quickly: bool = True) -> Photo:
@@ -46,10 +46,10 @@ def read(path: Path, *, quickly: bool = True) -> Photo:
 
     Args:
         path: The file.
-        quickly: Take the quick decoder where it will do, though it holds Python's lock meanwhile.
+        quickly: Use the fast decoder where possible, though it holds the GIL.
 
     Raises:
-        BrokenPhotoError: The file is missing, unreadable, or no photo.
+        BrokenPhotoError: The file is missing, unreadable, or not a photo.
     """
     try:
         data = path.read_bytes()
@@ -57,13 +57,13 @@ def read(path: Path, *, quickly: bool = True) -> Photo:
         raise BrokenPhotoError(error.strerror or str(error)) from None
     if not data:
         raise BrokenPhotoError("the file is empty")
-    if (claimed := pixels_claimed(data)) > LARGEST:
+    if (claimed := claimed_pixels(data)) > LARGEST:
         raise BrokenPhotoError(f"its header claims {claimed:,} pixels")
-    photo = quick(data) if quickly and rust and usual(data) else None
-    return slow(data) if photo is None else photo
+    photo = decode_fast(data) if quickly and rust and is_plain_png(data) else None
+    return decode_opencv(data) if photo is None else photo
 
 
-def pixels_claimed(data: bytes) -> int:
+def claimed_pixels(data: bytes) -> int:
     """Read how many pixels a PNG file says it has; 0 for a file of another kind."""
     if len(data) < HEADER.size or not data.startswith(PLAIN[0]):
         return 0
@@ -71,8 +71,8 @@ def pixels_claimed(data: bytes) -> int:
     return int(width * height)
 
 
-def usual(data: bytes) -> bool:
-    """Tell whether this is a PNG file as the competition's are: 8-bit colour, and nothing odd."""
+def is_plain_png(data: bytes) -> bool:
+    """Return whether this is a PNG file like the competition's: 8-bit colour, nothing unusual."""
     if len(data) < HEADER.size:
         return False
     *marks, width, height, depth, colour, packing, filters, interlace = HEADER.unpack_from(data)
@@ -90,17 +90,17 @@ def usual(data: bytes) -> bool:
     return True
 
 
-def quick(data: bytes) -> Photo | None:
-    """Decode a usual PNG file in Rust; None where OpenCV should say what it thinks of it."""
+def decode_fast(data: bytes) -> Photo | None:
+    """Decode a plain PNG file in Rust; return None to leave it to OpenCV."""
     _, _, width, height, *_ = HEADER.unpack_from(data)
     try:
         return np.asarray(rust.decode_image_png_u8(data, (height, width), "rgb"), np.uint8)
-    except Exception:  # noqa: BLE001  (the library has no error of its own)
+    except Exception:  # noqa: BLE001  (the library has no exception class)
         return None
 
 
-def slow(data: bytes) -> Photo:
-    """Decode whatever OpenCV can decode.
+def decode_opencv(data: bytes) -> Photo:
+    """Decode any image that OpenCV can decode.
 
     Raises:
         BrokenPhotoError: It cannot.
@@ -115,24 +115,24 @@ def slow(data: bytes) -> Photo:
     return np.asarray(cv2.cvtColor(photo, cv2.COLOR_BGR2RGB, dst=photo), np.uint8)
 
 
-def show(photo: Photo, window: Window, size: tuple[int, int]) -> Photo:
-    """Cut a window out of the photo and scale it to the input.
+def crop_and_resize(photo: Photo, crop: Crop, size: tuple[int, int]) -> Photo:
+    """Crop the photo, resize the crop and pad it to the size of the input.
 
     Returns:
         Shape (size[0], size[1], 3).
     """
-    cut = photo[window.y : window.y + window.height, window.x : window.x + window.width]
-    shown = resize(cut, window.shown_width, window.shown_height)
+    cut = photo[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width]
+    shown = resize(cut, crop.shown_width, crop.shown_height)
     if shown.shape[:2] == size:
         return shown
     padded: Photo = np.full((*size, 3), PADDING, np.uint8)
-    rows = slice(window.top, window.top + window.shown_height)
-    padded[rows, window.left : window.left + window.shown_width] = shown
+    rows = slice(crop.top, crop.top + crop.shown_height)
+    padded[rows, crop.left : crop.left + crop.shown_width] = shown
     return padded
 
 
 def resize(photo: Photo, width: int, height: int) -> Photo:
-    """Scale a photo: halved by area as often as that leaves it large enough, then linearly.
+    """Resize a photo: halve it by area while it stays large enough, then resize linearly.
 
     Halving is ten times faster than averaging over other ratios. What is left to shrink is less
     than half, where every pixel still counts in linear scaling: there is nothing to alias.

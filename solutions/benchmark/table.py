@@ -1,4 +1,4 @@
-"""The two tables: which photos to look at, and what was found on them."""
+"""The two tables: submission_format.csv with the photos, submission.csv with the boxes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Pixels = tuple[int, int, int, int]
 
 
 class TableError(Exception):
-    """A table that cannot be read, or not be written where it was asked for."""
+    """A table that cannot be read or written."""
 
 
 def read_ids(path: Path) -> list[str]:
@@ -33,14 +33,14 @@ def read_ids(path: Path) -> list[str]:
 
 
 class Predictions:
-    """One box a photo, in the order of the photos; 16 bytes each."""
+    """One box for each photo, in order; 16 bytes each."""
 
     def __init__(self, ids: list[str]) -> None:
         self.ids = ids
         self.boxes: npt.NDArray[np.int32] = np.full((len(ids), 4), -1, np.int32)
 
     def set(self, index: int, pixels: Pixels | None) -> None:
-        """Note what was found on a photo; None where nothing was.
+        """Store the box of a photo; None if nothing was found.
 
         A photo may be larger than the challenge's; a box may not, or it spoils the whole table.
         """
@@ -52,11 +52,11 @@ class Predictions:
 
     @property
     def missing(self) -> int:
-        """Count photos without a box."""
+        """Return the number of photos without a box."""
         return int((self.boxes[:, 0] < 0).sum())
 
     def fallback(self) -> Pixels:
-        """Guess a box for a photo without one: a box of median size where boxes mostly are."""
+        """Return the box for photos without one: median size at the median position."""
         found = self.boxes[self.boxes[:, 0] >= 0]
         if len(found) == 0:
             return WIDTH // 4, HEIGHT // 4, 3 * WIDTH // 4, 3 * HEIGHT // 4
@@ -68,7 +68,7 @@ class Predictions:
         return xmin, ymin, max(xmax, xmin + 1), max(ymax, ymin + 1)
 
     def write(self, path: Path) -> None:
-        """Write submission.csv whole or not at all, with the fall-back box where one is missing."""
+        """Write submission.csv whole or not at all, with the fallback box where one is missing."""
         fallback = self.fallback()
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.part")

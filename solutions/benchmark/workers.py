@@ -1,7 +1,7 @@
-"""The workers, which take photos from files to boxes: a process for each processor, or one GPU.
+"""The workers, which turn photo files into boxes: a process for each processor, or one GPU.
 
-Processes, since kornia-rs holds Python's lock while it decodes: in one process, two threads
-decode no more photos than one does.
+Processes, because kornia-rs holds the GIL while it decodes: in one process, two threads decode
+no more photos than one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from looks import find
-from network import Loaded
+from network import LoadedNetwork
 from photos import BrokenPhotoError, Photo, read
 from table import Pixels
 
@@ -32,33 +32,33 @@ Result = TypeVar("Result")
 log = logging.getLogger("benchmark")
 
 PR_SET_PDEATHSIG = 1
-"""prctl(2): the signal to get when the parent dies."""
+"""prctl(2): the signal to receive when the parent dies."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of one photo."""
+    """The result for one photo."""
 
     box: Pixels | None = None
     broken: str = ""
-    """Why it could not be read; empty where it could."""
+    """Why the photo could not be read; empty if it could."""
 
 
 @dataclass(frozen=True)
 class Worker:
-    """Takes photos from files to boxes."""
+    """Turns photo files into boxes."""
 
     folder: Path
-    net: Loaded
+    net: LoadedNetwork
 
     def __call__(self, ids: list[str]) -> list[Answer]:
         """Read photos and find the spacecraft on them."""
         return self.search([*map(self.read, ids)])
 
     def read(self, image_id: str) -> Photo | Answer:
-        """Decode a photo, or answer why that cannot be done."""
+        """Decode a photo, or return why it cannot be."""
         try:
-            # The slow decoder leaves Python's lock to others, whom a GPU needs all at once.
+            # OpenCV releases the GIL, which the threads that feed a GPU need.
             return read(self.folder / f"{image_id}.png", quickly=not self.net.on_gpu)
         except BrokenPhotoError as error:
             return Answer(broken=str(error))
@@ -73,11 +73,11 @@ class Worker:
         ]
 
 
-def answers(ids: list[str], worker: Worker, count: int) -> Iterator[Answer]:
-    """Yield what became of each photo, in order.
+def detect_all(ids: list[str], worker: Worker, count: int) -> Iterator[Answer]:
+    """Yield the result for each photo, in order.
 
-    On a CPU each process takes a few photos from files to boxes by itself, so that all processors
-    are busy whatever takes longest. For a GPU threads decode ahead, and one thread more runs the
+    On a CPU each process turns a few files into boxes by itself, so that all processors are busy
+    whichever step takes longest. For a GPU, threads decode ahead, and one more thread runs the
     network on whole batches.
 
     Args:
@@ -87,69 +87,69 @@ def answers(ids: list[str], worker: Worker, count: int) -> Iterator[Answer]:
     """
     if worker.net.on_gpu:
         with ThreadPoolExecutor(count) as pool, ThreadPoolExecutor(1) as one:
-            photos = ahead(pool, worker.read, ids, 2 * worker.net.batch)
-            found = ahead(one, worker.search, groups(photos, worker.net.batch), 2)
+            photos = prefetch(pool, worker.read, ids, 2 * worker.net.batch)
+            found = prefetch(one, worker.search, batched(photos, worker.net.batch), 2)
             yield from chain.from_iterable(found)
         return
     done = 0
     try:
         with processes(worker, count) as pool:
-            found = ahead(pool, work, groups(ids, worker.net.batch), 4 * count)
+            found = prefetch(pool, work, batched(ids, worker.net.batch), 4 * count)
             for answer in chain.from_iterable(found):
                 yield answer
                 done += 1
     except BrokenProcessPool:
-        log.warning("a worker was killed, probably for want of memory; one alone goes on")
-        yield from singly(ids[done:], worker)
+        log.warning("a worker was killed, probably out of memory; continuing with one")
+        yield from one_by_one(ids[done:], worker)
 
 
-def singly(ids: list[str], worker: Worker) -> Iterator[Answer]:
-    """Go on with one process and one photo at a time: at which it is killed is known then."""
+def one_by_one(ids: list[str], worker: Worker) -> Iterator[Answer]:
+    """Continue with one process and one photo at a time, to find the photo that kills it."""
     done = 0
     while done < len(ids):
         with processes(worker, 1) as pool, contextlib.suppress(BrokenProcessPool):
-            for (answer,) in ahead(pool, work, groups(ids[done:], 1), 1):
+            for (answer,) in prefetch(pool, work, batched(ids[done:], 1), 1):
                 yield answer
                 done += 1
             return
-        yield Answer(broken="the worker that looked at it was killed")
+        yield Answer(broken="the worker that processed it was killed")
         done += 1
 
 
 def processes(worker: Worker, count: int) -> Executor:
-    """Make a pool of processes; one thread where the system has no semaphores for them."""
+    """Return a pool of processes; of one thread where the system has no semaphores."""
     fork = multiprocessing.get_context("fork")
-    keep(worker)
+    set_worker(worker)
     try:
-        return ProcessPoolExecutor(count, fork, initializer=settle_in)
+        return ProcessPoolExecutor(count, fork, initializer=init_process)
     except OSError as error:
-        log.warning("one worker only, which takes longer: no semaphores here (%s)", error)
+        log.warning("one worker only, which is slower: the system has no semaphores (%s)", error)
         return ThreadPoolExecutor(1)
 
 
-def keep(worker: Worker) -> None:
-    """Keep the worker where each process of the pool has it, from the fork on."""
-    global own  # noqa: PLW0603  (a pool hands its processes what can be pickled: a network cannot)
+def set_worker(worker: Worker) -> None:
+    """Set the worker that the processes of the pool inherit at the fork."""
+    global own  # noqa: PLW0603  (a network cannot be pickled and sent to the processes)
     own = worker
 
 
-def settle_in() -> None:
-    """Make a process of the pool its parent's: it speaks through it, and dies with it."""
+def init_process() -> None:
+    """Tie a process of the pool to its parent: silent, and killed when the parent dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    # libpng has a line for every broken photo, and no switch; the parent names the first few.
+    # libpng prints a line for every broken photo; the parent logs the first few.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def work(ids: list[str]) -> list[Answer]:
-    """Let the worker that was kept do its work."""
+    """Run the inherited worker."""
     return own(ids)
 
 
-def ahead(
+def prefetch(
     pool: Executor, work: Callable[[Item], Result], items: Iterable[Item], depth: int
 ) -> Iterator[Result]:
-    """Do the work in the pool and yield the results in order, at most `depth` items ahead."""
+    """Yield the results of a pool in order, at most `depth` items ahead."""
     waiting: deque[Future[Result]] = deque()
     for item in items:
         waiting.append(pool.submit(work, item))
@@ -159,8 +159,8 @@ def ahead(
         yield waiting.popleft().result()
 
 
-def groups(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Cut a stream into lists of `size`; the last may be shorter."""
+def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Yield lists of `size` items; the last may be shorter."""
     stream = iter(items)
     while group := list(islice(stream, size)):
         yield group

@@ -13,30 +13,30 @@ edges = st.floats(-500, 4000)
 
 @given(photo=st.tuples(sides, sides), size=sizes, box=st.tuples(edges, edges, edges, edges))
 def test_letterbox_and_back_is_the_same_box(photo, size, box):
-    window = boxes.letterbox(photo, size)
-    there = window.to_input(np.array(box))
-    np.testing.assert_allclose(window.to_photo(there), box, rtol=1e-9, atol=1e-6)
+    crop = boxes.letterbox(photo, size)
+    there = crop.to_input(np.array(box))
+    np.testing.assert_allclose(crop.to_photo(there), box, rtol=1e-9, atol=1e-6)
 
 
 @given(photo=st.tuples(sides, sides), size=sizes)
 def test_letterbox_shows_the_whole_photo_inside_the_input(photo, size):
-    window = boxes.letterbox(photo, size)
-    xmin, ymin, xmax, ymax = window.to_input(np.array([0, 0, photo[1], photo[0]]))
-    assert (xmin, ymin) == pytest.approx((window.left, window.top))
-    assert (xmax - xmin, ymax - ymin) == pytest.approx((window.shown_width, window.shown_height))
+    crop = boxes.letterbox(photo, size)
+    xmin, ymin, xmax, ymax = crop.to_input(np.array([0, 0, photo[1], photo[0]]))
+    assert (xmin, ymin) == pytest.approx((crop.left, crop.top))
+    assert (xmax - xmin, ymax - ymin) == pytest.approx((crop.shown_width, crop.shown_height))
     assert xmin >= 0
     assert ymin >= 0
     assert xmax <= size[1] + 1e-9
     assert ymax <= size[0] + 1e-9
-    assert window.shown_width == size[1] or window.shown_height == size[0]
+    assert crop.shown_width == size[1] or crop.shown_height == size[0]
 
 
 def test_a_photo_of_the_input_s_shape_has_no_padding():
-    window = boxes.letterbox((1024, 1280), (384, 480))
-    assert (window.left, window.top) == (0, 0)
-    assert (window.shown_width, window.shown_height) == (480, 384)
+    crop = boxes.letterbox((1024, 1280), (384, 480))
+    assert (crop.left, crop.top) == (0, 0)
+    assert (crop.shown_width, crop.shown_height) == (480, 384)
     np.testing.assert_allclose(
-        window.to_input(np.array([1061, 946, 1109, 1024])), [397.875, 354.75, 415.875, 384]
+        crop.to_input(np.array([1061, 946, 1109, 1024])), [397.875, 354.75, 415.875, 384]
     )
 
 
@@ -49,31 +49,31 @@ def test_a_photo_of_the_input_s_shape_has_no_padding():
 )
 def test_close_up_lies_in_the_photo_and_holds_the_box(x, y, wide, high, fill):
     box = np.array([x, y, min(1280, x + wide), min(1024, y + high)], float)
-    window = boxes.close_up(box, (1024, 1280), (256, 320), fill=fill, enlarge=3.0)
-    assert window.x >= 0
-    assert window.y >= 0
-    assert window.x + window.width <= 1280
-    assert window.y + window.height <= 1024
-    shown = window.to_input(box)
+    crop = boxes.zoom_crop(box, (1024, 1280), (256, 320), fill=fill, enlarge=3.0)
+    assert crop.x >= 0
+    assert crop.y >= 0
+    assert crop.x + crop.width <= 1280
+    assert crop.y + crop.height <= 1024
+    shown = crop.to_input(box)
     assert shown.min() >= -1  # centred within a pixel
     assert shown[2] <= 321
     assert shown[3] <= 257
-    assert window.shown_width == 320 or window.shown_height == 256
-    assert window.width % 2 == window.height % 2 == 0  # quick to halve
-    np.testing.assert_allclose(window.to_photo(shown), box, atol=1e-6)
+    assert crop.shown_width == 320 or crop.shown_height == 256
+    assert crop.width % 2 == crop.height % 2 == 0  # quick to halve
+    np.testing.assert_allclose(crop.to_photo(shown), box, atol=1e-6)
 
 
 def test_close_up_of_a_large_box_is_the_whole_photo():
     box = np.array([100.0, 50, 1200, 900])
-    window = boxes.close_up(box, (1024, 1280), (256, 320), fill=0.5, enlarge=3.0)
-    assert window == boxes.letterbox((1024, 1280), (256, 320))
+    crop = boxes.zoom_crop(box, (1024, 1280), (256, 320), fill=0.5, enlarge=3.0)
+    assert crop == boxes.letterbox((1024, 1280), (256, 320))
 
 
 def test_close_up_enlarges_no_more_than_told():
-    window = boxes.close_up(
+    crop = boxes.zoom_crop(
         np.array([600.0, 500, 604, 503]), (1024, 1280), (256, 320), fill=0.5, enlarge=2.0
     )
-    assert (window.width, window.height) == (160, 128)
+    assert (crop.width, crop.height) == (160, 128)
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,6 @@ def test_photos_of_any_shape(shape):
     ],
 )
 def test_better(second_box, second_score, takes_second):
-    first = looks.Found(box=np.array([12, 12, 32, 32.0]), score=0.5)
-    second = looks.Found(box=np.array(second_box, float), score=second_score)
-    assert looks.better(first, second, HOW) is (second if takes_second else first)
+    first = looks.Detection(box=np.array([12, 12, 32, 32.0]), score=0.5)
+    second = looks.Detection(box=np.array(second_box, float), score=second_score)
+    assert looks.choose(first, second, HOW) is (second if takes_second else first)

@@ -55,7 +55,7 @@ def test_openvino_in_bf16_says_nearly_the_same(expected):
 def test_bound_buffers_say_the_same_for_any_number_of_photos(expected, batch):
     """The GPU's way to run batches, on onnxruntime's CPU device."""
     session = onnxruntime.InferenceSession(str(WEIGHTS), providers=["CPUExecutionProvider"])
-    bound = backend_gpu.Bound(
+    bound = backend_gpu.BoundSession(
         onnxruntime, session, input_name="photos", output_name="boxes", batch=batch, device="cpu"
     )
     for count in (5, 1, 3):
@@ -135,17 +135,17 @@ def test_a_missing_library_is_named(monkeypatch):
 
 def test_a_network_of_another_kind_is_refused():
     with pytest.raises(network.NetworkError, match="was not made by"):
-        network.looks_of(["images", "output0"], {}, WEIGHTS)
+        network.read_looks(["images", "output0"], {}, WEIGHTS)
 
 
 def test_a_network_that_takes_blue_first_is_refused():
     notes = {"first_look": "[512, 640]", "second_look": "null"}
     with pytest.raises(network.NetworkError, match="blue for red"):
-        network.looks_of(["photos", "boxes"], notes, WEIGHTS)
+        network.read_looks(["photos", "boxes"], notes, WEIGHTS)
 
 
 def test_one_look():
     notes = {"first_look": "[512, 640]", "second_look": "null", "channels": "rgb"}
-    looks = network.looks_of(["photos", "boxes"], notes, WEIGHTS)
+    looks = network.read_looks(["photos", "boxes"], notes, WEIGHTS)
     assert looks.second is None
     assert replace(looks, glance=None).first == (512, 640)

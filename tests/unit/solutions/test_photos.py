@@ -140,8 +140,8 @@ def filtered(pixels, filters):
 def test_quick_undoes_every_filter(filters):
     pytest.importorskip("kornia_rs", reason="needs the lean group: uv run --group lean pytest")
     data = filtered(NOISE, filters)
-    assert photos.usual(data)
-    np.testing.assert_array_equal(photos.quick(data), NOISE)
+    assert photos.is_plain_png(data)
+    np.testing.assert_array_equal(photos.decode_fast(data), NOISE)
 
 
 @given(file=st.sampled_from(FILES), data=st.data())
@@ -151,9 +151,9 @@ def test_quick_believes_nothing_that_opencv_does_not(file, data):
     place = data.draw(st.integers(0, len(file) - 1))
     end = data.draw(st.integers(place, min(len(file), place + 8)))
     damaged = file[:place] + data.draw(st.binary(max_size=8)) + file[end:]
-    found = photos.quick(damaged) if photos.usual(damaged) else None
+    found = photos.decode_fast(damaged) if photos.is_plain_png(damaged) else None
     if found is not None:
-        np.testing.assert_array_equal(found, photos.slow(damaged))
+        np.testing.assert_array_equal(found, photos.decode_opencv(damaged))
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_quick_believes_nothing_that_opencv_does_not(file, data):
     ],
 )
 def test_usual(data, is_usual):
-    assert photos.usual(data) == is_usual
+    assert photos.is_plain_png(data) == is_usual
 
 
 def test_read_a_folder(tmp_path):
@@ -186,12 +186,12 @@ def test_read_a_folder(tmp_path):
 @pytest.mark.parametrize("shape", [(1024, 1280), (1, 1), (7, 500), (500, 7), (64, 96)])
 def test_show_fills_the_input_and_pads_with_grey(shape):
     photo = np.full((*shape, 3), 200, np.uint8)
-    window = boxes.letterbox(shape, (64, 96))
-    shown = photos.show(photo, window, (64, 96))
+    crop = boxes.letterbox(shape, (64, 96))
+    shown = photos.crop_and_resize(photo, crop, (64, 96))
     assert shown.shape == (64, 96, 3)
     inside = np.zeros((64, 96), bool)
-    rows = slice(window.top, window.top + window.shown_height)
-    inside[rows, window.left : window.left + window.shown_width] = True
+    rows = slice(crop.top, crop.top + crop.shown_height)
+    inside[rows, crop.left : crop.left + crop.shown_width] = True
     assert (shown[inside] == 200).all()
     assert (shown[~inside] == photos.PADDING).all()
 
@@ -200,9 +200,9 @@ def test_show_puts_pixels_where_the_window_says():
     photo = np.zeros((1024, 1280, 3), np.uint8)
     box = np.array([640, 400, 720, 464])
     photo[400:464, 640:720] = 255
-    window = boxes.fit(480, 320, 320, 256, (256, 320))
-    shown = photos.show(photo, window, (256, 320))
-    xmin, ymin, xmax, ymax = window.to_input(box).astype(int)
+    crop = boxes.fit_crop(480, 320, 320, 256, (256, 320))
+    shown = photos.crop_and_resize(photo, crop, (256, 320))
+    xmin, ymin, xmax, ymax = crop.to_input(box).astype(int)
     expected = np.zeros((256, 320), bool)
     expected[ymin:ymax, xmin:xmax] = True
     np.testing.assert_array_equal(shown[..., 0] > 127, expected)

@@ -38,26 +38,26 @@ def worker():
 def expected(worker):
     """What one worker answers, in this process."""
     ids = [*IDS[:3], "missing", *IDS[3:]]
-    answers = [answer for group in workers.groups(ids, 2) for answer in worker(group)]
-    assert [answer.broken for answer in answers] == [
+    detect_all = [answer for group in workers.batched(ids, 2) for answer in worker(group)]
+    assert [answer.broken for answer in detect_all] == [
         "No such file or directory" if name == "missing" else "" for name in ids
     ]
-    assert all(answer.box for answer in answers if not answer.broken)
-    return ids, answers
+    assert all(answer.box for answer in detect_all if not answer.broken)
+    return ids, detect_all
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_processes_answer_as_one_worker_does_and_in_order(worker, expected, count):
-    ids, answers = expected
-    assert list(workers.answers(ids, worker, count)) == answers
+    ids, detect_all = expected
+    assert list(workers.detect_all(ids, worker, count)) == detect_all
 
 
 def test_openvino_runs_in_each_process(expected):
     pytest.importorskip("openvino", reason="needs the lean group")
-    ids, answers = expected
+    ids, detect_all = expected
     net = network.load(FOLDER / "model.onnx", backend="openvino", device="cpu")
     for found, answer in zip(
-        workers.answers(ids, workers.Worker(IMAGES, net), 2), answers, strict=True
+        workers.detect_all(ids, workers.Worker(IMAGES, net), 2), detect_all, strict=True
     ):
         assert found.broken == answer.broken
         if answer.box:
@@ -67,9 +67,9 @@ def test_openvino_runs_in_each_process(expected):
 
 def test_threads_that_feed_a_gpu_answer_the_same(worker, expected):
     """With the network on the CPU, since tests have no GPU: what feeds it is the same."""
-    ids, answers = expected
+    ids, detect_all = expected
     fed = replace(worker, net=replace(worker.net, on_gpu=True))
-    assert list(workers.answers(ids, fed, 2)) == answers
+    assert list(workers.detect_all(ids, fed, 2)) == detect_all
 
 
 def test_without_semaphores_one_thread_answers_the_same(worker, expected, monkeypatch, caplog):
@@ -77,8 +77,8 @@ def test_without_semaphores_one_thread_answers_the_same(worker, expected, monkey
         raise FileNotFoundError(2, "No such file or directory")
 
     monkeypatch.setattr(workers, "ProcessPoolExecutor", refuse)
-    ids, answers = expected
-    assert list(workers.answers(ids, worker, 2)) == answers
+    ids, detect_all = expected
+    assert list(workers.detect_all(ids, worker, 2)) == detect_all
     assert "one worker only" in caplog.text
 
 
@@ -92,7 +92,7 @@ def test_no_more_work_is_begun_than_is_asked_for():
             future.set_result(work(item))
             return future
 
-    results = workers.ahead(Pool(), lambda item: 10 * item, range(100), 4)
+    results = workers.prefetch(Pool(), lambda item: 10 * item, range(100), 4)
     assert begun == []
     assert [next(results) for _ in range(3)] == [0, 10, 20]
     assert begun == [0, 1, 2, 3, 4, 5]
@@ -132,7 +132,7 @@ def test_a_killed_process_ends_no_run(tmp_path):
     _, log = running.communicate(timeout=120)
     assert running.returncode == 0
     assert "WARNING a worker was killed" in log
-    assert "fall-back" not in log
+    assert "fallback" not in log
     rows = (tmp_path / "submission.csv").read_text().splitlines()
     assert len(rows) == 61
     boxes = {}
@@ -150,9 +150,9 @@ def test_a_photo_that_kills_whoever_looks_at_it_gets_no_box(monkeypatch):
         return [workers.Answer((0, 0, 1, 1)) for _ in ids]
 
     worker = SimpleNamespace(net=SimpleNamespace(on_gpu=False, batch=2))
-    monkeypatch.setattr(workers, "keep", lambda _: setattr(workers, "own", die))
+    monkeypatch.setattr(workers, "set_worker", lambda _: setattr(workers, "own", die))
     ids = ["a", "b", "c", "bad", "e", "bad", "g"]
-    found = list(workers.answers(ids, worker, 2))
+    found = list(workers.detect_all(ids, worker, 2))
     assert len(found) == len(ids)
     assert [bool(answer.broken) for answer in found] == [name == "bad" for name in ids]
 
@@ -191,7 +191,7 @@ def refused(words, monkeypatch, capsys):
 def test_a_number_that_makes_no_sense_is_refused(words, monkeypatch, capsys):
     code, said = refused(words, monkeypatch, capsys)
     assert code == 2
-    assert f"{words[1]} is no whole number from 1 on" in said
+    assert f"{words[1]} is not a whole number of 1 or more" in said
 
 
 @pytest.mark.parametrize(
@@ -199,10 +199,10 @@ def test_a_number_that_makes_no_sense_is_refused(words, monkeypatch, capsys):
     [
         (("--data", "none"), "ERROR none/submission_format.csv: No such file or directory"),
         (("--data", "."), "has no column image_id"),
-        (("--first", "0", "0"), "0 is no whole number from 1 on"),
-        (("--second", "100", "96"), "100 is no multiple of 32"),
+        (("--first", "0", "0"), "0 is not a whole number of 1 or more"),
+        (("--second", "100", "96"), "100 is not a multiple of 32"),
         (("--out", "."), "--out . is a folder"),
-        (("--weights", "."), ". is no file"),
+        (("--weights", "."), ". is not a file"),
         (("--weights", "text.onnx"), "text.onnx cannot be loaded"),
         (("--weights", "text.onnx", "--backend", "openvino"), "text.onnx cannot be loaded"),
     ],

@@ -84,6 +84,6 @@ def test_the_first_look_is_taken_once(folder):
         box = [0.3, 0.3, 0.4, 0.4] * np.array([inputs.shape[2], inputs.shape[1]] * 2)
         return np.array([[*box, 0.5]], np.float32)
 
-    looks = metrics.looks_of((384, 480), (256, 320))
+    looks = metrics.make_looks((384, 480), (256, 320))
     metrics.ious(network, read_labels(folder)[:1], looks)
     assert asked == [looks.glance, (256, 320)]

@@ -11,11 +11,11 @@ from posebowl import paths
 from posebowl.errors import UsageError
 from posebowl.training import export, quantize
 from posebowl.training.dataset import read_labels
-from posebowl.training.metrics import Accuracy, looks_of
+from posebowl.training.metrics import Accuracy, make_looks
 
 SHIPPED = paths.SOLUTIONS / "benchmark" / "model.onnx"
 FIRST, SECOND = (192, 256), (128, 160)
-LOOKS = looks_of(FIRST, SECOND)
+LOOKS = make_looks(FIRST, SECOND)
 GOOD = Accuracy(first_look=0.7, both_looks=0.8, missed=0)
 
 
