@@ -28,9 +28,11 @@ OCI = (EngineName.DOCKER, EngineName.PODMAN)
 BUILD = f"""
 import sys
 from posebowl.challenge import EngineName, Variant
+from pathlib import Path
+from posebowl.engines.oci import argv
+argv.image_name = lambda variant, key="": f"{NAME}:{{variant}}"
 from posebowl.images import builder
-builder.image_name = lambda variant: f"{NAME}:{{variant}}"
-builder.build(Variant(sys.argv[2]), EngineName(sys.argv[1]), record=False)
+builder.build(Variant(sys.argv[2]), EngineName(sys.argv[1]), cache=Path("cache"))
 """
 
 

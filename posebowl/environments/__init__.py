@@ -5,8 +5,19 @@ from typing import TYPE_CHECKING
 from posebowl.util.lazy import face
 
 if TYPE_CHECKING:
-    from posebowl.environments.lockfile import digest as digest
-    from posebowl.environments.packages import Choice as Choice, choose as choose
+    from posebowl.environments.lockfile import (
+        DirectPackage as DirectPackage,
+        digest as digest,
+        direct_packages as direct_packages,
+        edited as edited,
+        excluded as excluded,
+        source_files as source_files,
+    )
+    from posebowl.environments.packages import (
+        Choice as Choice,
+        choose as choose,
+        package_names as package_names,
+    )
     from posebowl.environments.venv import (
         NOBODY as NOBODY,
         RUN_GROUP as RUN_GROUP,
@@ -19,7 +30,14 @@ if TYPE_CHECKING:
 
 __getattr__ = face(
     __name__,
-    lockfile=("digest",),
-    packages=("Choice", "choose"),
+    lockfile=(
+        "DirectPackage",
+        "digest",
+        "direct_packages",
+        "edited",
+        "excluded",
+        "source_files",
+    ),
+    packages=("Choice", "choose", "package_names"),
     venv=("NOBODY", "RUN_GROUP", "Group", "ensure", "location", "of_other_locks", "ready"),
 )

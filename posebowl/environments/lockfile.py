@@ -6,20 +6,26 @@ import functools
 import hashlib
 import os
 import re
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
 from posebowl import paths
+from posebowl.util import process
 
 _OPTIONS: Final = re.compile(rb"^\[options\]\n(?:.+\n)*\n?", re.MULTILINE)
 _ADDRESS: Final = re.compile(rb'\b(registry|url) = "[a-z+]+://[^"#]*?/?([^"/]*)/?"')
 _DIRECT: Final = re.compile(
-    r'^name = "([^"]+)"\n(?:version = .*\n)?'
+    r'^name = "([^"]+)"\n(?:version = "([^"]+)"\n)?'
     r'source = \{ (editable|directory|path|git) = "([^"]+)" \}$',
     re.MULTILINE,
 )
+_INSTEAD: Final = {
+    "opencv-python": "opencv-python-headless, which installs the same files, is there: "
+    "`import cv2` works. "
+}
 _NOT_SOURCE: Final = frozenset(
     {".git", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".venv", "__pycache__"}
 )
@@ -33,6 +39,8 @@ class DirectPackage:
 
     name: str
     kind: Kind
+    version: str
+    """Empty where only its build backend knows it."""
     place: str
     """A path relative to the lock, or URL[?query]#COMMIT."""
 
@@ -63,8 +71,8 @@ def direct_packages(text: str) -> list[DirectPackage]:
     """Return the packages in the text of a lock that no index has."""
     kinds: dict[str, Kind] = {"path": "file", "git": "git"}
     return [
-        DirectPackage(name=name, kind=kinds.get(kind, "folder"), place=place)
-        for name, kind, place in _DIRECT.findall(text)
+        DirectPackage(name=name, version=version, kind=kinds.get(kind, "folder"), place=place)
+        for name, version, kind, place in _DIRECT.findall(text)
     ]
 
 
@@ -78,3 +86,37 @@ def source_files(package: DirectPackage, root: Path) -> Iterator[Path]:
             names[:] = sorted(name for name in names if name not in _NOT_SOURCE)
             found = (Path(folder, name) for name in sorted(files))
             yield from (path for path in found if path.is_file())
+
+
+def excluded(root: Path = paths.ROOT) -> dict[str, str]:
+    """Return what pyproject.toml asks for and its tool.uv.exclude-dependencies leaves out.
+
+    Returns:
+        Each package, and what to do about it: uv adds and locks it without a word, and never
+        installs it.
+    """
+    table = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    left_out = set(table.get("tool", {}).get("uv", {}).get("exclude-dependencies", ()))
+    groups = [table["project"]["dependencies"], *table.get("dependency-groups", {}).values()]
+    asked = {
+        re.split(r"[^A-Za-z0-9._-]", item, maxsplit=1)[0].lower().replace("_", "-")
+        for group in groups
+        for item in group
+        if isinstance(item, str)
+    }
+    return {
+        name: f"tool.uv.exclude-dependencies leaves it out. {_INSTEAD.get(name, '')}"
+        f"Type: uv remove {name}"
+        for name in sorted(asked & left_out)
+    }
+
+
+def edited(lock: Path = paths.LOCK) -> str:
+    """Return a sentence where git has another uv.lock than the checkout; nothing otherwise."""
+    argv = ["git", "status", "--porcelain", "--", lock.name]
+    if "M" not in process.run(argv, cwd=lock.parent, check=False).stdout[:2]:
+        return ""
+    return (
+        "uv.lock has changes that are not committed. If they are not yours, uv made them from its "
+        "own settings: `git diff uv.lock` shows them, `git checkout uv.lock` takes them back."
+    )

@@ -81,12 +81,12 @@ def modules(group: Group, cache: Path) -> frozenset[str]:
         EngineError: uv is missing, or cannot read its lock.
     """
     names: set[str] = set()
-    for package in packages(group, cache):
+    for package in package_names(group, cache):
         names.update(MODULE_NAMES.get(package, (re.sub(r"[-.]", "_", package),)))
     return frozenset(names)
 
 
-def packages(group: Group, cache: Path) -> list[str]:
+def package_names(group: Group, cache: Path) -> list[str]:
     """Return the packages of a group by their normalized names.
 
     The list is kept beside the environments: asking uv takes as long as starting a run.

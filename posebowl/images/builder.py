@@ -1,8 +1,7 @@
-"""Build the images from uv.lock, and say what came of it."""
+"""Build the images from uv.lock."""
 
 from __future__ import annotations
 
-import re
 import subprocess
 import time
 from collections.abc import Mapping
@@ -13,23 +12,18 @@ from typing import Final
 from posebowl import paths
 from posebowl.challenge import EngineName, Variant
 from posebowl.engines.oci import Client, client as oci_client, image as identity, image_name
+from posebowl.environments import excluded
 from posebowl.errors import EngineError
 from posebowl.images import build_secrets
 from posebowl.images.build_secrets import Secret
+from posebowl.images.context import staged
 from posebowl.images.debian_base import local_name
 from posebowl.util import process
-from posebowl.util.console import note
-from posebowl.util.files import write_text
+from posebowl.util.console import note, warn
 from posebowl.util.units import human_bytes
 
-TABLE: Final = paths.ROOT / "docs" / "image-sizes.md"
-_HEAD: Final = """# Sizes of the images
-
-Written by `invoke build`: the last build of each image on the machine that wrote this.
-
-| image | engine | size | seconds | lock |
-|---|---|---|---|---|
-"""
+BASE_IMAGE: Final = "debian:bookworm-slim"
+"""What a build starts from where the user names nothing and `invoke base` made nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +31,8 @@ class Built:
     """An image that was built."""
 
     name: str
+    alias: str
+    """The name of the latest one of its variant, whichever checkout built that."""
     id: str
     engine: EngineName
     bytes: int
@@ -50,35 +46,39 @@ def build(
     variant: Variant,
     engine: EngineName | None = None,
     *,
+    cache: Path,
     no_cache: bool = False,
     base_image: str = "",
     ca_bundle: Path | None = None,
     network: str = "host",
-    record: bool = True,
 ) -> Built:
     """Build the image of a variant; its progress goes to the terminal.
 
     Args:
         variant: Cpu or gpu.
         engine: Docker or podman; None takes docker where it works, else podman.
+        cache: The folder of the setting `cache`.
         no_cache: Repeat every step.
         base_image: What to start from; by default the base that `base` made where there is
-            one, else the Dockerfile's own.
+            one, else Debian's own image.
         ca_bundle: Certificates that the build trusts; by default what the environment names.
         network: The network of the build's steps.
-        record: Write size and time to the table in docs/.
 
     Raises:
         EngineError: The engine is missing, or the build failed.
     """
     client = choose(engine)
+    for name, why in excluded().items():
+        warn(f"pyproject.toml asks for {name}, but it is never installed: {why}")
     start = time.monotonic()
     argv, variables = oci_client.builder(client)
-    chosen = base_image or local_name(client)
-    with build_secrets.secrets(ca_bundle) as secrets:
+    chosen = base_image or local_name(client) or BASE_IMAGE
+    have_base(client, chosen)
+    with build_secrets.secrets(ca_bundle) as secrets, staged(variant, cache) as context:
         words = build_argv(
             variant,
             secrets,
+            names=(image_name(variant, identity.key()), image_name(variant)),
             base_image=chosen,
             no_cache=no_cache,
             network=network,
@@ -86,11 +86,12 @@ def build(
             podman=client.engine == EngineName.PODMAN,
             buildx=argv[-1] == "buildx",
         )
-        _run([*argv, *words], variables)
+        _run([*argv, *words], context, variables)
     seconds = time.monotonic() - start
     image = identity.current(client, variant)
-    built = Built(
+    return Built(
         name=image.name,
+        alias=image_name(variant),
         id=image.id,
         engine=client.engine,
         bytes=image.bytes,
@@ -98,10 +99,6 @@ def build(
         shared_bytes=shared_bytes(client),
         lock=identity.lock_hash(),
     )
-    if record:
-        before = TABLE.read_text() if TABLE.exists() else ""
-        write_text(TABLE, table(before, built))
-    return built
 
 
 def choose(engine: EngineName | None) -> Client:
@@ -125,10 +122,30 @@ def choose(engine: EngineName | None) -> Client:
     )
 
 
+def have_base(client: Client, name: str) -> None:
+    """See that the engine has the image that a build starts from; pull it where it has not.
+
+    Raises:
+        EngineError: No registry that can be reached has it.
+    """
+    if identity.find(client, name):
+        return
+    try:
+        process.run([*client.argv, "pull", name], capture=False, to_stderr=True, echo=True)
+    except process.ProcessError as error:
+        raise EngineError(
+            f"{client.engine} cannot pull the base image {name}.",
+            why=f"{error.what} Its own words are above.",
+            fix=f"Without a registry, type: uv run invoke base --engine {client.engine}; "
+            "then the same command again. --base-image names another one.",
+        ) from None
+
+
 def build_argv(
     variant: Variant,
     secrets: list[Secret],
     *,
+    names: tuple[str, ...],
     base_image: str,
     no_cache: bool,
     network: str,
@@ -137,10 +154,11 @@ def build_argv(
     buildx: bool,
 ) -> list[str]:
     """Build the arguments after the client's name."""
-    words = ["build", "--file", "runtime/Dockerfile", "--tag", image_name(variant)]
-    words += ["--build-arg", f"VARIANT={variant}", "--network", network]
-    if base_image:
-        words += ["--build-arg", f"BASE_IMAGE={base_image}"]
+    words = ["build", "--file", "runtime/Dockerfile"]
+    for name in names:
+        words += ["--tag", name]
+    words += ["--build-arg", f"VARIANT={variant}", "--build-arg", f"BASE_IMAGE={base_image}"]
+    words += ["--network", network]
     for name in sorted(labels):
         words += ["--label", f"{name}={labels[name]}"]
     for secret in secrets:
@@ -148,8 +166,8 @@ def build_argv(
     if no_cache:
         words.append("--no-cache")
     if podman:
-        # Podman builds no intermediate layers of its own accord, and knows another ignore file.
-        words += ["--layers", "--ignorefile", "runtime/Dockerfile.dockerignore"]
+        # Podman builds no intermediate layers of its own accord.
+        words.append("--layers")
     if buildx:
         # A builder in a container of its own would keep the image to itself.
         words += ["--load"]
@@ -158,7 +176,7 @@ def build_argv(
 
 
 def labels(variant: Variant) -> dict[str, str]:
-    """Return what an image says of itself: the same for the same sources."""
+    """Return the labels of an image: the same for the same sources."""
     done = process.run(["git", "rev-parse", "HEAD"], cwd=paths.ROOT, check=False)
     return {
         identity.LOCK_LABEL: identity.lock_hash(),
@@ -190,34 +208,23 @@ def layer_sizes(client: Client, name: str) -> list[tuple[str, int]]:
     return [(step, int(size)) for step, _, size in steps if size.strip().isdecimal()]
 
 
-def table(before: str, built: Built) -> str:
-    """Return the table of sizes with the row of an image put in place."""
-    key = f"| {built.name} | {built.engine} |"
-    row = f"{key} {human_bytes(built.bytes)} | {built.seconds:.0f} | {built.lock[:12]} |"
-    rows = [line for line in before.splitlines() if re.match(r"\| posebowl", line)]
-    kept = [line for line in rows if not line.startswith(key)]
-    return _HEAD + "".join(f"{line}\n" for line in sorted([*kept, row]))
-
-
 def describe(built: Built) -> str:
-    """Say in a line or two what was built."""
-    text = f"{built.name} ({built.engine}): {human_bytes(built.bytes)} in {built.seconds:.0f} s"
+    """Return a line or two about what was built."""
+    size = human_bytes(built.bytes)
+    text = f"{built.name} and {built.alias} ({built.engine}): {size} in {built.seconds:.0f} s"
     if built.shared_bytes is not None:
         text += f"; {human_bytes(built.shared_bytes)} of it shared with the other variant"
     return text
 
 
-def _run(argv: list[str], variables: dict[str, str]) -> None:
+def _run(argv: list[str], context: Path, variables: dict[str, str]) -> None:
     """Build, with the engine's own progress on the terminal."""
     note(f"$ {' '.join(argv)}")
     try:
-        process.run(argv, cwd=paths.ROOT, env=variables, capture=False, to_stderr=True)
+        process.run(argv, cwd=context, env=variables, capture=False, to_stderr=True)
     except process.ProcessError as error:
-        raise EngineError(
-            "The image could not be built.",
-            why=error.what,
-            fix="Read the last lines above. Without a registry: uv run invoke base, then again.",
-        ) from None
+        fix = "The last lines above say which step failed, and why."
+        raise EngineError("The image could not be built.", why=error.what, fix=fix) from None
     except subprocess.SubprocessError as error:
         raise EngineError(
             "The image could not be built.", why=str(error), fix="Type: invoke doctor"

@@ -1,4 +1,4 @@
-"""Move images through a registry: the tag says the variant and the lock."""
+"""Move images through a registry, under the names that they have here."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def required(registry: str | None) -> str:
     """Return the registry that is set.
 
     Raises:
-        UsageError: None is.
+        UsageError: There is none.
     """
     if registry is None:
         raise UsageError(
@@ -37,9 +37,9 @@ def required(registry: str | None) -> str:
     return registry
 
 
-def remote_name(registry: str, variant: Variant, lock: str) -> str:
-    """Return the name of an image in a registry: one tag for each variant and lock."""
-    return f"{registry}/posebowl-runtime:{variant}-{lock[:16]}"
+def remote_name(registry: str, variant: Variant, key: str) -> str:
+    """Return the name of an image in a registry: the one that it has here, behind the registry."""
+    return f"{registry}/{image_name(variant, key)}"
 
 
 def push(client: Client, variant: Variant, registry: str) -> Moved:
@@ -49,7 +49,7 @@ def push(client: Client, variant: Variant, registry: str) -> Moved:
         EngineError: There is no current image, or the registry does not take it.
     """
     image = identity.current(client, variant)
-    remote = remote_name(registry, variant, identity.lock_hash())
+    remote = remote_name(registry, variant, identity.key())
     client.run("tag", image.name, remote)
     try:
         client.run(
@@ -63,34 +63,26 @@ def push(client: Client, variant: Variant, registry: str) -> Moved:
 
 
 def pull(client: Client, variant: Variant, registry: str) -> Moved:
-    """Pull the image that was made from this uv.lock, and give it its local name.
+    """Pull the image that was made from this uv.lock, and give it its local names.
 
     Raises:
         EngineError: The registry has none for this lock, or its labels say otherwise.
     """
-    remote = remote_name(registry, variant, identity.lock_hash())
-    client.run(
-        *transfer_argv("pull", client.engine, remote),
-        timeout_s=None,
-        fix=f"Build it here instead: uv run nox -s build-{variant}",
-    )
+    key = identity.key()
+    remote, local = remote_name(registry, variant, key), image_name(variant, key)
+    fix = f"Build it here instead: uv run nox -s build-{variant}"
+    client.run(*transfer_argv("pull", client.engine, remote), timeout_s=None, fix=fix)
     try:
         image = identity.find(client, remote)
         if image is None:
-            raise EngineError(
-                f"{client.engine} pulled {remote} and does not have it.",
-                fix=f"Build it here instead: uv run nox -s build-{variant}",
-            )
+            raise EngineError(f"{client.engine} pulled {remote} and does not have it.", fix=fix)
         if why := identity.stale(image, variant):
-            raise EngineError(
-                f"{remote} is not what its name says.",
-                why=why,
-                fix=f"Build it here instead: uv run nox -s build-{variant}",
-            )
-        client.run("tag", remote, image_name(variant))
+            raise EngineError(f"{remote} is not what its name says.", why=why, fix=fix)
+        for name in (local, image_name(variant)):
+            client.run("tag", remote, name)
     finally:
         client.run("rmi", remote, check=False)
-    return Moved(remote=remote, local=image_name(variant), id=image.id)
+    return Moved(remote=remote, local=local, id=image.id)
 
 
 def transfer_argv(command: str, engine: EngineName, remote: str) -> list[str]:

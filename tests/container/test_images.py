@@ -54,7 +54,7 @@ def _tiny(client: Client, folder: Path, **labels: str) -> None:
 def named(client: Client, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let the modules take a tiny image for the real one, and remove it afterwards."""
     for module in (image, registry):
-        monkeypatch.setattr(module, "image_name", lambda _: TEST_IMAGE)
+        monkeypatch.setattr(module, "image_name", lambda *_: TEST_IMAGE)
     yield
     client.run("rmi", "--force", TEST_IMAGE, check=False)
 
@@ -100,7 +100,7 @@ def _wait_for(url: str) -> None:
 def test_what_is_pushed_can_be_pulled(client: Client, place: str, tmp_path: Path) -> None:
     _tiny(client, tmp_path)
     pushed = registry.push(client, Variant.CPU, place)
-    assert pushed.remote == f"{place}/posebowl-runtime:cpu-{image.lock_hash()[:16]}"
+    assert pushed.remote == f"{place}/{TEST_IMAGE}"
     client.run("rmi", "--force", TEST_IMAGE)
     pulled = registry.pull(client, Variant.CPU, place)
     assert pulled.id == pushed.id
@@ -117,7 +117,7 @@ def test_a_stale_image_is_neither_pushed_nor_taken(
     _tiny(client, tmp_path, **{image.LOCK_LABEL: "0" * 64})
     with pytest.raises(EngineError, match="not what this checkout builds"):
         registry.push(client, Variant.CPU, place)
-    remote = registry.remote_name(f"{place}/wrong", Variant.CPU, image.lock_hash())
+    remote = registry.remote_name(f"{place}/wrong", Variant.CPU, image.key())
     client.run("tag", TEST_IMAGE, remote)
     client.run(*registry.transfer_argv("push", client.engine, remote))
     client.run("rmi", "--force", remote, TEST_IMAGE, check=False)

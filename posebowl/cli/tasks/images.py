@@ -40,6 +40,7 @@ def build(
     built = image_build.build(
         settings.variant,
         settings.image_engine,
+        cache=settings.cache,
         no_cache=no_cache,
         base_image=settings.base_image or "",
         ca_bundle=settings.ca_bundle,

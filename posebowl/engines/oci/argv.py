@@ -114,9 +114,9 @@ def run_mounts(
     )
 
 
-def image_name(variant: Variant) -> str:
-    """Return the name under which an image is built and looked up."""
-    return f"posebowl-runtime:{variant}"
+def image_name(variant: Variant, key: str = "") -> str:
+    """Return the name of the image that was made from what `key` stands for, or of the latest."""
+    return f"posebowl-runtime:{variant}" + (f"-{key[:16]}" if key else "")
 
 
 def _container(engine: EngineName, spec: ContainerSpec) -> list[str]:

@@ -1,4 +1,4 @@
-"""What an image is, told by its labels, and whether it is what the checkout would build."""
+"""What an image is, by its labels, and whether it is what this checkout would build."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from posebowl import paths
 from posebowl.challenge import Variant
 from posebowl.engines.oci.argv import image_name
 from posebowl.engines.oci.client import Client
-from posebowl.environments import digest
+from posebowl.environments import digest, edited
 from posebowl.errors import EngineError
 
 LOCK_LABEL: Final = "posebowl.lock"
@@ -25,6 +25,7 @@ RECIPE: Final = (
     "build-env.sh",
     "cpu-without.txt",
     "entrypoint.sh",
+    "sources/names.txt",
     "unpack.py",
     "without_cuda.py",
 )
@@ -56,6 +57,11 @@ def recipe_hash(runtime: Path = paths.RUNTIME) -> str:
     return digest.hexdigest()
 
 
+def key() -> str:
+    """Return the SHA-256, in hex, of all that makes an image: two checkouts never share a name."""
+    return hashlib.sha256(f"{lock_hash()} {recipe_hash()}".encode()).hexdigest()
+
+
 def find(client: Client, name: str) -> Image | None:
     """Return what an engine knows of an image, or None if it does not have it."""
     found = client.inspect("image", name)
@@ -76,27 +82,26 @@ def current(client: Client, variant: Variant) -> Image:
     Raises:
         EngineError: There is none, or it was made from another lock or recipe.
     """
-    name = image_name(variant)
     fix = f"Type: uv run nox -s build-{variant} -- --engine {client.engine}"
-    image = find(client, name)
+    image = find(client, image_name(variant, key())) or find(client, image_name(variant))
     if image is None:
         why = "It was neither built nor pulled here."
+        name = image_name(variant)
         raise EngineError(f"{client.engine} has no image {name}.", why=why, fix=fix)
     if why := stale(image, variant):
-        raise EngineError(f"The image {name} is not what this checkout builds.", why=why, fix=fix)
+        what = f"The image {image.name} is not what this checkout builds."
+        raise EngineError(what, why=why, fix=fix)
     return image
 
 
 def stale(image: Image, variant: Variant) -> str:
-    """Say why an image must not stand for this checkout; nothing if it may."""
+    """Return why an image cannot be used for this checkout; nothing if it can."""
     made = image.labels
     if made.get(VARIANT_LABEL) != variant:
         return f"It is the {made.get(VARIANT_LABEL) or 'unlabelled'} variant, not {variant}."
     if made.get(LOCK_LABEL) != lock_hash():
-        return (
-            f"It was made from another uv.lock ({_short(made.get(LOCK_LABEL))}, "
-            f"now {_short(lock_hash())})."
-        )
+        locks = f"{_short(made.get(LOCK_LABEL))}, now {_short(lock_hash())}"
+        return f"It was made from another uv.lock ({locks}). {edited()}".strip()
     if made.get(RECIPE_LABEL) != recipe_hash():
         return "The files in runtime/ have changed since it was made."
     return ""

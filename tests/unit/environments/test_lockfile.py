@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -11,7 +12,13 @@ from packaging.utils import parse_wheel_filename
 
 from posebowl import paths
 from posebowl.environments import packages
-from posebowl.environments.lockfile import DirectPackage, digest, direct_packages
+from posebowl.environments.lockfile import (
+    DirectPackage,
+    digest,
+    direct_packages,
+    edited,
+    excluded,
+)
 
 TEXT = paths.LOCK.read_text(encoding="utf-8")
 PACKAGES = {package["name"]: package for package in tomllib.loads(TEXT)["package"]}
@@ -28,7 +35,7 @@ def fits(wheel: dict[str, str]) -> bool:
 
 @pytest.mark.parametrize("group", ["lean", "cpu"])
 def test_every_package_of_an_environment_has_a_wheel(group: str, tmp_path: Path) -> None:
-    names = set(packages.packages(group, tmp_path))
+    names = set(packages.package_names(group, tmp_path))
     assert "numpy" in names
     without = {
         name for name in names if not any(fits(wheel) for wheel in PACKAGES[name].get("wheels", []))
@@ -111,10 +118,12 @@ source = { virtual = "." }
 def test_packages_that_no_index_has() -> None:
     assert direct_packages(TEXT) == []
     assert direct_packages(DIRECT) == [
-        DirectPackage(name="a", kind="folder", place="vendor/a"),
-        DirectPackage(name="b", kind="folder", place="vendor/b"),
-        DirectPackage(name="c", kind="file", place="c-1.0-py3-none-any.whl"),
-        DirectPackage(name="d", kind="git", place="https://example.org/d?rev=main#0123"),
+        DirectPackage(name="a", version="1.0", kind="folder", place="vendor/a"),
+        DirectPackage(name="b", version="", kind="folder", place="vendor/b"),
+        DirectPackage(name="c", version="1.0", kind="file", place="c-1.0-py3-none-any.whl"),
+        DirectPackage(
+            name="d", version="1.0", kind="git", place="https://example.org/d?rev=main#0123"
+        ),
     ]
 
 
@@ -138,3 +147,27 @@ def test_their_content_is_part_of_the_digest(tmp_path: Path) -> None:
     changes = [{"vendor/a/a.py": "4"}, {"vendor/b/new.py": ""}, {"c-1.0-py3-none-any.whl": "4"}]
     digests = {made(str(number), **change) for number, change in enumerate(changes)}
     assert len({*digests, first}) == 4
+
+
+def test_a_package_that_is_asked_for_and_left_out(tmp_path: Path) -> None:
+    assert excluded() == {}
+    text = (paths.ROOT / "pyproject.toml").read_text()
+    asked = text.replace(
+        '    "filelock', '    "Opencv_Python>=4 ; python_version > \'3\'",\n    "filelock'
+    )
+    (tmp_path / "pyproject.toml").write_text(asked)
+    assert list(excluded(tmp_path)) == ["opencv-python"]
+    said = excluded(tmp_path)["opencv-python"]
+    assert "opencv-python-headless" in said
+    assert said.endswith("Type: uv remove opencv-python")
+
+
+def test_a_lock_that_git_has_otherwise(tmp_path: Path) -> None:
+    path = lock(tmp_path, "one")
+    assert edited(path) == ""  # not a repository
+    who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+    for words in (["init", "-q"], ["add", "-A"], [*who, "commit", "-q", "-m", "One"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    assert edited(path) == ""
+    path.write_text("two")
+    assert "git checkout uv.lock" in edited(path)

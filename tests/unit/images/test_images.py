@@ -16,7 +16,7 @@ from hypothesis import given, strategies as st
 
 from posebowl import paths
 from posebowl.challenge import EngineName, Variant
-from posebowl.engines.oci import image
+from posebowl.engines.oci import image, image_name
 from posebowl.engines.oci.image import Image
 from posebowl.errors import UsageError
 from posebowl.images import build_secrets, builder, debian_base, registry
@@ -55,7 +55,7 @@ def test_a_stale_image_is_never_silently_used(labels: dict[str, str], words: str
 
 def test_the_recipe_is_all_that_the_dockerfile_takes() -> None:
     text = (paths.RUNTIME / "Dockerfile").read_text()
-    taken = set(re.findall(r"runtime/([\w.-]+)", text)) - {"Dockerfile"}
+    taken = set(re.findall(r"runtime/([\w.-]+(?:/[\w.-]+)?)", text)) - {"Dockerfile", "sources"}
     assert taken | {"Dockerfile"} == set(image.RECIPE)
     allowed = (paths.RUNTIME / "Dockerfile.dockerignore").read_text().splitlines()
     kept = {line[1:] for line in allowed if line.startswith("!")}
@@ -65,6 +65,7 @@ def test_the_recipe_is_all_that_the_dockerfile_takes() -> None:
 
 def test_the_recipe_hash_follows_its_files(tmp_path: Path) -> None:
     for name in image.RECIPE:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes((paths.RUNTIME / name).read_bytes())
     assert image.recipe_hash(tmp_path) == image.recipe_hash()
     (tmp_path / "apt.txt").write_text("curl\n")
@@ -80,6 +81,16 @@ def test_uv_in_the_image_is_one_that_the_project_takes() -> None:
     assert tuple(map(int, found.groups())) >= tuple(map(int, least.groups()))
 
 
+def test_two_checkouts_never_share_the_name_of_an_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {image_name(variant, image.key()) for variant in Variant}
+    monkeypatch.setattr(image, "lock_hash", lambda: "0" * 64)
+    names |= {image_name(variant, image.key()) for variant in Variant}
+    monkeypatch.setattr(image, "recipe_hash", lambda: "0" * 64)
+    names |= {image_name(variant, image.key()) for variant in Variant}
+    assert len(names) == 6
+    assert all(re.fullmatch(r"posebowl-runtime:(cpu|gpu)-[0-9a-f]{16}", name) for name in names)
+
+
 def test_what_the_cpu_image_leaves_out_is_in_the_lock() -> None:
     lines = (paths.RUNTIME / "cpu-without.txt").read_text().splitlines()
     left_out = {line for line in lines if line and not line.startswith("#")}
@@ -92,6 +103,7 @@ def test_build_argv_of_docker() -> None:
     words = builder.build_argv(
         Variant.CPU,
         [Secret(id="ca", path=Path("/ca.pem"))],
+        names=("posebowl-runtime:cpu-0123", "posebowl-runtime:cpu"),
         base_image="posebowl-base:bookworm",
         no_cache=True,
         network="host",
@@ -100,9 +112,10 @@ def test_build_argv_of_docker() -> None:
         buildx=False,
     )
     assert words == [
-        *("build", "--file", "runtime/Dockerfile", "--tag", "posebowl-runtime:cpu"),
-        *("--build-arg", "VARIANT=cpu", "--network", "host"),
-        *("--build-arg", "BASE_IMAGE=posebowl-base:bookworm"),
+        *("build", "--file", "runtime/Dockerfile"),
+        *("--tag", "posebowl-runtime:cpu-0123", "--tag", "posebowl-runtime:cpu"),
+        *("--build-arg", "VARIANT=cpu", "--build-arg", "BASE_IMAGE=posebowl-base:bookworm"),
+        *("--network", "host"),
         *("--label", "a=1", "--label", "b=2", "--secret", "id=ca,src=/ca.pem", "--no-cache", "."),
     ]
 
@@ -110,7 +123,7 @@ def test_build_argv_of_docker() -> None:
 @pytest.mark.parametrize(
     ("podman", "buildx", "network", "expected", "missing"),
     [
-        (True, False, "host", "--layers --ignorefile runtime/Dockerfile.dockerignore", "--load"),
+        (True, False, "host", "--layers", "--load"),
         (False, True, "host", "--load --allow network.host", "--layers"),
         (False, True, "default", "--load", "--allow"),
     ],
@@ -121,7 +134,8 @@ def test_build_argv_of_the_others(
     words = builder.build_argv(
         Variant.GPU,
         [],
-        base_image="",
+        names=("n",),
+        base_image="b",
         no_cache=False,
         network=network,
         labels={},
@@ -130,37 +144,28 @@ def test_build_argv_of_the_others(
     )
     assert expected in " ".join(words)
     assert missing not in words
-    assert not any(word.startswith("BASE_IMAGE") for word in words)
 
 
-def _built(name: str, engine: EngineName, size: int) -> Built:
-    return Built(
-        name=name,
+def test_the_base_is_that_of_the_dockerfile() -> None:
+    dockerfile = (paths.RUNTIME / "Dockerfile").read_text()
+    assert f"ARG BASE_IMAGE={builder.BASE_IMAGE}\n" in dockerfile
+
+
+def test_what_was_built_in_words() -> None:
+    built = Built(
+        name="posebowl-runtime:cpu-0123",
+        alias="posebowl-runtime:cpu",
         id="x",
-        engine=engine,
-        bytes=size,
+        engine=EngineName.DOCKER,
+        bytes=5 << 30,
         seconds=61.4,
         shared_bytes=1 << 30,
         lock="f" * 64,
     )
-
-
-def test_the_table_of_sizes_keeps_the_other_rows() -> None:
-    text = ""
-    for name, engine, size in [
-        ("posebowl-runtime:gpu", EngineName.DOCKER, 9 << 30),
-        ("posebowl-runtime:cpu", EngineName.DOCKER, 5 << 30),
-        ("posebowl-runtime:cpu", EngineName.PODMAN, 5 << 30),
-        ("posebowl-runtime:cpu", EngineName.DOCKER, 4 << 30),
-    ]:
-        text = builder.table(text, _built(name, engine, size))
-    rows = [line for line in text.splitlines() if line.startswith("| posebowl")]
-    assert [row.split(" | ")[:3] for row in rows] == [
-        ["| posebowl-runtime:cpu", "docker", "4.0 GiB"],
-        ["| posebowl-runtime:cpu", "podman", "5.0 GiB"],
-        ["| posebowl-runtime:gpu", "docker", "9.0 GiB"],
-    ]
-    assert "1.0 GiB of it shared" in builder.describe(_built("x", EngineName.DOCKER, 1))
+    assert builder.describe(built) == (
+        "posebowl-runtime:cpu-0123 and posebowl-runtime:cpu (docker): 5.0 GiB in 61 s; "
+        "1.0 GiB of it shared with the other variant"
+    )
 
 
 def test_settings_of_the_host_that_hold_in_a_build() -> None:
