@@ -1,8 +1,7 @@
-"""The page of all commands, in Markdown, from the help that the commands give themselves."""
+"""The page of all commands, in Markdown, from the declarations of their options."""
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 import sys
@@ -10,23 +9,25 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from posebowl import paths
+from posebowl.cli.task import Task
 from posebowl.util import process
+from posebowl.util.options import SHORT, Option
 
 PLACE: Final = "<!-- the commands -->"
 """Where docs/commands.md wants them."""
 
 
-def fill(page: str, tasks: Any, sessions: Iterable[Mapping[str, Any]]) -> str:
-    """Put the commands into the text of their page.
+def fill(page: str, tasks: Iterable[Task], sessions: Iterable[Mapping[str, Any]]) -> str:
+    """Return the text of the page with the commands in it.
 
     Args:
         page: Markdown with `PLACE` in it.
-        tasks: Invoke's collection of all tasks.
-        sessions: Nox's, as `sessions` returns them.
+        tasks: All tasks.
+        sessions: Those of nox, as `sessions` returns them.
     """
     lines = ["## Invoke tasks", ""]
-    for name in sorted(tasks.task_names, key=lambda name: ("." in name, name)):
-        lines += _task(name, tasks[name])
+    for task in sorted(tasks, key=lambda task: ("." in task.name, task.name)):
+        lines += _task(task)
     lines += ["## Nox sessions", "", "| session | what it does |", "|---|---|"]
     for session in sessions:
         lines.append(f"| `{session['session']}` | {_cell(session['description'])} |")
@@ -34,10 +35,10 @@ def fill(page: str, tasks: Any, sessions: Iterable[Mapping[str, Any]]) -> str:
 
 
 def sessions() -> list[dict[str, Any]]:
-    """Ask nox for its sessions: `session` and `description` of each.
+    """Return the sessions of nox: `session` and `description` of each.
 
     Raises:
-        ProcessError: nox is not there or cannot read the noxfile.
+        ProcessError: nox is missing or cannot read the noxfile.
     """
 
     def nox(*words: str) -> str:
@@ -48,34 +49,32 @@ def sessions() -> list[dict[str, Any]]:
     return list(json.loads(nox("--json", "--session", *names)))
 
 
-def _task(name: str, task: Any) -> Iterator[str]:
-    # Invoke takes the help out of a task while it lists the arguments.
-    arguments = list(copy.deepcopy(task).get_arguments())
-    # What a task takes is asked of the task: arguments tell what this command line gives.
-    given = [argument for argument in arguments if argument.name in task.positional]
-    words = "".join(f" {argument.name.upper()}" for argument in given)
-    yield f"### invoke {name}"
+def _task(task: Task) -> Iterator[str]:
+    words = [option for option in task.options if option.positional]
+    flags = [option for option in task.options if not option.positional]
+    yield f"### invoke {task.name}"
     yield ""
-    yield str(task.__doc__).partition("\n")[0]
+    yield task.summary
     yield ""
     yield "```text"
-    yield f"uv run invoke {name}{words}{' [options]' if len(arguments) > len(given) else ''}"
+    named = "".join(f" {option.name.upper()}{' ...' if option.many else ''}" for option in words)
+    yield f"uv run invoke {task.name}{named}{' [options]' if flags else ''}"
     yield "```"
     yield ""
-    if arguments:
+    if task.options:
         yield "| option | what it is |"
         yield "|---|---|"
-        for one in arguments:
-            shown = f"`{one.name.upper()}`" if one in given else _flags(one)
-            yield f"| {shown} | {_cell(one.help or '')} |"
+        for option in (*words, *flags):
+            yield f"| {_shown(option)} | {_cell(option.explained)} |"
         yield ""
 
 
-def _flags(argument: Any) -> str:
-    whole = issubclass(argument.kind, int)
-    value = "" if argument.kind is bool else " NUMBER" if whole else " TEXT"
-    flags = [f"{'-' if len(name) == 1 else '--'}{name}{value}" for name in argument.names]
-    return ", ".join(f"`{flag}`" for flag in flags)
+def _shown(option: Option) -> str:
+    if option.positional:
+        return f"`{option.name.upper()}`"
+    value = "" if option.is_switch else " NUMBER" if option.kind.toml is int else " TEXT"
+    short = [f"`-{SHORT[option.name]}{value}`"] if option.name in SHORT else []
+    return ", ".join([f"`{option.flag}{value}`", *short])
 
 
 def _cell(text: str) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
-import importlib
 import re
 import shlex
 import sys
@@ -18,6 +16,11 @@ from invoke.parser import Parser
 
 from docs import commands_reference as reference
 from posebowl import paths
+from posebowl.cli.catalog import TASKS
+from posebowl.cli.task import Task
+from posebowl.render import RenderOptions
+from posebowl.training import EvaluateOptions, ExportOptions, TrainOptions
+from posebowl.util import options as declarations, program
 
 PAGES: Final = tuple(
     sorted(
@@ -73,7 +76,7 @@ NOT_RUN: Final = {
     r"uv run invoke (shell|push|pull) .*": (
         "takes an image, and a terminal or a registry: tests/container/test_images.py"
     ),
-    r"uv run (--no-sync )?invoke evaluate .*|python -m posebowl\.cli\.evaluate_main .*": (
+    r"uv run (--no-sync )?invoke evaluate .*|python -m posebowl\.cli evaluate .*": (
         "takes Ray, an engine's image or a bucket: tests/cluster"
     ),
     r"uv run invoke data\.manifest .*|aws s3 .*": "prepares a bucket: tests/cluster",
@@ -103,6 +106,14 @@ _SPAN: Final = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 _OWN: Final = re.compile(r"(uv|uvx) (?!run$).+|(uv run )?(invoke|nox) [^<]+")
 _ASSIGNED: Final = re.compile(r"[A-Z_]+=\S*")
 _STEP: Final = re.compile(r"\s*(?:- )?run: ([^|].*)")
+
+OPTIONS: Final[dict[str, Any]] = {
+    "posebowl.render": RenderOptions,
+    "posebowl.training.train": TrainOptions,
+    "posebowl.training.evaluate": EvaluateOptions,
+    "posebowl.training.export": ExportOptions,
+}
+"""What the modules take that are programs too."""
 
 
 class WrongCommandError(AssertionError):
@@ -245,25 +256,27 @@ def _read_invoke(words: Sequence[str], whole: str) -> None:
         return
     # How many words a list takes is read off the real command line.
     with mock.patch.object(sys, "argv", ["invoke", *words]), _refused(whole):
-        # Listing its arguments takes the help out of a task.
-        parser = Parser(contexts=copy.deepcopy(tasks.ns).to_contexts())
-        parsed = parser.parse_argv(list(words))
+        parsed = Parser(contexts=tasks.ns.to_contexts()).parse_argv(list(words))
     if not parsed or parsed.unparsed:
         raise WrongCommandError(f"invoke does not take all of it: {whole}")
     for context in parsed:
-        needed = tasks.ns[context.name].positional
-        if missing := [name for name in needed if not context.args[name].value]:
+        options = _tasks()[context.name].options
+        with _refused(whole):
+            declarations.read(options, context.as_kwargs, context.name)
+        words_needed = [option for option in options if option.positional]
+        if missing := [one.name for one in words_needed if not context.args[one.name].value]:
             raise WrongCommandError(f"{', '.join(missing)} missing: {whole}")
+
+
+def _tasks() -> dict[str, Task]:
+    return {task.name: task for task in TASKS}
 
 
 def _speak(words: Sequence[str], whole: str) -> None:
     """See that the task and the flags exist; the values of flags are not looked into."""
-    import tasks  # noqa: PLC0415
-
     core = {"--debug", "--help", "--list", "--print-completion-script"}
-    names = [word for word in words if word in tasks.ns.task_names]
-    arguments = [one for name in names for one in copy.deepcopy(tasks.ns[name]).get_arguments()]
-    flags = core | {f"--{name}" for one in arguments for name in one.names}
+    names = [word for word in words if word in _tasks()]
+    flags = core | {option.flag for name in names for option in _tasks()[name].options}
     if words and not names and words[0] not in core:
         raise WrongCommandError(f"no such task: {whole}")
     if odd := [word for word in words if word.startswith("--") and word not in flags]:
@@ -302,9 +315,11 @@ def _read_module(module: str, words: Sequence[str], whole: str) -> None:
     folder = paths.ROOT.joinpath(*module.split("."))
     if not (folder.with_suffix(".py").is_file() or (folder / "__main__.py").is_file()):
         raise WrongCommandError(f"no such module: {whole}")
-    if module == "posebowl.render":
+    if module in OPTIONS:
         with _refused(whole):
-            importlib.import_module(f"{module}.__main__").parser().parse_args(words)
+            program.read(OPTIONS[module], words, task=module)
+    elif module == "posebowl.cli":
+        _read_invoke(words, whole)
 
 
 @contextlib.contextmanager

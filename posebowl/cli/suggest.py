@@ -8,37 +8,14 @@ from __future__ import annotations
 import difflib
 import itertools
 import re
-import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
-
-from invoke.exceptions import ParseError
 
 from posebowl.errors import UsageError
 from posebowl.util.text import show
 
 _UNKNOWN: Final = re.compile(r"No idea what (['\"])(?P<word>.*)\1 is!", re.DOTALL)
 _NO_VALUE: Final = re.compile(r"Flag <Argument: (?P<flag>[\w-]+).*needed value")
-
-
-def explain(tasks: Any) -> None:
-    """Have invoke say what to type instead; it prints a ParseError as `str` gives it.
-
-    Args:
-        tasks: The collection of all tasks.
-    """
-    names = tuple(tasks.task_names)
-
-    def told(error: ParseError) -> str:
-        from posebowl.util import console
-
-        if (better := advice(str(error.args[0]), error.context, names, sys.argv)) is None:
-            return str(error.args[0])
-        with console.err.capture() as caught:
-            console.show_error(better)
-        return str(caught.get()).rstrip()
-
-    ParseError.__str__ = told
 
 
 def advice(
@@ -84,3 +61,18 @@ def _before(word: str, argv: Sequence[str]) -> str:
 def _close(word: str, known: Iterable[str], before: str = "") -> str:
     found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.7)
     return before + found[0] if found else ""
+
+
+def core_flag(names: Sequence[str], tasks: Sequence[Any], argv: Sequence[str]) -> UsageError:
+    """Return the refusal of a flag of invoke itself that stands behind a task.
+
+    Args:
+        names: Of the flag, without dashes.
+        tasks: What the command line asks for.
+        argv: The words of the command line.
+    """
+    typed = {f"{'-' if len(name) == 1 else '--'}{name}" for name in names}
+    word = next((word for word in argv if word.partition("=")[0] in typed), min(typed))
+    task = tasks[-1].name if tasks else "invoke"
+    fix = f"`invoke --help {task}` lists its flags; invoke's own stand before the task."
+    return UsageError(f"{task} has no flag {show(word)}.", fix=fix)

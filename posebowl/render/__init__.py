@@ -6,5 +6,10 @@ from posebowl.util.lazy import face
 
 if TYPE_CHECKING:
     from posebowl.render.dataset import Row as Row, render_dataset as render_dataset
+    from posebowl.render.options import RenderOptions as RenderOptions
 
-__getattr__ = face(__name__, dataset=("Row", "render_dataset"))
+__getattr__ = face(
+    __name__,
+    dataset=("Row", "render_dataset"),
+    options=("RenderOptions",),
+)

@@ -28,7 +28,7 @@ from posebowl.challenge import BOX_COLUMNS, COLUMNS, FORMAT_FILE, ID_COLUMN, IMA
 from posebowl.errors import PoseBowlError, UsageError
 from posebowl.render import image as photo
 from posebowl.render.families import FAMILIES, TRAINING
-from posebowl.render.image import Only
+from posebowl.render.options import Only
 from posebowl.render.rasterizer import INSTALL, require_renderer
 from posebowl.util import console
 from posebowl.util.files import atomic_write, write_text

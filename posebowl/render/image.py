@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Final, assert_never
 
 import numpy as np
 
 from posebowl.render import backgrounds, distractors, materials, scene, sensor
+from posebowl.render.options import Only
 from posebowl.render.scene import Sprite
 from posebowl.render.sensor import Photo, Sensor
 from posebowl.render.spacecraft import build
@@ -28,14 +28,6 @@ ATTEMPTS: Final = 20
 GOLDEN: Final = (5**0.5 - 1) / 2
 CUTOUT_SIDES: Final = (250.0, 700.0)
 """Shortest and longest that the longer side of a cut-out may be, in pixels."""
-
-
-class Only(StrEnum):
-    """The kind of images in a set."""
-
-    PHOTOS = "photos"
-    CUTOUTS = "cutouts"
-    BACKGROUNDS = "backgrounds"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,9 @@ if TYPE_CHECKING:
     from posebowl.settings.resolve import Found as Found, Origin as Origin
     from posebowl.settings.schema import (
         MOST_RUNS as MOST_RUNS,
+        SETTINGS as SETTINGS,
+        Setting as Setting,
         Settings as Settings,
-        helps as helps,
     )
 
 __getattr__ = face(
@@ -21,6 +22,7 @@ __getattr__ = face(
     schema=(
         "MOST_RUNS",
         "Settings",
-        "helps",
+        "SETTINGS",
+        "Setting",
     ),
 )

@@ -19,6 +19,7 @@ from posebowl.errors import UsageError
 from posebowl.settings import types
 from posebowl.settings.schema import PREFIX, SETTINGS, Setting, Settings
 from posebowl.util.text import show
+from posebowl.util.values import UNREADABLE
 
 FILE: Final = paths.ROOT / "pyproject.toml"
 TABLE: Final = "[tool.posebowl]"
@@ -50,12 +51,14 @@ class Found:
         Raises:
             UsageError: It is not of the setting's kind.
         """
+        kind = self.setting.kind
         if not self.text:
-            return frozenset() if self.setting.kind is types.LIMITS else None
+            return frozenset() if kind is types.LIMITS else None
         try:
-            return self.setting.kind.read(self.text)
-        except types.REFUSALS:
-            raise _refusal(self.setting, self.origin, self.place, show(self.text)) from None
+            return kind.read(self.text)
+        except UNREADABLE as error:
+            requirement = kind.requirement(error, self.text)
+            raise _refusal(self.setting, self.origin, self.place, requirement, self.text) from None
 
     def summary(self) -> dict[str, Any]:
         """Return what programs want to know of it; the value is null where nothing is set."""
@@ -64,7 +67,7 @@ class Found:
             "text": self.text,
             "origin": self.origin,
             "place": self.place,
-            "help": self.setting.declared.help,
+            "help": self.setting.help,
         }
 
 
@@ -117,14 +120,16 @@ def _find(
         return Found(setting=setting, text=text, origin=origin, place=setting.variable)
     if name in table:
         place = f"{name} in {TABLE} of {FILE}"
-        written = setting.kind.text(table[name])
+        written = setting.kind.from_table(table[name])
         if written is None:
-            raise _refusal(setting, Origin.TABLE, place, _toml(table[name]))
+            shown = _toml(table[name])
+            requirement = f"must be {setting.kind.expects}, got {shown}"
+            raise _refusal(setting, Origin.TABLE, place, requirement, shown)
         if setting.kind.is_path and written:
             # Like all paths in a file, it does not depend on where the command is typed.
             written = str(FILE.parent / Path(written).expanduser())
         return Found(setting=setting, text=written, origin=Origin.TABLE, place=place)
-    return Found(setting=setting, text=setting.default, origin=Origin.DEFAULT, place="")
+    return Found(setting=setting, text=setting.default_text, origin=Origin.DEFAULT, place="")
 
 
 def _table(file: Path) -> dict[str, object]:
@@ -185,10 +190,11 @@ def _unknown(where: str, meant: str, fix: str) -> UsageError:
     )
 
 
-def _refusal(setting: Setting, origin: Origin, place: str, shown: str) -> UsageError:
+def _refusal(
+    setting: Setting, origin: Origin, place: str, requirement: str, text: str
+) -> UsageError:
     kind = setting.kind
-    words = shown.strip('"').split(",") if kind.toml is list else [shown.strip('"')]
-    meant = ",".join(filter(None, (_near(word, kind.choices) for word in words))) or kind.example
+    meant = kind.nearest(text)
     match origin:
         case Origin.ENVIRONMENT:
             fix = f"Type: export {setting.variable}={meant}"
@@ -196,7 +202,7 @@ def _refusal(setting: Setting, origin: Origin, place: str, shown: str) -> UsageE
             fix = f"Write {setting.name} = {kind.literal(meant)}"
         case _:
             fix = f"Type: {setting.flag} {meant}"
-    return UsageError(f"{place} is {shown}.", why=f"It takes {kind.expects}.", fix=fix)
+    return UsageError(f"{place} {requirement}.", fix=fix)
 
 
 def _toml(value: object) -> str:

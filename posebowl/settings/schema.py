@@ -7,12 +7,13 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, get_type_hints
+from typing import Annotated, Any, Final
 
 from posebowl import paths
 from posebowl.challenge import LIMITS, EngineName, Limit, Limits, Variant
 from posebowl.settings import types
-from posebowl.settings.types import Kind
+from posebowl.util import values
+from posebowl.util.options import Option, declared
 
 PREFIX: Final = "POSEBOWL_"
 """What the environment variable of each begins with."""
@@ -31,24 +32,22 @@ def _cache() -> str:
     return str(Path(base, "posebowl"))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Declared:
-    """What a setting is, beside its name and its type in Python."""
+@dataclass(frozen=True)
+class Setting(Option):
+    """An option that can also be set by a variable and in the table."""
 
-    kind: Kind
-    help: str
-    unset: str
-    """What holds where nobody sets it, for people."""
-    default: str | Callable[[], str] = ""
-    """The same as it would be typed; empty where it depends on the variant or the machine."""
+    text: str | Callable[[], str] = ""
+    """The default as it would be typed; empty where it depends on the variant or the machine."""
 
+    @property
+    def variable(self) -> str:
+        """Its environment variable."""
+        return PREFIX + self.name.upper()
 
-def _folder(explain: str, unset: str, default: str | Callable[[], str] = "") -> Declared:
-    return Declared(kind=types.FOLDER, help=explain, unset=unset, default=default)
-
-
-def _truth(explain: str) -> Declared:
-    return Declared(kind=types.TRUTH, help=explain, unset="false", default="false")
+    @property
+    def default_text(self) -> str:
+        """What is read where nobody sets it."""
+        return self.text() if callable(self.text) else self.text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,75 +55,78 @@ class Settings:
     """What holds for a command."""
 
     engine: Annotated[
-        EngineName | None,
-        Declared(kind=types.ENGINE, help="what executes a run", unset="auto", default=types.AUTO),
+        EngineName | None, Setting(types.ENGINE, "what executes a run", "auto", text=types.AUTO)
     ]
-    variant: Annotated[
-        Variant, Declared(kind=types.VARIANT, help="which image", unset="cpu", default="cpu")
-    ]
+    variant: Annotated[Variant, Setting(types.VARIANT, "which image", "cpu", text="cpu")]
     submission: Annotated[
         Path,
-        _folder(
+        Setting(
+            values.FOLDER,
             "folder of submission.zip and of the results",
             "submission/",
-            _submission,
+            text=_submission,
         ),
     ]
-    data: Annotated[Path | None, _folder("data folder", "data/, or data/demo while that is empty")]
-    time_limit: Annotated[
-        float | None, Declared(kind=types.DURATION, help="wall time of a run", unset="105m")
+    data: Annotated[
+        Path | None,
+        Setting(values.FOLDER, "data folder", "data/, or data/demo while that is empty"),
     ]
-    memory: Annotated[
-        int | None, Declared(kind=types.MEMORY, help="memory of a run", unset="4g; 16g for gpu")
-    ]
-    cpus: Annotated[
-        int | None, Declared(kind=types.WHOLE, help="processor cores of a run", unset="3")
-    ]
+    time_limit: Annotated[float | None, Setting(values.DURATION, "wall time of a run", "105m")]
+    memory: Annotated[int | None, Setting(types.MEMORY, "memory of a run", "4g; 16g for gpu")]
+    cpus: Annotated[int | None, Setting(types.CPUS, "processor cores of a run", "3")]
     waive: Annotated[
         frozenset[Limit],
-        Declared(kind=types.LIMITS, help="limits that need not hold", unset="none"),
+        Setting(types.LIMITS, "limits that need not hold, separated by commas", "none"),
     ]
     full: Annotated[
-        bool, _truth("embedded engine: the whole cpu group, whatever the submission imports")
+        bool,
+        Setting(
+            values.TRUTH,
+            "embedded engine: the whole cpu group, whatever the submission imports",
+            "false",
+            text="false",
+        ),
     ]
-    allow_cpu: Annotated[bool, _truth("variant gpu: run without a GPU where there is none")]
+    allow_cpu: Annotated[
+        bool,
+        Setting(
+            values.TRUTH,
+            "variant gpu: run without a GPU where there is none",
+            "false",
+            text="false",
+        ),
+    ]
     history: Annotated[
-        int,
-        Declared(kind=types.COUNT, help="runs that are kept", unset="50", default=str(MOST_RUNS)),
+        int, Setting(types.COUNT, "runs that are kept", str(MOST_RUNS), text=str(MOST_RUNS))
     ]
     cache: Annotated[
         Path,
-        _folder(
+        Setting(
+            values.FOLDER,
             "folder of the environments that the embedded engine makes",
             "~/.cache/posebowl",
-            _cache,
+            text=_cache,
         ),
     ]
     registry: Annotated[
         str | None,
-        Declared(
-            kind=types.REGISTRY, help="where images are pushed to and pulled from", unset="none"
-        ),
+        Setting(types.REGISTRY, "where images are pushed to and pulled from", "none"),
     ]
     base_image: Annotated[
         str | None,
-        Declared(
-            kind=types.WORD,
-            help="what images are built from",
-            unset="debian:bookworm-slim, or what `invoke base` made",
+        Setting(
+            values.WORD,
+            "what images are built from",
+            "debian:bookworm-slim, or what `invoke base` made",
         ),
     ]
     ca_bundle: Annotated[
         Path | None,
-        Declared(
-            kind=types.FILE, help="certificates that a build trusts", unset="that of SSL_CERT_FILE"
-        ),
+        Setting(values.FILE, "certificates that a build trusts", "that of SSL_CERT_FILE"),
     ]
     mirror: Annotated[
         str | None,
-        Declared(
-            kind=types.WORD, help="Debian mirror for `invoke base`", unset="that of this host"
-        ),
+        Setting(values.WORD, "Debian mirror for `invoke base`", "that of this host"),
     ]
 
     @property
@@ -150,54 +152,12 @@ class Settings:
         return self.submission / "submission.zip"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Setting:
-    """A setting by its name."""
-
-    name: str
-    declared: Declared
-
-    @property
-    def kind(self) -> Kind:
-        """How it is written."""
-        return self.declared.kind
-
-    @property
-    def variable(self) -> str:
-        """Its environment variable."""
-        return PREFIX + self.name.upper()
-
-    @property
-    def flag(self) -> str:
-        """The flag of the tasks that have one."""
-        return f"--{self.name.replace('_', '-')}"
-
-    @property
-    def default(self) -> str:
-        """What is read where nobody sets it, as it would be typed."""
-        made = self.declared.default
-        return made() if callable(made) else made
-
-
-SETTINGS: Final = {
-    name: Setting(name=name, declared=hint.__metadata__[0])
-    for name, hint in get_type_hints(Settings, include_extras=True).items()
+SETTINGS: Final[dict[str, Setting]] = {
+    option.name: option for option in declared(Settings) if isinstance(option, Setting)
 }
 
 
-def helps(*names: str) -> dict[str, str]:
-    """Return the help of settings, for the flags of a task."""
-    return {
-        name: f"{SETTINGS[name].declared.help} ({SETTINGS[name].declared.unset})" for name in names
-    }
-
-
 def rows() -> Iterator[tuple[str, str, str, str]]:
-    """Give the table of docs/configuration.md: name, what it takes, default, meaning."""
+    """Return the table of docs/configuration.md: name, what it takes, default, meaning."""
     for setting in SETTINGS.values():
-        yield (
-            f"`{setting.name}`",
-            setting.kind.expects,
-            setting.declared.unset,
-            setting.declared.help,
-        )
+        yield f"`{setting.name}`", setting.kind.expects, setting.unset, setting.help

@@ -6,5 +6,14 @@ from posebowl.util.lazy import face
 
 if TYPE_CHECKING:
     from posebowl.training.dataset import Sample as Sample, read_labels as read_labels
+    from posebowl.training.options import (
+        EvaluateOptions as EvaluateOptions,
+        ExportOptions as ExportOptions,
+        TrainOptions as TrainOptions,
+    )
 
-__getattr__ = face(__name__, dataset=("Sample", "read_labels"))
+__getattr__ = face(
+    __name__,
+    dataset=("Sample", "read_labels"),
+    options=("EvaluateOptions", "ExportOptions", "TrainOptions"),
+)

@@ -5,7 +5,6 @@ python -m posebowl.training.evaluate --data DIR --weights model.onnx
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 from collections.abc import Sequence
@@ -18,15 +17,15 @@ import numpy.typing as npt
 import polars as pl
 from rich.table import Table
 
-from posebowl import challenge, paths
+from posebowl import challenge
 from posebowl.errors import BadDataError, UsageError
 from posebowl.training import solution_modules
 from posebowl.training.dataset import Sample, read_labels
 from posebowl.training.metrics import MISSED, ious
+from posebowl.training.options import EvaluateOptions
 from posebowl.util import console, program
 from posebowl.util.console import note, plain
 from posebowl.util.files import write_text
-from posebowl.util.parser import Parser
 
 WIDTHS: Final = (0, 30, 60, 120, 300, challenge.IMAGE_WIDTH + 1)
 """Limits of the size bins: true width of the box, in photo pixels."""
@@ -163,30 +162,19 @@ def table(found: Evaluation) -> Table:
     return shown
 
 
-def parse(argv: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = Parser(
-        task="benchmark.evaluate", prog="posebowl.training.evaluate", description=__doc__
-    )
-    parser.add_argument("--data", type=Path, action="append", required=True, help="labelled photos")
-    parser.add_argument("--weights", type=Path, default=paths.SOLUTIONS / "benchmark/model.onnx")
-    parser.add_argument("--out", type=Path, help="write JSON there instead of printing tables")
-    return parser.parse_args(argv)
-
-
-def main() -> None:
-    """Measure as the command line says."""
-    args = parse()
+def main(options: EvaluateOptions) -> None:
+    """Evaluate as the options ask."""
+    options.check()
     found = []
-    for folder in args.data:
+    for folder in options.data:
         note(f"Evaluating on {folder}.")
-        found.append(evaluate(args.weights, folder))
-    if args.out:
-        write_text(args.out, json.dumps([asdict(one) for one in found], indent=2) + "\n")
+        found.append(evaluate(options.weights, folder))
+    if options.figures:
+        write_text(options.figures, json.dumps([asdict(one) for one in found], indent=2) + "\n")
     else:
         for one in found:
             console.out.print(table(one))
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(main, EvaluateOptions, task="benchmark.evaluate")

@@ -7,7 +7,6 @@ With --int8, the convolutions compute in 8 bits; the exported fp32 file itself m
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import io
 import json
@@ -22,17 +21,16 @@ import torch
 import ultralytics
 
 import posebowl
-from posebowl import paths
 from posebowl.errors import PoseBowlError, UsageError
 from posebowl.training import quantize, solution_modules
 from posebowl.training.dataset import read_labels, read_photo
 from posebowl.training.detector import BestBox, load, quiet, read
 from posebowl.training.metrics import make_looks
-from posebowl.training.options import Recipe, refuse_size
+from posebowl.training.options import OWN_MODEL, ExportOptions, Size
+from posebowl.training.recipe import Recipe
 from posebowl.util import program
 from posebowl.util.console import note, warn
-from posebowl.util.files import atomic_write, refuse_existing
-from posebowl.util.parser import Parser
+from posebowl.util.files import atomic_write
 from posebowl.util.units import human_bytes
 
 OPSET: Final = 17
@@ -40,11 +38,6 @@ TOLERANCE_PIXELS: Final = 0.05
 TOLERANCE_SCORE: Final = 1e-3
 CHECKED: Final = 8
 """Photos on which the two are compared, at the size of either look."""
-
-OWN: Final = paths.SOLUTIONS / "benchmark" / "model.onnx"
-"""The solution's own file."""
-
-Size = tuple[int, int]
 
 
 class MismatchError(PoseBowlError):
@@ -166,7 +159,7 @@ def find_images(folder: Path) -> list[Path]:
     return found
 
 
-def to_int8(content: bytes, args: argparse.Namespace) -> bytes:
+def to_int8(content: bytes, options: ExportOptions) -> bytes:
     """Quantize an exported network, report the loss, and refuse to ship it if that is large.
 
     Raises:
@@ -175,15 +168,15 @@ def to_int8(content: bytes, args: argparse.Namespace) -> bytes:
     notes = {entry.key: entry.value for entry in onnx.load_from_string(content).metadata_props}
     first, second = (json.loads(notes[f"{name}_look"]) for name in ("first", "second"))
     looks = make_looks(tuple(first), tuple(second) if second else None)
-    images = find_images(args.calibrate)[: quantize.CALIBRATED]
-    note(f"Calibrating on {len(images)} photos of {args.calibrate}.")
+    images = find_images(options.calibrate)[: quantize.CALIBRATED]
+    note(f"Calibrating on {len(images)} photos of {options.calibrate}.")
     shown = quantize.calibration_inputs(content, images, looks)
     smaller = quantize.quantize(content, shown)
-    samples = read_labels(args.judge)
-    note(f"Comparing on {len(samples)} photos of {args.judge}.")
+    samples = read_labels(options.judge)
+    note(f"Comparing on {len(samples)} photos of {options.judge}.")
     loss = quantize.measure_loss(content, smaller, samples, looks)
     note(f"Mean IoU: fp32 {loss.fp32.both_looks:.4f}, int8 {loss.int8.both_looks:.4f}.")
-    quantize.require_accuracy(loss, args.out, OWN)
+    quantize.require_accuracy(loss, options.out, OWN_MODEL)
     if loss.lost > quantize.MOST_LOST:
         warn(f"int8 loses {loss.lost:.3f} of mean IoU, more than {quantize.MOST_LOST}.")
     return smaller
@@ -217,68 +210,25 @@ def validated_sizes(weights: Path) -> tuple[Size, Size]:
     return tuple(recipe.get("first", plain.first)), tuple(recipe.get("second", plain.second))
 
 
-def parse(argv: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = Parser(task="benchmark.export", prog="posebowl.training.export", description=__doc__)
-    parser.add_argument("--weights", type=Path, required=True, help="an ultralytics checkpoint")
-    parser.add_argument("--out", type=Path, default=OWN)
-    parser.add_argument("--images", type=Path, default=paths.DEMO_DATA, help="photos to check on")
-    parser.add_argument(
-        "--imgsz", type=int, nargs=2, metavar=("H", "W"), help="first look (as it was judged)"
-    )
-    parser.add_argument(
-        "--second", type=int, nargs=2, metavar=("H", "W"), help="second look (as it was judged)"
-    )
-    parser.add_argument("--one-look", action="store_true", help="no closer look at what was found")
-    parser.add_argument("--int8", action="store_true", help="compute in 8 bits")
-    parser.add_argument(
-        "--calibrate", type=Path, default=paths.DEMO_DATA, help="photos that show int8 its ranges"
-    )
-    parser.add_argument(
-        "--judge", type=Path, default=paths.DEMO_DATA, help="labelled photos to compare int8 on"
-    )
-    parser.add_argument("--force", action="store_true", help="replace an existing file")
-    return parser.parse_args(argv)
-
-
-def main() -> None:
-    """Export as the command line says."""
-    args = parse()
-    if not args.weights.is_file():
-        raise UsageError(
-            f"{args.weights} does not exist.", fix="Use a checkpoint, such as --weights best.pt."
-        )
-    refuse_existing(args.out, force=args.force)
-    if args.weights.suffix == ".onnx" and not args.int8:
-        raise UsageError(
-            f"{args.weights} is already exported.",
-            why="Without --int8 there is nothing to do.",
-            fix="Use --int8, or a checkpoint, such as --weights best.pt.",
-        )
-    for flag, size in (("--imgsz", args.imgsz), ("--second", args.second)):
-        refuse_size(flag, size)
-    if args.weights.suffix == ".onnx":
-        if args.imgsz or args.second or args.one_look:
-            raise UsageError(
-                f"{args.weights} already has its sizes.",
-                why="--imgsz, --second and --one-look apply to the export of a checkpoint.",
-                fix="Leave them out, or use the checkpoint, such as --weights best.pt.",
-            )
-        content = read_exported(args.weights)
+def main(options: ExportOptions) -> None:
+    """Export as the options ask."""
+    options.check()
+    if options.weights.suffix == ".onnx":
+        content = read_exported(options.weights)
     else:
-        first, second = validated_sizes(args.weights)
+        first, second = validated_sizes(options.weights)
         content = export(
-            args.weights,
-            find_images(args.images),
-            first=tuple(args.imgsz or first),
-            second=None if args.one_look else tuple(args.second or second),
+            options.weights,
+            find_images(options.images),
+            first=options.first or first,
+            second=None if options.one_look else options.second or second,
         )
-    if args.int8:
-        content = to_int8(content, args)
-    with atomic_write(args.out) as file:
+    if options.int8:
+        content = to_int8(content, options)
+    with atomic_write(options.out) as file:
         file.write(content)
-    note(f"Wrote {args.out} ({human_bytes(len(content))}).")
+    note(f"Wrote {options.out} ({human_bytes(len(content))}).")
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(main, ExportOptions, task="benchmark.export")

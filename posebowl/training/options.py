@@ -1,153 +1,183 @@
-"""The training recipe and its command line.
-
-python -m posebowl.training.train --data DIR --val DIR --minutes 60 --out DIR
-"""
+"""The options of training, measuring and exporting, for their programs and for invoke's tasks."""
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Final
 
+from posebowl import paths
 from posebowl.errors import UsageError
-from posebowl.training.augment import Augmentation
-from posebowl.training.copy_paste import CopyPaste
-from posebowl.util.parser import Parser
+from posebowl.util.options import Option
+from posebowl.util.values import (
+    FILE,
+    FOLDER,
+    PATH,
+    TEXT,
+    TRUTH,
+    choice,
+    multiple_pair,
+    number,
+    whole,
+)
+
+OWN_MODEL: Final = paths.SOLUTIONS / "benchmark" / "model.onnx"
+"""The solution's own file."""
+_OWN: Final = "solutions/benchmark/model.onnx"
+
+Size = tuple[int, int]
+"""Height and width; the network halves them five times."""
+SIZE: Final = multiple_pair(32, "256x320")
+POSITIVE: Final = number(0, math.inf, "60", without_least=True)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """The hyperparameters and data of a training run."""
+class TrainOptions:
+    """What is trained on what, and for how long."""
 
-    model: str = "yolo26n.yaml"
-    size: tuple[int, int] = (256, 320)
-    """Height and width of the training views."""
-    first: tuple[int, int] = (320, 384)
-    """Height and width of the first look in validation."""
-    second: tuple[int, int] = (192, 256)
-    """The same of the second look."""
-    batch: int = 16
-    rate: float = 2e-3
-    """Highest learning rate of AdamW."""
-    last_rate: float = 0.01
-    """Share of `rate` at the end of the cosine."""
-    warm_up: int = 300
-    """Steps of linear warm-up."""
-    weight_decay: float = 5e-4
-    average: float = 0.999
-    """Decay of the exponential moving average of the weights, which is what is saved."""
-    seed: int = 0
-    minutes: float = 60.0
-    steps: int | None = None
-    """Stop after so many steps, not minutes: repeatable."""
-    every_minutes: float = 4.0
-    """Between checkpoints, each of which is validated."""
-    start: str = ""
-    """Initial weights; empty for random ones."""
-    precision: str = "auto"
-    device: str = "auto"
-    data: tuple[str, ...] = ()
-    val: str = ""
-    augmentation: Augmentation = field(default_factory=Augmentation)
-    cutouts: tuple[str, ...] = ()
-    backgrounds: tuple[str, ...] = ()
-    paste: CopyPaste = field(default_factory=CopyPaste)
-
-
-def parse(argv: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
-    plain = Recipe()
-    parser = Parser(task="benchmark.train", prog="posebowl.training.train", description=__doc__)
-    parser.add_argument("--data", type=Path, action="append", required=True, help="labelled photos")
-    parser.add_argument("--val", type=Path, required=True, help="photos that are only measured on")
-    parser.add_argument(
-        "--cutouts", type=Path, action="append", default=[], help="spacecraft to paste"
+    data: Annotated[tuple[Path, ...], Option(FOLDER, "labelled photos to train on", many=True)]
+    val: Annotated[Path, Option(FOLDER, "labelled photos to validate on")]
+    out: Annotated[Path, Option(FOLDER, "folder for checkpoints, curves and the cache")]
+    cutouts: Annotated[
+        tuple[Path, ...], Option(FOLDER, "images of spacecraft alone, to paste", many=True)
+    ] = ()
+    backgrounds: Annotated[
+        tuple[Path, ...],
+        Option(FOLDER, "photos without spacecraft, to paste them over", many=True),
+    ] = ()
+    pasted: Annotated[
+        float,
+        Option(number(0, 1, "0.45"), "share of the views made by copy and paste, with --cutouts"),
+    ] = 0.45
+    start: Annotated[
+        Path | None,
+        Option(FILE, "initial weights: a .pt checkpoint or an exported .onnx", "random"),
+    ] = None
+    model: Annotated[str, Option(TEXT, "an ultralytics YAML")] = "yolo26n.yaml"
+    size: Annotated[Size, Option(SIZE, "height and width of the training views")] = (256, 320)
+    first: Annotated[Size, Option(SIZE, "height and width of the first look in validation")] = (
+        320,
+        384,
     )
-    parser.add_argument(
-        "--backgrounds", type=Path, action="append", default=[], help="photos to paste them over"
-    )
-    parser.add_argument("--pasted", type=float, default=plain.paste.share, help="share of views")
-    parser.add_argument("--out", type=Path, required=True, help="checkpoints, curves, cache")
-    parser.add_argument("--model", default=plain.model, help="an ultralytics YAML")
-    parser.add_argument("--start", type=Path, help="weights to begin with, .pt or .onnx")
-    parser.add_argument("--imgsz", type=int, nargs=2, metavar=("H", "W"), default=plain.size)
-    parser.add_argument("--first", type=int, nargs=2, metavar=("H", "W"), default=plain.first)
-    parser.add_argument("--second", type=int, nargs=2, metavar=("H", "W"), default=plain.second)
-    parser.add_argument("--batch", type=int, default=plain.batch)
-    parser.add_argument("--rate", type=float, default=plain.rate)
-    parser.add_argument("--minutes", type=float, default=plain.minutes)
-    parser.add_argument("--steps", type=int, help="stop after so many steps, not minutes")
-    parser.add_argument("--every-minutes", type=float, default=plain.every_minutes)
-    parser.add_argument("--seed", type=int, default=plain.seed)
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default=plain.device)
-    parser.add_argument("--precision", choices=("auto", "bf16", "fp32"), default=plain.precision)
-    parser.add_argument("--threads", type=int, help="processors to use")
-    parser.add_argument("--resume", action="store_true", help="go on from OUT/last.pt")
-    parser.add_argument("--json", type=Path, help="write the final figures there")
-    return parser.parse_args(argv)
+    second: Annotated[Size, Option(SIZE, "the same of the second look")] = (192, 256)
+    batch: Annotated[int, Option(whole(1, 16), "views in a step")] = 16
+    rate: Annotated[float, Option(POSITIVE, "highest learning rate")] = 2e-3
+    minutes: Annotated[float, Option(POSITIVE, "how long to train")] = 60.0
+    steps: Annotated[
+        int | None, Option(whole(1, 1000), "how many steps to train instead of minutes")
+    ] = None
+    every_minutes: Annotated[float, Option(POSITIVE, "minutes between checkpoints")] = 4.0
+    seed: Annotated[int, Option(whole(0, 0), "of weights and augmentation")] = 0
+    device: Annotated[str, Option(choice(("auto", "cpu", "cuda")), "what to train on")] = "auto"
+    precision: Annotated[
+        str, Option(choice(("auto", "bf16", "fp32")), "what the network computes in")
+    ] = "auto"
+    threads: Annotated[int | None, Option(whole(1, 4), "processor cores to use", "all")] = None
+    resume: Annotated[bool, Option(TRUTH, "continue from the last checkpoint in --out")] = False
+    figures: Annotated[
+        Path | None, Option(PATH, "also write the final figures to this file, as JSON")
+    ] = None
 
+    def check(self) -> None:
+        """Check what can be checked before anything is prepared.
 
-def asked(args: argparse.Namespace) -> Recipe:
-    """Return the recipe that a command line asks for.
-
-    Raises:
-        UsageError: A number makes no sense.
-    """
-    _refuse_what_cannot_be(args)
-    return Recipe(
-        model=args.model,
-        start=str(args.start or ""),
-        size=tuple(args.imgsz),
-        first=tuple(args.first),
-        second=tuple(args.second),
-        batch=args.batch,
-        rate=args.rate,
-        seed=args.seed,
-        minutes=args.minutes,
-        steps=args.steps,
-        every_minutes=args.every_minutes,
-        precision=args.precision,
-        device=args.device,
-        data=tuple(str(folder) for folder in args.data),
-        val=str(args.val),
-        cutouts=tuple(str(folder) for folder in args.cutouts),
-        backgrounds=tuple(str(folder) for folder in args.backgrounds),
-        paste=CopyPaste(share=args.pasted),
-    )
-
-
-def refuse_size(flag: str, size: Sequence[int] | None) -> None:
-    """Refuse a height or width that the network cannot take.
-
-    Raises:
-        UsageError: One of them is no multiple of 32.
-    """
-    if size is not None and any(edge <= 0 or edge % 32 for edge in size):
-        raise UsageError(
-            f"{flag} {size[0]} {size[1]}: heights and widths must be multiples of 32.",
-            why="The network halves them five times.",
-            fix=f"Take {flag} 320 384, for example.",
-        )
-
-
-def _refuse_what_cannot_be(args: argparse.Namespace) -> None:
-    for flag, size in (("imgsz", args.imgsz), ("first", args.first), ("second", args.second)):
-        refuse_size(f"--{flag}", size)
-    if args.seed < 0:
-        raise UsageError(f"--seed {args.seed} is below zero.", fix="Give a number from 0 on.")
-    for name in ("minutes", "every_minutes", "steps", "batch", "rate", "threads"):
-        value = getattr(args, name)
-        if value is not None and not value > 0:  # NaN is no number above zero either
-            flag = f"--{name.replace('_', '-')}"
+        Raises:
+            UsageError: A folder is missing, or holds an earlier run.
+        """
+        for folder in (*self.data, self.val, *self.cutouts, *self.backgrounds):
+            _require_folder(folder)
+        if not self.resume and (self.out / "last.pt").exists():
             raise UsageError(
-                f"{flag} {value} is not above zero.",
-                why="Training would never end, or never begin.",
-                fix=f"Leave {flag} out, or give a number above zero.",
+                f"{self.out} already has a training run.",
+                why="Its checkpoints would be overwritten.",
+                fix="Use --resume to continue it, or choose another --out.",
             )
-    if not 0 <= args.pasted <= 1:
-        raise UsageError(
-            f"--pasted {args.pasted} is no share.",
-            why="It is the share of the views that are made by copy and paste.",
-            fix="Give a number from 0 to 1, such as --pasted 0.45.",
-        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions:
+    """Which network is measured, and on what."""
+
+    data: Annotated[tuple[Path, ...], Option(FOLDER, "labelled photos", many=True)]
+    weights: Annotated[Path, Option(FILE, "an ONNX file of benchmark.export", _OWN)] = OWN_MODEL
+    figures: Annotated[
+        Path | None, Option(PATH, "write the figures to this file, as JSON, instead of tables")
+    ] = None
+
+    def check(self) -> None:
+        """Check what can be checked before anything is prepared.
+
+        Raises:
+            UsageError: A folder or the weights are missing.
+        """
+        for folder in self.data:
+            _require_folder(folder)
+        _require_file(self.weights, "model.onnx")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions:
+    """Which network is exported, how, and to where."""
+
+    weights: Annotated[
+        Path, Option(FILE, "an ultralytics detection checkpoint (.pt), yours or a stock one")
+    ]
+    out: Annotated[Path, Option(PATH, "the ONNX file", _OWN)] = OWN_MODEL
+    images: Annotated[
+        Path, Option(FOLDER, "photos to compare ONNX and PyTorch on", "data/demo")
+    ] = paths.DEMO_DATA
+    first: Annotated[
+        Size | None,
+        Option(SIZE, "height and width of the first look", "as in validation"),
+    ] = None
+    second: Annotated[
+        Size | None,
+        Option(SIZE, "height and width of the second look", "as in validation"),
+    ] = None
+    one_look: Annotated[bool, Option(TRUTH, "no closer look at what was found")] = False
+    int8: Annotated[
+        bool, Option(TRUTH, "compute in 8 bits; --weights may be an exported fp32 file then")
+    ] = False
+    calibrate: Annotated[Path, Option(FOLDER, "photos that show int8 its ranges", "data/demo")] = (
+        paths.DEMO_DATA
+    )
+    judge: Annotated[
+        Path, Option(FOLDER, "labelled photos to compare int8 with fp32 on", "data/demo")
+    ] = paths.DEMO_DATA
+    force: Annotated[bool, Option(TRUTH, "overwrite an existing file")] = False
+
+    def check(self) -> None:
+        """Check what can be checked before anything is prepared.
+
+        Raises:
+            UsageError: A file is missing or in the way, or the options exclude each other.
+        """
+        from posebowl.util.files import refuse_existing
+
+        _require_file(self.weights, "best.pt")
+        refuse_existing(self.out, force=self.force)
+        if self.weights.suffix != ".onnx":
+            return
+        if not self.int8:
+            raise UsageError(
+                f"{self.weights} is already exported.",
+                why="Without --int8 there is nothing to do.",
+                fix="Use --int8, or a checkpoint, such as --weights best.pt.",
+            )
+        if self.first or self.second or self.one_look:
+            raise UsageError(
+                f"{self.weights} already has its sizes.",
+                why="--first, --second and --one-look apply to the export of a checkpoint.",
+                fix="Leave them out, or use the checkpoint, such as --weights best.pt.",
+            )
+
+
+def _require_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder.", fix="Check the path.")
+
+
+def _require_file(file: Path, example: str) -> None:
+    if not file.is_file():
+        raise UsageError(f"{file} does not exist.", fix=f"Use a file, such as --weights {example}.")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import signal
 import time
 from copy import deepcopy
 from dataclasses import asdict, dataclass
@@ -21,7 +20,7 @@ import numpy.typing as npt
 import torch
 import ultralytics
 
-from posebowl.errors import UsageError
+from posebowl.errors import StoppedError, UsageError
 from posebowl.training.batches import TrainingSet, batches
 from posebowl.training.copy_paste import PasteSources, cache_backgrounds
 from posebowl.training.cutouts import read_cutouts
@@ -29,7 +28,8 @@ from posebowl.training.dataset import Sample, default_threads, fill_cache, read_
 from posebowl.training.detector import BestBox, build
 from posebowl.training.initial_weights import load_initial_weights
 from posebowl.training.metrics import Accuracy, make_looks, measure
-from posebowl.training.options import Recipe, asked, parse
+from posebowl.training.options import TrainOptions
+from posebowl.training.recipe import Recipe, recipe_of
 from posebowl.util import program
 from posebowl.util.console import note
 from posebowl.util.files import atomic_write, write_text
@@ -107,8 +107,11 @@ def train(
             losses = train_step(state, next(feed), recipe, device, dtype)
         except KeyboardInterrupt:
             save(state, recipe, out / "last.pt")
-            note(f"Stopped at step {state.step}; Use --resume to continue.")
-            raise
+            raise StoppedError(
+                "Interrupted.",
+                why=f"What was learnt in {state.step} steps is saved.",
+                fix="Type the same command with --resume to continue.",
+            ) from None
         state.seconds += time.monotonic() - started
         sums = {name: sums.get(name, 0.0) + value for name, value in losses.items()}
         count += 1
@@ -337,26 +340,19 @@ def figures(state: TrainingState, out: Path) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Train as the command line says."""
-    args = parse()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # either way the checkpoint is kept
-    if not args.resume and (args.out / "last.pt").exists():
-        raise UsageError(
-            f"{args.out} already has a training run.",
-            why="Its checkpoints would be overwritten.",
-            fix="Use --resume to continue it, or choose another --out.",
-        )
-    args.out.mkdir(parents=True, exist_ok=True)
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    recipe = asked(args)
-    val = read_labels(args.val)
-    state = train(recipe, prepare(recipe, args.out), val, args.out, resume=args.resume)
-    note(f"Best mean IoU {state.best:.4f}; weights in {args.out / 'best.pt'}.")
-    if args.json:
-        write_text(args.json, json.dumps(figures(state, args.out), indent=2) + "\n")
+def main(options: TrainOptions) -> None:
+    """Train as the options ask."""
+    options.check()
+    options.out.mkdir(parents=True, exist_ok=True)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    recipe = recipe_of(options)
+    val = read_labels(options.val)
+    state = train(recipe, prepare(recipe, options.out), val, options.out, resume=options.resume)
+    note(f"Best mean IoU {state.best:.4f}; weights in {options.out / 'best.pt'}.")
+    if options.figures:
+        write_text(options.figures, json.dumps(figures(state, options.out), indent=2) + "\n")
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(main, TrainOptions, task="benchmark.train")

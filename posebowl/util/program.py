@@ -1,23 +1,120 @@
-"""How the modules of this package end as programs: an error is a sentence, never a traceback."""
+"""How functions and modules end as programs: an error is a sentence and an exit code."""
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import io
+import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from typing import NoReturn, TypeVar
 
-from posebowl.errors import PoseBowlError
-from posebowl.util import os_errors
-from posebowl.util.console import note, show_error
+from posebowl.errors import PoseBowlError, StoppedError, UsageError
+from posebowl.util import options as declarations
+from posebowl.util.options import Option
+
+_T = TypeVar("_T")
 
 
-def run(main: Callable[[], None]) -> None:
-    """Run a program to its end and exit with its code."""
+def run(main: Callable[[_T], int | None], options: Callable[..., _T], *, task: str) -> NoReturn:
+    """Run a module as a program, and exit with its code.
+
+    Args:
+        main: What it does; it may return an exit code.
+        options: The dataclass of its options.
+        task: The task that offers the same options, for advice.
+    """
+    sys.exit(guard(lambda: main(read(options, sys.argv[1:], task=task))))
+
+
+def read(options: Callable[..., _T], words: Sequence[str], *, task: str) -> _T:
+    """Return the dataclass of options that a command line gives.
+
+    Raises:
+        UsageError: It cannot be read, or a value is not of its kind.
+    """
+    known = declarations.declared(options)
+    given = vars(parser(known, task).parse_args(words))
+    return declarations.call(options, declarations.read(known, given, task))
+
+
+def guard(main: Callable[[], int | None], *, as_json: bool = False, debug: bool = False) -> int:
+    """Return the exit code of a function; its errors become sentences.
+
+    Args:
+        main: What to do; it may return an exit code.
+        as_json: Errors are printed as JSON on stdout too.
+        debug: Errors are raised as they are.
+    """
+    from posebowl.util import console, os_errors
+
+    end_as_ctrl_c("SIGTERM", "SIGHUP")
+    console.tolerate_odd_names()
     try:
-        main()
+        code = main() or 0
+        sys.stdout.flush()
+    except BrokenPipeError:
+        silence()
+        return 1
     except (PoseBowlError, OSError) as error:
+        if debug:
+            raise
         shown = error if isinstance(error, PoseBowlError) else os_errors.as_error(error)
-        show_error(shown)
-        sys.exit(shown.exit_code)
+        console.show_error(shown, as_json=as_json)
+        return shown.exit_code
     except KeyboardInterrupt:
-        note("Stopped.")
-        sys.exit(130)
+        stopped = StoppedError(
+            "Interrupted.",
+            why="Ctrl-C, or a signal to end; nothing is left half-written.",
+            fix="Type the same command again.",
+        )
+        console.show_error(stopped, as_json=as_json)
+        return stopped.exit_code
+    return code
+
+
+def parser(options: Iterable[Option], task: str) -> argparse.ArgumentParser:
+    """Return what reads a command line of options; the texts are not checked yet.
+
+    Its errors are `UsageError`.
+    """
+    made = _Parser(task)
+    for option in options:
+        if option.positional:
+            made.add_argument(option.name, nargs="*" if option.many else "?", help=option.explained)
+        elif option.is_switch:
+            made.add_argument(option.flag, action="store_true", help=option.explained)
+        else:
+            action = "append" if option.many else "store"
+            made.add_argument(option.flag, action=action, help=option.explained)
+    return made
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints are sentences."""
+
+    def __init__(self, task: str) -> None:
+        super().__init__(allow_abbrev=False)
+        self._task = task
+
+    def error(self, message: str) -> NoReturn:
+        what = message.removeprefix("argument ").rstrip(".")
+        raise UsageError(f"{what[:1].upper()}{what[1:]}.", fix=f"Type: invoke --help {self._task}")
+
+
+def end_as_ctrl_c(*names: str) -> None:
+    """Let a closed terminal or a stopped service end a program as Ctrl-C does: cleanly.
+
+    A signal that is ignored already stays so: that is what nohup does.
+    """
+    for number in (getattr(signal, name, None) for name in names):
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+
+
+def silence() -> None:
+    """Send what is still to be printed nowhere: whoever read it, such as `head`, has gone."""
+    with contextlib.suppress(io.UnsupportedOperation):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -125,7 +125,7 @@ def command(data_folder: Path) -> Callable[..., tuple[list[str], dict[str, str]]
     """Give the argv and variables of an evaluation in a process of its own."""
 
     def make(zips: Path, out: Path, *words: str) -> tuple[list[str], dict[str, str]]:
-        argv = [sys.executable, "-m", "posebowl.cli.evaluate_main", str(zips), "--out", str(out)]
+        argv = [sys.executable, "-m", "posebowl.cli", "evaluate", str(zips), "--out", str(out)]
         argv += ["--data", str(data_folder), "--engine", "embedded", "--cpus", "1"]
         argv += ["--memory", "512m", "--time-limit", "2m", *words]
         return argv, {**os.environ, "PYTHONPATH": str(paths.ROOT), "COLUMNS": "200"}

@@ -1,79 +1,96 @@
-"""Tasks for many submissions: evaluate them, list what their data holds."""
+"""The task for many submissions."""
 
 from __future__ import annotations
 
-from invoke import Context
+from pathlib import Path
+from typing import Annotated
 
-from posebowl.cli.task import JSON, command
-from posebowl.settings import helps, resolve
+from posebowl.cli.options import Json
+from posebowl.cli.task import task
+from posebowl.settings import Settings
+from posebowl.util.options import Option
+from posebowl.util.values import FILE, FOLDER, TEXT, TRUTH, whole
 
 
-@command(
-    positional=["places"],
-    iterable=["places"],
-    help={
-        "places": "zips, and folders of zips",
-        "data": "data folder, or s3://, gs:// or az:// with a manifest.csv (data/)",
-        **helps("variant", "engine", "time_limit", "memory", "cpus", "waive"),
-        **helps("full", "allow_cpu", "registry"),
-        "shards": "pieces that the data is cut into, each a run (1)",
-        "address": "of Ray: local, auto or ray://host:port; without, one after the other here",
-        "await_nodes": "machines that fit may yet join the cluster: wait for them",
-        "out": "folder for the results (submission/evaluation)",
-        "resume": "go on with the evaluation in --out: what has a result is not run again",
-        "json": JSON,
-    },
+@task(
+    "evaluate",
+    "variant",
+    "engine",
+    "time_limit",
+    "memory",
+    "cpus",
+    "waive",
+    "full",
+    "allow_cpu",
+    "registry",
 )
 def evaluate(
-    _: Context,
-    places: list[str],
-    data: str = "",
-    variant: str = "",
-    engine: str = "",
-    time_limit: str = "",
-    memory: str = "",
-    cpus: str = "",
-    waive: str = "",
-    full: bool = False,
-    allow_cpu: bool = False,
-    registry: str = "",
-    shards: int = 1,
-    address: str = "",
-    await_nodes: bool = False,
-    out: str = "",
-    resume: bool = False,
-    json: bool = False,
+    settings: Settings,
+    *,
+    places: Annotated[
+        tuple[Path, ...], Option(FILE, "zips, and folders of zips", many=True, positional=True)
+    ] = (),
+    data: Annotated[
+        str | None,
+        Option(TEXT, "data folder, or s3://, gs:// or az:// with a manifest.csv", "data/"),
+    ] = None,
+    shards: Annotated[int, Option(whole(1, 1), "pieces of the data, each run on its own")] = 1,
+    address: Annotated[
+        str, Option(TEXT, "of Ray: local, auto or ray://host:port", "one run after the other here")
+    ] = "",
+    await_nodes: Annotated[
+        bool, Option(TRUTH, "wait for machines that fit and may yet join the cluster")
+    ] = False,
+    out: Annotated[
+        Path | None, Option(FOLDER, "folder for the results", "submission/evaluation")
+    ] = None,
+    resume: Annotated[
+        bool, Option(TRUTH, "continue the evaluation in --out: run only what has no result yet")
+    ] = False,
+    json: Json = False,
 ) -> int:
     """Evaluate many submissions, here or on a Ray cluster; rank them."""
-    from posebowl.batch import is_uri
-    from posebowl.cli import options
-    from posebowl.cli.evaluate_main import main
+    from posebowl.batch import JSON_FILE, EvaluationRequest, RunOptions, evaluate as run_all, is_uri
+    from posebowl.cli import child
+    from posebowl.cli.views import leaderboard
+    from posebowl.errors import StoppedError
 
-    words = [*places, *options.flags(data=data, variant=variant, engine=engine, memory=memory)]
-    words += options.flags(time_limit=time_limit, cpus=cpus, waive=waive, full=full)
-    words += options.flags(allow_cpu=allow_cpu, shards=shards, address=address, registry=registry)
-    words += options.flags(await_nodes=await_nodes, out=out, resume=resume, json=json)
-    if address or is_uri(data):
-        options.become("cluster", "posebowl.cli.evaluate_main", *words)
-    return main(words)
-
-
-@command(
-    name="manifest",
-    help={
-        "folder": "data folder (data/, or data/demo)",
-        "force": "replace a manifest.csv",
-        "json": JSON,
-    },
-)
-def manifest_data(_: Context, folder: str = "", force: bool = False, json: bool = False) -> None:
-    """List size and hash of each file, for data that goes to object storage."""
-    from posebowl import paths
-    from posebowl.cli import options
-    from posebowl.data import folder as data_folder, manifest
-    from posebowl.scoring import read_format
-
-    found = data_folder.find(resolve.load(data=folder).data)
-    ids = read_format(found.submission_format)
-    made = manifest.write(found.root, ids.to_list(), force=force)
-    options.show(made, f"Wrote {paths.local(made.path)}", as_json=json)
+    given = {**vars(settings), **locals()}
+    place = data if data is not None and is_uri(data) else None
+    if (address or place) and child.lacks("ray", "cloudpathlib"):
+        words = ["evaluate", *evaluate.argv(given)]
+        child.become("cluster", "posebowl.cli", words, cache=settings.cache)
+    folder = Path(data).expanduser() if data and not place else settings.data
+    request = EvaluationRequest(
+        places=places,
+        out=out or settings.submission / "evaluation",
+        data=place or (str(folder) if folder else None),
+        cache=settings.cache,
+        options=RunOptions(
+            variant=settings.variant,
+            engine=settings.engine,
+            limits=settings.limits,
+            waived=settings.waive,
+            full=settings.full,
+            allow_cpu=settings.allow_cpu,
+        ),
+        shards=shards,
+        address=address,
+        registry=settings.registry or "",
+        resume=resume,
+        await_nodes=await_nodes,
+    )
+    try:
+        done = run_all(request)
+    except KeyboardInterrupt:
+        raise StoppedError(
+            "Interrupted.",
+            why="Ctrl-C, or a signal to end; finished runs are kept.",
+            fix="Type the same command with --resume.",
+        ) from None
+    if json:
+        print((done.out / JSON_FILE).read_text(), end="")
+    else:
+        leaderboard.leaderboard(done)
+    failed = [row.verdict for row in done.rows if row.verdict.is_infrastructure_failure]
+    return min((verdict.exit_code for verdict in failed), default=0)

@@ -1,119 +1,102 @@
-"""Tasks for labelled photos: render, check, unpack, format."""
+"""Tasks for labelled photos: render, check, unpack, format, list."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from invoke import Context
+from posebowl.cli.options import DATA_FOLDER, Force, Json
+from posebowl.cli.task import task
+from posebowl.render import RenderOptions
+from posebowl.settings import Settings
+from posebowl.util.options import Option
+from posebowl.util.values import FILE, FOLDER, TRUTH
 
-from posebowl.cli.task import JSON, command
-from posebowl.settings import resolve
 
-
-@command(
-    iterable=["family"],
-    help={
-        "count": "how many images (24)",
-        "seed": "which set: the same seed gives the same pixels (0)",
-        "out": "folder: new, empty, or one to continue",
-        "workers": "processes (one a core)",
-        "only": "photos, cutouts (spacecraft alone, RGBA) or backgrounds (photos)",
-        "family": "only this family of spacecraft; may be repeated",
-        "held_out": "the families that no model is trained on",
-        "jpeg": "write JPEG instead of PNG: smaller, for training sets",
-        "compact": "little noise and soft photos, so that PNGs are small",
-        "sheet": "also write a contact sheet with the boxes drawn, to this file",
-        "json": JSON,
-    },
-)
-def render(
-    _: Context,
-    count: int = 24,
-    seed: int = 0,
-    out: str = "",
-    workers: int = 0,
-    only: str = "photos",
-    family: list[str] | None = None,
-    held_out: bool = False,
-    jpeg: bool = False,
-    compact: bool = False,
-    sheet: str = "",
-    json: bool = False,
-) -> int:
+@task("data.render")
+def render(settings: Settings, options: RenderOptions, *, json: Json = False) -> int:
     """Render labelled photos of spacecraft, or cut-outs and backgrounds to train on."""
-    from posebowl.cli import options
+    from posebowl.cli import child, output
 
-    options.required("data.render", out=out)
-    words = options.flags(out=out, workers=workers, only=only, held_out=held_out)
-    words += options.flags(jpeg=jpeg, compact=compact, sheet=sheet)
-    words += [word for name in family or [] for word in ("--family", name)]
-    words += ["--count", str(count), "--seed", str(seed)]
-    code = options.in_environment("render", "posebowl.render", *words, as_json=json)
+    code = child.run("render", "posebowl.render", options, cache=settings.cache, as_json=json)
     if json and not code:
-        images = sum(1 for _ in Path(out, "images").iterdir())
-        options.print_json({"folder": out, "images": images, "seed": seed})
+        images = sum(1 for _ in (options.out / "images").iterdir())
+        output.print_json({"folder": options.out, "images": images, "seed": options.seed})
     return code
 
 
-@command(
-    name="check",
-    help={
-        "folder": "data folder (data/, or data/demo)",
-        "deep": "decode every image",
-        "json": JSON,
-    },
-)
-def check_data(_: Context, folder: str = "", deep: bool = False, json: bool = False) -> None:
-    """Say which data is in use and whether it is whole."""
-    from posebowl.cli import options
+@task("data.check")
+def check(
+    settings: Settings,
+    *,
+    folder: DATA_FOLDER = None,
+    deep: Annotated[bool, Option(TRUTH, "decode every image")] = False,
+    json: Json = False,
+) -> None:
+    """Report which data is in use and whether it is complete."""
+    from posebowl.cli import output
     from posebowl.cli.views import tables
-    from posebowl.data import check, folder as data_folder
+    from posebowl.data import check as check_data, folder as data_folder
 
-    found = data_folder.find(resolve.load(data=folder).data)
-    options.present(check(found, deep=deep), tables.data, as_json=json)
+    found = data_folder.find(folder or settings.data)
+    report = check_data(found, deep=deep)
+    output.present(report, tables.data, as_json=json)
 
 
-@command(
-    name="unpack",
-    positional=["archives"],
-    iterable=["archives"],
-    help={
-        "archives": "the competition's tar files",
-        "out": "data folder (data/)",
-        "force": "write every file anew, over those that are there",
-        "json": JSON,
-    },
-)
-def unpack_data(
-    _: Context, archives: list[str], out: str = "", force: bool = False, json: bool = False
+@task("data.unpack")
+def unpack(
+    settings: Settings,
+    *,
+    archives: Annotated[
+        tuple[Path, ...],
+        Option(FILE, "the competition's tar files", many=True, positional=True),
+    ],
+    out: Annotated[Path | None, Option(FOLDER, "data folder", "data/")] = None,
+    force: Annotated[bool, Option(TRUTH, "write every file again, over existing ones")] = False,
+    json: Json = False,
 ) -> None:
     """Unpack the competition's archives into data/images."""
     from posebowl import paths
-    from posebowl.cli import options
+    from posebowl.cli import output
     from posebowl.cli.views import tables
-    from posebowl.data import unpacker as unpacking
+    from posebowl.data import unpacker
 
-    options.required("data.unpack", archives=archives)
-    target = resolve.load(data=out).data or paths.DATA
-    done = unpacking.unpack([Path(name) for name in archives], target, force=force)
-    options.present(done, tables.unpacked, as_json=json)
+    target = out or settings.data or paths.DATA
+    done = unpacker.unpack(list(archives), target, force=force)
+    output.present(
+        done, lambda made: tables.unpacked(made, settings.data or paths.DATA), as_json=json
+    )
 
 
-@command(
-    name="format",
-    help={
-        "folder": "data folder (data/)",
-        "force": "replace a submission_format.csv",
-        "json": JSON,
-    },
-)
-def format_data(_: Context, folder: str = "", force: bool = False, json: bool = False) -> None:
+@task("data.format")
+def make_format(
+    settings: Settings,
+    *,
+    folder: Annotated[Path | None, Option(FOLDER, "data folder", "data/")] = None,
+    force: Force = False,
+    json: Json = False,
+) -> None:
     """Make submission_format.csv from the labels."""
-    from posebowl import paths
+    from posebowl import data, paths
     from posebowl.challenge import FORMAT_FILE
-    from posebowl.cli import options
-    from posebowl.data import make_format
+    from posebowl.cli import output
 
-    root = resolve.load(data=folder).data or paths.DATA
-    made = make_format(root, root / FORMAT_FILE, force=force)
-    options.show({"path": made}, f"Wrote {paths.local(made)}", as_json=json)
+    root = folder or settings.data or paths.DATA
+    made = data.make_format(root, root / FORMAT_FILE, force=force)
+    output.present_text({"path": made}, f"Wrote {paths.local(made)}", as_json=json)
+
+
+@task("data.manifest")
+def manifest(
+    settings: Settings, *, folder: DATA_FOLDER = None, force: Force = False, json: Json = False
+) -> None:
+    """List size and hash of each file, for data that goes to object storage."""
+    from posebowl import paths
+    from posebowl.cli import output
+    from posebowl.data import folder as data_folder, manifest as manifests
+    from posebowl.scoring import read_format
+
+    found = data_folder.find(folder or settings.data)
+    ids = read_format(found.submission_format)
+    made = manifests.write(found.root, ids.to_list(), force=force)
+    output.present_text(made, f"Wrote {paths.local(made.path)}", as_json=json)

@@ -3,93 +3,100 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Final
 
-from invoke import Context
+from posebowl.cli.options import FOLDER_OF_RESULTS, Force, Json
+from posebowl.cli.task import task
+from posebowl.settings import Settings
+from posebowl.util.options import Option
+from posebowl.util.values import PATH, Kind, whole
 
-from posebowl.cli.task import JSON, command
-from posebowl.settings import resolve
+RUN: Final = Kind(
+    expects="a run: its id or the beginning of it, last, previous, or a folder with result.json",
+    example="last",
+    read=str,
+    suggest=lambda: ("last", "previous"),
+)
 
-FOLDER = "the folder of the results (submission/)"
 
-
-@command(help={"limit": "how many at most, 0 for all (20)", "folder": FOLDER, "json": JSON})
-def history(_: Context, limit: int = 20, folder: str = "", json: bool = False) -> None:
+@task("history")
+def history(
+    settings: Settings,
+    *,
+    limit: Annotated[
+        int, Option(whole(0, 20, none_at_zero="all"), "how many at most, 0 for all")
+    ] = 20,
+    folder: FOLDER_OF_RESULTS = None,
+    json: Json = False,
+) -> None:
     """List the runs that were kept, the newest first."""
-    from posebowl.cli import options
+    from posebowl.cli import output
     from posebowl.cli.views import runs as runs_shown
-    from posebowl.errors import UsageError
     from posebowl.results import history as kept
     from posebowl.util import console
     from posebowl.util.text import first_few
 
-    if limit < 0:
-        raise UsageError(
-            f"--limit is {limit}.",
-            why="It is a number of runs.",
-            fix="Give 1 or more, or 0 for all.",
-        )
-    place = options.existing(folder, resolve.load().submission)
+    place = folder or settings.submission
     runs, broken = kept.runs(place)
     shown = runs[:limit] if limit else runs
     if broken:
-        console.warn(
-            f"Left out, for their result.json is broken: {first_few(broken, len(broken))}."
-        )
+        names = first_few(broken, len(broken))
+        console.warn(f"Left out, because their result.json is broken: {names}.")
     if json:
-        options.print_json(runs_shown.history_rows(shown))
+        output.print_json(runs_shown.history_rows(shown))
     else:
         runs_shown.history(shown, more=len(runs) - len(shown), folder=place)
 
 
-@command(
-    positional=["before", "after"],
-    help={
-        "before": "a run: id or the begin of one, last, previous, or a folder with result.json",
-        "after": "another one",
-        "html": "also write the comparison as a page to this file",
-        "top": "images named of those that gained and lost most (12)",
-        "force": "replace a page that is there",
-        "folder": FOLDER,
-        "json": JSON,
-    },
-)
+@task("compare")
 def compare(
-    _: Context,
-    before: str,
-    after: str,
-    html: str = "",
-    top: int = 12,
-    force: bool = False,
-    folder: str = "",
-    json: bool = False,
+    settings: Settings,
+    *,
+    before: Annotated[
+        str,
+        Option(
+            RUN,
+            "a run: its id or the beginning of it, last, previous, or a folder with result.json",
+            positional=True,
+        ),
+    ],
+    after: Annotated[str, Option(RUN, "another run", positional=True)],
+    html: Annotated[
+        Path | None, Option(PATH, "also write the comparison as a page to this file")
+    ] = None,
+    top: Annotated[
+        int,
+        Option(
+            whole(0, 12, none_at_zero="none"), "images named of those that gained and lost most"
+        ),
+    ] = 12,
+    force: Force = False,
+    folder: FOLDER_OF_RESULTS = None,
+    json: Json = False,
 ) -> None:
-    """Say what changed from one run to another."""
+    """Show what changed from one run to another."""
     from shlex import quote
 
-    from posebowl.cli import options
+    from posebowl.cli import output
     from posebowl.cli.views import runs as runs_shown
     from posebowl.errors import UsageError
-    from posebowl.report import comparison
-    from posebowl.results import comparison as comparing, history as kept
+    from posebowl.report import comparison as page
+    from posebowl.results import comparison, history as kept
     from posebowl.util.files import refuse_existing
 
-    if top < 0:
-        raise UsageError(f"--top is {top}.", why="It is a number of images.", fix="Give 0 or more.")
-    options.required("compare", before=before, after=after)
-    page = Path(html).expanduser() if html else None
-    if page is not None and page.is_dir():
-        inside = page / "compare.html"
-        raise UsageError(f"{page} is a folder.", fix=f"Type: --html {quote(str(inside))}")
-    if page is not None:
-        refuse_existing(page, force=force)
-    place = options.existing(folder, resolve.load().submission)
+    if html is not None and html.is_dir():
+        inside = html / "compare.html"
+        raise UsageError(f"{html} is a folder.", fix=f"Type: --html {quote(str(inside))}")
+    if html is not None:
+        refuse_existing(html, force=force)
+    place = folder or settings.submission
     one, two = kept.find(before, place), kept.find(after, place)
-    found = comparing.compare(one, two, top=top)
-    if page is not None:
-        comparison.write(page, found, one, two)
+    found = comparison.compare(one, two, top=top)
+    if html is not None:
+        page.write(html, found, one, two)
     if json:
-        options.print_json(found)
+        output.print_json(found)
         return
     runs_shown.comparison(found)
-    if page is not None:
-        runs_shown.written(page)
+    if html is not None:
+        runs_shown.written(html)

@@ -3,102 +3,91 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from invoke import Context
+from posebowl.cli.options import FOLDER_OF_RESULTS, SOLUTION, ZIP, Force, Json
+from posebowl.cli.task import task
+from posebowl.settings import Settings
+from posebowl.util.options import Option
+from posebowl.util.values import FILE, FOLDER, PATH, TRUTH
 
-from posebowl.cli.task import JSON, command
-from posebowl.settings import helps, resolve
 
-
-@command(
-    help={
-        "solution": "name of a folder in solutions/",
-        "source": "any other folder, instead of --solution",
-        "out": "the zip to write (submission/submission.zip)",
-        "force": "replace a zip that is there",
-        "keep": "leave a zip that is there as it is, and end well",
-        "json": JSON,
-    }
-)
+@task("pack")
 def pack(
-    _: Context,
-    solution: str = "",
-    source: str = "",
-    out: str = "",
-    force: bool = False,
-    keep: bool = False,
-    json: bool = False,
+    settings: Settings,
+    *,
+    solution: Annotated[str, Option(SOLUTION, "name of a folder in solutions/")] = "",
+    source: Annotated[
+        Path | None, Option(FOLDER, "any other folder, instead of --solution")
+    ] = None,
+    out: Annotated[
+        Path | None, Option(PATH, "the zip to write", "submission/submission.zip")
+    ] = None,
+    force: Force = False,
+    keep: Annotated[bool, Option(TRUTH, "leave a zip that exists as it is, and exit 0")] = False,
+    json: Json = False,
 ) -> None:
     """Pack a solution into submission.zip."""
-    from posebowl.cli import options
+    from posebowl.cli import output
     from posebowl.cli.views import tables
-    from posebowl.submission import packer as packing
+    from posebowl.errors import UsageError
+    from posebowl.submission import find_solution, packer
 
-    folder = options.solution_folder(solution, source)
-    target = options.existing(out, resolve.load().archive)
+    if bool(solution) == (source is not None):
+        raise UsageError(
+            "Give either --solution NAME or --source DIR.",
+            why="Both name the folder to pack."
+            if solution
+            else "Nothing names the folder to pack.",
+            fix="Type: invoke pack --solution benchmark",
+        )
+    folder = source or find_solution(solution)
+    target = out or settings.archive
     if keep and target.is_file():
-        options.present({"path": target, "kept": True}, tables.kept, as_json=json)
+        output.present({"path": target, "kept": True}, tables.kept, as_json=json)
         return
-    options.present(packing.pack(folder, target, force=force), tables.packed, as_json=json)
+    packed = packer.pack(folder, target, force=force)
+    output.present(packed, lambda made: tables.packed(made, settings.archive), as_json=json)
 
 
-@command(help={"zip": "the zip to inspect (submission/submission.zip)", "json": JSON})
-def check(_: Context, zip: str = "", json: bool = False) -> None:  # noqa: A002
+@task("check")
+def check(settings: Settings, *, zip: ZIP = None, json: Json = False) -> None:  # noqa: A002
     """Inspect a submission.zip without running it."""
-    from posebowl.cli import options
+    from posebowl.cli import output
     from posebowl.cli.views import tables
     from posebowl.submission import archive
 
-    found = archive.inspect(options.existing(zip, resolve.load().archive))
-    options.present(found, tables.checked, as_json=json)
+    output.present(archive.inspect(zip or settings.archive), tables.checked, as_json=json)
 
 
-@command(
-    help={
-        "zip": "the zip to run (submission/submission.zip)",
-        **helps("data", "variant", "engine", "time_limit", "memory", "cpus"),
-        "out": "folder for the results (submission/)",
-        **helps("full", "allow_cpu", "waive"),
-        "json": JSON,
-    }
+@task(
+    "run",
+    "data",
+    "variant",
+    "engine",
+    "time_limit",
+    "memory",
+    "cpus",
+    "full",
+    "allow_cpu",
+    "waive",
 )
 def run(
-    _: Context,
-    zip: str = "",  # noqa: A002
-    data: str = "",
-    variant: str = "",
-    engine: str = "",
-    time_limit: str = "",
-    memory: str = "",
-    cpus: str = "",
-    out: str = "",
-    full: bool = False,
-    allow_cpu: bool = False,
-    waive: str = "",
-    json: bool = False,
+    settings: Settings,
+    *,
+    zip: ZIP = None,  # noqa: A002
+    out: Annotated[Path | None, Option(FOLDER, "folder for the results", "submission/")] = None,
+    json: Json = False,
 ) -> int:
     """Run a submission as the platform would; score it."""
     from posebowl import paths
-    from posebowl.cli import options
     from posebowl.cli.views import result as summary
-    from posebowl.run import Display, pipeline as running
+    from posebowl.run import Display, pipeline
     from posebowl.util import console
 
-    settings = resolve.load(
-        data=data,
-        variant=variant,
-        engine=engine,
-        time_limit=time_limit,
-        memory=memory,
-        cpus=cpus,
-        submission=out,
-        full=full,
-        allow_cpu=allow_cpu,
-        waive=waive,
-    )
-    request = running.Request(
-        archive=options.existing(zip, resolve.load().archive),
-        out=settings.submission,
+    request = pipeline.Request(
+        archive=zip or settings.archive,
+        out=out or settings.submission,
         data=settings.data,
         variant=settings.variant,
         engine=settings.engine,
@@ -109,7 +98,7 @@ def run(
         cache=settings.cache,
         keep_runs=settings.history,
     )
-    result = running.run(request, Display())
+    result = pipeline.run(request, Display())
     if json:
         print(result.to_json(), end="")
     else:
@@ -117,53 +106,54 @@ def run(
     return result.verdict.exit_code
 
 
-@command(
-    positional=["predictions", "labels"],
-    help={"predictions": "the CSV to score", "labels": "the CSV of the truth", "json": JSON},
-)
-def score(_: Context, predictions: str, labels: str, json: bool = False) -> None:
+@task("score")
+def score(
+    *,
+    predictions: Annotated[Path, Option(FILE, "the CSV to score", positional=True)],
+    labels: Annotated[Path, Option(FILE, "the CSV of the true boxes", positional=True)],
+    json: Json = False,
+) -> None:
     """Score a CSV of predictions against one of labels."""
-    from posebowl.cli import options
+    from posebowl.cli import output
     from posebowl.cli.views import tables
-    from posebowl.scoring import metric as scoring
+    from posebowl.scoring import metric
 
-    options.required("score", predictions=predictions, labels=labels)
-    result = scoring.score_files(Path(predictions), Path(labels))
+    result = metric.score_files(predictions, labels)
     if json:
         fields = ("mean_iou", "median_iou", "count", "unscored")
-        options.print_json({name: getattr(result, name) for name in fields})
+        output.print_json({name: getattr(result, name) for name in fields})
     else:
         tables.scored(result)
 
 
-@command(
-    help={
-        "folder": "the folder of the results (submission/)",
-        "history": "the history of runs too",
-        "json": JSON,
-    }
-)
-def clean(_: Context, folder: str = "", history: bool = False, json: bool = False) -> None:
+@task("clean")
+def clean(
+    settings: Settings,
+    *,
+    folder: FOLDER_OF_RESULTS = None,
+    history: Annotated[bool, Option(TRUTH, "the history of runs too")] = False,
+    json: Json = False,
+) -> None:
     """Remove what runs left; never a zip that you made, the history only if asked."""
-    from posebowl.cli import options
+    from posebowl.cli import output
     from posebowl.cli.views import tables
     from posebowl.errors import UsageError
     from posebowl.results import cleaning, held, is_of_results
 
-    usual = resolve.load().submission
-    place = options.existing(folder, usual)
+    usual = settings.submission
+    place = folder or usual
     if not place.is_dir():
         raise UsageError(
-            f"{place} is no folder.",
+            f"{place} is not a folder.",
             why="Only a folder that holds the results of runs can be cleaned.",
             fix="Type: invoke clean",
         )
     if place.resolve() != usual.resolve() and not is_of_results(place):
         raise UsageError(
-            f"{place} is no folder that a run was given for its results.",
+            f"{place} is not a folder that a run was given for its results.",
             why="Files of yours there may have the names of results.",
             fix="Type: invoke clean",
         )
     with held(place, leave=False):
         done = cleaning.clean(place, with_history=history)
-        options.present(done, tables.cleaned, as_json=json)
+        output.present(done, tables.cleaned, as_json=json)

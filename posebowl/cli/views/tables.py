@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
@@ -10,10 +11,10 @@ from rich.text import Text
 
 from posebowl.data import DataReport, Unpacked
 from posebowl.doctor import Diagnosis, State
-from posebowl.paths import DATA, flag, local
+from posebowl.paths import flag, local
 from posebowl.results import Cleaned
 from posebowl.scoring import Score
-from posebowl.settings import Found, Origin, resolve
+from posebowl.settings import Found, Origin
 from posebowl.submission import Archive, Packed
 from posebowl.util.console import out, plain, print_table, warn
 from posebowl.util.text import counted, first_few, typed
@@ -27,7 +28,7 @@ _COLOURS = {
 }
 
 
-def packed(made: Packed) -> None:
+def packed(made: Packed, usual: Path) -> None:
     """Tell of a zip that was made, and what to type next."""
     warnings(made.warnings)
     place = local(made.path)
@@ -36,7 +37,7 @@ def packed(made: Packed) -> None:
     if made.left_out:
         names = first_few(made.left_out, len(made.left_out))
         out.print(plain(f"Left out {len(made.left_out):,}: {names}"))
-    zipped = flag("zip", made.path, resolve.load().archive)
+    zipped = flag("zip", made.path, usual)
     out.print(plain(f"Next: uv run invoke run{zipped}", "dim"))
 
 
@@ -52,7 +53,7 @@ def configuration(found: Iterable[Found]) -> None:
         table.add_column(name, overflow="fold")
     for item in found:
         is_set = item.origin is not Origin.DEFAULT
-        value = plain(item.text or item.setting.declared.unset, "bold" if is_set else "dim")
+        value = plain(item.text or item.setting.unset, "bold" if is_set else "dim")
         table.add_row(item.setting.name, value, plain(item.place or str(item.origin)))
     print_table(table, out)
 
@@ -111,7 +112,7 @@ def warnings(texts: tuple[str, ...]) -> None:
         warn(text)
 
 
-def unpacked(done: Unpacked) -> None:
+def unpacked(done: Unpacked, usual: Path) -> None:
     """Tell what came out of the archives."""
     parts = [f"{counted(done.written, 'file')} written"]
     if done.kept:
@@ -119,5 +120,5 @@ def unpacked(done: Unpacked) -> None:
     if done.left_out:
         parts.append(f"{done.left_out:,} left out, being no photos")
     out.print("; ".join(parts) + ".")
-    folder = flag("folder", done.folder, resolve.load().data or DATA)
+    folder = flag("folder", done.folder, usual)
     out.print(plain(f"Next: uv run invoke data.check{folder}", "dim"))

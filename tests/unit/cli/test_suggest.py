@@ -18,6 +18,7 @@ from tests.typed import invoke
         ("data.chek", 'No task is called "data.chek".', "Type: uv run invoke data.check; "),
         ("pack --slution x", 'pack has no flag "--slution".', "Type: --solution; "),
         ("run --enginee=podman", 'run has no flag "--enginee".', "Type: --engine; "),
+        ("run -e", 'run has no flag "-e".', "invoke's own stand before the task."),
         ("run -q", 'run has no flag "-q".', "`uv run invoke --help run` lists its flags."),
         ("run --engine", "--engine needs a value.", "`uv run invoke --help run`"),
         ("pack template", 'pack takes no word "template", and no', "`uv run invoke --help pack`"),
@@ -28,7 +29,7 @@ from tests.typed import invoke
 )
 def test_a_word_that_invoke_does_not_know(words: str, what: str, fix: str, tmp_path: Path) -> None:
     done = invoke(*words.split(" "), cwd=tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert not done.stdout
     first, second = done.stderr.splitlines()
     assert first.startswith("error: ")

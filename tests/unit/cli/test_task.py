@@ -1,182 +1,121 @@
-"""What turns a function into a task: errors in words, exit codes, flags with their types."""
+"""Tasks: their options, the settings that they get, and how they are called."""
 
 from __future__ import annotations
 
-import inspect
-import io
-import json
 import os
-import signal
-import sys
-from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated
 
-import invoke
 import pytest
-from rich.console import Console
 
-from posebowl.cli import task as command
-from posebowl.errors import BadDataError, PoseBowlError, UsageError, Verdict
-from posebowl.util import console
+from posebowl.challenge import EngineName
+from posebowl.cli.catalog import TASKS
+from posebowl.cli.task import Task, task
+from posebowl.errors import UsageError
+from posebowl.settings import Settings
+from posebowl.util import program
+from posebowl.util.options import SHORT, Option
+from posebowl.util.values import PATH, TRUTH, whole
+
+got: list[object] = []
+
+
+@task("data.go", "engine", "cpus")
+def go(
+    settings: Settings,
+    *,
+    out: Annotated[Path, Option(PATH, "where to")],
+    count: Annotated[int, Option(whole(1, 24), "how many")] = 24,
+    full: Annotated[bool, Option(TRUTH, "all")] = False,
+) -> int:
+    """Go there.
+
+    More of it.
+    """
+    got[:] = [settings.engine, settings.limits.cpus, out, count, full]
+    return 3
 
 
 @pytest.fixture(autouse=True)
-def signals() -> Iterator[None]:
-    """Give back the handlers of signals that a task sets."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("POSEBOWL_")]:
+        monkeypatch.delenv(name)
 
 
-@pytest.fixture
-def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    """Catch all that is said."""
-    caught = io.StringIO()
-    made = Console(file=caught, highlight=False, emoji=False, soft_wrap=True, width=80)
-    monkeypatch.setattr(console, "out", made)
-    monkeypatch.setattr(console, "err", made)
-    monkeypatch.setattr(sys, "argv", ["invoke", "task"])
-    return caught
+def test_a_task_says_what_it_is() -> None:
+    assert (go.name, go.summary) == ("data.go", "Go there.")
+    assert [option.name for option in go.options] == ["engine", "cpus", "out", "count", "full"]
 
 
-def raising(error: BaseException) -> Callable[[], int]:
-    def task() -> int:
-        raise error
-
-    return task
-
-
-HOST_FIX = "  fix: Check the path, its permissions and the disk.\n"
+def test_a_task_gets_values_and_settings() -> None:
+    typed = {"out": "o", "count": "3", "engine": "docker", "cpus": None, "full": True}
+    assert go(typed) == 3
+    assert got == [EngineName.DOCKER, 3, Path("o"), 3, True]
+    go({"out": "o"})
+    assert got == [None, 3, Path("o"), 24, False]
 
 
-@pytest.mark.parametrize(
-    ("error", "code", "said"),
-    [
-        (PoseBowlError("Broken.", fix="Mend it."), 1, "error: Broken.\n  fix: Mend it.\n"),
-        (UsageError("Wrong."), 2, "error: Wrong.\n"),
-        (BadDataError("Torn."), 23, "error: Torn.\n"),
-        (
-            KeyboardInterrupt(),
-            130,
-            (
-                "error: Interrupted.\n"
-                "  why: Ctrl-C, or a signal to end; nothing is left half-written.\n"
-                "  fix: Type the same command again.\n"
-            ),
-        ),
-        (BrokenPipeError(), 1, ""),
-        (
-            PermissionError(13, "Permission denied", "/closed"),
-            1,
-            (
-                "error: /closed: Permission denied.\n  why: You have no right to do that there.\n"
-                "  fix: Take a folder of yours, or see who may (type: ls -ld /).\n"
-            ),
-        ),
-        (
-            OSError("odd"),
-            1,
-            f"error: odd.\n{HOST_FIX}",
-        ),
-    ],
-)
-def test_errors_are_words_and_exit_codes(
-    error: BaseException, code: int, said: str, screen: io.StringIO
-) -> None:
-    with pytest.raises(SystemExit) as caught:
-        command._guarded(raising(error))()
-    assert caught.value.code == code
-    assert screen.getvalue() == said
+def test_settings_of_the_environment_hold_where_no_flag_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSEBOWL_CPUS", "2")
+    go({"out": "o"})
+    assert got[1] == 2
+    go({"out": "o", "cpus": "1"})
+    assert got[1] == 1
 
 
-@pytest.mark.parametrize("code", [None, 0])
-def test_a_task_that_went_well_just_returns(code: int | None, screen: io.StringIO) -> None:
-    assert command._guarded(lambda: code)() is None
-    assert screen.getvalue() == ""
+@pytest.mark.parametrize("name", ["out", "count", "engine", "cpus"])
+@pytest.mark.parametrize("text", ["", "\0"])
+def test_a_flag_with_nothing_in_it_is_refused(name: str, text: str) -> None:
+    got[:] = []
+    with pytest.raises(UsageError, match=f"--{name} must be"):
+        go({"out": "o", name: text})
+    assert got == []
 
 
-def test_a_task_may_return_its_exit_code(screen: io.StringIO) -> None:
-    with pytest.raises(SystemExit) as caught:
-        command._guarded(lambda: 17)()
-    assert caught.value.code == 17
-    assert screen.getvalue() == ""
+def test_another_process_is_asked_for_the_same() -> None:
+    values = {"out": Path("o"), "count": 1, "full": True, "engine": EngineName.PODMAN, "cpus": 2}
+    words = go.argv(values)
+    assert words == ["--engine=podman", "--cpus=2", "--out=o", "--count=1", "--full"]
+    go(vars(program.parser(go.options, go.name).parse_args(words)))
+    assert got == [EngineName.PODMAN, 2, Path("o"), 1, True]
 
 
-def test_a_mistake_of_ours_is_not_hidden(screen: io.StringIO) -> None:
-    with pytest.raises(ZeroDivisionError):
-        command._guarded(raising(ZeroDivisionError()))()
-    assert screen.getvalue() == ""
+def numeric() -> list[tuple[Task, Option]]:
+    """Return every option of every task that takes a number."""
+    return [
+        (one, option) for one in TASKS for option in one.options if option.kind.toml in {int, float}
+    ]
+
+
+def test_there_are_numbers() -> None:
+    names = {f"{one.name} {option.flag}" for one, option in numeric()}
+    assert names >= {
+        "evaluate --shards", "data.render --workers", "data.render --count", "data.render --seed",
+        "history --limit", "compare --top", "run --cpus", "run --memory", "run --time-limit",
+        "benchmark.train --threads", "benchmark.train --minutes", "benchmark.train --pasted",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("words", "debugging"),
-    [
-        (["invoke", "-d", "run"], True),
-        (["invoke", "--debug", "run"], True),
-        (["invoke", "-e", "-d", "run"], True),
-        (["invoke", "run", "--debug"], True),
-        (["invoke", "run"], False),
-        (["invoke", "run", "-d", "folder"], False),
-        (["invoke", "data.check", "-d"], False),
-        (["invoke"], False),
-    ],
+    ("one", "option"), numeric(), ids=[f"{one.name} {option.flag}" for one, option in numeric()]
 )
-def test_a_traceback_shows_only_when_invoke_debugs(
-    words: list[str], debugging: bool, screen: io.StringIO, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "argv", words)
-    with pytest.raises(PoseBowlError if debugging else SystemExit):
-        command._guarded(raising(UsageError("Wrong.")))()
-    assert screen.getvalue() == ("" if debugging else "error: Wrong.\n")
+def test_every_number_is_checked_before_anything_is_done(one: Task, option: Option) -> None:
+    """No task has a use for numbers below zero, for text, or for none; 0 reaches the check."""
+    for text in ("-1", "abc", "", "nan", "1_0"):
+        with pytest.raises(UsageError, match=f"{option.flag} must be .*, got .*"):
+            one({option.name: text})
+    zero_is_allowed = {"seed", "limit", "top", "pasted", "history"}
+    if option.name in zero_is_allowed:
+        assert option.read("0") == 0
+    else:
+        with pytest.raises(UsageError, match=f"{option.flag} must be .*, got .*0"):
+            one({option.name: "0"})
 
 
-@pytest.mark.usefixtures("screen")
-def test_a_stopped_service_ends_like_ctrl_c() -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-    def task() -> int:
-        os.kill(os.getpid(), signal.SIGTERM)
-        signal.pause()
-        return 0
-
-    with pytest.raises(SystemExit) as caught:
-        command._guarded(task)()
-    assert caught.value.code == Verdict.INTERRUPTED.exit_code
-
-
-@pytest.mark.usefixtures("screen")
-def test_nohup_stays_nohup() -> None:
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    command._guarded(lambda: 0)()
-    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-
-
-def test_other_flags_keep_their_types() -> None:
-    def task(_: invoke.Context, full: bool = False, name: str = "") -> None:
-        raise AssertionError(full, name)
-
-    parameters = inspect.signature(command._guarded(task)).parameters
-    assert parameters["full"].default is False
-    assert parameters["name"].default == ""
-    assert list(parameters) == ["_", "full", "name"]
-
-
-@pytest.mark.parametrize(
-    ("error", "code"), [(BadDataError("Torn.", why="w", fix="f"), 23), (KeyboardInterrupt(), 130)]
-)
-def test_errors_for_programs_go_to_stdout(
-    error: BaseException, code: int, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def task(*, json: bool) -> int:
-        assert json
-        raise error
-
-    with pytest.raises(SystemExit) as caught:
-        command._guarded(task)(json=True)
-    assert caught.value.code == code
-    said = capsys.readouterr()
-    parts = json.loads(said.out)["error"]
-    assert set(parts) == {"what", "why", "fix", "exit_code"}
-    assert parts["exit_code"] == code
-    assert all(parts.values())
-    assert said.err.startswith(f"error: {parts['what']}")
+def test_an_option_of_one_name_means_one_thing() -> None:
+    letters = {SHORT[option.name]: option.name for one in TASKS for option in one.options
+               if option.name in SHORT}  # fmt: skip
+    assert letters == {"f": "force", "j": "json", "o": "out"}
+    text = (Path(__file__).parents[3] / "docs" / "cli.md").read_text()
+    for letter, name in letters.items():
+        assert f"| `-{letter}` | `--{name}` |" in text

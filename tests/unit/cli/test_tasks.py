@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from posebowl import paths
+from posebowl.cli.catalog import TASKS
 from posebowl.errors import Verdict
 from tests.typed import invoke
 
@@ -56,16 +57,14 @@ def test_the_tasks_that_people_type() -> None:
     assert {name for name, _ in collected(tasks().ns)} >= set(NAMES)
 
 
-def test_every_task_has_one_line_and_help_for_every_flag() -> None:
-    for name, task in collected(tasks().ns):
-        text = inspect.getdoc(task.body) or ""
-        assert text.endswith("."), name
-        assert "\n" not in text, name
-        assert len(text) <= 90, name
-        flags = list(inspect.signature(task.body).parameters)[1:]
-        assert set(flags) - set(task.positional) <= set(task.help), name
-        assert set(task.help) <= set(flags), name
-        assert all(task.help.values()), name
+def test_every_task_has_one_line_and_help_for_every_option() -> None:
+    for task in TASKS:
+        assert task.summary.endswith("."), task.name
+        assert "\n" not in (inspect.getdoc(task.function) or ""), task.name
+        assert len(task.summary) <= 90, task.name
+        parameters = inspect.signature(task.function).parameters
+        assert "json" not in parameters or "json" in {option.name for option in task.options}
+        assert all(option.help for option in task.options), task.name
 
 
 @pytest.mark.parametrize(("set_to", "kept"), [("", True), ("1", False)])
@@ -82,7 +81,8 @@ def test_the_documentation_names_every_task_that_prints_json() -> None:
     text = (paths.ROOT / "docs" / "cli.md").read_text()
     rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
     named = {name for row in rows for name in re.findall(r"`([\w.]+)`", row)}
-    assert named == {name for name, task in collected(tasks().ns) if "json" in task.help}
+    offering = {task.name for task in TASKS if "json" in {option.name for option in task.options}}
+    assert named == offering
 
 
 def test_list_and_help() -> None:
@@ -103,10 +103,10 @@ AFTER_MAIN = {"numpy", "pandas", "PIL", "jinja2", "rich.progress", "posebowl.rep
 @pytest.mark.parametrize(
     ("module", "later"),
     [
-        ("tasks", AFTER_MAIN | {"polars", "rich", "posebowl.run", "posebowl.cli.options"}),
+        ("tasks", AFTER_MAIN | {"polars", "rich", "posebowl.run", "posebowl.cli.output"}),
         (
             (
-                "posebowl.cli.options, posebowl.run.live_display, posebowl.run.pipeline, "
+                "posebowl.cli.output, posebowl.run.live_display, posebowl.run.pipeline, "
                 "posebowl.cli.views.result"
             ),
             AFTER_MAIN | {"polars"},
@@ -126,18 +126,32 @@ WRONG = [
     ("pack", 2, "Give either --solution NAME or --source DIR."),
     ("pack --solution nowhere", 2, "nowhere"),
     ("check --zip none.zip", 10, "none.zip"),
-    ("run --variant tpu", 2, '--variant is "tpu".'),
-    ("run --engine lxc", 2, '--engine is "lxc".'),
-    ("run --time-limit soon", 2, '--time-limit is "soon".'),
-    ("run --memory lots", 2, '--memory is "lots".'),
-    ("run --memory 15m", 2, '--memory is "15m".'),
-    ("run --cpus abc", 2, '--cpus is "abc".'),
-    ("run --cpus -1", 2, '--cpus is "-1".'),
-    ("run --waive [red]x[/]", 2, '--waive is "[red]x[/]".'),
+    ("run --variant tpu", 2, '--variant must be cpu or gpu, got "tpu".'),
+    ("run --engine lxc", 2, '--engine must be auto, docker, podman or embedded, got "lxc".'),
+    (
+        "run --time-limit soon",
+        2,
+        '--time-limit must be a duration, such as 90s, 10m or 1h, got "soon".',
+    ),
+    (
+        "run --memory lots",
+        2,
+        '--memory must be a size of 16m or more, such as 512m or 4g, got "lots".',
+    ),
+    ("run --memory 15m", 2, "--memory must be at least 16m, got 15m."),
+    ("run --cpus abc", 2, '--cpus must be a whole number of 1 or more, got "abc".'),
+    ("run --cpus -1", 2, "--cpus must be at least 1, got -1."),
+    ("run --waive [red]x[/]", 2, 'or network, got "[red]x[/]".'),
+    ("run --cpus 0", 2, "--cpus must be at least 1, got 0."),
+    ("evaluate a.zip --shards 0", 2, "--shards must be at least 1, got 0."),
+    ("data.render --out x --workers 0", 2, "--workers must be at least 1, got 0."),
+    ("data.render --out x --count 0", 2, "--count must be at least 1, got 0."),
+    ("history --limit -1", 2, "--limit must be at least 0, got -1."),
+    ("pack --solution template --out=", 2, '--out must be a path, got "".'),
     ("run --out file", 1, "file: File exists."),
-    ("score none.csv none.csv", 2, "There is no none.csv."),
+    ("score none.csv none.csv", 2, "none.csv does not exist."),
     ("data.check --folder none", 2, "none is no folder."),
-    ("data.render --count x", 2, '--count is "x".'),
+    ("data.render --count x", 2, '--count must be a whole number of 1 or more, got "x".'),
     ("data.format --folder none", 2, "none is no folder."),
     ("data.format --folder .", 23, ". has no train_labels.csv."),
     ("data.check --folder .", 23, ". is no data folder"),
@@ -169,8 +183,10 @@ def test_wrong_inputs_are_told_in_a_sentence(
 @pytest.mark.parametrize("line", ["run --nonsense", "run --zip", "nonsense", "check a.zip"])
 def test_what_invoke_itself_refuses(line: str, tmp_path: Path) -> None:
     done = invoke(*line.split(), cwd=tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert len(done.stderr.splitlines()) <= 2
+    told = invoke(*line.split(), "--json", cwd=tmp_path)
+    assert json.loads(told.stdout)["error"]["exit_code"] == told.returncode == 2
 
 
 def test_a_traceback_shows_only_with_debug(tmp_path: Path) -> None:
@@ -256,7 +272,7 @@ def test_a_folder_of_others_is_not_cleaned(tmp_path: Path) -> None:
     (tmp_path / "submission.csv").write_text("mine")
     done = invoke("clean", "--folder", str(tmp_path), cwd=tmp_path)
     assert done.returncode == 2
-    assert "no folder that a run was given" in done.stderr
+    assert "not a folder that a run was given" in done.stderr
     assert (tmp_path / "submission.csv").read_text() == "mine"
 
 

@@ -13,6 +13,8 @@ from posebowl import paths
 from tests.doc_commands import WrongCommandError, read
 
 COMMAND = re.compile(r"(`?)(?<![\w./-])((?:invoke|nox) -?-?[a-z][^`;:,()\n]*)")
+VALUES = (("--engine ", "docker"), ("-", "cpu"))
+"""What stands for a value behind some ends of a text."""
 LATER = re.compile(r"\{\w+\}")
 """A value that `str.format` puts in."""
 
@@ -36,7 +38,7 @@ def joined(node: ast.JoinedStr) -> str:
         if isinstance(part, ast.Constant):
             text += str(part.value)
         elif not text[-1:].isalpha():
-            text += "cpu" if text.endswith("-") else "run"
+            text += next((word for end, word in VALUES if text.endswith(end)), "run")
     return text
 
 

@@ -17,15 +17,24 @@ from posebowl.challenge import COLUMNS, IMAGE_HEIGHT, IMAGE_WIDTH
 from posebowl.errors import UsageError
 from posebowl.paths import DEMO_DATA, ROOT
 from posebowl.render import dataset, materials, rasterizer, scene
-from posebowl.render.__main__ import main
+from posebowl.render.__main__ import main as render_main
 from posebowl.render.backgrounds import BACKGROUNDS
 from posebowl.render.contact_sheet import write_sheet
 from posebowl.render.dataset import Row, render_dataset
 from posebowl.render.families import FAMILIES
 from posebowl.render.image import Only
+from posebowl.render.options import RenderOptions
+from posebowl.util import program
 
 DEMO_SEED = 2026
 DEMO_COUNT = 24
+
+
+def main(words):
+    """Return the exit code of the renderer's command line."""
+    return program.guard(
+        lambda: render_main(program.read(RenderOptions, words, task="data.render"))
+    )
 
 
 def table(path: Path) -> list[list[str]]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from posebowl.errors import UsageError
 from posebowl.render import dataset, parts
-from posebowl.render.__main__ import parser
+from posebowl.render.__main__ import chosen, main
 from posebowl.render.families import (
     FAMILIES,
     HELD_OUT,
@@ -20,6 +22,7 @@ from posebowl.render.families import (
     vehicles,
 )
 from posebowl.render.image import Only
+from posebowl.render.options import RenderOptions
 
 
 def test_the_two_groups_are_apart_and_make_the_whole():
@@ -35,10 +38,11 @@ def test_sets_are_of_the_training_families_unless_asked():
 
 
 def test_held_out_families_are_one_flag():
-    words = ["--count", "1", "--seed", "1", "--out", "x"]
-    assert parser().parse_args([*words, "--held-out"]).family == list(HELD_OUT)
-    with pytest.raises(UsageError, match="not allowed with"):
-        parser().parse_args([*words, "--held-out", "--family", "probe"])
+    asked = RenderOptions(count=1, seed=1, out=Path("x"), held_out=True)
+    assert chosen(asked) == tuple(HELD_OUT)
+    assert chosen(replace(asked, held_out=False)) is None
+    with pytest.raises(UsageError, match="exclude each other"):
+        main(replace(asked, family=("probe",)))
 
 
 def test_no_assembly_is_shared():

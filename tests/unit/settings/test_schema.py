@@ -6,15 +6,15 @@ import dataclasses
 import re
 
 from posebowl import paths
-from posebowl.settings.schema import SETTINGS, Settings, helps, rows
+from posebowl.settings.schema import SETTINGS, Settings, rows
 
 DOCS = paths.ROOT / "docs" / "configuration.md"
 
 
-def test_help_of_flags_is_that_of_the_settings() -> None:
-    texts = helps("cpus", "engine")
-    assert texts["cpus"] == "processor cores of a run (3)"
-    assert set(texts) == {"cpus", "engine"}
+def test_help_says_what_is_allowed_and_what_holds_unset() -> None:
+    assert SETTINGS["cpus"].explained == "processor cores of a run (3)"
+    engines = "what executes a run: auto, docker, podman or embedded (auto)"
+    assert SETTINGS["engine"].explained == engines
 
 
 def test_settings_have_no_defaults_of_their_own() -> None:

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import shutil
 
@@ -58,14 +59,12 @@ def test_part_sums_up():
     assert one.first_look == pytest.approx(0.275)
 
 
-def test_json_and_table(folder, tmp_path, monkeypatch, capsys):
-    words = ["prog", "--data", str(folder), "--weights", str(SHIPPED)]
-    monkeypatch.setattr("sys.argv", [*words, "--out", str(tmp_path / "found.json")])
-    evaluate.main()
+def test_json_and_table(folder, tmp_path, capsys):
+    options = evaluate.EvaluateOptions(data=(folder,), weights=SHIPPED)
+    evaluate.main(dataclasses.replace(options, figures=tmp_path / "found.json"))
     (found,) = json.loads((tmp_path / "found.json").read_text())
     assert found["total"]["photos"] == 6
-    monkeypatch.setattr("sys.argv", words)
-    evaluate.main()
+    evaluate.main(options)
     shown = capsys.readouterr().out
     assert f"{found['total']['mean_iou']:.3f}" in shown
     assert "tug" in shown

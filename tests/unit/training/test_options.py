@@ -5,26 +5,32 @@ import pytest
 pytest.importorskip("cv2", reason="needs the lean group: uv run --group lean pytest")
 
 from posebowl.errors import UsageError
-from posebowl.training.options import Recipe, asked, parse
+from posebowl.training.options import TrainOptions
+from posebowl.training.recipe import Recipe, recipe_of
+from posebowl.util import program
 
 NEEDED = ["--data", "a", "--val", "v", "--out", "o"]
 
 
+def asked(*words: str) -> Recipe:
+    return recipe_of(program.read(TrainOptions, [*NEEDED, *words], task="benchmark.train"))
+
+
 def test_what_is_not_said_is_the_recipe_s():
-    assert asked(parse(NEEDED)) == Recipe(data=("a",), val="v")
+    assert asked() == Recipe(data=("a",), val="v")
 
 
 def test_what_is_said_holds():
-    words = [*NEEDED, "--data", "b", "--cutouts", "c", "--pasted", "0.2", "--rate", "1e-3"]
-    recipe = asked(parse([*words, "--start", "s.onnx", "--imgsz", "64", "96", "--steps", "7"]))
+    words = ["--data", "b", "--cutouts", "c", "--pasted", "0.2", "--rate", "1e-3"]
+    recipe = asked(*words, "--start", "s.onnx", "--size", "64x96", "--steps", "7")
     assert (recipe.data, recipe.cutouts, recipe.start) == (("a", "b"), ("c",), "s.onnx")
     assert (recipe.paste.share, recipe.rate) == (0.2, 1e-3)
     assert (recipe.size, recipe.steps) == ((64, 96), 7)
 
 
 def test_what_cannot_be_read_is_an_error_in_words():
-    with pytest.raises(UsageError, match="--minutes: invalid float value: 'soon'"):
-        parse([*NEEDED, "--minutes", "soon"])
+    with pytest.raises(UsageError, match='--minutes must be a number greater than 0, got "soon"'):
+        asked("--minutes", "soon")
 
 
 @pytest.mark.parametrize(
@@ -37,19 +43,36 @@ def test_what_cannot_be_read_is_an_error_in_words():
         ("--batch", "-1"),
         ("--rate", "0"),
         ("--threads", "0"),
-        ("--imgsz", "100", "96"),
-        ("--first", "0", "96"),
-        ("--second", "96", "-32"),
+        ("--size", "100x96"),
+        ("--first", "0x96"),
+        ("--second", "96x-32"),
         ("--seed", "-1"),
         ("--pasted", "1.5"),
         ("--pasted", "nan"),
     ],
 )
 def test_a_number_that_makes_no_sense_is_refused(words):
-    with pytest.raises(UsageError, match=words[0]):
-        asked(parse([*NEEDED, *words]))
+    with pytest.raises(UsageError, match=f"{words[0]} must be"):
+        asked(*words)
 
 
 def test_a_device_that_is_none_is_refused():
-    with pytest.raises(UsageError, match="--device"):
-        parse([*NEEDED, "--device", "zzz"])
+    with pytest.raises(UsageError, match="--device must be auto, cpu or cuda"):
+        asked("--device", "zzz")
+
+
+def test_an_earlier_run_and_missing_folders_are_named_before_anything_is_prepared(tmp_path):
+    (tmp_path / "last.pt").touch()
+    options = program.read(
+        TrainOptions,
+        ["--data", str(tmp_path), "--val", str(tmp_path), "--out", str(tmp_path)],
+        task="benchmark.train",
+    )
+    with pytest.raises(UsageError, match="already has a training run"):
+        options.check()
+    gone = str(tmp_path / "gone")
+    options = program.read(
+        TrainOptions, ["--data", gone, "--val", gone, "--out", gone], task="benchmark.train"
+    )
+    with pytest.raises(UsageError, match=r"gone is not a folder"):
+        options.check()

@@ -69,7 +69,7 @@ def test_the_solution_keeps_its_file_where_int8_loses_too_much(tmp_path, lost, r
 def test_export_refuses_a_network_that_int8_ruins(tmp_path, monkeypatch):
     own, before = tmp_path / "model.onnx", b"what was there"
     own.write_bytes(before)
-    monkeypatch.setattr(export, "OWN", own)
+    monkeypatch.setattr(export, "OWN_MODEL", own)
     good = export.quantize.measure_loss
 
     def ruined(fp32, int8, samples, looks):
@@ -78,21 +78,17 @@ def test_export_refuses_a_network_that_int8_ruins(tmp_path, monkeypatch):
     monkeypatch.setattr(export.quantize, "measure_loss", ruined)
     monkeypatch.setattr(export.quantize, "CALIBRATED", 2)
     monkeypatch.setattr(export, "read_labels", lambda folder: read_labels(folder)[:1])
-    words = ["prog", "--weights", str(SHIPPED), "--int8", "--force", "--out"]
-    monkeypatch.setattr("sys.argv", [*words, str(own)])
+    options = export.ExportOptions(weights=SHIPPED, int8=True, force=True, out=own)
     with pytest.raises(quantize.AccuracyError):
-        export.main()
+        export.main(options)
     assert own.read_bytes() == before
-    monkeypatch.setattr("sys.argv", [*words, str(tmp_path / "other.onnx")])
-    export.main()
+    export.main(dataclasses.replace(options, out=tmp_path / "other.onnx"))
     assert np.frombuffer((tmp_path / "other.onnx").read_bytes(), np.uint8).size > 1e6
 
 
 BAD = dataclasses.replace(GOOD, both_looks=0.5)
 
 
-def test_an_exported_file_is_not_exported_again_without_int8(tmp_path, monkeypatch):
-    out = str(tmp_path / "x.onnx")
-    monkeypatch.setattr("sys.argv", ["prog", "--weights", str(SHIPPED), "--out", out])
+def test_an_exported_file_is_not_exported_again_without_int8(tmp_path):
     with pytest.raises(UsageError, match="already exported"):
-        export.main()
+        export.main(export.ExportOptions(weights=SHIPPED, out=tmp_path / "x.onnx"))

@@ -20,6 +20,7 @@ from posebowl.errors import UsageError  # noqa: E402
 from posebowl.training import detector, export, train  # noqa: E402  (they need what is asked above)
 from posebowl.training.augment import Augmentation, View  # noqa: E402
 from posebowl.training.batches import TrainingSet, batches, collate  # noqa: E402
+from posebowl.util import program  # noqa: E402
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -59,9 +60,9 @@ def checkpoint(tmp_path_factory):
     return path
 
 
-def command(monkeypatch, module, *words):
-    monkeypatch.setattr("sys.argv", ["prog", *map(str, words)])
-    module.main()
+def command(module, *words):
+    options = {train: train.TrainOptions, export: export.ExportOptions}[module]
+    module.main(program.read(options, [*map(str, words)], task="benchmark"))
 
 
 def test_rate_rises_then_falls():
@@ -99,15 +100,15 @@ def test_the_same_seed_gives_the_same_batches(folder, tmp_path):
         assert torch.equal(one["bboxes"], other["bboxes"])
 
 
-def test_train_then_resume_then_export(folder, tmp_path, monkeypatch):
+def test_train_then_resume_then_export(folder, tmp_path):
     out = tmp_path / "run"
-    common = ["--data", folder, "--val", folder, "--out", out, "--imgsz", 64, 96]
-    common += ["--first", 96, 128, "--second", 64, 96, "--batch", 4, "--threads", 1]
-    command(monkeypatch, train, *common, "--steps", 2)
+    common = ["--data", folder, "--val", folder, "--out", out, "--size", "64x96"]
+    common += ["--first", "96x128", "--second", "64x96", "--batch", 4, "--threads", 1]
+    command(train, *common, "--steps", 2)
     with pytest.raises(UsageError, match="already has a training run"):
-        command(monkeypatch, train, *common, "--steps", 4)
+        command(train, *common, "--steps", 4)
     told = tmp_path / "figures.json"
-    command(monkeypatch, train, *common, "--steps", 4, "--resume", "--json", told)
+    command(train, *common, "--steps", 4, "--resume", "--figures", told)
     figures = json.loads(told.read_text())
     assert (figures["steps"], figures["best"]) == (4, str(out / "best.pt"))
     assert 0 <= figures["best_mean_iou"] <= 1
@@ -121,24 +122,24 @@ def test_train_then_resume_then_export(folder, tmp_path, monkeypatch):
 
     model_file = tmp_path / "model.onnx"
     words = ["--weights", out / "best.pt", "--images", folder, "--out", model_file]
-    command(monkeypatch, export, *words)
+    command(export, *words)
     content = model_file.read_bytes()
     props = {one.key: one.value for one in onnx.load(model_file).metadata_props}
     assert json.loads(props["first_look"]) == [96, 128]  # as it was judged
     assert json.loads(props["second_look"]) == [64, 96]
     with pytest.raises(UsageError, match="already exists"):
-        command(monkeypatch, export, *words)
+        command(export, *words)
     assert model_file.read_bytes() == content
-    command(monkeypatch, export, *words, "--force", "--one-look")
+    command(export, *words, "--force", "--one-look")
     assert model_file.read_bytes() != content
     words = ["--weights", model_file, "--int8", "--one-look", "--out", tmp_path / "int8.onnx"]
     with pytest.raises(UsageError, match="already has its sizes"):
-        command(monkeypatch, export, *words)
+        command(export, *words)
     with pytest.raises(UsageError, match=r"Cannot resume from .*last\.pt"):
-        command(monkeypatch, train, *common, "--resume", "--model", "yolo11n.yaml")
+        command(train, *common, "--resume", "--model", "yolo11n.yaml")
     (out / "last.pt").write_bytes(b"damaged")
     with pytest.raises(UsageError, match=r"Cannot resume from .*last\.pt"):
-        command(monkeypatch, train, *common, "--resume")
+        command(train, *common, "--resume")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -240,13 +241,13 @@ def test_compare_notices_another_network(checkpoint, folder):
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no checkpoint"])
-def test_weights_that_are_none(tmp_path, folder, monkeypatch, content):
+def test_weights_that_are_none(tmp_path, folder, content):
     weights = tmp_path / "some.pt"
     if content is not None:
         weights.write_bytes(content)
     out = tmp_path / "model.onnx"
     with pytest.raises(UsageError, match=r"some\.pt"):
-        command(monkeypatch, export, "--weights", weights, "--images", folder, "--out", out)
+        command(export, "--weights", weights, "--images", folder, "--out", out)
     assert not out.exists()
 
 

@@ -17,7 +17,6 @@ from posebowl.data.unpacker import Unpacked
 from posebowl.doctor import Diagnosis, Finding, State
 from posebowl.results.cleaning import Cleaned
 from posebowl.scoring.metric import Score
-from posebowl.settings import resolve
 from posebowl.submission.archive import Archive
 from posebowl.submission.packer import Packed
 from posebowl.util import console
@@ -69,7 +68,7 @@ def made(path: Path, *, left_out: tuple[str, ...], warnings: tuple[str, ...] = (
 @pytest.mark.parametrize("odd", ODD)
 def test_packed(odd: str, screen: io.StringIO) -> None:
     name = odd.replace("/", "")
-    tables.packed(made(Path(name), left_out=(odd, "b"), warnings=(odd,)))
+    tables.packed(made(Path(name), left_out=(odd, "b"), warnings=(odd,)), Path("usual.zip"))
     assert lines(screen) == [
         f"warning: {odd}",
         f"Packed {name} (3 files, 2.0 KiB, 0.25 s)",
@@ -79,12 +78,12 @@ def test_packed(odd: str, screen: io.StringIO) -> None:
 
 
 def test_the_next_step_names_no_default(screen: io.StringIO) -> None:
-    tables.packed(made(resolve.load().archive, left_out=()))
+    tables.packed(made(Path("usual.zip"), left_out=()), Path("usual.zip"))
     assert lines(screen)[-1] == "Next: uv run invoke run"
 
 
 def test_packed_names_a_few_that_it_left_out(screen: io.StringIO) -> None:
-    tables.packed(made(Path("a.zip"), left_out=tuple("abcdefgh")))
+    tables.packed(made(Path("a.zip"), left_out=tuple("abcdefgh")), Path("usual.zip"))
     assert "Left out 8: a, b, c, d, e and 3 more" in lines(screen)
 
 
@@ -145,7 +144,7 @@ def test_diagnosis(odd: str, screen: io.StringIO) -> None:
 
 
 def test_unpacked(screen: io.StringIO) -> None:
-    tables.unpacked(Unpacked(folder=paths.DATA, written=1, kept=2000, left_out=3))
+    tables.unpacked(Unpacked(folder=paths.DATA, written=1, kept=2000, left_out=3), paths.DATA)
     assert lines(screen) == [
         "1 file written; 2,000 already there; 3 left out, being no photos.",
         "Next: uv run invoke data.check",

@@ -1,0 +1,35 @@
+"""All tasks, in the order in which they are of use."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from posebowl.cli.task import Task
+from posebowl.cli.tasks import batch, data, host, images, results, submission, training
+
+TASKS: Final[tuple[Task, ...]] = (
+    submission.pack,
+    submission.check,
+    submission.run,
+    submission.score,
+    batch.evaluate,
+    submission.clean,
+    results.history,
+    results.compare,
+    host.diagnose,
+    host.configuration,
+    images.build,
+    images.base,
+    images.push,
+    images.pull,
+    images.shell,
+    images.packages,
+    data.render,
+    data.check,
+    data.unpack,
+    data.make_format,
+    data.manifest,
+    training.train,
+    training.evaluate,
+    training.export,
+)

@@ -1,0 +1,171 @@
+"""What invoke is made to do: read declared options, complete their values, explain its errors.
+
+invoke finds tasks.py, reads the command line, lists and helps. It has no place of its own for the
+rest: two steps of its `Program` are replaced here.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import invoke
+from invoke.exceptions import ParseError
+from invoke.parser import Argument
+
+from posebowl.cli import completion, suggest
+from posebowl.cli.task import Task
+from posebowl.errors import UsageError
+from posebowl.util import program
+from posebowl.util.options import SHORT, Option
+
+_ANYWHERE: Final = ("complete", "debug", "help", "list", "version")
+"""The flags of invoke itself that may also stand behind a task; elsewhere they are mistakes."""
+
+_PARSE_TASKS: Final = invoke.Program.parse_tasks
+_PARSE_CLEANUP: Final = invoke.Program.parse_cleanup
+
+
+def collection(tasks: Iterable[Task]) -> Any:
+    """Return what invoke takes for the content of tasks.py."""
+    root = invoke.Collection()
+    inner: dict[str, Any] = {}
+    for task in tasks:
+        group, _, name = task.name.rpartition(".")
+        place = inner.setdefault(group, invoke.Collection(group)) if group else root
+        place.add_task(_InvokeTask(task), name=name)
+    for found in inner.values():
+        root.add_collection(found)
+    return root
+
+
+class _InvokeTask(invoke.Task):  # type: ignore[misc]  # invoke is not looked into
+    """A task as invoke knows it; its arguments are the declared options."""
+
+    def __init__(self, task: Task) -> None:
+        self.declared = task
+
+        def body(_: invoke.Context, **given: Any) -> None:
+            code = program.guard(
+                lambda: task(given),
+                as_json=bool(given.get("json")),
+                debug=_debugging(sys.argv),
+            )
+            if code:
+                sys.exit(code)
+
+        body.__doc__ = task.summary
+        super().__init__(body, name=task.name.rpartition(".")[2], positional=[])
+
+    def get_arguments(self, ignore_unknown_help: Any = None) -> list[Any]:  # noqa: ARG002
+        """Return the arguments for invoke's parser.
+
+        Words that are not there are not asked for: the task says what is missing.
+        """
+        options = self.declared.options
+        expected = count_words(sys.argv, self.name, options)
+        words = [option.name for option in options if option.positional][:expected]
+        ordered = sorted(options, key=lambda option: not option.positional)
+        return [_argument(option, expected, is_word=option.name in words) for option in ordered]
+
+
+def _argument(option: Option, expected: int, *, is_word: bool) -> Any:
+    names = [option.flag[2:]]
+    if option.name in SHORT:
+        names.append(SHORT[option.name])
+    if is_word and option.many:
+        return _Words(option, expected)
+    return Argument(
+        names=names,
+        kind=bool if option.is_switch else list if option.many else str,
+        default=False if option.is_switch else None,
+        help=option.explained,
+        positional=is_word,
+        attr_name=option.name if "_" in option.name else None,
+    )
+
+
+class _Words(Argument):  # type: ignore[misc]
+    """A positional list: invoke feeds a positional argument for as long as its value is None."""
+
+    def __init__(self, option: Option, expected: int) -> None:
+        self._value: list[str] = []
+        self._expected = expected
+        super().__init__(name=option.name, kind=list, help=option.explained, positional=True)
+
+    @property
+    def value(self) -> list[str] | None:
+        """The words, once all are there."""
+        return self._value if len(self._value) >= self._expected else None
+
+    @value.setter
+    def value(self, word: str) -> None:
+        self.raw_value = word
+        self._value = [*self._value, word]
+
+
+def count_words(argv: Sequence[str], name: str, options: Iterable[Option]) -> int:
+    """Return how many words behind a task's name are neither flags nor values of other flags."""
+    takes = set()
+    for option in options:
+        if not (option.is_switch or option.positional):
+            takes |= {option.flag, f"-{SHORT.get(option.name, '')}"}
+    words = list(itertools.dropwhile(lambda word: word.rpartition(".")[2] != name, argv))[1:]
+    pairs = zip(["", *words], words, strict=False)
+    return sum(not word.startswith("-") and before not in takes for before, word in pairs)
+
+
+def _debugging(argv: Sequence[str]) -> bool:
+    """Return whether invoke was told to debug; behind a task's name, -d is not one of its flags."""
+    own = itertools.takewhile(lambda word: word.startswith("-"), argv[1:])
+    return "-d" in own or "--debug" in argv
+
+
+def _parse_tasks(self: Any) -> None:
+    """Read the command line behind invoke's own flags; first, complete the value of an option."""
+    if self.args.complete.value:
+        tasks = [self.collection[name].declared for name in self.collection.task_names]
+        words = completion.candidates(self.core.remainder, tasks)
+        if words is not None:
+            print("\n".join(words))
+            raise invoke.Exit
+    _explained(self, _PARSE_TASKS)
+    for name, argument in self.core_via_tasks.args.items():
+        if argument.got_value and name not in _ANYWHERE:
+            _refuse(suggest.core_flag(argument.names, self.tasks, self.core.unparsed))
+
+
+def _parse_cleanup(self: Any) -> None:
+    """List, help or complete, if that is asked for; whoever reads it, such as `head`, may go."""
+    try:
+        try:
+            _explained(self, _PARSE_CLEANUP)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        program.silence()
+        raise invoke.Exit(code=1) from None
+
+
+invoke.Program.parse_tasks = _parse_tasks
+invoke.Program.parse_cleanup = _parse_cleanup
+
+
+def _explained(self: Any, step: Any) -> None:
+    try:
+        step(self)
+    except ParseError as error:
+        names = self.collection.task_names
+        better = suggest.advice(str(error.args[0]), error.context, names, sys.argv)
+        if better is None:
+            raise
+        _refuse(better)
+
+
+def _refuse(error: UsageError) -> None:
+    from posebowl.util import console
+
+    console.show_error(error, as_json="--json" in sys.argv or "-j" in sys.argv)
+    raise invoke.Exit(code=error.exit_code)

@@ -1,0 +1,67 @@
+"""The options of the renderer, for its own command line and for `invoke data.render`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final
+
+from posebowl.util.options import Option
+from posebowl.util.values import FOLDER, PATH, TRUTH, Kind, choice, whole
+
+
+class Only(StrEnum):
+    """What the images of a set show."""
+
+    PHOTOS = "photos"
+    CUTOUTS = "cutouts"
+    BACKGROUNDS = "backgrounds"
+
+
+def _families() -> Sequence[str]:
+    from posebowl.render.families import FAMILIES
+
+    return tuple(FAMILIES)
+
+
+def _family(text: str) -> str:
+    if text not in _families():
+        raise ValueError(text)
+    return text
+
+
+FAMILY: Final = Kind(
+    expects="a family of spacecraft, as docs/renderer.md lists them",
+    example="box-bus",
+    read=_family,
+    suggest=_families,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderOptions:
+    """What set is rendered, and to where."""
+
+    out: Annotated[Path, Option(FOLDER, "folder: new, empty, or one to continue")]
+    count: Annotated[int, Option(whole(1, 24), "how many images")] = 24
+    seed: Annotated[int, Option(whole(0, 0), "which set: the same seed gives the same pixels")] = 0
+    workers: Annotated[int | None, Option(whole(1, 2), "processes", "one per core")] = None
+    only: Annotated[
+        Only, Option(choice(Only), "what the images show; cutouts are spacecraft alone, as RGBA")
+    ] = Only.PHOTOS
+    family: Annotated[
+        tuple[str, ...],
+        Option(FAMILY, "only this family of spacecraft", "all that models train on", many=True),
+    ] = ()
+    held_out: Annotated[bool, Option(TRUTH, "only the families that no model is trained on")] = (
+        False
+    )
+    jpeg: Annotated[bool, Option(TRUTH, "write JPEG: smaller than PNG, for training sets")] = False
+    compact: Annotated[
+        bool, Option(TRUTH, "little noise and soft photos, so that PNGs are small")
+    ] = False
+    sheet: Annotated[
+        Path | None, Option(PATH, "also write a contact sheet with the boxes drawn to this file")
+    ] = None
