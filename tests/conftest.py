@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,14 @@ from PIL import Image
 
 from posebowl.challenge import COLUMNS, IMAGE_HEIGHT, IMAGE_WIDTH
 from posebowl.engines.embedded import engine
+from tests.leftovers import Leftovers
 from tests.umask import UMASKS, umask
+
+# Packages that other software puts on the path of every Python (ROS does) are not those of the
+# lock. Plugins of pytest among them are kept out by --disable-plugin-autoload in pyproject.toml.
+for foreign in os.environ.pop("PYTHONPATH", "").split(os.pathsep):
+    if foreign in sys.path:
+        sys.path.remove(foreign)
 
 # No deadline: machines are shared and slow now and then. In CI the same examples every time, so
 # that a change is never red for a find that is older than it.
@@ -27,6 +35,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 IDS = tuple(f"{number:04x}{'ab' * 14}" for number in range(6))
 BOXES = tuple((10 * number, 20, 300 + number, 400) for number in range(6))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Look for processes and temporary files that the tests leave."""
+    config.pluginmanager.register(Leftovers())
 
 
 @pytest.fixture(autouse=True)
