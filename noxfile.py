@@ -15,6 +15,8 @@ nox.options.default_venv_backend = "uv"
 nox.options.sessions = ["lint", "tests"]
 
 ROOT = Path(__file__).parent
+ISOLATED = dict.fromkeys(("PYTHONPATH", "PYTHONHOME", "PYTEST_ADDOPTS", "PYTEST_PLUGINS"))
+"""Variables by which other software (ROS, say) puts its packages into every Python: unset."""
 
 
 @nox.session(name="test_submission-cpu", venv_backend="none", tags=["submission", "cpu"])
@@ -77,14 +79,17 @@ def tests(session: nox.Session) -> None:
     """Test this project, with every engine that is at hand; the rest is skipped and named."""
     groups = ("render", "lean", "docs", "cluster-test")
     sync(session, *(word for name in groups for word in ("--group", name)))
-    session.run("pytest", *session.posargs)
+    # The floor of pyproject.toml is for all tests, not for those that somebody chose.
+    coverage = [] if session.posargs else ["--cov", "--cov-report=term"]
+    session.run("pytest", *coverage, *session.posargs, env=ISOLATED)
 
 
 @nox.session(tags=["check"], default=False)
 def test_training(session: nox.Session) -> None:
     """Test training and export of the benchmark, with torch (several GB)."""
     sync(session, "--group", "cpu")
-    session.run("pytest", "tests/unit/training", "tests/unit/solutions", *session.posargs)
+    tests = ("tests/unit/training", "tests/unit/solutions")
+    session.run("pytest", *tests, *session.posargs, env=ISOLATED)
 
 
 @nox.session(tags=["check"])
@@ -126,7 +131,7 @@ def run_solutions(session: nox.Session, variant: str) -> None:
 
 def invoke(session: nox.Session, *words: str) -> None:
     """Run an invoke task in the project's own environment."""
-    session.run("uv", "run", "invoke", *words, external=True)
+    session.run("uv", "run", "invoke", *words, external=True, env=ISOLATED)
 
 
 def sync(session: nox.Session, *options: str) -> None:

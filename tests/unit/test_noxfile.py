@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import sys
-from types import ModuleType
+from collections.abc import Mapping
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -55,9 +56,15 @@ class Session:
     def __init__(self, *posargs: str) -> None:
         self.posargs = posargs
         self.ran: list[list[str]] = []
+        self.isolated: list[bool] = []
+        self.virtualenv = SimpleNamespace(location="")
 
-    def run(self, *words: str, **_: object) -> None:
+    def run(self, *words: str, env: Mapping[str, str | None], **_: object) -> None:
         self.ran.append([*words])
+        self.isolated.append(env.get("PYTHONPATH", "") is None)
+
+    def run_install(self, *_: str, **__: object) -> None:
+        pass
 
 
 @pytest.fixture
@@ -73,6 +80,21 @@ def test_the_benchmark_is_packed_only_where_there_is_no_zip(noxfile: ModuleType)
     invoke = ["uv", "run", "invoke"]
     pack = [*invoke, "pack", "--solution", "benchmark", "--keep"]
     assert session.ran == [pack, [*invoke, "run", "--variant", "cpu", "--engine", "podman"]]
+
+
+def test_packages_of_other_software_are_kept_out(noxfile: ModuleType) -> None:
+    for name in ("tests", "test_training", "test_submission_cpu", "test_solutions_cpu", "build"):
+        session = Session()
+        getattr(noxfile, name)(session)
+        assert session.ran
+        assert all(session.isolated), name
+
+
+def test_coverage_is_measured_of_all_tests_only(noxfile: ModuleType) -> None:
+    for posargs, measured in ((), True), (("tests/unit/test_paths.py",), False):
+        session = Session(*posargs)
+        noxfile.tests(session)
+        assert ("--cov" in session.ran[-1]) == measured
 
 
 def test_every_solution_runs_in_a_folder_of_its_own(noxfile: ModuleType) -> None:
