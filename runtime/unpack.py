@@ -37,6 +37,8 @@ UTF8 = 1 << 11
 UNIX = 3
 UNICODE_PATH = 0x7075
 DEFLATED64 = 9
+VERSION = 46
+"""The newest version of the format, times ten, that unzip unpacks."""
 METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, DEFLATED64, zipfile.ZIP_BZIP2}
 LOCAL = struct.Struct("<4s5H3L2H")
 BROKEN = (
@@ -176,6 +178,8 @@ def check_entry(entry: zipfile.ZipInfo) -> Item:
         refuse(entry, "is neither a file, a folder nor a link")
     if entry.flag_bits & ENCRYPTED:
         refuse(entry, "is encrypted")
+    if entry.extract_version > VERSION:
+        refuse(entry, f"needs version {entry.extract_version / 10} of the format")
     if entry.compress_type not in METHODS:
         refuse(entry, f"is packed by method {entry.compress_type}")
     return Item(entry, path, folder, link)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import posixpath
+import re
 import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from posebowl.errors import BadArchiveError
 from posebowl.submission import lint
 from posebowl.submission.archive_tree import by_path, check_links, check_sizes, is_link
 from posebowl.submission.imports import find_imports
+from posebowl.submission.weights import on_weights
 from posebowl.submission.zip_end import quoted
 from posebowl.submission.zip_reader import (
     DEFLATED64,
@@ -105,7 +107,9 @@ def inspect_file(file: IO[bytes], path: Path, *, limits: ArchiveLimits = ARCHIVE
         warnings=(
             *lint.on_script(main),
             *lint.on_sources(sources, imports),
+            *lint.on_calls(sources, {name: entry.mode for name, entry in entries.items()}),
             *lint.on_names(sizes, imports.modules, packed),
+            *_on_weights(file, entries, sizes, path),
             *_on_structure(directory, entries),
         ),
     )
@@ -246,6 +250,11 @@ def script_problem(content: bytes) -> tuple[str, str] | None:
     return None
 
 
+def nearly_main(name: str) -> bool:
+    """Check whether a file is main.sh but for case, blanks, or an ending that an editor added."""
+    return re.fullmatch(r"\s*main\.sh(\.txt|\.sh|\.bak|~)?\s*", name, re.IGNORECASE) is not None
+
+
 def _no_main(entries: dict[str, Entry], path: Path) -> BadArchiveError:
     files = [name for name in entries if not name.endswith("/")]
     nested = sorted((n for n in files if n.endswith(f"/{MAIN_SCRIPT}")), key=lambda n: n.count("/"))
@@ -256,10 +265,12 @@ def _no_main(entries: dict[str, Entry], path: Path) -> BadArchiveError:
             why="It is looked for at the root only.",
             fix="Zip the contents, not the folder: `invoke pack --source FOLDER` does so.",
         )
-    near = next((name for name in files if name.lower().strip() == MAIN_SCRIPT), "")
+    near = next((name for name in files if nearly_main(name)), "")
     return BadArchiveError(
         f"{path} has no {MAIN_SCRIPT} at its root.",
-        why=f"It has {quoted(near)}, but the case of letters counts." if near else WHY_MAIN,
+        why=f"It has {quoted(near)}, but the name must be the same to the letter."
+        if near
+        else WHY_MAIN,
         fix=f"Rename it to {MAIN_SCRIPT}." if near else f"Add the {MAIN_SCRIPT} that starts all.",
     )
 
@@ -284,6 +295,22 @@ def _read_sources(file: IO[bytes], entries: dict[str, Entry], path: Path) -> dic
             errors="replace"
         )
     return sources
+
+
+def _on_weights(
+    file: IO[bytes], entries: dict[str, Entry], sizes: dict[str, int], path: Path
+) -> Iterator[str]:
+    """Look into the files that look like weights, as far as they can be read here."""
+    weights = [
+        name
+        for name in sizes
+        if name[name.rfind(".") :].lower() in lint.WEIGHT_SUFFIXES
+        and entries[name].method != DEFLATED64
+        and not is_link(entries[name])
+    ]
+    return on_weights(
+        sizes, weights, lambda name, limit: read_member(file, entries[name], path, limit=limit)
+    )
 
 
 def _on_structure(directory: Directory, entries: dict[str, Entry]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from posebowl.submission.shell_lint import commands, without_comments
+from posebowl.submission.shell_text import commands, without_comments
 from posebowl.util.text import brief
 
 PARSED_BYTES: Final = 1 << 20
@@ -51,12 +51,17 @@ def find_imports(sources: Mapping[str, str], scripts: Iterable[str] = ()) -> Imp
             once PARSED_BYTES are parsed, the others are searched by pattern.
         scripts: Shell scripts, searched for `python -m`, `python -c` and known programs.
     """
+    scripts = list(scripts)
     modules: set[str] = set()
     unparsable = []
     budget = PARSED_BYTES
     files = set(sources)
     for name, text in sources.items():
-        if "import" not in text:
+        # What builds a bundled package does not run, unless a script says so.
+        builds = name.rpartition("/")[2] == "setup.py" and not any(
+            "setup.py" in script for script in scripts
+        )
+        if "import" not in text or builds:
             continue
         try:
             found = _parsed(text) if len(text) <= budget else set(_matched(text))
@@ -78,7 +83,7 @@ def find_imports(sources: Mapping[str, str], scripts: Iterable[str] = ()) -> Imp
 def _parsed(text: str) -> set[str]:
     """Read the imports off the syntax tree, wherever in the file they stand."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # invalid escapes in strangers' strings
+        warnings.simplefilter("ignore")  # invalid escapes in their strings
         tree = ast.parse(text)
     return {module for node in ast.walk(tree) for module in _of_node(node)}
 
@@ -108,7 +113,7 @@ def _matched(text: str) -> Iterator[str]:
 
 
 def _is_local(module: str, importer: str, files: set[str]) -> bool:
-    """Tell whether the submission brings a module itself, at its root or beside the importer.
+    """Check whether the submission brings a module itself, at its root or beside the importer.
 
     A folder without __init__.py does not count: an installed package would win over it.
     """

@@ -8,7 +8,9 @@ from typing import Final
 
 from posebowl.challenge import FORMAT_FILE, GIB, LABELS_FILE, MAIN_SCRIPT, MIB, PREDICTIONS_FILE
 from posebowl.submission.imports import Imports
-from posebowl.submission.shell_lint import BOM, LINT_BYTES, bashisms, check_syntax, network_uses
+from posebowl.submission.network_lint import conda_uses, network_uses
+from posebowl.submission.shell_lint import BOM, bashisms, check_syntax
+from posebowl.submission.shell_text import LINT_BYTES, called_files
 from posebowl.util.text import counted, first_few
 from posebowl.util.units import human_bytes
 
@@ -83,6 +85,9 @@ _JUNK: Final = frozenset(
         "Thumbs.db",
     ]
 )
+_RESULTS_FOLDER: Final = re.compile(r"submission[\"']|(?:\.\.|code_execution)/submission\b")
+_BARE_IN_PYTHON: Final = re.compile(r"""["'](?:\./)?submission\.csv["']""")
+_BARE_ELSEWHERE: Final = re.compile(r"""(?:^|[\s=>"'])(?:\./)?submission\.csv(?=["'\s;|&]|$)""")
 _HOST_PATH: Final = re.compile(
     r"""(?<![\w.:/~}-])(?:/(?:home|Users|root|mnt|media|Volumes|content|kaggle)/[\w.@ -]*
     |[A-Za-z]:(?:\\\\?|/)[\w. -]{2,40}[\\/])""",
@@ -94,25 +99,26 @@ def on_script(content: bytes) -> Iterator[str]:
     """Warn of what makes `sh main.sh` fail under a plain sh."""
     if content.startswith(BOM):
         yield f"{MAIN_SCRIPT} begins with a byte order mark, so that its first line fails."
-    text = content.decode(errors="replace")
     result = check_syntax(content)
     if result.error:
         yield f"sh cannot parse {MAIN_SCRIPT}: {result.error}."
-    found = bashisms(text, MAIN_SCRIPT)
-    yield from _few(found)
+    yield from _few(bashisms(content, MAIN_SCRIPT))
     if len(content) > LINT_BYTES:
         yield f"Only the first {human_bytes(LINT_BYTES)} of {MAIN_SCRIPT} were looked at."
 
 
 def on_sources(sources: Mapping[str, str], imports: Imports) -> Iterator[str]:
     """Warn of the network, of paths of the author's machine, and of broken Python files."""
-    network = [
-        warning
-        for name, text in sources.items()
-        if name.endswith(".sh")
-        for warning in network_uses(text, name)
-    ]
-    yield from _few(network)
+    scripts = {name: text for name, text in sources.items() if name.endswith(".sh")}
+    for advice in (network_uses, conda_uses):
+        yield from _few([found for name, text in scripts.items() for found in advice(text, name)])
+    crlf = [name for name, text in scripts.items() if name != MAIN_SCRIPT and "\r\n" in text]
+    if crlf:
+        yield (
+            f"{counted(len(crlf), 'script')} with Windows line ends (CRLF), which sh takes for a "
+            f"part of each command: {first_few(crlf, len(crlf), 3)}. Save with LF line ends."
+        )
+    yield from _on_predictions(sources)
     paths = [
         f"{name}:{line} {path}" for name, text in sources.items() for line, path in _paths(text)
     ]
@@ -124,6 +130,39 @@ def on_sources(sources: Mapping[str, str], imports: Imports) -> Iterator[str]:
     broken = imports.unparsable
     if broken:
         yield f"Not valid Python 3.11: {first_few(broken, len(broken), 3)}."
+
+
+def _on_predictions(sources: Mapping[str, str]) -> Iterator[str]:
+    """Warn where predictions are written beside main.sh, and nothing names the right folder."""
+    if any(_RESULTS_FOLDER.search(text) for text in sources.values()):
+        return
+    for name, text in sources.items():
+        pattern = _BARE_IN_PYTHON if name.endswith(".py") else _BARE_ELSEWHERE
+        for number, line in enumerate(text.splitlines(), 1):
+            if not line.lstrip().startswith("#") and pattern.search(line):
+                yield (
+                    f"{name}:{number} names {PREDICTIONS_FILE} without a folder: nothing reads it "
+                    f"in the working directory. Write ../submission/{PREDICTIONS_FILE}."
+                )
+                return
+
+
+def on_calls(sources: Mapping[str, str], modes: Mapping[str, int]) -> Iterator[str]:
+    """Warn of files that a script runs as programs, and that may not be executed.
+
+    Args:
+        sources: Text of each script by its path.
+        modes: st_mode of each file by its path, 0 where none is recorded.
+    """
+    found = [
+        f"{name}:{line}: `{path}` has no executable bit, so that sh is denied it; call it by its "
+        "interpreter (sh, python), or set the bit (chmod +x) and pack again."
+        for name, text in sources.items()
+        if name.endswith(".sh")
+        for line, path in called_files(text)
+        if path in modes and not modes[path] & 0o111
+    ]
+    yield from _few(found)
 
 
 def _paths(text: str) -> Iterator[tuple[int, str]]:

@@ -33,6 +33,7 @@ from posebowl.submission.archive import (
     Archive,
     content_mark,
     inspect_file,
+    nearly_main,
     script_problem,
 )
 from posebowl.submission.selection import Selection, Source, select
@@ -202,7 +203,7 @@ def _check_main(source: Path) -> list[str]:
 
 def _no_main(source: Path) -> BadArchiveError:
     nested = [path.parent for path in sorted(source.glob(f"*/{MAIN_SCRIPT}"))]
-    near = [path.name for path in source.iterdir() if path.name.lower() == MAIN_SCRIPT]
+    near = [path.name for path in source.iterdir() if nearly_main(path.name)]
     fix = f"Add the {MAIN_SCRIPT} that starts all; solutions/template has one."
     if nested:
         fix = f"Pack the folder that holds it: `invoke pack --source {nested[0]}`."

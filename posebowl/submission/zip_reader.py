@@ -40,6 +40,8 @@ _UNUSUAL: Final = _ENCRYPTED | 1 << 5
 """Encrypted, or patches to another file."""
 _UNIX: Final = 3
 """Made by a system on which unzip takes names as they are; those of DOS it converts."""
+_VERSION: Final = 46
+"""The newest version of the format, times ten, that Info-ZIP's unzip 6.00 unpacks."""
 _UTF8: Final = 1 << 11
 _AES: Final = 99
 _DESCRIPTOR_BYTES: Final = 24
@@ -165,7 +167,7 @@ def _central(file: IO[bytes], directory: bytes, count: int, path: Path) -> list[
 def _central_entry(file: IO[bytes], directory: bytes, at: int, path: Path) -> tuple[Entry, int]:
     """Read one entry and its local header; return it with where the next entry starts."""
     fields = _CENTRAL.unpack_from(directory, at)
-    system, flags, method = fields[2], *fields[4:6]
+    system, version, flags, method = fields[2:6]
     crc, packed, size, name_length, extra_length, comment_length, disk, _, attributes, header = (
         fields[8:]
     )
@@ -176,6 +178,12 @@ def _central_entry(file: IO[bytes], directory: bytes, at: int, path: Path) -> tu
     name = _decode(raw, flags, blocks or {}, path)
     if stop > len(directory) or blocks is None or disk not in {0, _MAX16}:
         raise BadArchiveError(f"The entry {quoted(name)} of {path} is broken.", fix=REMAKE)
+    if version & 0xFF > _VERSION:
+        raise BadArchiveError(
+            f"{quoted(name)} in {path} needs version {(version & 0xFF) / 10} of the zip format.",
+            why=f"The platform's unzip knows {_VERSION / 10}.",
+            fix=REMAKE,
+        )
     if flags & _UNUSUAL or method not in {STORED, DEFLATED, DEFLATED64, BZIP2}:
         raise _unreadable(name, flags, method, path)
     size, packed, header = _wide(blocks.get(_ZIP64, b""), size, packed, header)

@@ -39,6 +39,8 @@ class Member:
     attributes: int | None = None
     system: int = 3
     """What made it: 3 is Unix, 0 is DOS."""
+    version: int = 20
+    """Of the format, times ten, that an unpacker must know."""
     extra: bytes = b""
     local_name: bytes | None = None
     local_size: int | None = None
@@ -68,7 +70,17 @@ def build(*members: Member, comment: bytes = b"", total: int | None = None) -> b
             attributes = member.attributes
         central += struct.pack(
             "<4s2B5H3L5H2L",
-            *(b"PK\1\2", 20, member.system, 20, *common, size, *lengths, attributes, offset),
+            *(
+                b"PK\1\2",
+                20,
+                member.system,
+                member.version,
+                *common,
+                size,
+                *lengths,
+                attributes,
+                offset,
+            ),
         )
         central += member.name + member.extra
     count = len(members) if total is None else total
@@ -359,6 +371,7 @@ BAD_CASES = [
     bad("main damaged", lambda: build(main(crc=1)), "damaged"),
     bad("main lies", lambda: build(main(zeros(16), method=8, size=9, crc=0)), "damaged"),
     bad("encrypted", named(b"w", flags=1), "encrypted"),
+    bad("newer format", named(b"w", version=63), "needs version 6.3"),
     bad("lzma", named(b"w", method=14), "method 14"),
     bad("truncated", lambda: tree({"main.sh": MAIN, "w": bytes(9999)})[:-30], "cut short"),
     useless("cut comment", lambda: build(main(), comment=b"abc")[:-1], "cut off"),

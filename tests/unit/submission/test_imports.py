@@ -100,3 +100,12 @@ def test_no_pattern_reads_a_long_script_again_and_again(again: str):
     # Read on from each place at which it begins, a pattern would take hours for this.
     text = f"from {again * ((1 << 20) // len(again))}"
     assert find_imports({"a.py": text}, [text, "python -m torch"]).modules == {"torch"}
+
+
+def test_what_builds_a_bundled_package_is_not_imported_unless_it_is_run():
+    sources = {"vendor/setup.py": "import setuptools", "main.py": "import torch"}
+    assert find_imports(sources).modules == {"torch"}
+    assert find_imports(sources, ["python vendor/setup.py install"]).modules == {
+        "torch",
+        "setuptools",
+    }

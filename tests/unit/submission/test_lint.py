@@ -5,7 +5,7 @@ import pytest
 from posebowl.challenge import GIB
 from posebowl.submission import lint
 from posebowl.submission.imports import Imports
-from posebowl.submission.lint import on_names, on_script, on_sources
+from posebowl.submission.lint import on_calls, on_names, on_script, on_sources
 
 NONE = frozenset()
 
@@ -83,6 +83,44 @@ def test_broken_python_and_network_are_told():
     assert found[0].startswith("main.sh:1: `curl`")
     assert found[8] == "... and 12 more of this kind."
     assert found[9] == "Not valid Python 3.11: a.py:3."
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "warned"),
+    [
+        ("main.py", "df.to_csv('submission.csv', index=False)", True),
+        ("main.py", 'df.to_csv("./submission.csv")', True),
+        ("main.sh", "python main.py --out submission.csv", True),
+        ("main.sh", "cp x >submission.csv", True),
+        ("conf.yaml", "out: submission.csv", True),
+        ("main.py", "# to 'submission.csv'", False),
+        ("main.py", "# writes\ndf.to_csv('../submission/submission.csv')", False),
+        ("main.py", "OUT = Path('/code_execution/submission')\nx = OUT / 'submission.csv'", False),
+        ("main.py", "os.path.join('..', 'submission', 'submission.csv')", False),
+        ("main.py", '"""Write submission.csv."""', False),
+        ("main.py", "'submission_format.csv', 'my_submission.csv'", False),
+    ],
+)
+def test_predictions_in_the_working_directory(name: str, text: str, warned: bool):
+    found = list(on_sources({name: f"\n{text}\n"}, Imports(modules=NONE)))
+    assert len(found) == warned
+    for warning in found:
+        assert warning.startswith(f"{name}:2 names submission.csv without a folder")
+        assert "../submission/submission.csv" in warning
+
+
+def test_line_ends_of_scripts_that_are_called():
+    sources = {"main.sh": "sh run.sh\n", "run.sh": "echo\r\n", "a.py": "x\r\n"}
+    (found,) = on_sources(sources, Imports(modules=NONE))
+    assert "1 script with Windows line ends" in found
+    assert "run.sh" in found
+
+
+def test_files_without_the_bit_that_are_run():
+    sources = {"main.sh": "./run.sh\nbin/tool x\nsh ./other.sh\n./absent\n"}
+    modes = {"run.sh": 0o644, "bin/tool": 0o755, "other.sh": 0o644}
+    (found,) = on_calls(sources, modes)
+    assert found.startswith("main.sh:1: `run.sh` has no executable bit")
 
 
 def test_a_script_that_is_fine_needs_no_advice(monkeypatch):

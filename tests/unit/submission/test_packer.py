@@ -212,6 +212,10 @@ def test_no_main_script(tmp_path: Path):
     with pytest.raises(BadArchiveError) as caught:
         pack(inner, tmp_path / "a.zip")
     assert caught.value.fix == "Rename Main.sh to main.sh."
+    (inner / "Main.sh").rename(inner / "main.sh.txt")
+    with pytest.raises(BadArchiveError) as caught:
+        pack(inner, tmp_path / "a.zip")
+    assert caught.value.fix == "Rename main.sh.txt to main.sh."
     ignored = solution(tmp_path / "t", {".gitignore": "*.sh\n"})
     with pytest.raises(BadArchiveError, match=r"leaves out main\.sh"):
         pack(ignored, tmp_path / "a.zip")
@@ -220,7 +224,7 @@ def test_no_main_script(tmp_path: Path):
 def test_what_runs_but_fails_is_told_with_its_line(tmp_path: Path):
     source = solution(tmp_path / "s", {"main.sh": "set -e\n\nsource env.sh\n"})
     warnings = pack(source, tmp_path / "a.zip").warnings
-    assert warnings == ("main.sh:3: `source` is bash; write `.`.",)
+    assert warnings == ("main.sh:3: in dash, 'source' in place of '.' is not supported (SC3046).",)
 
 
 @pytest.mark.parametrize(("shell", "count"), [("dash", 0), ("bash", 1), ("", 1)])
@@ -282,3 +286,12 @@ def test_left_out_weights_are_told(tmp_path: Path):
     assert names(packed.path) == [".gitignore", "best.onnx", "main.sh"]
     assert len(packed.warnings) == 1
     assert "1 file of weights left out" in packed.warnings[0]
+
+
+def test_an_onnx_graph_without_its_data_is_told(tmp_path: Path):
+    graph = b"\x08\x07\x0a\x08location\x12\x0fmodel.onnx.data\x12\x01x"
+    files = {"m/model.onnx": graph, "m/model.onnx.data": b"1", ".gitignore": "*.data\n"}
+    (warning,) = pack(solution(tmp_path / "s", files), tmp_path / "a.zip").warnings
+    assert "m/model.onnx keeps its weights in m/model.onnx.data, which is not in the zip" in warning
+    (tmp_path / "s" / ".gitignore").unlink()
+    assert pack(tmp_path / "s", tmp_path / "b.zip").warnings == ()
