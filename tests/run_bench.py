@@ -7,14 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import pytest
-
 from posebowl.challenge import EngineName, Limit
-from posebowl.engines import select
 from posebowl.engines.base import Engine, Outcome, RunSpec, Sample, Watcher
 from posebowl.results import result
 from posebowl.results.result import Result
-from posebowl.run import pipeline
+from posebowl.run import Request, run
 from posebowl.run.live_display import Display
 from tests.conftest import BOXES, write_table
 
@@ -75,20 +72,19 @@ class Bench:
 
     folder: Path
     data: Path
-    monkeypatch: pytest.MonkeyPatch
 
     @property
     def out(self) -> Path:
         return self.folder / "out"
 
-    def request(self, **changes: object) -> pipeline.Request:
+    def request(self, **changes: object) -> Request:
         archive = self.folder / "submission.zip"
         if not archive.exists():
             with zipfile.ZipFile(archive, "w") as file:
                 file.writestr("main.sh", "true\n")
                 file.writestr("main.py", "import onnx\n")
                 file.writestr("model.onnx", "weights")
-        request = pipeline.Request(
+        request = Request(
             archive=archive, out=self.out, data=self.data, cache=self.folder / "cache"
         )
         return replace(request, **changes)  # type: ignore[arg-type]
@@ -98,8 +94,7 @@ class Bench:
             engine.prepare(spec, watch)
             return engine
 
-        self.monkeypatch.setattr(select, "prepared", prepared)
-        ended = pipeline.run(self.request(**changes), Display(quiet=True))
+        ended = run(self.request(**changes), Display(quiet=True), prepared=prepared)
         assert result.read(self.out / "result.json") == ended
         assert {path.name for path in self.out.glob(".run-*")} == set()
         return ended

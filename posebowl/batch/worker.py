@@ -21,7 +21,7 @@ from posebowl.engines.oci import client as oci_client, image
 from posebowl.errors import EngineError, PoseBowlError, Verdict
 from posebowl.images import registry
 from posebowl.results import LOG_FILE, RESULT_FILE, RESULT_FILES, Result
-from posebowl.run import Display, pipeline
+from posebowl.run import Display, Request, run
 from posebowl.settings import resolve
 from posebowl.util.files import make_folder, remove_tree
 from posebowl.util.process_identity import is_orphan, owner
@@ -96,8 +96,8 @@ def _run(job: Job, zipped: Path, data: Path, scratch: Path) -> JobResult:
     prefix = f"{owner()}:".replace(":", "+")  # which paths given to engines may not hold
     with tempfile.TemporaryDirectory(dir=scratch, prefix=prefix) as name:
         out = Path(name)
-        result = pipeline.run(
-            pipeline.Request(
+        result = run(
+            Request(
                 archive=zipped,
                 out=out,
                 data=data,

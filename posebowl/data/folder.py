@@ -83,9 +83,9 @@ def _complete(root: Path, *, is_demo: bool, scratch: Path | None) -> DataFolder:
         fix = how_to_fix(FIX_UNPACK, root)
         if any(root.glob("*.png")):
             fix = f"Move the photos into {images}."
-        elif not _is_filled(root):
-            raise BadDataError(
-                f"{root} is no data folder: it holds neither {IMAGES_DIR}/ nor a table.",
+        elif not images.is_dir() and not _is_filled(root):
+            raise UsageError(
+                f"{root} is not a data folder: it holds neither {IMAGES_DIR}/ nor a table.",
                 fix=f"Name one that does, such as data/demo. {fix}",
             )
         elif root == DATA:

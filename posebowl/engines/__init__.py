@@ -6,6 +6,7 @@ from posebowl.util.lazy import face
 
 if TYPE_CHECKING:
     from posebowl.engines.base import (
+        Engine as Engine,
         Outcome as Outcome,
         RunSpec as RunSpec,
         Sample as Sample,
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __getattr__ = face(
     __name__,
     base=(
+        "Engine",
         "Outcome",
         "RunSpec",
         "Sample",

@@ -6,17 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from posebowl.challenge import LIMITS, Limit, Variant
+from posebowl.challenge import Variant
 from posebowl.errors import Verdict
 from posebowl.report.log_excerpt import get, signal_name
-from posebowl.results import Meter, Result
+from posebowl.results import METERS, Meter, Result, kind_of
 from posebowl.util.text import counted, shorten
 from posebowl.util.units import quantity
 
 State = Literal["pass", "fail", "unsure"]
-
-PLATFORM: Final = LIMITS[Variant.CPU]
-"""The platform has no GPU, so these are its limits for every submission."""
 
 _TITLES: Final = {
     Verdict.OK: "Passed",
@@ -33,13 +30,6 @@ _TITLES: Final = {
     Verdict.LIMIT_UNENFORCED: "A limit cannot be enforced here",
     Verdict.BAD_DATA: "The data are broken",
     Verdict.INTERRUPTED: "Interrupted",
-}
-_METERS: Final = {
-    "time": ("Time", Limit.WALL_TIME, PLATFORM.wall_time_s),
-    "memory": ("Memory", Limit.MEMORY, float(PLATFORM.memory_bytes)),
-    "cpu": ("CPU, mean", Limit.CPUS, float(PLATFORM.cpus)),
-    "output": ("Disk", Limit.OUTPUT, None),
-    "log": ("Log", None, None),
 }
 _NAMES: Final = {
     "engine": "Engine version",
@@ -118,20 +108,20 @@ def platform_view(result: Result) -> Platform:
     """Say whether the platform would end the run in the same way, and what cannot be told."""
     gauges = tuple(
         _gauge(name, result)
-        for name in (*_METERS, *sorted(set(result.meters) - set(_METERS)))
+        for name in (*METERS, *sorted(set(result.meters) - set(METERS)))
         if name in result.meters
     )[:10]
     differences = _differences(result)
     beyond = [
-        f"{label} used {quantity(meter.used, meter.unit)}; the platform gives "
-        f"{quantity(platform, meter.unit)}."
-        for name, (label, _, platform) in _METERS.items()
+        f"{kind.label} was {quantity(meter.used, meter.unit)}; the platform gives "
+        f"{quantity(kind.on_platform, meter.unit)}."
+        for name, kind in METERS.items()
         if (meter := result.meters.get(name))
-        and platform is not None
+        and kind.on_platform is not None
         and name != "cpu"
-        and meter.used > platform * 1.0001
+        and meter.used > kind.on_platform * 1.0001
     ]
-    tight = [g.name.lower() for g in gauges if g.state != "fine" and g.name != _METERS["log"][0]]
+    tight = [g.name.lower() for g in gauges if g.state != "fine" and g.name != METERS["log"].label]
     state, answer, reasons = _answer(result, beyond, tight)
     return Platform(
         state=state,
@@ -168,8 +158,7 @@ def _stricter(result: Result) -> str:
         Verdict.MEMORY_LIMIT: "memory",
         Verdict.OUTPUT_LIMIT: "output",
     }.get(result.verdict, "")
-    meter = result.meters.get(name)
-    platform = _METERS[name][2] if meter else None
+    meter, platform = result.meters.get(name), kind_of(name).on_platform
     if meter is None or platform is None or meter.limit >= platform:
         return ""
     return (
@@ -180,7 +169,8 @@ def _stricter(result: Result) -> str:
 
 def _gauge(name: str, result: Result) -> Gauge:
     meter: Meter = result.meters[name]
-    label, limit, platform = _METERS.get(name, (shorten(name, 30), None, None))
+    kind = kind_of(name)
+    limit, platform = kind.limit, kind.on_platform
     share = meter.share if math.isfinite(meter.share) else 0.0
     notes = []
     if limit is not None and (why := result.unenforced.get(limit)):
@@ -194,14 +184,13 @@ def _gauge(name: str, result: Result) -> Gauge:
         notes.append("What was printed beyond the limit was cut from the middle of the log.")
     elif name not in ("cpu", "log") and share >= _TIGHT:
         state = "over" if share >= 1 else "tight"
-    room = "over 99% left" if share < 0.01 else f"{max(0.0, 1 - share):.0%} left"
     return Gauge(
-        name=label,
+        name=kind.label,
         state=state,
         used=quantity(meter.used, meter.unit),
         limit=quantity(meter.limit, meter.unit),
         share=round(100 * min(max(share, 0.0), 1.0), 2),
-        room=f"{share:.0%} busy" if name == "cpu" else room,
+        room=meter.room,
         notes=tuple(notes),
     )
 
@@ -209,8 +198,8 @@ def _gauge(name: str, result: Result) -> Gauge:
 def _differences(result: Result) -> tuple[str, ...]:
     if result.timing is None:
         return ()
-    shown = {limit for _, limit, _ in _METERS.values() if limit is not None}
-    seen = {_METERS[name][1] for name in result.meters if name in _METERS}
+    shown = {kind.limit for kind in METERS.values() if kind.limit is not None}
+    seen = {kind_of(name).limit for name in result.meters}
     parts = [
         f"{str(limit).capitalize()}: {shorten(why)}."
         for limit, why in list(result.unenforced.items())[:20]

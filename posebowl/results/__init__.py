@@ -20,14 +20,20 @@ if TYPE_CHECKING:
         RESULT_FILE as RESULT_FILE,
         RESULT_FILES as RESULT_FILES,
         SCRATCH_PREFIX as SCRATCH_PREFIX,
+        check_replaceable as check_replaceable,
         clear as clear,
         held as held,
         is_of_results as is_of_results,
-        refuse_strangers as refuse_strangers,
     )
     from posebowl.results.history import Run as Run
-    from posebowl.results.result import (
+    from posebowl.results.meters import (
+        METERS as METERS,
         Meter as Meter,
+        MeterKind as MeterKind,
+        kind_of as kind_of,
+        measure as measure,
+    )
+    from posebowl.results.result import (
         Result as Result,
         ScoreSummary as ScoreSummary,
         Source as Source,
@@ -51,14 +57,20 @@ __getattr__ = face(
         "RESULT_FILE",
         "RESULT_FILES",
         "SCRATCH_PREFIX",
+        "check_replaceable",
         "clear",
         "held",
         "is_of_results",
-        "refuse_strangers",
     ),
     history=("Run",),
-    result=(
+    meters=(
+        "METERS",
         "Meter",
+        "MeterKind",
+        "kind_of",
+        "measure",
+    ),
+    result=(
         "Result",
         "ScoreSummary",
         "Source",

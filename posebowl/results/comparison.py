@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from posebowl.challenge import BOX_COLUMNS, ID_COLUMN
 from posebowl.results.history import Run
+from posebowl.results.meters import METERS
 from posebowl.results.result import Result
 from posebowl.scoring import TRUE_COLUMNS, iou
 from posebowl.util.text import counted
@@ -25,13 +26,6 @@ TOP: Final = 12
 """Images named of those that gained, and of those that lost most."""
 
 _SAME: Final = 1e-9
-_METERS: Final = {
-    "time": ("Wall time", "s"),
-    "memory": ("Peak memory", "bytes"),
-    "cpu": ("CPU, mean", "cores"),
-    "output": ("Disk", "bytes"),
-    "log": ("Log", "bytes"),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,20 +239,20 @@ def _figures(a: Result, b: Result) -> tuple[Figure, ...]:
         pair("Median IoU", "IoU", "more", *(s.median_iou if s else None for s in scores)),
         pair("Speed", "images/s", "more", *(t.images_per_second if t else None for t in times)),
     ]
-    for key, (name, unit) in _METERS.items():
-        used = (meter.used if meter else None for meter in (a.meters.get(key), b.meters.get(key)))
-        found.append(pair(name, unit, "less" if key in {"time", "memory"} else "", *used))
+    for name, kind in METERS.items():
+        used = (meter.used if meter else None for meter in (a.meters.get(name), b.meters.get(name)))
+        found.append(pair(kind.label, kind.unit, "less" if kind.less_is_better else "", *used))
     return tuple(figure for figure in found if not figure.before is figure.after is None)
 
 
 def _limits(a: Result, b: Result) -> tuple[Difference, ...]:
     found = [
         Difference(
-            name=f"{_METERS[name][0]} limit",
-            before=quantity(a.meters[name].limit, unit),
-            after=quantity(b.meters[name].limit, unit),
+            name=f"{kind.label} limit",
+            before=quantity(a.meters[name].limit, kind.unit),
+            after=quantity(b.meters[name].limit, kind.unit),
         )
-        for name, (_, unit) in _METERS.items()
+        for name, kind in METERS.items()
         if name in a.meters and name in b.meters and a.meters[name].limit != b.meters[name].limit
     ]
     for name in dict.fromkeys([*a.unenforced, *b.unenforced]):

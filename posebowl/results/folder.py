@@ -62,12 +62,18 @@ def is_scratch(path: Path) -> bool:
     return bool(_SCRATCH.fullmatch(path.name))
 
 
-def refuse_strangers(out: Path) -> None:
-    """Keep a run from replacing files that no run made.
+def check_replaceable(out: Path) -> None:
+    """Check that a run would replace nothing but the results of runs.
 
     Raises:
-        UsageError: No run was given this folder before, and it holds such a file.
+        UsageError: It is not a folder, or no run was given it before and it holds such a file.
     """
+    if out.exists() and not out.is_dir():
+        raise UsageError(
+            f"{out} is not a folder.",
+            why="A run writes several files.",
+            fix="Give the results a folder with --out.",
+        )
     taken = [name for name in RESULT_FILES if os.path.lexists(out / name)]
     if taken and not is_of_results(out):
         raise UsageError(

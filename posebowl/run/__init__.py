@@ -6,8 +6,12 @@ from posebowl.util.lazy import face
 
 if TYPE_CHECKING:
     from posebowl.run.live_display import Display as Display
+    from posebowl.run.pipeline import run as run
+    from posebowl.run.state import Request as Request
 
 __getattr__ = face(
     __name__,
     live_display=("Display",),
+    pipeline=("run",),
+    state=("Request",),
 )

@@ -14,7 +14,7 @@ from typing import IO, Final
 
 from posebowl import paths
 from posebowl.challenge import ARCHIVE_LIMITS, MAIN_SCRIPT, MIB, ArchiveLimits
-from posebowl.errors import BadArchiveError
+from posebowl.errors import BadArchiveError, UsageError
 from posebowl.submission import lint
 from posebowl.submission.archive_tree import by_path, check_links, check_sizes, is_link
 from posebowl.submission.imports import find_imports
@@ -131,13 +131,13 @@ def open_archive(path: Path) -> IO[bytes]:
     The user named it, so a link is followed; what it leads to must be a regular file.
 
     Raises:
-        BadArchiveError: It is missing, unreadable or not a regular file.
+        UsageError: It is missing, unreadable or not a regular file.
     """
     try:
         return open_regular(path.resolve(strict=True))
     except FileNotFoundError:
         near = difflib.get_close_matches(path.name, _zips_in(path.parent), n=1, cutoff=0.0)
-        raise BadArchiveError(
+        raise UsageError(
             f"There is no {path}.",
             fix=f"Did you mean {path.parent / near[0]}?" if near else f"Type: {_to_make(path)}",
         ) from None
@@ -147,10 +147,10 @@ def open_archive(path: Path) -> IO[bytes]:
             fix = f"Type: invoke pack --source {shlex.quote(str(path))}"
         elif inside := _zips_in(path):
             fix = f"Did you mean {path / inside[0]}?"
-        raise BadArchiveError(f"{path} is {error}, not a zip.", fix=fix) from None
+        raise UsageError(f"{path} is {error}, not a zip.", fix=fix) from None
     except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
         why = getattr(error, "strerror", None) or str(error)
-        raise BadArchiveError(
+        raise UsageError(
             f"{path} cannot be read: {why}.", fix="Check its permissions, or make it again."
         ) from None
 

@@ -12,6 +12,8 @@ from posebowl.util.text import shorten
 _SECONDS: Final = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600}
 _BYTES: Final = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _LARGEST: Final = 1e15
+_SHORTEST_S: Final = 0.1
+"""Processor time is counted in ticks of 10 ms, so over less than this a rate says nothing."""
 _QUANTITY: Final = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z]*)\s*")
 
 
@@ -80,3 +82,8 @@ def human_bytes(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1024
     return f"{count:.1f} TiB"
+
+
+def rate(amount: float, duration_s: float) -> float | None:
+    """Return an amount per second; None where the time is too short to tell."""
+    return amount / duration_s if duration_s >= _SHORTEST_S else None

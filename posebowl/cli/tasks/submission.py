@@ -82,10 +82,10 @@ def run(
     """Run a submission as the platform would; score it."""
     from posebowl import paths
     from posebowl.cli.views import result as summary
-    from posebowl.run import Display, pipeline
+    from posebowl.run import Display, Request, run as run_one
     from posebowl.util import console
 
-    request = pipeline.Request(
+    request = Request(
         archive=zip or settings.archive,
         out=out or settings.submission,
         data=settings.data,
@@ -98,7 +98,7 @@ def run(
         cache=settings.cache,
         keep_runs=settings.history,
     )
-    result = pipeline.run(request, Display())
+    result = run_one(request, Display())
     if json:
         print(result.to_json(), end="")
     else:

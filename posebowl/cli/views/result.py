@@ -9,12 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from posebowl.errors import Verdict
-from posebowl.results import Meter, Result, ScoreSummary
+from posebowl.results import Meter, Result, ScoreSummary, kind_of
 from posebowl.util.console import plain, print_table
 from posebowl.util.text import counted, typed
-from posebowl.util.units import duration, human_bytes
+from posebowl.util.units import duration, quantity
 
-_NAMES = {"time": "Time", "memory": "Peak memory", "cpu": "CPU", "output": "Disk", "log": "Log"}
 _FILES = {"Predictions": "submission.csv", "Log file": "log.txt", "Report": "report.html"}
 
 
@@ -42,7 +41,7 @@ def rows(result: Result, out: Path) -> list[tuple[str, Text]]:
         found.append(("Mean IoU", Text("not scored: the data has no labels")))
     if speed := _speed(result):
         found.append(("Speed", Text(speed)))
-    found.extend((_NAMES.get(name, name), _meter(meter)) for name, meter in result.meters.items())
+    found.extend((kind_of(name).label, _meter(meter)) for name, meter in result.meters.items())
     found.extend(("Differs", plain(f"{k}: {v}")) for k, v in result.unenforced.items())
     found.extend(("Warning", plain(text, "yellow")) for text in result.warnings)
     if result.engine:
@@ -67,14 +66,10 @@ def _speed(result: Result) -> str:
 
 
 def _meter(meter: Meter) -> Text:
-    match meter.unit:
-        case "s":
-            used, limit = duration(meter.used), duration(meter.limit)
-        case "bytes":
-            used, limit = human_bytes(meter.used), human_bytes(meter.limit)
-        case _:
-            used, limit = f"{meter.used:.1f}", f"{meter.limit:.0f} cores on average"
+    if meter.unit == "cores":
+        used, limit = f"{meter.used:.1f}", f"{meter.limit:.0f} cores on average"
+    else:
+        used, limit = quantity(meter.used, meter.unit), quantity(meter.limit, meter.unit)
     share = meter.share
     colour = "red" if share > 1 else "yellow" if share > 0.8 else "green"
-    left = f"({max(0.0, 1 - share):.0%} left)"
-    return Text.assemble(f"{used} of {limit} ", (left, colour))
+    return Text.assemble(f"{used} of {limit} ", (f"({meter.room})", colour))

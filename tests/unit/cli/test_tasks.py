@@ -125,7 +125,7 @@ def test_nobody_waits_for_what_is_needed_later(module: str, later: set[str]) -> 
 WRONG = [
     ("pack", 2, "Give either --solution NAME or --source DIR."),
     ("pack --solution nowhere", 2, "nowhere"),
-    ("check --zip none.zip", 10, "none.zip"),
+    ("check --zip none.zip", 2, "none.zip"),
     ("run --variant tpu", 2, '--variant must be cpu or gpu, got "tpu".'),
     ("run --engine lxc", 2, '--engine must be auto, docker, podman or embedded, got "lxc".'),
     (
@@ -148,13 +148,14 @@ WRONG = [
     ("data.render --out x --count 0", 2, "--count must be at least 1, got 0."),
     ("history --limit -1", 2, "--limit must be at least 0, got -1."),
     ("pack --solution template --out=", 2, '--out must be a path, got "".'),
-    ("run --out file", 1, "file: File exists."),
+    ("run --out file", 2, "file is not a folder."),
+    ("run --zip none.zip", 2, "There is no none.zip."),
     ("score none.csv none.csv", 2, "none.csv does not exist."),
     ("data.check --folder none", 2, "none is no folder."),
     ("data.render --count x", 2, '--count must be a whole number of 1 or more, got "x".'),
     ("data.format --folder none", 2, "none is no folder."),
     ("data.format --folder .", 23, ". has no train_labels.csv."),
-    ("data.check --folder .", 23, ". is no data folder"),
+    ("data.check --folder .", 2, ". is not a data folder"),
     ("data.unpack none.tar other.tar", 23, "none.tar cannot be read"),
     ("data.unpack", 2, "data.unpack needs --archives."),
     ("compare last", 2, "compare needs --after."),
@@ -162,7 +163,7 @@ WRONG = [
     ("score", 2, "score needs --predictions."),
     ("evaluate", 2, "No submission is named."),
     ("benchmark.train", 2, "benchmark.train needs --data."),
-    ("shell --zip none.zip --command true", 10, "There is no none.zip."),
+    ("shell --zip none.zip --command true", 2, "There is no none.zip."),
 ]
 
 

@@ -87,7 +87,7 @@ def test_a_half_filled_folder_says_what_is_missing(
 
 
 def test_any_other_folder_is_no_data_folder(tmp_path: Path) -> None:
-    with pytest.raises(BadDataError, match="is no data folder") as caught:
+    with pytest.raises(UsageError, match="is not a data folder") as caught:
         find(tmp_path)
     assert "such as data/demo" in caught.value.fix
 

@@ -62,7 +62,7 @@ def test_facts_that_the_message_does_not_tell() -> None:
 def test_a_clean_pass_is_a_yes() -> None:
     view = platform_view(passed())
     assert view.answer.startswith("Yes")
-    assert [gauge.name for gauge in view.gauges] == ["Time", "Memory", "CPU, mean", "Disk", "Log"]
+    assert [gauge.name for gauge in view.gauges] == ["Time", "Peak memory", "CPU", "Disk", "Log"]
     memory = view.gauges[1]
     assert (memory.used, memory.limit, memory.room) == ("640.0 MiB", "4.0 GiB", "84% left")
     assert memory.share == pytest.approx(15.62, abs=0.01)
@@ -82,7 +82,7 @@ def test_unenforced_limits_are_said_where_they_count() -> None:
 def test_little_head_room_is_said() -> None:
     view = platform_view(with_meter("memory", 3.6 * GIB, 4.0 * GIB, "bytes"))
     assert view.gauges[1].state == "tight"
-    assert view.reasons == ("Little head-room: memory.",)
+    assert view.reasons == ("Little head-room: peak memory.",)
 
 
 def test_busy_cores_and_a_cut_log_are_no_danger() -> None:
@@ -97,7 +97,7 @@ def test_busy_cores_and_a_cut_log_are_no_danger() -> None:
 def test_wider_limits_than_the_platforms_do_not_hide_a_failure() -> None:
     view = platform_view(with_meter("memory", 6.0 * GIB, 8.0 * GIB, "bytes"))
     assert (view.state, view.answer) == ("fail", "No")
-    assert view.reasons == ("Memory used 6.0 GiB; the platform gives 4.0 GiB.",)
+    assert view.reasons == ("Peak memory was 6.0 GiB; the platform gives 4.0 GiB.",)
     assert view.gauges[1].notes == ("The platform's limit is 4.0 GiB.",)
 
 

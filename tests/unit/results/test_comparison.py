@@ -166,7 +166,7 @@ def test_what_else_differs_is_listed(tmp_path: Path) -> None:
     )
     found = compare(before, after)
     assert [(d.name, d.before, d.after) for d in found.limits] == [
-        ("Wall time limit", "1 h 45 min", "1 min"),
+        ("Time limit", "1 h 45 min", "1 min"),
         ("cpus", "holds", "differs from the platform"),
     ]
     assert {"engine", "lock", "environment"} <= {d.name for d in found.environment}

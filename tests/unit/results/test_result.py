@@ -168,7 +168,7 @@ def test_what_is_no_file_is_refused_at_once(kind: str, tmp_path: Path) -> None:
         path.symlink_to(tmp_path / "other.json")
     elif kind == "FIFO":
         os.mkfifo(path)
-    with pytest.raises(BadDataError, match="is no result of a run"):
+    with pytest.raises(BadDataError, match="is not the result of a run"):
         result.read(path)
 
 

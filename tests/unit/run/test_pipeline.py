@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from posebowl import report
 from posebowl.challenge import LIMITS, Limit, Limits, Variant
 from posebowl.engines.base import Outcome, RunSpec, Stop, Watcher
 from posebowl.errors import (
@@ -26,7 +25,7 @@ from posebowl.errors import (
 )
 from posebowl.results import history, result
 from posebowl.results.result import Meter
-from posebowl.run import pipeline
+from posebowl.run import run
 from posebowl.run.live_display import Display
 from posebowl.util.process import ProcessError
 from tests.conftest import IDS, write_table
@@ -34,9 +33,9 @@ from tests.run_bench import OUTCOME, RESULTS, Bench, FakeEngine, valid
 
 
 @pytest.fixture
-def bench(tmp_path: Path, data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    """Give a folder to run in."""
-    return Bench(tmp_path, data_folder, monkeypatch)
+def bench(tmp_path: Path, data_folder: Path) -> Bench:
+    """Return a folder to run in."""
+    return Bench(tmp_path, data_folder)
 
 
 def test_all_is_well(bench: Bench) -> None:
@@ -192,7 +191,7 @@ def test_no_time_at_all_divides_nothing(bench: Bench) -> None:
     ended = bench.run(FakeEngine(ends=replace(OUTCOME, wall_s=0.0)))
     assert ended.timing is not None
     assert ended.timing.images_per_second is None
-    assert ended.meters["cpu"].used == 0.0
+    assert "cpu" not in ended.meters
 
 
 def test_a_bad_archive_starts_nothing(bench: Bench) -> None:
@@ -228,17 +227,18 @@ def test_a_broken_photo_is_found_before_main_sh_starts(
     assert "broken PNG" in ended.message
 
 
-@pytest.mark.parametrize("broken", [False, True])
-def test_what_is_wrong_with_the_data_is_said_before_what_is_wrong_with_the_engine(
-    broken: bool, bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    engine = FakeEngine()
+class Refusing(FakeEngine):
+    """Has no image."""
 
-    def refuse(_spec: RunSpec, _watch: Watcher) -> None:
+    def prepare(self, spec: RunSpec, watch: Watcher) -> None:  # noqa: ARG002
         raise EngineError("There is no image.")
 
-    monkeypatch.setattr(engine, "prepare", refuse)
-    ended = bench.run(engine, data=with_a_broken_photo(bench) if broken else bench.data)
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_what_is_wrong_with_the_data_is_said_before_what_is_wrong_with_the_engine(
+    broken: bool, bench: Bench
+) -> None:
+    ended = bench.run(Refusing(), data=with_a_broken_photo(bench) if broken else bench.data)
     assert ended.verdict is (Verdict.BAD_DATA if broken else Verdict.ENGINE_ERROR)
     assert ended.data.get("images") == (None if broken else 6)
 
@@ -272,21 +272,8 @@ def test_two_runs_at_once(bench: Bench) -> None:
     (bench.out / "submission.csv").write_text("of the other run")
     holding: AbstractContextManager[object] = FileLock(bench.out / ".lock")
     with holding, pytest.raises(BusyError, match="Another run is at work"):
-        pipeline.run(bench.request(), Display(quiet=True))
+        run(bench.request(), Display(quiet=True))
     assert bench.files() == {"submission.csv"}
-
-
-def test_a_full_disk_gives_up_all_but_the_verdict(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(report, "write", full)
-    ended = bench.run(FakeEngine())
-    assert ended.verdict is Verdict.ENGINE_ERROR
-    assert "No space left" in ended.message
-    assert bench.files() == {"result.json"}
 
 
 def test_each_run_is_kept_with_its_predictions(bench: Bench) -> None:
@@ -303,34 +290,118 @@ def test_each_run_is_kept_with_its_predictions(bench: Bench) -> None:
     assert (kept[1].folder / "report.html").is_file()
 
 
-def test_a_history_that_cannot_be_written_is_a_warning(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(history, "keep", full)
-    ended = bench.run(FakeEngine())
+def test_a_history_that_cannot_be_written_is_a_warning(bench: Bench) -> None:
+    ended = bench.run(FakeEngine(writes=taking("history")))
     assert ended.verdict is Verdict.OK
-    assert ended.warnings[-1:] == ("The run is not in the history: No space left on device.",)
+    assert ended.warnings[-1:] == ("The run is not in the history: File exists.",)
     assert result.read(bench.out / "result.json") == ended
     assert bench.files() == RESULTS
 
 
-def test_not_even_the_verdict_can_be_written(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+def taking(name: str, *, folder: bool = False) -> Callable[[RunSpec], None]:
+    """Return what writes valid predictions, and then takes the place of a result."""
 
-    monkeypatch.setattr(result, "write", full)
-    with pytest.raises(EngineError, match="No space left"):
-        bench.run(FakeEngine())
-    assert bench.files() == set()
+    def take(spec: RunSpec) -> None:
+        valid(spec)
+        place = spec.output.parent.parent / name
+        if folder:
+            (place / "inner").mkdir(parents=True)
+        else:
+            place.touch()
+
+    return take
 
 
-def test_a_mistake_of_ours_leaves_nothing_half_done(bench: Bench) -> None:
-    with pytest.raises(ZeroDivisionError):
-        bench.run(FakeEngine(ends=ZeroDivisionError()))
-    assert bench.files() == set()
+def test_not_even_the_verdict_can_be_written(bench: Bench) -> None:
+    with pytest.raises(EngineError, match="Is a directory"):
+        bench.run(FakeEngine(writes=taking("result.json", folder=True)))
+    assert bench.files() == {"result.json", "submission.csv", "log.txt"}
+    assert list((bench.out / "result.json").iterdir()) == [bench.out / "result.json" / "inner"]
+
+
+def test_a_report_that_cannot_be_written_costs_no_result(bench: Bench) -> None:
+    ended = bench.run(FakeEngine(writes=taking("report.html", folder=True)))
+    assert ended.verdict is Verdict.ENGINE_ERROR
+    assert "Is a directory" in ended.message
+    assert "had ended with OK" in ended.message
+    assert ended.score is not None
+    assert bench.files() == RESULTS
+    (kept,), _ = history.runs(bench.out)
+    assert kept.result == ended
+    assert kept.images() is not None
+
+
+def test_what_cannot_be_put_in_words_costs_log_and_predictions_nothing(bench: Bench) -> None:
+    odd = replace(OUTCOME, environment={"load": float("nan")})  # which JSON cannot hold
+    ended = bench.run(FakeEngine(ends=odd))
+    assert ended.verdict is Verdict.ENGINE_ERROR
+    assert "ValueError" in ended.message
+    assert {"submission.csv", "log.txt", "result.json"} <= bench.files()
+
+
+@pytest.mark.parametrize("name", ["train_labels.csv", "submission_format.csv"])
+def test_a_table_that_breaks_under_way_costs_log_and_predictions_nothing(
+    name: str, bench: Bench
+) -> None:
+    data = shutil.copytree(bench.data, bench.folder / "mine")
+
+    def breaking(spec: RunSpec) -> None:
+        valid(spec)
+        (data / name).unlink()
+        (data / name).mkdir()
+
+    ended = bench.run(FakeEngine(writes=breaking), data=data)
+    assert ended.verdict is Verdict.BAD_DATA
+    assert name in ended.message
+    assert ended.timing is not None
+    assert bench.files() == RESULTS
+    assert (bench.out / "submission.csv").read_text().startswith("image_id,")
+    assert (bench.out / "log.txt").read_text() == "hello\n"
+
+
+def test_a_mistake_of_ours_is_a_verdict_too(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    ended = bench.run(FakeEngine(ends=ZeroDivisionError("division by zero")))
+    assert ended.verdict is Verdict.ENGINE_ERROR
+    assert ended.message == "This tool failed the run: ZeroDivisionError: division by zero."
+    assert "invoke --debug run" in ended.fix
+    assert "Traceback" in caplog.text
+    assert bench.files() == RESULTS - {"submission.csv"}
+
+
+def results_of_a_good_run(bench: Bench) -> dict[str, bytes]:
+    bench.run(FakeEngine())
+    return {
+        str(path.relative_to(bench.out)): path.read_bytes()
+        for path in bench.out.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("archive", "typo.zip"),
+        ("archive", "."),
+        ("data", "nowhere"),
+        ("data", "submission.zip"),
+        ("data", "nothing"),
+    ],
+)
+def test_a_mistyped_path_touches_nothing(name: str, value: str, bench: Bench) -> None:
+    (bench.folder / "nothing").mkdir()
+    before = results_of_a_good_run(bench)
+    engine = FakeEngine()
+    with pytest.raises(UsageError) as caught:
+        bench.run(engine, **{name: bench.folder / value})
+    assert caught.value.exit_code == 2
+    assert engine.specs == []
+    after = {
+        str(path.relative_to(bench.out)): path.read_bytes()
+        for path in bench.out.rglob("*")
+        if path.is_file()
+    }
+    assert after == before
 
 
 def test_runs_have_names_of_their_own(bench: Bench) -> None:

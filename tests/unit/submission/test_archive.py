@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from posebowl.challenge import ArchiveLimits
-from posebowl.errors import BadArchiveError
+from posebowl.errors import BadArchiveError, UsageError
 from posebowl.submission.archive import digest, inspect, packed_by_us
 from posebowl.submission.packer import pack
 from tests.hostile.archives import (
@@ -83,31 +83,31 @@ def test_what_is_no_file(kind: str, what: str, tmp_path: Path):
         case "loop":
             path.symlink_to(path)
     for read in (inspect, digest):
-        with pytest.raises(BadArchiveError, match=what):
+        with pytest.raises(UsageError, match=what):
             read(path)
 
 
 def test_a_missing_zip_suggests_the_one_that_is_there(tmp_path: Path):
     path = write(tmp_path, tree({"main.sh": MAIN}))
-    with pytest.raises(BadArchiveError) as caught:
+    with pytest.raises(UsageError) as caught:
         inspect(tmp_path / "submision.zip")
     assert caught.value.fix == f"Did you mean {path}?"
     path.unlink()
-    with pytest.raises(BadArchiveError) as caught:
+    with pytest.raises(UsageError) as caught:
         inspect(path)
     assert caught.value.fix == f"Type: invoke pack --solution NAME --out {path}"
 
 
 def test_a_folder_is_to_be_packed_or_holds_the_zip(tmp_path: Path):
-    with pytest.raises(BadArchiveError, match="is a folder, not a zip") as caught:
+    with pytest.raises(UsageError, match="is a folder, not a zip") as caught:
         inspect(tmp_path)
     assert "invoke pack" in caught.value.fix
     path = write(tmp_path, tree({"main.sh": MAIN}))
-    with pytest.raises(BadArchiveError) as caught:
+    with pytest.raises(UsageError) as caught:
         inspect(tmp_path)
     assert caught.value.fix == f"Did you mean {path}?"
     (tmp_path / "main.sh").write_bytes(MAIN)
-    with pytest.raises(BadArchiveError) as caught:
+    with pytest.raises(UsageError) as caught:
         inspect(tmp_path)
     assert caught.value.fix == f"Type: invoke pack --source {tmp_path}"
 

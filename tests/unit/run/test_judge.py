@@ -11,7 +11,7 @@ import pytest
 from posebowl.challenge import Limits
 from posebowl.engines.base import Outcome, Stop
 from posebowl.errors import Verdict
-from posebowl.run.verdicts import judge
+from posebowl.run.judge import judge
 
 LIMITS = Limits(wall_time_s=60, memory_bytes=512 << 20, output_bytes=1 << 20)
 

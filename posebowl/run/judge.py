@@ -1,7 +1,8 @@
-"""From what the engine saw to a verdict, by the documented precedence."""
+"""From what the engine saw, or from what failed, to a verdict by the documented precedence."""
 
 from __future__ import annotations
 
+import logging
 import re
 import signal
 from dataclasses import dataclass
@@ -10,8 +11,10 @@ from typing import Final
 
 from posebowl.challenge import Limits
 from posebowl.engines import Outcome, Stop
-from posebowl.errors import Verdict
+from posebowl.errors import PoseBowlError, Verdict, VerdictError
 from posebowl.results import LOG_FILE
+from posebowl.util import os_errors
+from posebowl.util.text import counted, shorten
 from posebowl.util.units import duration, human_bytes
 
 _NO_MODULE: Final = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
@@ -28,6 +31,11 @@ class Judgement:
     fix: str = ""
     signal: int | None = None
     warnings: tuple[str, ...] = ()
+
+
+PASSED: Final = Judgement(
+    verdict=Verdict.OK, message="main.sh ran within its limits and wrote valid predictions."
+)
 
 
 def judge(
@@ -102,8 +110,8 @@ def _warnings(outcome: Outcome) -> tuple[str, ...]:
     if outcome.oom_kills == 0:
         return ()
     text = (
-        f"{outcome.oom_kills} process(es) of the run were killed for want of memory, though "
-        "main.sh ended well: results may be missing."
+        f"{counted(outcome.oom_kills, 'process', 'processes')} of the run ran out of memory and "
+        "died, though main.sh succeeded: results may be missing."
     )
     return (text,)
 
@@ -113,3 +121,29 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return "real-time signal"
+
+
+def judge_failure(error: BaseException, place: Path) -> Judgement:
+    """Judge a run that something ended other than main.sh.
+
+    Args:
+        error: What ended it; where it is a mistake of ours, `invoke --debug` shows its traceback.
+        place: Where the results go, for what the system refused without a name.
+    """
+    verdict = error.verdict if isinstance(error, VerdictError) else Verdict.ENGINE_ERROR
+    match error:
+        case PoseBowlError():
+            message, fix = f"{error.what} {error.why}".strip(), error.fix
+        case KeyboardInterrupt():
+            verdict = Verdict.INTERRUPTED
+            message, fix = "The run was interrupted; none of its processes is left.", ""
+        case OSError():
+            where = f" ({error.filename})" if error.filename else ""
+            why, fix = os_errors.explain(error, place)
+            what = f"This machine failed the run: {error.strerror or error}{where}."
+            message = f"{what} {why}".strip()
+        case _:
+            logging.getLogger(__name__).debug("The run failed.", exc_info=error)
+            message = f"This tool failed the run: {shorten(f'{type(error).__name__}: {error}')}."
+            fix = "Report it, with what `invoke --debug run` prints."
+    return Judgement(verdict=verdict, message=message, fix=fix)

@@ -1,0 +1,220 @@
+"""What is known of a run -> its result, and the files that a user looks for."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from typing import Any
+
+from posebowl.challenge import PREDICTIONS_FILE
+from posebowl.errors import EngineError
+from posebowl.results import (
+    LOG_FILE,
+    REPORT_FILE,
+    RESULT_FILE,
+    Result,
+    ScoreSummary,
+    Timing,
+    measure,
+    result as results,
+)
+from posebowl.run.judge import Judgement, judge_failure
+from posebowl.run.state import (
+    Checked,
+    Collected,
+    Executed,
+    Judged,
+    Ready,
+    Scored,
+    Staged,
+    Started,
+    Validated,
+)
+from posebowl.util import host
+from posebowl.util.files import remove_tree
+from posebowl.util.units import rate
+
+
+def publish(reached: Started, ending: Judgement) -> Result:
+    """Put what came of a run in its place, each file whole or not at all.
+
+    The log and the predictions go first and take no room, so that nothing that fails after
+    main.sh has ended costs them. A report that cannot be written makes the run an ENGINE_ERROR;
+    a history that cannot be written is a warning.
+
+    Raises:
+        EngineError: Not even the verdict could be written.
+    """
+    out = reached.request.out
+    warnings = _move_out(reached, ending)
+    try:
+        result = describe(reached, ending, warnings)
+        results.write(result, out / RESULT_FILE)
+        _write_report(reached, result)
+    except BaseException as error:  # noqa: BLE001  # whatever it was, the verdict is written
+        return _write_failure(reached, _and_before(judge_failure(error, out), ending), warnings)
+    return _keep(reached, result)
+
+
+def _move_out(reached: Started, ending: Judgement) -> list[str]:
+    """Move log and predictions out of the scratch folder, remove it, and return what went wrong.
+
+    Predictions that could not be judged, by no fault of theirs, are worth keeping.
+    """
+    unjudged = isinstance(reached, Collected) and ending.verdict.is_infrastructure_failure
+    names = [LOG_FILE]
+    if isinstance(reached, Validated) or unjudged:
+        names.append(PREDICTIONS_FILE)
+    for name in names:
+        with contextlib.suppress(FileNotFoundError):
+            (reached.scratch / name).replace(reached.request.out / name)
+    try:
+        remove_tree(reached.scratch)
+    except EngineError as error:
+        return [str(error)]
+    return []
+
+
+def describe(reached: Started, ending: Judgement, warnings: list[str]) -> Result:
+    """Build the result of a run of what the last step that it reached knows."""
+    known: dict[str, Any] = {
+        "engine": reached.request.engine or "",
+        "archive": {"path": str(reached.request.archive)},
+        "data": {},
+    }
+    said: list[str] = []
+    if isinstance(reached, Checked):
+        known |= _of_archive(reached)
+        said += reached.archive.warnings
+    if isinstance(reached, Staged) and (report := reached.data.report) is not None:
+        known["data"] = {
+            "root": str(reached.folder.root),
+            "images": report.images,
+            "labelled": reached.folder.labels is not None,
+            "demo": reached.folder.is_demo,
+        }
+        said += report.warnings
+    if isinstance(reached, Ready):
+        known["engine"] = str(reached.engine.name)
+    if isinstance(reached, Executed):
+        known |= _of_execution(reached)
+        if reached.load is not None:
+            said.append(reached.load.disturbance(reached.request.limits.cpus))
+    if isinstance(reached, Judged):
+        known["signal"] = reached.judgement.signal
+        said += reached.judgement.warnings
+    if isinstance(reached, Validated):
+        said += reached.predictions.warnings
+    if isinstance(reached, Scored) and reached.score is not None:
+        known["score"] = ScoreSummary(
+            mean_iou=reached.score.mean_iou,
+            median_iou=reached.score.median_iou,
+            images=reached.score.count,
+        )
+    return Result(
+        run_id=reached.run_id,
+        verdict=ending.verdict,
+        message=ending.message,
+        fix=ending.fix,
+        variant=reached.request.variant,
+        warnings=tuple(dict.fromkeys(filter(None, [*said, *warnings]))),
+        **known,
+    )
+
+
+def _of_archive(checked: Checked) -> dict[str, Any]:
+    archive = checked.archive
+    return {
+        "archive": {
+            "path": str(checked.request.archive),
+            "sha256": checked.sha256,
+            "bytes": archive.packed_bytes,
+            "unpacked_bytes": archive.unpacked_bytes,
+            "entries": archive.entries,
+        }
+    }
+
+
+def _of_execution(executed: Executed) -> dict[str, Any]:
+    outcome = executed.outcome
+    pace = rate(executed.data.images, outcome.wall_s) if outcome.exit_code == 0 else None
+    return {
+        "timing": Timing(
+            started_at=executed.started_at,
+            start_s=outcome.started_after_s,
+            wall_s=outcome.wall_s,
+            images_per_second=pace,
+        ),
+        "exit_code": outcome.exit_code,
+        "meters": measure(outcome, executed.request.limits),
+        "oom_kills": outcome.oom_kills,
+        "unenforced": {str(limit): reason for limit, reason in outcome.unenforced.items()},
+        "environment": host.describe() | outcome.environment,
+        "samples": outcome.samples,
+        "images_from": executed.images_from,
+        "other_cores": executed.load.cores if executed.load else None,
+    }
+
+
+def _write_report(reached: Started, result: Result) -> None:
+    from posebowl import report
+
+    out = reached.request.out
+    report.write(
+        out / REPORT_FILE,
+        result,
+        log=out / LOG_FILE,
+        images=reached.folder.images if isinstance(reached, Staged) else None,
+        predictions=reached.predictions.frame if isinstance(reached, Validated) else None,
+        score=reached.score if isinstance(reached, Scored) else None,
+    )
+
+
+def _and_before(failure: Judgement, ending: Judgement) -> Judgement:
+    """Return the verdict on a run whose results could not be written; the machine's goes first."""
+    if ending.verdict.is_infrastructure_failure:
+        return dataclasses.replace(ending, message=f"{ending.message} {failure.message}")
+    before = f"The run itself had ended with {ending.verdict}: {ending.message}"
+    return dataclasses.replace(failure, message=f"{failure.message} {before}")
+
+
+def _write_failure(reached: Started, failure: Judgement, warnings: list[str]) -> Result:
+    """Write the verdict on a run whose results could not be written, with what can be.
+
+    Raises:
+        EngineError: Nothing can be written.
+    """
+    bare = Started(request=reached.request, run_id=reached.run_id, scratch=reached.scratch)
+    path = reached.request.out / RESULT_FILE
+    try:
+        try:
+            result = describe(reached, failure, warnings)
+            results.write(result, path)
+        except OSError:
+            raise
+        except BaseException:  # noqa: BLE001  # then what is known is what cannot be written
+            reached, result = bare, describe(bare, failure, warnings)
+            results.write(result, path)
+    except OSError as error:
+        judged = judge_failure(error, path.parent)
+        raise EngineError(judged.message, fix=judged.fix) from error
+    return _keep(reached, result)
+
+
+def _keep(reached: Started, result: Result) -> Result:
+    """Add the run to the history, which is never worth a failure."""
+    from posebowl.results import history
+
+    request = reached.request
+    images = reached.predictions.frame if isinstance(reached, Validated) else None
+    if isinstance(reached, Scored) and reached.score is not None:
+        images = reached.score.frame
+    try:
+        history.keep(request.out, result, images, most_runs=request.keep_runs)
+    except BaseException as error:  # noqa: BLE001  # see above
+        reason = (error.strerror if isinstance(error, OSError) else "") or error
+        warning = f"The run is not in the history: {reason}."
+        result = dataclasses.replace(result, warnings=(*result.warnings, warning))
+        with contextlib.suppress(OSError):
+            results.write(result, request.out / RESULT_FILE)
+    return result
