@@ -46,6 +46,7 @@ from posebowl.run.state import (
 )
 from posebowl.submission import archive
 from posebowl.util.files import atomic_write, remove_tree
+from posebowl.util.interrupts import undisturbed
 
 _TAIL_BYTES: Final = 64 << 10
 _RESERVE_BYTES: Final = 1 << 20
@@ -81,9 +82,11 @@ def run(request: Request, display: Display, *, prepared: Prepare = select.prepar
     """
     _refuse_mistakes(request)
     with held(request.out), interrupts.held_back() as signals:
-        clear(request.out)
+        with undisturbed():
+            clear(request.out)
         reached, ending = _perform(_start(request), display, prepared, signals)
-        return publish(reached, ending)
+        with undisturbed():
+            return publish(reached, ending)
 
 
 def _perform(
