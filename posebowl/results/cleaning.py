@@ -11,11 +11,8 @@ from posebowl.engines.monitoring import folder_bytes
 from posebowl.errors import PoseBowlError
 from posebowl.results import history
 from posebowl.results.folder import HISTORY_DIR, LOCK_FILE, RESULT_FILES, is_of_results, is_scratch
-from posebowl.submission import packed_by_us
 from posebowl.util import os_errors
 from posebowl.util.files import open_up, remove_tree
-
-ARCHIVE_FILE: Final = "submission.zip"
 
 _PART: Final = re.compile(r"\.(.+)\.[^.]+\.part")
 """What a killed process leaves of a file that it was writing: see files.atomic_write."""
@@ -39,10 +36,8 @@ def clean(folder: Path, *, with_history: bool = False) -> Cleaned:
     The history stays unless asked for: it is what earlier results are compared with. A run in
     it that the user gave another name stays in any case.
 
-    A submission.zip goes only if `pack` made it and nobody changed it since: then it can be
-    made again. Its comment tells (see archive.content_mark): unlike a note kept beside it, it
-    stays with the file when that is moved, and it no longer fits once a file is added or
-    replaced. Links are never followed, and never removed.
+    A submission.zip stays, whoever made it: the folder that it was packed from may have changed
+    since, so that it cannot be made again. Links are never followed, and never removed.
 
     Raises:
         PoseBowlError: Something could not be removed.
@@ -114,5 +109,5 @@ def _is_made(path: Path) -> bool:
         return False
     part = _PART.fullmatch(path.name)
     if part:
-        return part[1] in {*RESULT_FILES, ARCHIVE_FILE}
-    return path.name in RESULT_FILES or (path.name == ARCHIVE_FILE and packed_by_us(path))
+        return part[1] in {*RESULT_FILES, "submission.zip"}
+    return path.name in RESULT_FILES

@@ -134,7 +134,7 @@ def clean(
     history: Annotated[bool, Option(TRUTH, "the history of runs too")] = False,
     json: Json = False,
 ) -> None:
-    """Remove what runs left; never a zip that you made, the history only if asked."""
+    """Remove what runs left; never a zip, and the history only if asked."""
     from posebowl.cli import output
     from posebowl.cli.views import tables
     from posebowl.errors import UsageError
