@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import secrets
+import shlex
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from posebowl.engines.oci import Client, image as identity
+from posebowl.challenge import EngineName
+from posebowl.engines.oci import Client, host_user, image as identity
 from posebowl.errors import EngineError
 from posebowl.util import process
 
@@ -59,41 +61,94 @@ def local_name(client: Client) -> str:
     return NAME if identity.find(client, NAME) else ""
 
 
-def make(client: Client, *, mirror: str = "", scratch: Path | None = None) -> Base:
+def make(
+    client: Client,
+    *,
+    mirror: str = "",
+    scratch: Path | None = None,
+    name: str = NAME,
+    as_root: bool | None = None,
+) -> Base:
     """Make the base image from Debian's packages, and import it.
 
     Args:
         client: Of the engine that takes it.
         mirror: Where Debian's packages are; by default where the host's apt gets its own.
         scratch: A folder with 1 GB of room; by default the one for temporary files.
+        name: Of the image.
+        as_root: Install in a root of the host's; otherwise in a container. By default as this
+            user may.
 
     Raises:
-        EngineError: debootstrap is missing or fails, or this is not root.
+        EngineError: A program that this needs is missing, or fails.
     """
-    if problem := _unable():
+    rooted = os.geteuid() == 0 if as_root is None else as_root
+    if problem := missing(as_root=rooted):
         raise problem
     start = time.monotonic()
     sources = host_sources()
-    with _scratch(scratch) as folder:
-        root, archive = folder / "root", folder / "base.tar"
-        process.run(
-            bootstrap_argv(root, mirror or mirror_of(sources)),
-            capture=False,
-            to_stderr=True,
-            echo=True,
-        )
-        tidy(root)
-        if not mirror:
-            write_sources(root, sources)
-        process.run(["tar", "--numeric-owner", "--sort=name", "-C", root, "-cf", archive, "."])
-        client.run(*import_argv(archive), timeout_s=None)
-    image = identity.find(client, NAME)
+    with tempfile.TemporaryDirectory(prefix="posebowl-base-", dir=scratch) as folder:
+        root, archive = Path(folder, "root"), Path(folder, "base.tar")
+        words = bootstrap_argv(root, mirror or mirror_of(sources))
+        text = "" if mirror else sources_list(sources)
+        if rooted:
+            _run(words)
+            forget_host(root)
+            process.run(["sh", "-ec", tidying(text)], cwd=root, umask=0o022)
+            _run(tar_argv(root, archive), quiet=True)
+            client.run(*import_argv(archive, name), timeout_s=None)
+        else:
+            # What fakeroot pretends of owners has to hold until the archive is made.
+            state = Path(folder, "fakeroot")
+            state.touch()
+            fakeroot = ["fakeroot", "-i", str(state), "-s", str(state), "--"]
+            _run([*fakeroot, words[0], "--foreign", *words[1:]])
+            forget_host(root)
+            _run([*fakeroot, *tar_argv(root, archive)], quiet=True)
+            _install_in_container(client, archive, name, text)
+    image = identity.find(client, name)
     if image is None:
         raise EngineError(
-            f"{client.engine} did not keep the base image {NAME}.",
+            f"{client.engine} did not keep the base image {name}.",
             fix=f"Type: {client.engine} images; then the same command again.",
         )
-    return Base(name=NAME, bytes=image.bytes, seconds=time.monotonic() - start)
+    return Base(name=name, bytes=image.bytes, seconds=time.monotonic() - start)
+
+
+def _run(argv: list[str], *, quiet: bool = False) -> None:
+    """Run a program of the host, which finds root's programs and makes files for all to read."""
+    process.run(
+        argv, env={"PATH": _path()}, umask=0o022, capture=quiet, to_stderr=True, echo=not quiet
+    )
+
+
+def _path() -> str:
+    """Return a PATH with the folders of root's programs, which users' may lack."""
+    return os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+
+
+def _install_in_container(client: Client, archive: Path, name: str, sources: str) -> None:
+    """Import unpacked packages, install them where there is a root: in a container."""
+    unfinished = f"{name}-unfinished"
+    container = f"posebowl-base-{secrets.token_hex(4)}"
+    # In a container of this kind debootstrap makes no devices that a container lacks.
+    run = ["run", "--name", container, "--network", "none", "--workdir", "/"]
+    run += ["--env", "container=systemd-nspawn"]
+    if client.engine == EngineName.PODMAN:  # which asks for more than this process may grant
+        run += [f"--ulimit={limit}={most}:{most}" for limit, most in host_user.rlimits().items()]
+    try:
+        client.run(*import_argv(archive, unfinished), timeout_s=None)
+        script = f"/debootstrap/debootstrap --second-stage\nrm -rf debootstrap\n{tidying(sources)}"
+        process.run(
+            [*client.argv, *run, unfinished, "sh", "-ec", script],
+            capture=False,
+            to_stderr=True,
+        )
+        client.run("export", "--output", str(archive), container, timeout_s=None)
+        client.run(*import_argv(archive, name), timeout_s=None)
+    finally:
+        client.run("rm", "--force", container, check=False)
+        client.run("rmi", "--force", unfinished, check=False)
 
 
 def bootstrap_argv(root: Path, mirror: str) -> list[str]:
@@ -102,10 +157,15 @@ def bootstrap_argv(root: Path, mirror: str) -> list[str]:
     return [*words, mirror] if mirror else words
 
 
-def import_argv(archive: Path) -> list[str]:
-    """Build the arguments that import a tar archive as the base image."""
+def tar_argv(root: Path, archive: Path) -> list[str]:
+    """Build the arguments that make an archive of a root."""
+    return ["tar", "--numeric-owner", "--sort=name", "-C", str(root), "-cf", str(archive), "."]
+
+
+def import_argv(archive: Path, name: str) -> list[str]:
+    """Build the arguments that import a tar archive as an image."""
     words = ["import", "--change", 'CMD ["sh"]', "--change", f"LABEL posebowl.base={SUITE}"]
-    return [*words, str(archive), NAME]
+    return [*words, str(archive), name]
 
 
 def host_sources() -> list[Source]:
@@ -137,42 +197,37 @@ def mirror_of(sources: list[Source]) -> str:
     return next((source.uri for source in sources if source.suite == SUITE), "")
 
 
-def write_sources(root: Path, sources: list[Source]) -> None:
-    """Let the image's apt see updates and security fixes too, where the host's does."""
-    if mirror_of(sources):
-        text = "".join(source.line() for source in sources)
-        (root / "etc" / "apt" / "sources.list").write_text(text)
+def sources_list(sources: list[Source]) -> str:
+    """Return the image's sources.list, so that its apt sees updates where the host's does."""
+    return "".join(source.line() for source in sources) if mirror_of(sources) else ""
 
 
-def tidy(root: Path) -> None:
-    """Empty what nobody reads in a container, and forget which machine made it."""
-    for name in _NEEDLESS:
-        for path in (root / name).glob("*"):
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+def tidying(sources: str) -> str:
+    """Return a script for the root's folder: empty what nobody reads in a container."""
+    lines = [f"rm -rf {' '.join(f'{name}/*' for name in _NEEDLESS)}"]
+    if sources:
+        lines.append(f"printf %s {shlex.quote(sources)} >etc/apt/sources.list")
+    return "\n".join(lines)
+
+
+def forget_host(root: Path) -> None:
+    """Empty what names the machine that made a root."""
     for name in ("etc/hostname", "etc/resolv.conf", "etc/machine-id"):
         with contextlib.suppress(FileNotFoundError):
             (root / name).write_text("")
 
 
-def _unable() -> EngineError | None:
-    """Say what is missing here to make the base, or None."""
-    if sys.platform != "linux" or shutil.which("debootstrap") is None:
-        return EngineError(
-            "debootstrap is not installed.",
-            why="It makes the base image from Debian's packages, where no registry can be reached.",
-            fix="Type: sudo apt-get install debootstrap",
-        )
-    if os.geteuid() != 0:
-        return EngineError(
-            "Only root can make the base image.",
-            why="debootstrap installs packages into a root of their own.",
-            fix="Type: sudo env PATH=$PATH uv run invoke base; or let the build pull its base.",
-        )
-    return None
-
-
-@contextlib.contextmanager
-def _scratch(parent: Path | None) -> Iterator[Path]:
-    """Give a folder that is removed afterwards, with all that debootstrap put there."""
-    with tempfile.TemporaryDirectory(prefix="posebowl-base-", dir=parent) as name:
-        yield Path(name)
+def missing(*, as_root: bool) -> EngineError | None:
+    """Return what this machine lacks to make the base, or None."""
+    programs = ["debootstrap"] if as_root else ["debootstrap", "fakeroot"]
+    lacking = [name for name in programs if shutil.which(name, path=_path()) is None]
+    if sys.platform == "linux" and not lacking:
+        return None
+    return EngineError(
+        f"{' and '.join(lacking) or 'debootstrap'} is not installed.",
+        why="The base image is made with it from Debian's packages, where no registry can be "
+        "reached."
+        if sys.platform == "linux"
+        else "It needs Linux.",
+        fix=f"Type: sudo apt-get install {' '.join(lacking or programs)}",
+    )

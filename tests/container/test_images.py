@@ -20,6 +20,7 @@ from posebowl.engines.oci.engine import OciEngine
 from posebowl.errors import EngineError, UsageError
 from posebowl.images import debian_base, registry, shell
 from posebowl.util import process
+from tests.umask import umask
 
 pytestmark = pytest.mark.container
 
@@ -186,19 +187,27 @@ def test_packages_are_listed_with_what_works(
             shell.check_packages(client, Variant.CPU, select=word)
 
 
-@pytest.mark.skipif(debian_base._unable() is not None, reason=str(debian_base._unable()))
-def test_a_base_image_from_packages_alone(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(debian_base, "NAME", "posebowl-base-test:bookworm")
+@pytest.mark.parametrize("as_root", [True, False], ids=["root", "user"])
+def test_a_base_image_from_packages_alone(client: Client, as_root: bool) -> None:
+    if lacking := debian_base.missing(as_root=as_root):
+        pytest.skip(str(lacking))
+    name = "posebowl-base-test:bookworm"
     try:
-        made = debian_base.make(client)
+        with umask(0o077):
+            made = debian_base.make(client, name=name, as_root=as_root)
+        assert made.name == name
         assert 50e6 < made.bytes < 400e6
-        argv = ["run", "--rm", "--network", "none", "--pull", "never"]
+        argv = ["run", "--rm", "--network", "none", "--pull", "never", "--user", "1000"]
         if client.engine == EngineName.PODMAN:
             argv += ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"]
-        words = "cat /etc/debian_version; wc -l < /etc/apt/sources.list"
+        words = "cat /etc/debian_version; wc -l < /etc/apt/sources.list; apt-get --version"
+        words += "; ls -d /debootstrap /usr/share/doc/* 2>/dev/null; stat -c %u:%g /etc/shadow"
         done = process.run([*client.argv, *argv, made.name, "sh", "-c", words])
-        version, sources = done.stdout.split()
+        version, sources, *others = done.stdout.split()
         assert version.startswith("12.")
         assert int(sources) >= 1
+        assert "/debootstrap" not in others
+        assert others[-1] == "0:42"  # owners that no user could give
     finally:
-        client.run("rmi", "--force", "posebowl-base-test:bookworm", check=False)
+        client.run("rmi", "--force", name, check=False)
+    assert image.find(client, f"{name}-unfinished") is None

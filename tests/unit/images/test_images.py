@@ -255,11 +255,30 @@ def test_the_base_is_tidied(tmp_path: Path) -> None:
     for path in (kept, gone, tmp_path / "etc/hostname"):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("this machine")
-    debian_base.tidy(tmp_path)
+    debian_base.forget_host(tmp_path)
+    (tmp_path / "etc/apt").mkdir()
+    script = debian_base.tidying(debian_base.sources_list(debian_base.parse_sources(SOURCES)))
+    subprocess.run(["sh", "-ec", script], cwd=tmp_path, check=True)
     assert kept.exists()
     assert not gone.parent.exists()
     assert (tmp_path / "usr/share/doc").is_dir()
     assert (tmp_path / "etc/hostname").read_text() == ""
+    assert (tmp_path / "etc/apt/sources.list").read_text().splitlines() == [
+        "deb https://mirror.example.org/debian/ bookworm main",
+        "deb https://mirror.example.org/debian/ bookworm-updates main",
+    ]
+
+
+def test_the_programs_of_root_are_found_where_a_users_path_lacks_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    there = any(Path(folder, "debootstrap").exists() for folder in ("/usr/sbin", "/sbin"))
+    assert (debian_base.missing(as_root=True) is None) == there
+    if there:
+        found = debian_base.missing(as_root=False)
+        assert found is not None
+        assert found.fix == "Type: sudo apt-get install fakeroot"
 
 
 def test_the_tests_of_packages_tell_programs_how_they_ended(tmp_path: Path) -> None:
