@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from posebowl.challenge import Limits
-from posebowl.engines import Outcome, Stop
+from posebowl.engines import Outcome
 from posebowl.errors import PoseBowlError, Verdict, VerdictError
 from posebowl.results import LOG_FILE
 from posebowl.util import os_errors
@@ -18,8 +18,8 @@ from posebowl.util.text import counted, shorten
 from posebowl.util.units import duration, human_bytes
 
 _NO_MODULE: Final = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
-_SIGNAL_BASE: Final = 128
-_LAST_SIGNAL: Final = 64
+_TOO_LARGE: Final = "File too large"
+"""EFBIG in words, which a program gets that ignores SIGXFSZ, as Python does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,41 +51,39 @@ def judge(
         log_tail: The end of the log, for a hint about what to do; it decides nothing.
         log: What the log is called, for people who are to read it.
     """
-    killed_for_memory = outcome.stopped_by is Stop.MEMORY or (
-        outcome.oom_kills > 0 and outcome.exit_code != 0
-    )
-    if outcome.stopped_by is Stop.TIME:
-        return Judgement(
-            verdict=Verdict.TIME_LIMIT,
-            message=f"main.sh was stopped after {duration(limits.wall_time_s)}, its time limit.",
-            fix="Make it faster; the report shows how many images a second it reached.",
-        )
-    if outcome.stopped_by is Stop.OUTPUT or outcome.output_bytes > limits.output_bytes:
-        return Judgement(
-            verdict=Verdict.OUTPUT_LIMIT,
-            message=f"main.sh wrote more than {human_bytes(limits.output_bytes)} to disk.",
-            fix="Write less, and delete what is not needed any more while it runs.",
-        )
-    if killed_for_memory:
-        return Judgement(
-            verdict=Verdict.MEMORY_LIMIT,
-            message=f"main.sh used more than {human_bytes(limits.memory_bytes)} of memory.",
-            fix="Hold fewer images or batches at once, or use fewer worker processes.",
-        )
-    if outcome.exit_code == 0:
-        return Judgement(verdict=Verdict.OK, message="", warnings=_warnings(outcome))
-    if outcome.exit_code is None:
-        return Judgement(
-            verdict=Verdict.ENGINE_ERROR,
-            message="The engine lost the run: main.sh has no exit code.",
-            fix="Run it again.",
-        )
-    return _judge_exit_code(outcome.exit_code, log_tail, log)
+    verdict = outcome.verdict(limits)
+    if verdict is Verdict.OK:
+        return Judgement(verdict=verdict, message="", warnings=_warnings(outcome))
+    if verdict in {Verdict.SIGNALED, Verdict.RUNTIME_ERROR} and outcome.exit_code is not None:
+        return _judge_exit_code(outcome.exit_code, outcome.signal, limits, log_tail, log)
+    wrote = f"wrote more than {human_bytes(limits.output_bytes)} to disk"
+    if outcome.stopped_by is None and outcome.output_bytes <= limits.output_bytes:
+        wrote = f"tried to make a file larger than {human_bytes(limits.file_bytes)}"
+    message, fix = {
+        Verdict.TIME_LIMIT: (
+            f"main.sh was stopped after {duration(limits.wall_time_s)}, its time limit.",
+            "Make it faster; the report shows how many images a second it reached.",
+        ),
+        Verdict.OUTPUT_LIMIT: (
+            f"main.sh {wrote}.",
+            "Write less, and delete what is no longer needed while it runs.",
+        ),
+        Verdict.MEMORY_LIMIT: (
+            f"main.sh used more than {human_bytes(limits.memory_bytes)} of memory.",
+            "Hold fewer images or batches at once, or use fewer worker processes.",
+        ),
+        Verdict.ENGINE_ERROR: (
+            "The engine lost the run: main.sh has no exit code.",
+            "Run it again.",
+        ),
+    }[verdict]
+    return Judgement(verdict=verdict, message=message, fix=fix)
 
 
-def _judge_exit_code(code: int, log_tail: str, log: Path) -> Judgement:
-    number = code - _SIGNAL_BASE
-    if 0 < number <= _LAST_SIGNAL:
+def _judge_exit_code(
+    code: int, number: int | None, limits: Limits, log_tail: str, log: Path
+) -> Judgement:
+    if number is not None:
         return Judgement(
             verdict=Verdict.SIGNALED,
             message=f"main.sh died of signal {number} ({_signal_name(number)}).",
@@ -98,6 +96,11 @@ def _judge_exit_code(code: int, log_tail: str, log: Path) -> Judgement:
         fix = (
             f"Python found no module {name}: if it is one of yours, pack it; otherwise type "
             f"`uv add` with its package and `nox -s build`, and ask for it on the platform."
+        )
+    elif _TOO_LARGE in log_tail:
+        fix = (
+            f'The log says "{_TOO_LARGE}": no file may be larger than '
+            f"{human_bytes(limits.file_bytes)}, even if most of it is empty."
         )
     else:
         fix = f"The end of the log, {log}, says why."

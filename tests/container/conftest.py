@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from posebowl.challenge import IMAGE_HEIGHT, IMAGE_WIDTH, LIMITS, EngineName, Limits, Variant
-from posebowl.engines.base import RunSpec
+from posebowl.engines import select
+from posebowl.engines.base import Engine, RunSpec
 from posebowl.engines.oci import client as oci_client, image
 from posebowl.engines.oci.engine import OciEngine
 from posebowl.errors import EngineError
@@ -25,16 +26,28 @@ IDS = ("0" * 32, "1" * 32, "a" * 32)
 
 @pytest.fixture(scope="session", params=["docker", "podman"])
 def oci(request: pytest.FixtureRequest) -> OciEngine:
-    """Give each of the two engines in turn, with a current cpu image, or skip and say why."""
-    engine = OciEngine(EngineName(request.param))
+    """Return each of the two engines in turn, with a current cpu image, or skip with the reason."""
+    made = OciEngine(EngineName(request.param))
+    skip_unless_usable(made)
+    return made
+
+
+@pytest.fixture(params=list(EngineName))
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Return each engine in turn, with a current cpu image, or skip with the reason."""
+    made = select.make(request.param)
+    skip_unless_usable(made)
+    return made
+
+
+def skip_unless_usable(engine: Engine) -> None:
     if problem := engine.unavailable():
         pytest.skip(problem)
-    client = oci_client.connect(engine.name)
-    try:
-        image.current(client, Variant.CPU)
-    except EngineError as error:
-        pytest.skip(str(error))
-    return engine
+    if engine.name is not EngineName.EMBEDDED:
+        try:
+            image.current(oci_client.connect(engine.name), Variant.CPU)
+        except EngineError as error:
+            pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ import pytest
 from posebowl import environments
 from posebowl.challenge import LIMITS, Limit, Variant
 from posebowl.engines.base import Outcome, RunSpec, Stop, Watcher
-from posebowl.engines.embedded.engine import EmbeddedEngine, _Execution
+from posebowl.engines.embedded.engine import EmbeddedEngine
 from posebowl.settings import resolve
 from tests.hostile.programs import HOG, OK, python
 
@@ -84,18 +84,10 @@ def test_the_watchdog_counts_shared_pages_once(spec: RunSpec):
 
 
 def test_without_an_overlay_the_environment_is_copied(spec: RunSpec):
-    with zipfile.ZipFile(spec.archive, "w") as archive:
-        archive.writestr("main.sh", python("import numpy; open(numpy.__file__ + '.x', 'w')"))
     environment = environments.ensure("lean", resolve.load().cache)
+    main = python("import numpy; open(numpy.__file__ + '.x', 'w')")
 
-    ended = _Execution(
-        spec=spec,
-        watcher=Watcher(),
-        environment=environment,
-        asked_at=time.monotonic(),
-        use_cgroup=True,
-        copies=True,
-    ).run()
+    ended = execute(spec, main, EmbeddedEngine(use_overlay=False))
 
     assert ended.exit_code == 0, spec.log.read_text()
     assert not list(environment.rglob("numpy/*.x"))

@@ -11,31 +11,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from posebowl.challenge import EngineName, Variant
-from posebowl.engines import select
+from posebowl.challenge import EngineName
 from posebowl.engines.base import Engine, Watcher
 from posebowl.engines.cgroups import reader
-from posebowl.engines.oci import argv, client as oci_client, image
-from posebowl.errors import EngineError
+from posebowl.engines.oci import argv, client as oci_client
 from tests.container.heard import Heard, SpecMaker
 
 pytestmark = pytest.mark.container
 
 RUNS = int(os.environ.get("RUNS_IN_A_ROW", "10"))
-
-
-@pytest.fixture(params=list(EngineName))
-def engine(request: pytest.FixtureRequest) -> Engine:
-    """Return each engine that works here, with a current image."""
-    found = select.make(request.param)
-    if problem := found.unavailable():
-        pytest.skip(problem)
-    if found.name is not EngineName.EMBEDDED:
-        try:
-            image.current(oci_client.connect(found.name), Variant.CPU)
-        except EngineError as error:
-            pytest.skip(str(error))
-    return found
 
 
 def _held() -> tuple[int, int, int]:

@@ -6,12 +6,7 @@ import itertools
 
 import pytest
 
-from posebowl.challenge import EngineName, Variant
 from posebowl.engines.base import Engine, Sample
-from posebowl.engines.embedded.engine import EmbeddedEngine
-from posebowl.engines.oci import client, image
-from posebowl.engines.oci.engine import OciEngine
-from posebowl.errors import EngineError
 from posebowl.results.result import Source
 from posebowl.run.image_progress import following
 from tests.container.heard import Heard, SpecMaker
@@ -36,24 +31,6 @@ for photo in sorted(pathlib.Path("../data/images").iterdir())[:2]:
 END
 python work.py
 """
-
-
-@pytest.fixture(params=list(EngineName))
-def engine(request: pytest.FixtureRequest) -> Engine:
-    """Give each engine in turn, or skip and say why."""
-    if request.param is EngineName.EMBEDDED:
-        embedded = EmbeddedEngine()
-        if problem := embedded.unavailable():
-            pytest.skip(problem)
-        return embedded
-    found = OciEngine(request.param)
-    if problem := found.unavailable():
-        pytest.skip(problem)
-    try:
-        image.current(client.connect(found.name), Variant.CPU)
-    except EngineError as error:
-        pytest.skip(str(error))
-    return found
 
 
 def test_all_that_a_run_uses_is_sampled(engine: Engine, spec_of: SpecMaker) -> None:

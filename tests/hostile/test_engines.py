@@ -26,9 +26,9 @@ from posebowl.run import pipeline
 from posebowl.run.live_display import Display
 from posebowl.settings import resolve
 from tests.conftest import IDS
-from tests.hostile.archives import BAD_CASES, Case
+from tests.hostile.archives import BAD_CASES, Case as ArchiveCase
 from tests.hostile.predictions import CASES as CSV_CASES, CsvCase
-from tests.hostile.programs import OK, PROGRAMS, Program, python
+from tests.hostile.programs import OK, PROGRAMS, Case, python
 
 pytestmark = pytest.mark.container
 
@@ -65,7 +65,7 @@ class Bench:
                 archive.writestr(name, content)
         return path
 
-    def request(self, engine: EngineName, program: Program) -> pipeline.Request:
+    def request(self, engine: EngineName, program: Case) -> pipeline.Request:
         limits = {"wall_time_s": 60.0, **program.limits}
         return pipeline.Request(
             archive=self.zip(program.main, dict(program.files)),
@@ -76,7 +76,7 @@ class Bench:
             cache=resolve.load().cache,
         )
 
-    def run(self, engine: EngineName, program: Program) -> result.Result:
+    def run(self, engine: EngineName, program: Case) -> result.Result:
         return pipeline.run(self.request(engine, program), Display(quiet=True))
 
 
@@ -99,7 +99,7 @@ def kernel_limits_memory(engine: EngineName) -> bool:
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
-def test_program(engine: EngineName, program: Program, bench: Bench):
+def test_program(engine: EngineName, program: Case, bench: Bench):
     if program.kernel_memory and not kernel_limits_memory(engine):
         pytest.skip(f"{engine}: no control group may be made here")
     before = data_state(bench.data)
@@ -127,7 +127,7 @@ def data_state(folder: Path) -> list[tuple[str, int, int]]:
 def test_predictions(case: CsvCase, bench: Bench):
     if select.make(EngineName.EMBEDDED).unavailable():
         pytest.skip("embedded: cannot be used here")
-    program = Program(
+    program = Case(
         name=case.name,
         main="cp table.csv ../submission/submission.csv",
         files={"table.csv": case.make(IDS)},
@@ -141,10 +141,10 @@ def test_predictions(case: CsvCase, bench: Bench):
 
 
 @pytest.mark.parametrize("case", BAD_CASES, ids=lambda case: case.name)
-def test_bad_archive(case: Case, bench: Bench):
+def test_bad_archive(case: ArchiveCase, bench: Bench):
     if select.make(EngineName.EMBEDDED).unavailable():
         pytest.skip("embedded: cannot be used here")
-    request = bench.request(EngineName.EMBEDDED, Program(name=case.name, main=OK))
+    request = bench.request(EngineName.EMBEDDED, Case(name=case.name, main=OK))
     case.write(request.archive)
 
     ended = pipeline.run(request, Display(quiet=True))
@@ -155,7 +155,7 @@ def test_bad_archive(case: Case, bench: Bench):
 
 
 def test_a_bad_archive_is_refused_before_anything_runs(engine, bench: Bench):
-    request = bench.request(engine, Program(name="nested", main=OK))
+    request = bench.request(engine, Case(name="nested", main=OK))
     with zipfile.ZipFile(request.archive, "w") as archive:
         archive.writestr("folder/main.sh", OK)
 
@@ -167,8 +167,8 @@ def test_a_bad_archive_is_refused_before_anything_runs(engine, bench: Bench):
 
 
 def test_an_earlier_submission_csv_never_passes(engine, bench: Bench):
-    assert bench.run(engine, Program(name="good", main=OK)).verdict is Verdict.OK
-    assert bench.run(engine, Program(name="none", main="true")).verdict is Verdict.BAD_OUTPUT
+    assert bench.run(engine, Case(name="good", main=OK)).verdict is Verdict.OK
+    assert bench.run(engine, Case(name="none", main="true")).verdict is Verdict.BAD_OUTPUT
 
 
 def test_bundled_wheels_install_and_leave_no_trace(engine, bench: Bench):
@@ -176,11 +176,11 @@ def test_bundled_wheels_install_and_leave_no_trace(engine, bench: Bench):
     install = f"pip install --no-deps --no-index --quiet ./{wheel}\n"
     use = "import posebowl_probe; assert posebowl_probe.answer == 42"
     files = {wheel: make_wheel(bench.folder / wheel)}
-    program = Program(name="wheel", main=f"set -e\n{install}" + python(use), files=files)
+    program = Case(name="wheel", main=f"set -e\n{install}" + python(use), files=files)
     ended = bench.run(engine, program)
     assert ended.verdict is Verdict.OK, (bench.folder / "out/log.txt").read_text()
 
-    ended = bench.run(engine, Program(name="again", main="python -c 'import posebowl_probe'"))
+    ended = bench.run(engine, Case(name="again", main="python -c 'import posebowl_probe'"))
     assert ended.verdict is Verdict.RUNTIME_ERROR
     assert "uv add" in ended.fix
 
@@ -202,13 +202,13 @@ def make_wheel(path: Path) -> bytes:
 def test_odd_folder_names(engine, bench: Bench):
     odd = bench.folder / "ein Ordner, mit: Ünïcödé 'und' \\ mehr"
     odd.mkdir()
-    ended = Bench(odd, bench.data).run(engine, Program(name="good", main=OK))
+    ended = Bench(odd, bench.data).run(engine, Case(name="good", main=OK))
     assert ended.verdict is Verdict.OK, ended.message
     (bench.folder / "out").mkdir()
 
 
 def test_two_runs_at_once(engine, bench: Bench):
-    request = bench.request(engine, Program(name="good", main=OK))
+    request = bench.request(engine, Case(name="good", main=OK))
     with held(request.out), pytest.raises(BusyError) as caught:
         pipeline.run(request, Display(quiet=True))
     assert caught.value.exit_code == 21
@@ -238,7 +238,7 @@ def test_a_killed_harness_leaves_nothing_alive_and_the_next_run_starts_clean(eng
     harness.send_signal(signal.SIGKILL)
     harness.communicate()
 
-    ended = bench.run(engine, Program(name="good", main=OK))
+    ended = bench.run(engine, Case(name="good", main=OK))
 
     assert ended.verdict is Verdict.OK
     assert not processes_with(f"{PAUSE}94")
@@ -260,7 +260,7 @@ def test_a_harness_killed_at_any_moment_leaves_a_clean_start(engine, bench: Benc
     harness.kill()
     harness.wait()
 
-    ended = bench.run(engine, Program(name="good", main=OK))
+    ended = bench.run(engine, Case(name="good", main=OK))
 
     assert ended.verdict is Verdict.OK, ended.message
     assert not processes_with(f"{PAUSE}{tenth:02}")
@@ -302,7 +302,7 @@ def test_a_full_host_disk_is_our_failure_and_loses_nothing(engine, bench: Bench,
     try:
         mine = small / "notes.txt"
         mine.write_text("mine")
-        program = Program(name="loud", main=OK + "head -c 6000000 /dev/zero | tr '\\0' 'x'")
+        program = Case(name="loud", main=OK + "head -c 6000000 /dev/zero | tr '\\0' 'x'")
         request = bench.request(engine, program)
         ended = pipeline.run(dataclasses.replace(request, out=small), Display(quiet=True))
         assert ended.verdict is Verdict.ENGINE_ERROR

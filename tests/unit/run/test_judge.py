@@ -62,6 +62,16 @@ def test_precedence(exit_code: int, stop: Stop | None, output: int, kills: int) 
         assert judged.fix.endswith(".")
 
 
+def test_one_file_that_is_too_large_has_met_the_output_limit() -> None:
+    judged = judge(outcome(exit_code=128 + signal.SIGXFSZ), LIMITS)
+    assert judged.verdict is Verdict.OUTPUT_LIMIT
+    assert "65.0 MiB" in judged.message
+    tail = "OSError: [Errno 27] File too large: 'submission.csv'\n"
+    judged = judge(outcome(exit_code=1), LIMITS, tail)
+    assert judged.verdict is Verdict.RUNTIME_ERROR
+    assert "65.0 MiB" in judged.fix
+
+
 def test_messages_name_the_limits() -> None:
     assert "1 min," in judge(outcome(stopped_by=Stop.TIME, exit_code=None), LIMITS).message
     assert "512.0 MiB" in judge(outcome(stopped_by=Stop.MEMORY, exit_code=None), LIMITS).message
