@@ -8,6 +8,7 @@ import pytest
 from posebowl.render import damage, mesh, spacecraft
 from posebowl.render.families import FAMILIES, HELD_OUT, TRAINING
 from posebowl.render.parts import Craft, Part, part, wire
+from tests.unit.render.crafts import made
 
 
 def points(craft: Craft) -> np.ndarray:
@@ -104,8 +105,8 @@ def test_a_plain_spacecraft_is_what_its_family_makes():
 def test_companions_come_of_the_set_s_families_alone(monkeypatch):
     asked = []
     watched = {
-        name: lambda rng, name=name, make=make: asked.append(name) or make(rng)
-        for name, make in FAMILIES.items()
+        name: lambda rng, name=name: asked.append(name) or made(name, int(rng.integers(3)))
+        for name in FAMILIES
     }
     monkeypatch.setattr(spacecraft, "FAMILIES", watched)
     for seed in range(200):

@@ -217,11 +217,29 @@ def test_the_demo_set_is_what_its_command_makes(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def short(tmp_path_factory):
-    """Render a set of two images in one process."""
+def studio():
+    """Open the rasterizer of this process; it shows what was loaded last, and nothing of before."""
     pytest.importorskip("pyvista")
-    folder = tmp_path_factory.mktemp("short")
-    return folder, render_dataset(folder, count=2, seed=5, workers=1)
+    yield dataset._rasterizer()
+    dataset._rasterizer().close()
+    dataset._rasterizer.cache_clear()
+
+
+def render_here(out, count, *, seed=6, only=Only.PHOTOS, jpeg=False):
+    """Render a set as a rendering process does, without starting one."""
+    settings = dataset._checked_settings(count, seed, None, only=only, jpeg=jpeg, compact=False)
+    dataset._create(out, settings)
+    rows = dataset.render_chunk(out, settings, range(count))
+    dataset.write_tables(out, {row.index: row for row in rows}, settings.only)
+    return rows
+
+
+@pytest.fixture(scope="module")
+def short(studio, tmp_path_factory):
+    """Render a set of two images in this process."""
+    assert studio is dataset._rasterizer()
+    folder = tmp_path_factory.mktemp("short") / "set"
+    return folder, render_here(folder, 2, seed=5)
 
 
 @pytest.fixture(scope="module")
@@ -295,25 +313,6 @@ def test_backgrounds_are_photos_without_a_spacecraft(tmp_path):
     for row in rows:
         with Image.open(out / "images" / f"{row.image_id}.jpg") as image:
             assert (image.mode, image.size) == ("RGB", (IMAGE_WIDTH, IMAGE_HEIGHT))
-
-
-@pytest.fixture(scope="module")
-def studio():
-    """Open the rasterizer of this process; it shows what was loaded last, and nothing of before."""
-    pytest.importorskip("pyvista")
-    yield dataset._rasterizer()
-    dataset._rasterizer().close()
-    dataset._rasterizer.cache_clear()
-
-
-def render_here(out, count, **given):
-    """Render a set as a rendering process does, without starting one."""
-    given = {"jpeg": False, "compact": False, **given}
-    settings = dataset._checked_settings(count, 6, None, **given)
-    dataset._create(out, settings)
-    rows = dataset.render_chunk(out, settings, range(count))
-    dataset.write_tables(out, {row.index: row for row in rows}, settings.only)
-    return rows
 
 
 @pytest.mark.render

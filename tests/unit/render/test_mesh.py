@@ -7,6 +7,7 @@ import pytest
 
 from posebowl.render import mesh, parts
 from posebowl.render.families import FAMILIES
+from tests.unit.render.crafts import made
 
 SHAPES = {
     "box": mesh.box((1, 2, 3)),
@@ -84,7 +85,7 @@ def test_there_are_at_least_ten_families():
 def test_family_makes_sound_and_varied_spacecraft(name):
     sizes = set()
     for seed in range(12):
-        craft = FAMILIES[name](np.random.default_rng(seed))
+        craft = made(name, seed)
         points = [
             piece.mesh.points
             if isinstance(piece, parts.Part)
@@ -103,7 +104,7 @@ def test_family_makes_sound_and_varied_spacecraft(name):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_family_depends_on_nothing_but_its_random_numbers(name):
-    first, again = (FAMILIES[name](np.random.default_rng(4)) for _ in range(2))
+    first, again = made(name, 4), FAMILIES[name](np.random.default_rng(4))
     assert len(first) == len(again)
     for one, two in zip(first, again, strict=True):
         assert one.role == two.role
