@@ -241,7 +241,7 @@ def as_the_platform(data: bytes) -> list[list[int]] | None:
     return boxes.to_numpy().tolist() if ordered and inside and positive else None
 
 
-@settings(max_examples=400)
+@settings(max_examples=1000)
 @given(spellings, mutations)
 def test_what_is_taken_is_what_pandas_reads(
     case: CsvCase, changes: list[tuple[float, int, bytes]]
