@@ -22,7 +22,7 @@ from posebowl.data.folder import FIX_UNPACK, DataFolder, how_to_fix, no_folder
 from posebowl.data.images import Flaw, look_at_photos
 from posebowl.errors import BadDataError
 from posebowl.scoring import read_format, read_labels
-from posebowl.util.files import atomic_write, refuse_existing
+from posebowl.util.files import atomic_write, closed_to_runs, refuse_existing
 from posebowl.util.text import counted, first_few
 
 _PLAIN_ID: Final = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$"
@@ -32,6 +32,7 @@ _PHOTO_FIXES: Final = {
     Flaw.LINK: "Put the files themselves there: cp -L.",
     Flaw.SPECIAL: _FIX_AGAIN,
     Flaw.UNREADABLE: "Make them readable: chmod -R u+rX {images}",
+    Flaw.CLOSED: "Make all of it readable: chmod -R a+rX {root}",
     Flaw.BROKEN: _FIX_AGAIN,
     Flaw.SIZE: "Use the photos as they were downloaded, neither scaled nor cropped.",
 }
@@ -47,20 +48,22 @@ class DataReport:
     """Labelled images, or None without labels."""
     extra: int
     """Images that submission_format.csv does not name: a run sees them all the same."""
+    missing: int
+    """Images that it names and that are not there: a run is made without them."""
     deep: bool
     """The photos were decoded, not only their first and last bytes read."""
     warnings: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
-        """Say in one sentence which data is in use and that it is whole."""
+        """Return in one sentence which data is in use, and how much of it is there."""
         kind = "the demo set" if self.folder.is_demo else "the data"
         labels = "no labels" if self.labels is None else f"{counted(self.labels, 'label')}"
         how = "decoded" if self.deep else "looked at"
-        return (
-            f"In use: {kind} in {self.folder.root}; whole: {counted(self.images, 'image')} "
-            f"({how}), {labels}."
-        )
+        images = f"whole: {counted(self.images, 'image')}"
+        if self.missing:
+            images = f"in part: {self.images:,} of {counted(self.images + self.missing, 'image')}"
+        return f"In use: {kind} in {self.folder.root}; {images} ({how}), {labels}."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,8 +113,34 @@ def make_format(root: Path, target: Path, *, force: bool = False) -> Path:
     return target
 
 
+def narrow_format(form: Path, images: Path, target: Path) -> tuple[Path, tuple[str, ...]]:
+    """Write those rows of a submission_format.csv whose photos are there.
+
+    Args:
+        form: The whole table.
+        images: The folder of photos.
+        target: The table to write; all columns stay as they are.
+
+    Returns:
+        The table to use, and the image_ids that it lacks; the whole one, if none is there or
+        none is missing.
+
+    Raises:
+        BadDataError: The table is broken.
+    """
+    ids = read_format(form)
+    here = pl.Series([path.stem for path in images.glob("*.png")], dtype=pl.String)
+    is_here = ids.is_in(here.implode())
+    if is_here.all() or not is_here.any():
+        return form, ()
+    rows = pl.read_csv(form.read_bytes(), infer_schema=False).filter(is_here)
+    with atomic_write(target) as file:
+        rows.write_csv(file)
+    return target, tuple(ids.filter(~is_here))
+
+
 def check(folder: DataFolder, *, deep: bool = False) -> DataReport:
-    """Check that a data folder is whole.
+    """Check that a data folder is whole, or that what is there of it is sound.
 
     Args:
         folder: What `data_folder.find` gave.
@@ -125,9 +154,13 @@ def check(folder: DataFolder, *, deep: bool = False) -> DataReport:
     odd = ids.filter(~ids.str.contains(_PLAIN_ID)).to_list()
     if odd:
         fix = f"Download {FORMAT_FILE} again: an image_id is the name of a file."
-        fault = _Fault(kind="image_ids are no plain names", names=odd, of=len(ids), fix=fix)
+        fault = _Fault(kind="image_ids are not plain names", names=odd, of=len(ids), fix=fix)
         _refuse(folder, [fault])
     photos = look_at_photos(folder.images, ids.to_list(), deep=deep)
+    missing = folder.absent
+    if len(photos.flawed.get(Flaw.MISSING, ())) < len(ids):
+        missing += tuple(photos.flawed.pop(Flaw.MISSING, ()))
+        ids = ids.filter(~ids.is_in(pl.Series(missing, dtype=pl.String).implode()))
     faults = [
         _Fault(
             kind=f"images {flaw}",
@@ -138,6 +171,7 @@ def check(folder: DataFolder, *, deep: bool = False) -> DataReport:
         for flaw in Flaw
         if flaw in photos.flawed
     ]
+    faults += _closed(folder)
     labels = None
     if folder.labels is not None:
         labels = read_labels(folder.labels)
@@ -149,9 +183,35 @@ def check(folder: DataFolder, *, deep: bool = False) -> DataReport:
         images=len(ids),
         labels=None if labels is None else labels.height,
         extra=len(photos.extra),
+        missing=len(missing),
         deep=deep,
-        warnings=_warnings(folder, photos.extra, home=folder.root.parent),
+        warnings=(
+            *_on_missing(folder, missing, len(ids)),
+            *_warnings(folder, photos.extra, home=folder.root.parent),
+        ),
     )
+
+
+def _closed(folder: DataFolder) -> list[_Fault]:
+    """Find what holds the photos together and is closed to the user of a run."""
+    places = (folder.images, folder.submission_format)
+    closed = [place.name for place in places if closed_to_runs(place.stat())]
+    if not closed:
+        return []
+    fix = how_to_fix(_PHOTO_FIXES[Flaw.CLOSED], folder.root)
+    return [_Fault(kind=f"parts {Flaw.CLOSED}", names=closed, of=len(places), fix=fix)]
+
+
+def _on_missing(folder: DataFolder, missing: Sequence[str], there: int) -> list[str]:
+    """Say which images a run is made without."""
+    if not missing:
+        return []
+    names = first_few(missing, len(missing))
+    text = (
+        f"{len(missing):,} of {there + len(missing):,} images are missing: {names}. A run predicts "
+        f"and scores the {there:,} that are there. {how_to_fix(FIX_UNPACK, folder.root)}"
+    )
+    return [text]
 
 
 def _label_faults(ids: pl.Series, labels: pl.DataFrame) -> list[_Fault]:
@@ -179,7 +239,7 @@ def _refuse(folder: DataFolder, faults: Sequence[_Fault]) -> NoReturn:
 
 
 def _warnings(folder: DataFolder, extra: Sequence[str], *, home: Path) -> tuple[str, ...]:
-    """Find what does not hinder a run, but is hardly meant."""
+    """Find what does not stop a run, but is probably not meant."""
     warnings = []
     if extra:
         names = first_few(extra, len(extra), 3)
@@ -187,7 +247,7 @@ def _warnings(folder: DataFolder, extra: Sequence[str], *, home: Path) -> tuple[
             f"{counted(len(extra), 'photo')} in {folder.images} that {FORMAT_FILE} does not name: "
             f"{names}."
         )
-    if folder.submission_format.parent != folder.root:
+    if not (folder.root / FORMAT_FILE).is_file():
         warnings.append(
             f"{FORMAT_FILE} was made from the labels of the images that are there: "
             f"{folder.root} has none of its own."

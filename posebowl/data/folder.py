@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +24,11 @@ class DataFolder:
     root: Path
     images: Path
     submission_format: Path
-    """In `root`, or made from the labels in the scratch folder that `find` was given."""
+    """In `root`, or made in the scratch folder that `find` was given."""
     labels: Path | None
     is_demo: bool
+    absent: tuple[str, ...] = ()
+    """Images that the folder's own submission_format.csv names and this one leaves out."""
 
 
 def find(data: Path | None = None, *, home: Path = DATA, scratch: Path | None = None) -> DataFolder:
@@ -33,15 +36,17 @@ def find(data: Path | None = None, *, home: Path = DATA, scratch: Path | None = 
 
     A folder that the user names is taken as it is. Otherwise data/ wins over data/demo as
     soon as anything of the competition lies in it. A training set may come without
-    submission_format.csv: it is then made in `scratch` from the labels of the images at hand.
+    submission_format.csv: it is then made in `scratch` from the labels of the images that are
+    there. If only some of the images are there, one of those alone is made there likewise.
 
     Args:
         data: The folder that the user named.
         home: The folder of downloads, with the demo set in demo/.
-        scratch: A folder of the caller's in which submission_format.csv may be made.
+        scratch: A folder of the caller's in which submission_format.csv may be made; a run
+            has one. Without it, the folder is returned as it is.
 
     Raises:
-        BadDataError: The folder is missing or half filled; it says what is missing.
+        BadDataError: The folder is missing or incomplete; it says what is missing.
         UsageError: The folder that the user named does not exist.
     """
     if data is not None and not data.is_dir():
@@ -57,16 +62,16 @@ def find(data: Path | None = None, *, home: Path = DATA, scratch: Path | None = 
 
 
 def no_folder(data: Path) -> UsageError:
-    """Return the error for a data folder that a user named and that is none."""
+    """Return the error for a data folder that a user named and that does not exist."""
     return UsageError(
-        f"{data} is no folder.",
-        why="It is a file." if data.exists() else "There is nothing of that name.",
+        f"{data} is not a folder.",
+        why="It is a file." if data.exists() else "It does not exist.",
         fix=f"Name a folder that holds {IMAGES_DIR}/ and {FORMAT_FILE}, such as data/demo.",
     )
 
 
 def _is_filled(root: Path) -> bool:
-    """Say whether a folder holds anything of the competition."""
+    """Check whether a folder holds anything of the competition."""
     return (
         (root / FORMAT_FILE).exists()
         or (root / LABELS_FILE).exists()
@@ -83,6 +88,9 @@ def _complete(root: Path, *, is_demo: bool, scratch: Path | None) -> DataFolder:
         fix = how_to_fix(FIX_UNPACK, root)
         if any(root.glob("*.png")):
             fix = f"Move the photos into {images}."
+            # Whoever names the folder of photos itself means the one above.
+            if root.name == IMAGES_DIR and _is_filled(root.parent):
+                fix = f"Name the folder that holds it: {local(root.parent)}"
         elif not images.is_dir() and not _is_filled(root):
             raise UsageError(
                 f"{root} is not a data folder: it holds neither {IMAGES_DIR}/ nor a table.",
@@ -90,10 +98,10 @@ def _complete(root: Path, *, is_demo: bool, scratch: Path | None) -> DataFolder:
             )
         elif root == DATA:
             fix = f"{fix} Or move its tables away to use the demo set."
-        raise BadDataError(f"{root} is half filled: {images} holds no photos.", fix=fix)
+        raise BadDataError(f"{root} is incomplete: {images} holds no photos.", fix=fix)
     if not form.is_file() and not labels.is_file():
         raise BadDataError(
-            f"{root} is half filled: it has images, but neither {FORMAT_FILE} nor {LABELS_FILE}.",
+            f"{root} is incomplete: it has images, but neither {FORMAT_FILE} nor {LABELS_FILE}.",
             why=_WHY_FORMAT,
             fix=f"Download {FORMAT_FILE} or {LABELS_FILE} from the competition into {root}.",
         )
@@ -107,16 +115,30 @@ def _complete(root: Path, *, is_demo: bool, scratch: Path | None) -> DataFolder:
         from posebowl.data.checks import make_format
 
         form = make_format(root, scratch / FORMAT_FILE)
+    absent: tuple[str, ...] = ()
+    if scratch is not None and not _has_all(form, images):
+        from posebowl.data.checks import narrow_format
+
+        form, absent = narrow_format(form, images, scratch / FORMAT_FILE)
     return DataFolder(
         root=root,
         images=images,
         submission_format=form,
         labels=labels if labels.is_file() else None,
         is_demo=is_demo,
+        absent=absent,
     )
+
+
+def _has_all(form: Path, images: Path) -> bool:
+    """Check in no time whether each row of a plain table has its photo; False if in doubt."""
+    names = {entry.name for entry in os.scandir(images)}
+    rows = form.read_bytes().splitlines()[1:]
+    return all(f"{row.partition(b',')[0].decode(errors='replace')}.png" in names for row in rows)
 
 
 def how_to_fix(text: str, root: Path) -> str:
     """Put a data folder into what is to be typed; the demo set is not where archives belong."""
     out = "" if root == DEMO_DATA else flag("out", root, DATA)
-    return text.format(out=out, images=shlex.quote(str(local(root / IMAGES_DIR))))
+    images, folder = (shlex.quote(str(local(path))) for path in (root / IMAGES_DIR, root))
+    return text.format(out=out, images=images, root=folder)

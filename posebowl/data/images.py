@@ -15,7 +15,7 @@ from typing import IO, Final
 
 from posebowl.challenge import IMAGE_HEIGHT, IMAGE_WIDTH
 from posebowl.util.console import err
-from posebowl.util.files import open_regular
+from posebowl.util.files import closed_to_runs, open_regular
 
 # https://www.w3.org/TR/png-3/: eight bytes of signature, the chunk IHDR (length, name, 13 bytes
 # that begin with width and height, CRC), more chunks, and IEND, which is always the same.
@@ -35,6 +35,7 @@ class Flaw(StrEnum):
     LINK = "are links, which would lead nowhere inside a run"
     SPECIAL = "are not regular files"
     UNREADABLE = "cannot be read"
+    CLOSED = "are closed to all but their owner, and a run is an ordinary user even for root"
     BROKEN = "are broken PNG files"
     SIZE = f"are not {IMAGE_WIDTH}x{IMAGE_HEIGHT} pixels"
 
@@ -123,11 +124,11 @@ def _look_inside(file: IO[bytes], *, deep: bool) -> tuple[Flaw, str] | None:
     # A decoder does not mind what stands behind IEND, so only that file is decoded to be sure.
     if (deep or file.read() != _IEND) and not _decodes(file):
         return Flaw.BROKEN, ""
-    return None
+    return (Flaw.CLOSED, "") if closed_to_runs(os.fstat(file.fileno())) else None
 
 
 def _decodes(file: IO[bytes]) -> bool:
-    """Say whether all chunks of a photo are sound, and can be decoded to the last pixel."""
+    """Check whether all chunks of a photo are sound, and can be decoded to the last pixel."""
     from PIL import Image
 
     file.seek(0)

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import bz2
 import contextlib
 import errno
-import gzip
-import lzma
 import os
 import re
+import shlex
 import shutil
 import stat
-import tarfile
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from io import FileIO
 from pathlib import Path, PurePosixPath
-from typing import IO, Final, cast
+from typing import Final
 
 import psutil
 from rich.progress import (
@@ -33,6 +28,7 @@ from rich.progress import (
 )
 
 from posebowl.challenge import GIB, IMAGES_DIR, MIB
+from posebowl.data.members import DAMAGE, Member, members, opener, other_tool
 from posebowl.errors import BadDataError, PoseBowlError
 from posebowl.util import os_errors
 from posebowl.util.console import err
@@ -45,15 +41,11 @@ _PART: Final = re.compile(r"\..+\.(png|csv)\.([0-9]+)\.part")
 _FIX_NAME: Final = "Name the archives as they were downloaded: invoke data.unpack FILE.tar ..."
 _FIX_DOWNLOAD: Final = "Download that archive again, and name no other one."
 _LARGEST: Final = {".png": 64 * MIB, ".csv": GIB}
-"""An uncompressed photo takes 4 MiB: what is far larger is no photo but a trap for the disk."""
+"""An uncompressed photo takes 4 MiB: what is far larger is not a photo but a trap for the disk."""
+_INNER: Final = re.compile(r"\.(tar|tar\.\w+|tgz|tbz2?|txz|zip|7z|rar)$", re.IGNORECASE)
 _RESERVE: Final = 64 * MIB
 """Disk space that is left free."""
 _CHUNK: Final = MIB
-_BLOCK: Final = 512
-_DAMAGE: Final = (
-    tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError,
-    NotImplementedError, RuntimeError, OSError, ValueError,
-)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,17 +59,6 @@ class Unpacked:
     """Already there, with the same size."""
     left_out: int
     """Neither photos nor tables at the top, or links, devices, names that lead outside."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Member:
-    """An entry of an archive, of whatever kind."""
-
-    path: str
-    size: int
-    regular: bool
-    folder: bool
-    open: Callable[[], IO[bytes]]
 
 
 @dataclass(kw_only=True)
@@ -102,7 +83,7 @@ def unpack(archives: Sequence[Path], target: Path, *, force: bool = False) -> Un
     Args:
         archives: As downloaded.
         target: The data folder, made if need be.
-        force: Write every file anew, over the ones that are there.
+        force: Write every file again, over those that exist.
 
     Raises:
         BadDataError: An archive is missing, damaged or cut off, or a file of another size is
@@ -137,7 +118,7 @@ def _show_progress(progress: Progress, task: TaskID, base: int, at: int) -> None
 
 
 def _size(archive: Path) -> int:
-    """Give the size of an archive in bytes."""
+    """Return the size of an archive in bytes."""
     try:
         status = archive.stat()
     except OSError as error:
@@ -150,29 +131,56 @@ def _size(archive: Path) -> int:
 
 
 def _unpack_one(archive: Path, job: _Job, at: Callable[[int], object]) -> None:
-    """Extract one archive, telling how many of its bytes are behind."""
+    """Extract one archive, reporting how many of its bytes are behind."""
     before = job.written + job.kept
+    inner = ""
     try:
         with archive.open("rb") as file:
-            for member in _members(file):
+            if tool := other_tool(file):
+                raise _by_other_tool(archive, *tool)
+            for member in members(file):
                 place = _place(member, job.target)
                 if place is not None:
                     _extract(member, place, job)
                 elif not member.folder:
                     job.left_out += 1
+                    inner = inner or (member.path if _INNER.search(member.path) else "")
                 at(file.tell())
-    except _DAMAGE as error:
+    except DAMAGE as error:
         ready = job.written + job.kept - before
         raise BadDataError(
-            f"{archive} is cut off, damaged, or no archive of a known kind: "
+            f"{archive} is cut off, damaged, or not an archive of a known kind: "
             f"{counted(ready, 'file')} of it could be read, and stay.",
             why=f"{type(error).__name__}: {show(str(error), 120)}.",
             fix="Download it again, then repeat the command: what is there will be skipped.",
         ) from None
+    if job.written + job.kept == before:
+        raise _no_photos(archive, inner)
 
 
-def _place(member: _Member, target: Path) -> Path | None:
-    """Say where a member belongs, or None if it is left out."""
+def _by_other_tool(archive: Path, kind: str, command: str) -> BadDataError:
+    return BadDataError(
+        f"{archive} is {kind}, which Python cannot read.",
+        fix=f"Unpack it by `{command} {shlex.quote(str(archive))}`, pack the photos into a plain "
+        "tar (tar -cf images.tar FOLDER), and unpack that: invoke data.unpack images.tar",
+    )
+
+
+def _no_photos(archive: Path, inner: str) -> BadDataError:
+    """Return the error for an archive of which nothing was taken."""
+    what = f"{archive} holds no photos (*.png), and no tables at its top."
+    if not inner:
+        return BadDataError(what, fix=_FIX_NAME)
+    return BadDataError(
+        what,
+        why=f"It holds another archive, {show(inner, 120)}.",
+        fix=f"Unpack the outer one first (unzip or tar -xf), then: invoke data.unpack "
+        f"{shlex.quote(PurePosixPath(inner).name)}",
+    )
+
+
+def _place(member: Member, target: Path) -> Path | None:
+    """Return where a member belongs, or None if it is left out."""
     path = PurePosixPath(member.path.replace("\\", "/"))
     parts = [part for part in path.parts if part != "."]
     outside = path.is_absolute() or ".." in parts
@@ -183,11 +191,11 @@ def _place(member: _Member, target: Path) -> Path | None:
     return target / path.name if len(parts) == 1 else None
 
 
-def _extract(member: _Member, place: Path, job: _Job) -> None:
+def _extract(member: Member, place: Path, job: _Job) -> None:
     """Write one member to its place, unless it is there."""
     if member.size > _LARGEST[place.suffix]:
         size = human_bytes(member.size)
-        what = f"{show(member.path, 120)} takes {size}: that is no {place.suffix[1:]}."
+        what = f"{show(member.path, 120)} takes {size}: that is not a {place.suffix[1:]}."
         raise BadDataError(what, fix=_FIX_DOWNLOAD)
     if job.seen.setdefault(place, member.size) != member.size:
         raise BadDataError(
@@ -214,7 +222,7 @@ def _extract(member: _Member, place: Path, job: _Job) -> None:
     job.written += 1
 
 
-def _write(member: _Member, place: Path) -> None:
+def _write(member: Member, place: Path) -> None:
     """Write a file whole or not at all.
 
     There is no fsync for each of a hundred thousand files: a file that a crash of the machine
@@ -289,92 +297,17 @@ def _check_room(archives: Sequence[Path], job: _Job) -> None:
     need = 0
     for archive in archives:
         with archive.open("rb") as file:
-            if _opener(file) is not None:
+            if opener(file) is not None:
                 # The contents are known only when all is read; photos hardly shrink, and what
                 # is there may be most of it: then the disk is watched under way.
                 fresh = not any((job.target / IMAGES_DIR).glob("*.png"))
                 need += _size(archive) if fresh else 0
                 continue
             # Damage is reported where it is met, after all that stands before it is out.
-            with contextlib.suppress(*_DAMAGE):
-                for member in _members(file):
+            with contextlib.suppress(*DAMAGE):
+                for member in members(file):
                     place = _place(member, job.target)
                     if place is not None and (job.force or not place.exists()):
                         need += member.size
     if need and need + _RESERVE > shutil.disk_usage(job.target).free:
         raise _disk_full(job.target / IMAGES_DIR, need)
-
-
-def _opener(file: IO[bytes]) -> Callable[[IO[bytes]], IO[bytes]] | None:
-    """Tell how a tar is compressed by its first bytes, not by its name."""
-    openers: dict[bytes, Callable[[IO[bytes]], object]] = {
-        b"\x1f\x8b": gzip.open,
-        b"BZh": bz2.open,
-        b"\xfd7zXZ\0": lzma.open,
-    }
-    head = file.read(6)
-    file.seek(0)
-    found = next((opener for magic, opener in openers.items() if head.startswith(magic)), None)
-    return cast("Callable[[IO[bytes]], IO[bytes]] | None", found)
-
-
-def _members(file: IO[bytes]) -> Iterator[_Member]:
-    """Yield the entries of an archive in their order; each must be read before the next."""
-    head = file.read(4)
-    file.seek(0)
-    if head in {b"PK\x03\x04", b"PK\x05\x06"}:
-        yield from _zip_members(file)
-        return
-    opener = _opener(file)
-    yield from _tar_members(opener(file) if opener else file)
-
-
-def _zip_members(file: IO[bytes]) -> Iterator[_Member]:
-    with zipfile.ZipFile(file) as archive:
-        for info in archive.infolist():
-            mode = info.external_attr >> 16
-            yield _Member(
-                path=info.filename,
-                size=info.file_size,
-                # Archives made on Windows carry no mode.
-                regular=not info.is_dir() and stat.S_IFMT(mode) in {0, stat.S_IFREG},
-                folder=info.is_dir(),
-                open=partial(archive.open, info),
-            )
-
-
-class _LastRead:
-    """A stream that remembers what was read last: tarfile does not tell an end from a cut."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self.stream = stream
-        self.last = b""
-        self.seek, self.tell = stream.seek, stream.tell
-
-    def read(self, size: int = -1) -> bytes:
-        self.last = self.stream.read(size)
-        return self.last
-
-
-def _member_of_tar(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
-    return cast("IO[bytes]", archive.extractfile(info))
-
-
-def _tar_members(stream: IO[bytes]) -> Iterator[_Member]:
-    """Yield the entries of a tar.
-
-    tarfile ends quietly at a header that is damaged or missing; an archive that is whole ends
-    with a block of zeros.
-    """
-    watched = _LastRead(stream)
-    with tarfile.open(fileobj=cast("IO[bytes]", watched), mode="r:") as archive:
-        while (info := archive.next()) is not None:
-            yield _Member(
-                path=info.name,
-                size=info.size,
-                regular=info.isreg() and not info.issparse(),
-                folder=info.isdir(),
-                open=partial(_member_of_tar, archive, info),
-            )
-    if watched.last != bytes(_BLOCK):
-        raise tarfile.ReadError("it does not end as a tar does")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import hashlib
+import os
 import posixpath
 import re
 import shlex
@@ -27,7 +29,7 @@ from posebowl.submission.zip_reader import (
     read_directory,
     read_member,
 )
-from posebowl.util.files import digest_file, open_regular
+from posebowl.util.files import closed_to_runs, digest_file, open_regular
 from posebowl.util.text import counted, first_few
 from posebowl.util.units import human_bytes
 
@@ -73,7 +75,15 @@ def inspect(path: Path, *, limits: ArchiveLimits = ARCHIVE_LIMITS) -> Archive:
         BadArchiveError: It breaks a rule: the first one found, and what to do about it.
     """
     with open_archive(path) as file:
-        return inspect_file(file, path, limits=limits)
+        found = inspect_file(file, path, limits=limits)
+        closed = closed_to_runs(os.fstat(file.fileno()))
+    if not closed:
+        return found
+    warning = (
+        f"{path} is closed to all but its owner, and a run is an ordinary user even for root. "
+        f"Type: chmod a+r {shlex.quote(str(path))}"
+    )
+    return dataclasses.replace(found, warnings=(*found.warnings, warning))
 
 
 def inspect_file(file: IO[bytes], path: Path, *, limits: ArchiveLimits = ARCHIVE_LIMITS) -> Archive:

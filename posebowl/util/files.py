@@ -122,6 +122,17 @@ def open_regular(path: Path) -> IO[bytes]:
     return os.fdopen(descriptor, "rb")
 
 
+def closed_to_runs(status: os.stat_result) -> bool:
+    """Check whether root may read a file or folder and the user of root's runs may not.
+
+    Whoever else starts a run is its user as well.
+    """
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return False
+    wanted = 0o005 if stat.S_ISDIR(status.st_mode) else 0o004
+    return status.st_mode & wanted != wanted
+
+
 def file_kind(mode: int) -> str:
     """Return what an st_mode stands for, in words: "a link", "a folder", ..."""
     kinds = {

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -114,6 +115,21 @@ def missing(root: Path) -> None:
         (root / "images" / f"{image_id}.png").unlink()
 
 
+def all_missing(root: Path) -> None:
+    for path in (root / "images").iterdir():
+        path.rename(path.with_name(f"other-{path.name}"))
+
+
+def closed(root: Path) -> None:
+    for image_id in IDS[3:5]:
+        (root / "images" / f"{image_id}.png").chmod(0o600)
+
+
+def closed_folder(root: Path) -> None:
+    (root / "images").chmod(0o700)
+    (root / "submission_format.csv").chmod(0o600)
+
+
 def broken(root: Path) -> None:
     (root / "images" / f"{IDS[3]}.png").write_bytes(PNG[:-20])
     (root / "images" / f"{IDS[5]}.png").write_bytes(b"")
@@ -168,12 +184,12 @@ def float_label(root: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (missing, ["7 of 12 images are missing", IDS[1], IDS[5], "and 2 more", "data.unpack"]),
+        (all_missing, ["12 of 12 images are missing", IDS[0], "and 7 more", "data.unpack"]),
         (broken, ["2 of 12 images are broken PNG files", IDS[3], IDS[5], "--force"]),
         (small, ["1 of 12 images are not 1280x1024", f"{IDS[2]} (64x48)"]),
         (linked, ["1 of 12 images are links", IDS[4], "cp -L"]),
         (duplicate, ["names 1 image more than once", IDS[6]]),
-        (odd, ["3 of 12 image_ids are no plain names: ../etc/x, -rf, a b"]),
+        (odd, ["3 of 12 image_ids are not plain names: ../etc/x, -rf, a b"]),
         (empty, ["names no image"]),
         (unlabelled, ["1 of 12 images have no label", IDS[7]]),
         (off_image, ["1 of 12 labels lie off the image", IDS[9]]),
@@ -193,14 +209,47 @@ def test_each_damage_is_named_with_its_count(
         assert word in str(caught.value)
 
 
+def test_missing_images_are_told_and_the_rest_is_checked(tmp_path: Path) -> None:
+    root = fill(tmp_path / "data")
+    missing(root)
+    (warning,) = check(find(root)).warnings
+    for word in ("7 of 12 images are missing", IDS[1], IDS[5], "and 2 more", "data.unpack"):
+        assert word in warning
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="whoever is not root runs as the same user")
+@pytest.mark.parametrize(
+    ("close", "words"),
+    [
+        (closed, ["2 of 12 images are closed to all but their owner", IDS[3], IDS[4]]),
+        (closed_folder, ["2 of 2 parts are closed", "images, submission_format.csv"]),
+    ],
+)
+@pytest.mark.parametrize("deep", [False, True])
+def test_what_only_root_may_read_is_named_with_one_command(
+    close: Callable[[Path], None], words: list[str], deep: bool, tmp_path: Path
+) -> None:
+    root = fill(tmp_path / "data")
+    close(root)
+    with pytest.raises(BadDataError) as caught:
+        check(find(root), deep=deep)
+    for word in words:
+        assert word in str(caught.value)
+    assert caught.value.fix == f"Make all of it readable: chmod -R a+rX {root}"
+
+
 def test_several_damages_are_named_together(tmp_path: Path) -> None:
     root = fill(tmp_path / "data")
-    for damage in (missing, unlabelled, off_image):
+    for damage in (small, unlabelled, off_image):
         damage(root)
     (root / "images" / f"{IDS[0]}.png").write_bytes(b"")
     with pytest.raises(BadDataError) as caught:
         check(find(root))
-    assert "7 of 12 images are missing" in caught.value.what
-    for word in ("1 of 12 images are broken", "1 of 12 images have no label", "lie off the image"):
+    assert "1 of 12 images are broken" in caught.value.what
+    for word in (
+        "1 of 12 images are not 1280x1024",
+        "1 of 12 images have no label",
+        "lie off the image",
+    ):
         assert word in caught.value.why
     assert not pl.Series([caught.value.fix]).str.contains(r"\.\.\.\.").item()

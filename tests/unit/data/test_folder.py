@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from posebowl.data.checks import check
 from posebowl.data.folder import DataFolder, find
 from posebowl.errors import BadDataError, UsageError
 from tests.unit.data.test_checks import IDS, fill
@@ -73,20 +74,20 @@ def move_photos(home: Path) -> None:
         (move_photos, "images holds no photos", "Move the photos into"),
     ],
 )
-def test_a_half_filled_folder_says_what_is_missing(
+def test_an_incomplete_folder_says_what_is_missing(
     damage: Callable[[Path], None], what: str, fix: str, home: Path
 ) -> None:
     fill(home)
     damage(home)
     with pytest.raises(BadDataError) as caught:
         find(home=home)
-    assert "half filled" in caught.value.what
+    assert "incomplete" in caught.value.what
     assert what in caught.value.what
     assert fix in caught.value.fix
     assert "demo set" not in caught.value.fix
 
 
-def test_any_other_folder_is_no_data_folder(tmp_path: Path) -> None:
+def test_any_other_folder_is_not_a_data_folder(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is not a data folder") as caught:
         find(tmp_path)
     assert "such as data/demo" in caught.value.fix
@@ -96,7 +97,52 @@ def test_nothing_at_all_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(BadDataError, match="There is no data"):
         find(home=tmp_path)
     (tmp_path / "file").touch()
-    for name, why in (("nowhere", "nothing of that name"), ("file", "is a file")):
-        with pytest.raises(UsageError, match="is no folder") as caught:
+    for name, why in (("nowhere", "does not exist"), ("file", "is a file")):
+        with pytest.raises(UsageError, match="is not a folder") as caught:
             find(tmp_path / name)
         assert why in caught.value.why
+
+
+def test_the_folder_of_photos_is_named_by_mistake(home: Path) -> None:
+    with pytest.raises(BadDataError) as caught:
+        find(home / "demo" / "images")
+    assert caught.value.fix == f"Name the folder that holds it: {home / 'demo'}"
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_part_of_the_images_gets_a_format_of_its_own(
+    quote: str, home: Path, tmp_path: Path
+) -> None:
+    root = fill(home)
+    table = root / "submission_format.csv"
+    table.write_text(
+        "image_id,xmin,ymin,xmax,ymax\n"
+        + "".join(f"{quote}{image_id}{quote},0,0,0,0\n" for image_id in IDS)
+    )
+    gone = [IDS[0], *IDS[5:9]]
+    for image_id in gone:
+        (root / "images" / f"{image_id}.png").unlink()
+    assert find(root).submission_format == table
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    found = find(root, scratch=scratch)
+    assert found.submission_format == scratch / "submission_format.csv"
+    assert found.absent == tuple(gone)
+    assert found.submission_format.read_text() == "image_id,xmin,ymin,xmax,ymax\n" + "".join(
+        f"{image_id},0,0,0,0\n" for image_id in IDS if image_id not in gone
+    )
+    assert table.read_text().count("\n") == 13
+    for folder in (found, find(root)):
+        report = check(folder)
+        assert (report.images, report.missing, report.labels) == (7, 5, 12)
+        assert "5 of 12 images are missing" in report.warnings[0]
+        assert "the 7 that are there" in report.warnings[0]
+        assert "data.unpack" in report.warnings[0]
+        assert "in part: 7 of 12 images" in report.summary
+
+
+def test_images_of_another_set_are_not_a_part(home: Path, tmp_path: Path) -> None:
+    root = fill(home, IDS[:2])
+    (root / "submission_format.csv").write_text("image_id,xmin,ymin,xmax,ymax\nother,0,0,0,0\n")
+    with pytest.raises(BadDataError, match="1 of 1 images are missing"):
+        check(find(root, scratch=tmp_path))

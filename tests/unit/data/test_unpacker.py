@@ -14,6 +14,7 @@ from hypothesis import given, strategies as st
 from posebowl.data import unpacker as module
 from posebowl.data.unpacker import unpack
 from posebowl.errors import BadDataError, PoseBowlError
+from tests.hostile.archives import build, deflated64
 
 PHOTOS = {f"{i:032x}.png": random.Random(i).randbytes(900 + 512 * (i % 3) + i) for i in range(9)}
 KINDS = ["tar", "tar.gz", "tar.bz2", "tar.xz", "zip"]
@@ -137,8 +138,9 @@ def test_no_link_comes_out_of_a_zip(tmp_path: Path) -> None:
         info.external_attr = (stat.S_IFLNK | 0o777) << 16
         archive.writestr(info, "/etc/passwd")
         archive.writestr("../slip.png", b"x")
+        archive.writestr("good.png", b"good")
     assert unpack([path], tmp_path / "data").left_out == 2
-    assert contents(tmp_path / "data") == {}
+    assert contents(tmp_path / "data") == {"images/good.png": b"good"}
 
 
 def test_a_file_of_another_size_is_named_and_kept(tmp_path: Path) -> None:
@@ -237,7 +239,7 @@ def test_damage_never_leaves_half_a_file_or_a_traceback(
 def test_what_is_no_archive_is_refused(data: bytes, tmp_path: Path) -> None:
     path = tmp_path / "x.tar"
     path.write_bytes(data)
-    with pytest.raises(BadDataError, match="no archive of a known kind"):
+    with pytest.raises(BadDataError, match="not an archive of a known kind"):
         unpack([path], tmp_path / "data")
 
 
@@ -264,7 +266,7 @@ def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
 def test_a_giant_is_no_photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(module._LARGEST, ".png", 1000)
     archive = make(tmp_path / "x.tar.gz", {"a.png": bytes(1000), "bomb.png": bytes(1001)})
-    with pytest.raises(BadDataError, match=r"bomb\.png.* no png"):
+    with pytest.raises(BadDataError, match=r"bomb\.png.* not a png"):
         unpack([archive], tmp_path / "data")
     assert set(contents(tmp_path / "data")) == {"images/a.png"}
 
@@ -325,3 +327,38 @@ def test_a_target_that_is_a_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(PoseBowlError, match="cannot be written"):
         unpack([make(tmp_path / "x.tar", PHOTOS)], tmp_path / "data")
     assert (tmp_path / "data").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "kind", "command"),
+    [
+        ("x.tar.zst", b"\x28\xb5\x2f\xfd" + bytes(99), "compressed by zstd", "tar --zstd -xf"),
+        ("x.tar.lz4", b"\x04\x22\x4d\x18" + bytes(99), "compressed by lz4", "tar -I lz4 -xf"),
+        ("x.7z", b"7z\xbc\xaf\x27\x1c" + bytes(99), "a 7z archive", "7z x"),
+        ("x.rar", b"Rar!" + bytes(99), "a RAR archive", "unrar x"),
+        ("x.zip", build(deflated64(b"a.png", b"photo")), "packed by Deflate64", "unzip"),
+    ],
+)
+def test_what_another_program_unpacks_is_left_to_it(
+    name: str, data: bytes, kind: str, command: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(data)
+    with pytest.raises(BadDataError, match=kind) as caught:
+        unpack([path], tmp_path / "data")
+    assert f"`{command} {path}`" in caught.value.fix
+    assert "Download" not in caught.value.fix
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
+def test_an_archive_around_an_archive_is_told(kind: str, tmp_path: Path) -> None:
+    inner = make(tmp_path / "images.tar", PHOTOS).read_bytes()
+    outer = make(tmp_path / f"x.{kind}", {"deep/images.tar": inner})
+    with pytest.raises(BadDataError, match="holds no photos") as caught:
+        unpack([outer], tmp_path / "data")
+    assert "deep/images.tar" in caught.value.why
+    assert "invoke data.unpack images.tar" in caught.value.fix
+    empty = make(tmp_path / "y.zip", {"readme.txt": b"x"})
+    with pytest.raises(BadDataError, match="holds no photos") as caught:
+        unpack([empty], tmp_path / "data")
+    assert not caught.value.why

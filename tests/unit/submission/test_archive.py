@@ -273,3 +273,13 @@ def test_a_packed_zip_is_known_until_it_is_changed(tmp_path: Path):
     assert not packed_by_us(write(tmp_path, tree({"main.sh": MAIN})))
     assert not packed_by_us(tmp_path / "missing.zip")
     assert not packed_by_us(tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="whoever is not root runs as the same user")
+def test_a_zip_that_only_root_may_read(tmp_path: Path):
+    path = write(tmp_path, tree({"main.sh": MAIN}))
+    path.chmod(0o600)
+    (warning,) = inspect(path).warnings
+    assert f"chmod a+r {path}" in warning
+    path.chmod(0o644)
+    assert inspect(path).warnings == ()
