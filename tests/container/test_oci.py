@@ -54,7 +54,7 @@ def test_a_run_sees_its_data_and_gives_its_results(oci: OciEngine, spec_of: Spec
 def test_nothing_else_is_seen_or_reached(oci: OciEngine, spec_of: SpecMaker) -> None:
     main = """
     find / -xdev -name '*labels*.csv' -path '*code_execution*' 2>/dev/null
-    for path in /code_execution/data/x /code_execution/data/images/x /code_execution/x; do
+    for path in /code_execution/data/x /code_execution/data/images/x /x /opt/x; do
         (echo x > $path) 2>/dev/null && echo "could write $path"
     done
     (echo x >> /code_execution/data/submission_format.csv) 2>/dev/null && echo "wrote format"
@@ -71,7 +71,17 @@ def test_nothing_else_is_seen_or_reached(oci: OciEngine, spec_of: SpecMaker) -> 
     expected = ["lo", heard.lines[1], heard.lines[2], f"CapBnd: {'0' * 16}", "NoNewPrivs: 1"]
     assert sorted(set(heard.lines[:-1]) - set(expected)) == [f"CapEff: {'0' * 16}", "Seccomp: 2"]
     assert heard.lines[1] != "0" or oci_client.connect(oci.name).mapped_to_me
-    known = {"HOME", "HOSTNAME", "LANG", "OLDPWD", "PATH", "PWD", "VIRTUAL_ENV", "TERM"}
+    known = {
+        "HOME",
+        "HOSTNAME",
+        "LANG",
+        "OLDPWD",
+        "PATH",
+        "PWD",
+        "VIRTUAL_ENV",
+        "TERM",
+        "PYTHONUNBUFFERED",
+    }
     assert set(heard.lines[-1].split()) <= known | {"container"}
     assert not (spec.images / "x").exists()
 
