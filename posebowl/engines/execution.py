@@ -17,7 +17,7 @@ from posebowl.engines.handshake import LATE_S, Handshake
 from posebowl.engines.log_capture import LogCapture
 from posebowl.engines.monitoring.watchdog import settle, watch
 from posebowl.engines.output_stream import drain
-from posebowl.util.interrupts import only_once, undisturbed
+from posebowl.util.interrupts import undisturbed
 
 _START_TIMEOUT_S: Final = 300.0
 _UNPACK_BYTES_PER_S: Final = 10e6
@@ -114,15 +114,14 @@ def execute(sandbox: Sandbox, spec: RunSpec, watcher: Watcher, *, asked_at: floa
 
     watcher = dataclasses.replace(watcher, line=told(watcher.line), sample=told(watcher.sample))
     log = LogCapture(spec.log, max_bytes=spec.limits.log_bytes, on_line=watcher.line)
-    with only_once():
-        try:
-            return _run(sandbox, spec, watcher, log, asked_at)
-        finally:
-            with undisturbed():
-                try:
-                    sandbox.remove()
-                finally:
-                    log.close()
+    try:
+        return _run(sandbox, spec, watcher, log, asked_at)
+    finally:
+        with undisturbed():
+            try:
+                sandbox.remove()
+            finally:
+                log.close()
 
 
 def _run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,6 +33,7 @@ from tests.hostile.programs import OK, PROGRAMS, Case, python
 
 pytestmark = pytest.mark.container
 
+BRIEF = {"wall_time_s": 1.0, "grace_s": 0.5}
 PAUSE = f"9{os.getpid()}"
 """Seconds that no other process of this machine sleeps, not even another run of this suite."""
 
@@ -199,6 +201,72 @@ def make_wheel(path: Path) -> bytes:
     return path.read_bytes()
 
 
+CLOSED = ("images", "images/PHOTO", "submission_format.csv")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's runs are another user")
+@pytest.mark.parametrize("name", CLOSED)
+def test_data_that_only_root_may_read_is_said_before_a_run(engine, bench: Bench, name: str):
+    data = bench.folder / "data"
+    shutil.copytree(bench.data, data)
+    # Not the first photo: each one is tried.
+    closed = data / name.replace("PHOTO", f"{IDS[-1]}.png")
+    closed.chmod(0o700 if closed.is_dir() else 0o600)
+
+    ended = Bench(bench.folder, data).run(engine, Case(name="never", main="echo ran\n" + OK))
+
+    assert ended.verdict is Verdict.BAD_DATA
+    assert str(closed) in ended.message
+    assert "may not read" in ended.message
+    place = closed.parent if closed.suffix == ".png" else closed
+    assert ended.fix == f"Type: chmod -R a+rX {place}"
+    assert "ran" not in (bench.folder / "out/log.txt").read_text()
+    subprocess.run(ended.fix.removeprefix("Type: ").split(), check=True)
+    assert Bench(bench.folder, data).run(engine, Case(name="good", main=OK)).verdict is Verdict.OK
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's runs are another user")
+def test_many_closed_files_are_counted_and_the_first_named(engine, bench: Bench):
+    data = bench.folder / "data"
+    shutil.copytree(bench.data, data)
+    for photo in (data / "images").iterdir():
+        photo.chmod(0o600)
+
+    ended = Bench(bench.folder, data).run(engine, Case(name="never", main=OK))
+
+    assert ended.verdict is Verdict.BAD_DATA
+    assert f"{IDS[0]}.png" in ended.message
+    assert f"and {len(IDS) - 3} more" in ended.message
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's runs are another user")
+def test_a_zip_that_only_root_may_read_is_named(engine, bench: Bench):
+    request = bench.request(engine, Case(name="good", main=OK))
+    request.archive.chmod(0o600)
+
+    ended = pipeline.run(request, Display(quiet=True))
+
+    assert ended.verdict is Verdict.BAD_ARCHIVE
+    assert str(request.archive) in ended.message
+    assert ended.fix == f"Type: chmod -R a+rX {request.archive}"
+
+
+def test_a_run_works_under_any_umask(engine, bench: Bench, each_umask: int):
+    request = bench.request(engine, Case(name="good", main="umask\n" + OK))
+    request.archive.chmod(0o644)
+
+    ended = pipeline.run(request, Display(quiet=True))
+
+    assert ended.verdict is Verdict.OK, (each_umask, ended.message)
+    assert (bench.folder / "out/log.txt").read_text() == "0022\n"
+
+
+def test_what_namespaces_print_is_not_in_the_log(engine, bench: Bench):
+    program = Case(name="noterm", main="trap '' TERM\nwhile :; do sleep 1; done", limits=BRIEF)
+    assert bench.run(engine, program).verdict is Verdict.TIME_LIMIT
+    assert (bench.folder / "out/log.txt").read_text() == ""
+
+
 def test_odd_folder_names(engine, bench: Bench):
     odd = bench.folder / "ein Ordner, mit: Ünïcödé 'und' \\ mehr"
     odd.mkdir()
@@ -223,6 +291,7 @@ def start_harness(engine: EngineName, bench: Bench, main: str) -> subprocess.Pop
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     )
     assert harness.stdout is not None
     said = []
@@ -267,9 +336,14 @@ def test_a_harness_killed_at_any_moment_leaves_a_clean_start(engine, bench: Benc
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_ends_everything_and_says_so(engine, bench: Bench, number: signal.Signals):
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_ends_everything_and_says_so(
+    engine, bench: Bench, number: signal.Signals, times: int
+):
     harness = start_harness(engine, bench, f"echo started\nexec sleep {PAUSE}95")
-    harness.send_signal(number)
+    for _ in range(times):
+        # As a terminal does, to all that the harness has started in its group.
+        os.killpg(harness.pid, number)
     rest, _ = harness.communicate()
 
     assert harness.returncode == 130

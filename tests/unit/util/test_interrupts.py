@@ -1,4 +1,4 @@
-"""Interrupts that must wait, or that come more than once."""
+"""Interrupts that must wait until a block has put things in order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from posebowl.util.interrupts import only_once, undisturbed
+from posebowl.util.interrupts import undisturbed
 
 
 @pytest.fixture(autouse=True)
@@ -36,19 +36,18 @@ def test_an_undisturbed_block_runs_to_its_end_and_so_do_its_programs(number: sig
         os.kill(os.getpid(), number)
 
 
-def test_the_second_interrupt_does_not_disturb_the_cleaning_up_after_the_first():
+def test_a_second_interrupt_does_not_disturb_the_cleaning_up_after_the_first():
     cleaned = []
 
     def work():
-        with only_once():
-            try:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        finally:
+            with undisturbed():
                 os.kill(os.getpid(), signal.SIGINT)
-            finally:
-                os.kill(os.getpid(), signal.SIGINT)
+                with undisturbed():
+                    os.kill(os.getpid(), signal.SIGTERM)
                 os.kill(os.getpid(), signal.SIGTERM)
-                with only_once(), undisturbed():
-                    os.kill(os.getpid(), signal.SIGINT)
-                os.kill(os.getpid(), signal.SIGINT)
                 cleaned.append(True)
 
     with pytest.raises(KeyboardInterrupt):
@@ -57,24 +56,9 @@ def test_the_second_interrupt_does_not_disturb_the_cleaning_up_after_the_first()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_after_an_undisturbed_block_the_first_interrupt_still_counts():
-    survived = []
-
-    def work():
-        with only_once():
-            with undisturbed():
-                os.kill(os.getpid(), signal.SIGINT)
-            survived.append(True)
-            os.kill(os.getpid(), signal.SIGINT)
-
-    with pytest.raises(KeyboardInterrupt):
-        work()
-    assert survived == [True]
-
-
 def test_a_signal_that_a_user_ignores_stays_ignored():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with only_once(), undisturbed():
+    with undisturbed():
         os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
@@ -83,7 +67,7 @@ def test_other_threads_leave_signals_alone():
     seen = []
 
     def work():
-        with only_once(), undisturbed():
+        with undisturbed():
             seen.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=work)
