@@ -76,7 +76,7 @@ def test_packages_gpu(session: nox.Session) -> None:
 
 @nox.session(tags=["check"])
 def tests(session: nox.Session) -> None:
-    """Test this project, with every engine that is at hand; the rest is skipped and named."""
+    """Test this project, with every available engine; what is skipped is listed."""
     groups = ("render", "lean", "docs", "cluster-test")
     sync(session, *(word for name in groups for word in ("--group", name)))
     # The floor of pyproject.toml is for all tests, not for those that somebody chose.
@@ -107,7 +107,7 @@ def lint(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Build the documentation site into site/; a dead link within it is an error."""
     sync(session, "--group", "docs")
-    # The theme's advertisement is no warning of this build.
+    # Suppress an advertisement of the theme.
     session.run(
         "python", "-m", "mkdocs", "build", *session.posargs, env={"NO_MKDOCS_2_WARNING": "1"}
     )
