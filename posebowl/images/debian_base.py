@@ -104,6 +104,10 @@ def make(
             fakeroot = ["fakeroot", "-i", str(state), "-s", str(state), "--"]
             _run([*fakeroot, words[0], "--foreign", *words[1:]])
             forget_host(root)
+            if (root / "proc").is_symlink():  # podman mounts nothing on a link
+                (root / "proc").unlink()
+                (root / "proc").mkdir()
+                (root / "proc").chmod(0o755)
             _run([*fakeroot, *tar_argv(root, archive)], quiet=True)
             _install_in_container(client, archive, name, text)
     image = identity.find(client, name)
