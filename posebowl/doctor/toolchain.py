@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import sys
@@ -12,9 +13,8 @@ from pathlib import Path
 
 import polars as pl
 
-from posebowl import paths
 from posebowl.doctor.findings import Finding, State, of_error
-from posebowl.environments import digest
+from posebowl.environments import digest, excluded, rewriting_settings, run_uv
 from posebowl.errors import UsageError
 from posebowl.settings import resolve
 from posebowl.util import process
@@ -57,11 +57,10 @@ def _numbers(version: str) -> list[int]:
 
 def lock() -> Iterator[Finding]:
     """Compare uv.lock with pyproject.toml."""
-    command = ["uv", "lock", "--check", "--offline"]
     unclear = "could not be compared with pyproject.toml"
     try:
-        done = process.run(command, cwd=paths.ROOT, timeout_s=60, check=False)
-    except process.ProcessError as error:
+        done = run_uv("lock", "--check", "--offline", timeout_s=60, check=False)
+    except (process.ProcessError, UsageError) as error:
         text = f"{unclear}: {error.what}"
         yield Finding(name="uv.lock", state=State.WARNING, text=text)
         return
@@ -75,6 +74,21 @@ def lock() -> Iterator[Finding]:
         fix = "Type: uv lock --check"
         text = f"{unclear} offline"
         yield Finding(name="uv.lock", state=State.WARNING, text=text, fix=fix)
+    for name, why in excluded().items():
+        text = f"pyproject.toml asks for {name}, but it is never installed"
+        yield Finding(name="packages", state=State.WARNING, text=text, fix=why)
+    try:
+        rewriting = rewriting_settings(os.environ)
+    except UsageError as error:
+        yield of_error("uv settings", State.WARNING, error)
+        return
+    if rewriting:
+        yield Finding(
+            name="uv settings",
+            state=State.WARNING,
+            text=f"`uv run` changes uv.lock because of {', '.join(rewriting)}",
+            fix="Type: export UV_FROZEN=1; `git checkout uv.lock` takes such changes back.",
+        )
 
 
 def python() -> Iterator[Finding]:

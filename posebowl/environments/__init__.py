@@ -18,6 +18,10 @@ if TYPE_CHECKING:
         choose as choose,
         package_names as package_names,
     )
+    from posebowl.environments.uv import (
+        rewriting_settings as rewriting_settings,
+        run_uv as run_uv,
+    )
     from posebowl.environments.venv import (
         NOBODY as NOBODY,
         RUN_GROUP as RUN_GROUP,
@@ -39,5 +43,6 @@ __getattr__ = face(
         "source_files",
     ),
     packages=("Choice", "choose", "package_names"),
+    uv=("rewriting_settings", "run_uv"),
     venv=("NOBODY", "RUN_GROUP", "Group", "ensure", "location", "of_other_locks", "ready"),
 )

@@ -98,7 +98,7 @@ def package_names(group: Group, cache: Path) -> list[str]:
     if not kept.is_file():
         export = ["export", "--frozen", "--no-default-groups", "--group", group]
         try:
-            done = uv.run(*export, "--format", "pylock.toml", "--no-emit-project", timeout_s=120)
+            done = uv.run_uv(*export, "--format", "pylock.toml", "--no-emit-project", timeout_s=120)
         except ProcessError as error:
             raise EngineError(error.what, why=error.why, fix=error.fix) from error
         names = {package["name"].lower() for package in tomllib.loads(done.stdout)["packages"]}

@@ -36,12 +36,19 @@ _KEYS: Final = re.compile(
     r"|concurrent-\w+"
 )
 """Keys of uv.toml about the same."""
+_REWRITES: Final = re.compile(
+    r"UV_(DEFAULT_INDEX|INDEX_URL|RESOLUTION|FORK_STRATEGY|(EXCLUDE_NEWER|PRERELEASE)(_PACKAGE)?)"
+)
+"""Variables with which uv, started by the user, writes uv.lock again."""
+_REWRITING_KEYS: Final = ("dependency-metadata", "exclude-newer-package", "index", "index-url")
+"""Keys of uv.toml with which it does, though pyproject.toml states what it can."""
 
 
-def run(
+def run_uv(
     *words: str | Path,
     env: Mapping[str, str] | None = None,
     timeout_s: float | None = None,
+    check: bool = True,
     on_line: Callable[[str], None] | None = None,
 ) -> process.Completed:
     """Run uv in the checkout.
@@ -50,6 +57,7 @@ def run(
         words: Its arguments.
         env: Variables to set besides.
         timeout_s: After so many seconds it is killed.
+        check: Raise ProcessError when it exits with anything but 0.
         on_line: Told each line that it prints, at once.
 
     Raises:
@@ -63,6 +71,7 @@ def run(
             cwd=paths.ROOT,
             env={**variables, **(env or {})},
             timeout_s=timeout_s,
+            check=check,
             on_line=on_line,
             umask=0o022,
             fix="Type: pip install uv",
@@ -108,18 +117,38 @@ def configuration_files(environ: Mapping[str, str]) -> list[Path]:
     return [file for file in dict.fromkeys(found) if file.is_file()]
 
 
+def rewriting_settings(environ: Mapping[str, str]) -> list[str]:
+    """Return the user's settings with which `uv run` writes uv.lock again.
+
+    This project's own calls of uv are not affected. With UV_FROZEN, nothing is.
+
+    Raises:
+        UsageError: The user's uv.toml cannot be read.
+    """
+    if environ.get("UV_FROZEN", "").lower() in {"1", "true", "yes", "on"}:
+        return []
+    found = sorted(name for name in environ if _REWRITES.fullmatch(name))
+    for file in configuration_files(environ):
+        found += [f"{key} in {file}" for key in _REWRITING_KEYS if key in _read(file)]
+    return found
+
+
 def _settings(environ: Mapping[str, str]) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for file in configuration_files(environ):
-        try:
-            settings |= tomllib.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise UsageError(
-                f"uv's configuration file {file} cannot be read.",
-                why=f"{error}.",
-                fix="Correct it, or type: export UV_NO_CONFIG=1",
-            ) from None
+        settings |= _read(file)
     return {key: value for key, value in settings.items() if _KEYS.fullmatch(key)}
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"uv's configuration file {file} cannot be read.",
+            why=f"{error}.",
+            fix="Correct it, or type: export UV_NO_CONFIG=1",
+        ) from None
 
 
 def _toml(value: Any) -> str:

@@ -121,8 +121,8 @@ def _make(group: Group, target: Path, note: Note) -> None:
     sync = ["sync", "--frozen", "--no-default-groups", "--group", group, "--no-editable"]
     try:
         with atomic_folder(target) as partial:
-            uv.run("venv", "--quiet", "--relocatable", *python, partial)
-            uv.run(
+            uv.run_uv("venv", "--quiet", "--relocatable", *python, partial)
+            uv.run_uv(
                 *(*sync, "--compile-bytecode", *python),
                 env={"UV_PROJECT_ENVIRONMENT": str(partial)},
                 on_line=lambda line: None if line.startswith(" + ") else note(f"uv: {line}"),

@@ -84,6 +84,23 @@ def test_the_lock(
     assert (finding.state, finding.fix) == (state, fix)
 
 
+def test_what_uv_run_would_do_to_the_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    says(monkeypatch, completed())
+    monkeypatch.setenv("UV_EXCLUDE_NEWER", "2030-01-01")
+    _, finding = toolchain.lock()
+    assert (finding.name, finding.state) == ("uv settings", State.WARNING)
+    assert "UV_EXCLUDE_NEWER" in finding.text
+    assert "UV_FROZEN=1" in finding.fix
+
+
+def test_a_package_that_is_never_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    says(monkeypatch, completed())
+    monkeypatch.setattr(toolchain, "excluded", lambda: {"opencv-python": "Type: uv remove it"})
+    _, finding = toolchain.lock()
+    assert (finding.state, finding.fix) == (State.WARNING, "Type: uv remove it")
+    assert "asks for opencv-python" in finding.text
+
+
 def test_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(resolve, "FILE", tmp_path / "pyproject.toml")
     monkeypatch.setenv("POSEBOWL_CPUS", "2")

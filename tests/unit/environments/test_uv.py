@@ -81,7 +81,7 @@ def test_uv_runs_in_the_checkout_with_modes_for_all(
         monkeypatch.setenv(name, value)
     calls = fake_uv("print(f'{os.getcwd()} {os.umask(0):o}')\nsys.exit(words[0] == 'fail')\n")
     lines: list[str] = []
-    uv.run("version", on_line=lines.append)
+    uv.run_uv("version", on_line=lines.append)
     assert lines == [f"{paths.ROOT} 22"]
     assert each_umask == os.umask(each_umask)
     env = json.loads(calls.read_text())["env"]
@@ -95,7 +95,7 @@ def test_the_real_uv_finds_the_lock_good_whatever_the_user_has_set(
     monkeypatch.setenv(name, FOREIGN[name])
     argv = ["uv", "lock", "--check", "--offline"]
     assert subprocess.run(argv, cwd=paths.ROOT, capture_output=True, check=False).returncode
-    assert uv.run("lock", "--check", "--offline").returncode == 0
+    assert uv.run_uv("lock", "--check", "--offline").returncode == 0
 
 
 def test_the_projects_own_settings_win_over_the_users_file(
@@ -110,3 +110,17 @@ def test_the_projects_own_settings_win_over_the_users_file(
     argv = ["uv", "lock", "--check", "--offline"]
     done = subprocess.run(argv, cwd=paths.ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_settings_that_make_uv_write_the_lock_again(tmp_path: Path) -> None:
+    (tmp_path / "uv.toml").write_text('native-tls = true\nindex-url = "https://example.org/"\n')
+    environ = {"UV_CONFIG_FILE": str(tmp_path / "uv.toml"), "UV_OFFLINE": "1"}
+    assert uv.rewriting_settings(environ) == [f"index-url in {tmp_path}/uv.toml"]
+    environ = FOREIGN | {"UV_NO_CONFIG": "1"}
+    assert uv.rewriting_settings(environ) == [
+        "UV_EXCLUDE_NEWER",
+        "UV_FORK_STRATEGY",
+        "UV_PRERELEASE",
+        "UV_RESOLUTION",
+    ]
+    assert uv.rewriting_settings(environ | {"UV_FROZEN": "1"}) == []
