@@ -96,5 +96,5 @@ def test_broken_data_is_bad(monkeypatch: pytest.MonkeyPatch, places: Path) -> No
     monkeypatch.setenv("POSEBOWL_DATA", str(places / "none"))
     (finding,) = data.data()
     assert finding.state is State.BAD
-    assert "is no folder" in finding.text
+    assert "is not a folder" in finding.text
     assert finding.fix
