@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
 
-from posebowl.data import DataReport, Unpacked
-from posebowl.doctor import Diagnosis, State
+from posebowl.doctor import State
 from posebowl.paths import flag, local
-from posebowl.results import Cleaned
-from posebowl.scoring import Score
 from posebowl.settings import Found, Origin
-from posebowl.submission import Archive, Packed
 from posebowl.util.console import out, plain, print_table, warn
 from posebowl.util.text import counted, first_few, typed
 from posebowl.util.units import duration, human_bytes
+
+if TYPE_CHECKING:
+    # Each task shows one of these, and would load polars and the engines for the others.
+    from posebowl.data import DataReport, Unpacked
+    from posebowl.doctor import Diagnosis
+    from posebowl.results import Cleaned
+    from posebowl.scoring import Score
+    from posebowl.submission import Archive, Packed
 
 _COLOURS = {
     State.GOOD: "green",

@@ -103,6 +103,12 @@ def test_list_and_help() -> None:
 AFTER_MAIN = {"numpy", "pandas", "PIL", "jinja2", "rich.progress", "posebowl.report"}
 
 
+HEAVY = (AFTER_MAIN - {"rich.progress"}) | {
+    "polars", "msgspec", "psutil", "posebowl.run.pipeline", "posebowl.engines.base",
+    "posebowl.results.history", "posebowl.scoring.metric", "posebowl.doctor.engines",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("module", "later"),
     [
@@ -123,6 +129,29 @@ def test_nobody_waits_for_what_is_needed_later(module: str, later: set[str]) -> 
     argv = [sys.executable, "-c", line]
     done = subprocess.run(argv, cwd=paths.ROOT, capture_output=True, text=True, check=True)
     assert later & set(done.stdout.split()) == set()
+
+
+@pytest.mark.parametrize(
+    ("line", "later"),
+    [
+        ("pack --solution quickstart --out made.zip", HEAVY),
+        ("check --zip here.zip", HEAVY),
+        ("config", HEAVY),
+    ],
+)
+def test_a_task_loads_only_what_it_needs(line: str, later: set[str], tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "here.zip", "w") as file:
+        file.writestr("main.sh", "true\n")
+    code = (
+        "import sys, runpy; sys.argv = ['invoke', '--search-root', *sys.argv[1:]]\n"
+        "try: runpy.run_module('invoke', run_name='__main__')\n"
+        "except SystemExit as ended: assert not ended.code, ended.code\n"
+        "print('LOADED', *sys.modules)"
+    )
+    argv = [sys.executable, "-c", code, str(paths.ROOT), *line.split()]
+    env = {**os.environ, "POSEBOWL_SUBMISSION": str(tmp_path)}
+    done = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
+    assert later & set(done.stdout.partition("LOADED")[2].split()) == set()
 
 
 WRONG = [
