@@ -27,16 +27,18 @@ def candidates(line: str, tasks: Iterable[Task]) -> Sequence[str] | None:
     task = by_name[words[place]]
     option = _expecting(task, rest)
     if option is None:
-        takes_words = any(known.positional for known in task.options)
-        return [] if takes_words and not rest[-1].startswith("-") else None
-    offered = option.kind.choices or (option.kind.suggest or tuple)()
+        words_taken = [known for known in task.options if known.positional]
+        if rest[-1].startswith("-") or not words_taken:
+            return None
+        option = words_taken[0]
+    offered = tuple(option.kind.choices or (option.kind.suggest or tuple)())
     last = rest[-1]
     if last in offered:
         # It is complete: what comes next is another flag.
-        return [known.flag for known in task.options if not known.positional]
+        return tuple(known.flag for known in task.options if not known.positional)
     if option.kind.toml is list and not last.startswith("-"):
         done = last.rpartition(",")[0]
-        return [f"{done},{word}" if done else word for word in offered]
+        return tuple(f"{done},{word}" if done else word for word in offered)
     return offered
 
 

@@ -15,6 +15,9 @@ from pathlib import Path
 import pytest
 
 from posebowl import paths
+from posebowl.challenge import Limit
+from posebowl.cli import completion
+from posebowl.cli.catalog import TASKS
 
 DOCS = paths.ROOT / "docs" / "cli.md"
 PATIENCE_S = 120
@@ -75,6 +78,58 @@ def test_the_tab_key_completes_tasks_and_flags(terminal: Terminal) -> None:
     terminal.type("invoke che\t", until="invoke check ")
     terminal.type("\x15invoke data.u\t", until="invoke data.unpack ")
     terminal.type("\x15invoke run --eng\t", until="--engine ")
+
+
+def test_the_tab_key_completes_values_of_options_and_files(terminal: Terminal) -> None:
+    (line,) = lines("With the environment active")
+    terminal.type(f"{line}; echo lo''aded\n", until="loaded")
+    for typed, completed in (
+        ("run --engine po", "podman "),
+        ("run --variant=g", "gpu "),
+        ("run --waive mem", "memory "),
+        ("run --waive memory,wa", "memory,wall-time "),
+        ("pack --solution qui", "quickstart "),
+        ("data.render --only ph", "photos "),
+        ("data.render --family tu", "tug "),
+        ("compare pre", "previous "),
+        ("check --zip pypro", "pyproject.toml "),
+        ("score pypro", "pyproject.toml "),
+    ):
+        terminal.type(f"\x15invoke {typed}\t", until=completed)
+    heard = terminal.type("\x15invoke run --engine \t\t", until="podman")
+    assert "auto" in heard
+    assert "pyproject" not in heard
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("invoke", None),
+        ("invoke ru", None),
+        ("invoke run", None),
+        ("invoke run --eng", None),
+        ("invoke run --full", None),
+        ("invoke run --engine", ("auto", "docker", "podman", "embedded")),
+        ("invoke run --engine pod", ("auto", "docker", "podman", "embedded")),
+        ("invoke run --engine = pod", ("auto", "docker", "podman", "embedded")),
+        ("inv run --zip a.zip --variant", ("cpu", "gpu")),
+        ("invoke benchmark.train --device", ("auto", "cpu", "cuda")),
+        ("invoke pack --solution", ("benchmark", "quickstart", "template")),
+        ("invoke run --zip", ()),
+        ("invoke run -o", ()),
+        ("invoke data.unpack a", ()),
+        ("invoke compare pre", ("last", "previous")),
+        ("invoke run --waive memory,w", tuple(f"memory,{limit}" for limit in Limit)),
+    ],
+)
+def test_candidates(line: str, found: object) -> None:
+    assert completion.candidates(line, TASKS) == found
+
+
+def test_a_complete_value_is_followed_by_flags() -> None:
+    found = completion.candidates("invoke run --engine docker", TASKS)
+    assert found is not None
+    assert {"--zip", "--engine", "--json"} <= set(found)
 
 
 def test_a_function_stands_in_for_an_environment_that_is_not_active(terminal: Terminal) -> None:
