@@ -10,7 +10,8 @@ from typing import Final
 
 from posebowl.challenge import FORMAT_FILE, IMAGES_DIR, LABELS_FILE
 from posebowl.errors import BadDataError, UsageError
-from posebowl.paths import DATA, DEMO_DATA, flag, local
+from posebowl.paths import DATA, DEMO_DATA
+from posebowl.util.hints import flag, local
 
 _WHY_FORMAT: Final = f"{FORMAT_FILE} names the images to predict, and their order."
 FIX_UNPACK: Final = "Unpack all of the competition's archives: invoke data.unpack{out} FILE.tar ..."

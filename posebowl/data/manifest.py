@@ -16,6 +16,7 @@ from typing import Final
 from posebowl import paths
 from posebowl.challenge import FORMAT_FILE, IMAGES_DIR, LABELS_FILE
 from posebowl.errors import BadDataError
+from posebowl.util import hints
 from posebowl.util.files import digest_file, make_folder, open_regular, refuse_existing, write_text
 
 MANIFEST_FILE: Final = "manifest.csv"
@@ -137,7 +138,7 @@ def _read(root: Path, name: str) -> str:
 
 
 def _to_check(root: Path) -> str:
-    return f"Type: invoke data.check{paths.flag('folder', root, paths.DATA)}"
+    return f"Type: invoke data.check{hints.flag('folder', root, paths.DATA)}"
 
 
 def _remembered(kept: Path) -> dict[str, list[int | str]]:

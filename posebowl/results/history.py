@@ -11,13 +11,13 @@ from typing import Final
 
 import polars as pl
 
-from posebowl import paths
 from posebowl.challenge import COLUMNS
 from posebowl.errors import PoseBowlError, UsageError
 from posebowl.results import result as results
 from posebowl.results.folder import HISTORY_DIR, REPORT_FILE, RESULT_FILE
 from posebowl.results.result import Result
 from posebowl.settings import MOST_RUNS, resolve
+from posebowl.util import hints
 from posebowl.util.files import atomic_folder, atomic_write, open_regular
 from posebowl.util.text import counted, first_few, show
 
@@ -195,7 +195,7 @@ def _recent(word: str, out: Path) -> Run:
 
 
 def _flag(name: str, out: Path) -> str:
-    return paths.flag(name, out, resolve.load().submission)
+    return hints.flag(name, out, resolve.load().submission)
 
 
 def _is_short_for(word: str, name: str) -> bool:

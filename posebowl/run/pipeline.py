@@ -18,7 +18,6 @@ from posebowl.challenge import PREDICTIONS_FILE, EngineName
 from posebowl.data import folder as data_folder
 from posebowl.engines import Engine, RunSpec, Watcher, select
 from posebowl.errors import BadDataError, EngineError, PoseBowlError, Verdict
-from posebowl.paths import local
 from posebowl.results import (
     LOG_FILE,
     SCRATCH_PREFIX,
@@ -46,6 +45,7 @@ from posebowl.run.state import (
 )
 from posebowl.submission import archive
 from posebowl.util.files import atomic_write, remove_tree
+from posebowl.util.hints import local
 from posebowl.util.interrupts import undisturbed
 
 _TAIL_BYTES: Final = 64 << 10

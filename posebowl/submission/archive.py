@@ -29,6 +29,7 @@ from posebowl.submission.zip_reader import (
     read_directory,
     read_member,
 )
+from posebowl.util import hints
 from posebowl.util.files import closed_to_runs, digest_file, open_regular
 from posebowl.util.text import counted, first_few
 from posebowl.util.units import human_bytes
@@ -166,7 +167,7 @@ def open_archive(path: Path) -> IO[bytes]:
 
 
 def _to_make(path: Path) -> str:
-    out = paths.flag("out", path, paths.SUBMISSION / "submission.zip")
+    out = hints.flag("out", path, paths.SUBMISSION / "submission.zip")
     return f"invoke pack --solution NAME{out}"
 
 

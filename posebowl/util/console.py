@@ -19,7 +19,8 @@ from rich.table import Table
 from rich.text import Text
 
 from posebowl.errors import PoseBowlError
-from posebowl.util.text import typed, visible
+from posebowl.util.hints import typed
+from posebowl.util.text import visible
 
 _WIDE: Final = 1000
 
@@ -53,27 +54,28 @@ def tolerate_odd_names() -> None:
 
 
 def plain(text: str, style: str = "") -> Text:
-    """Make text that is shown as it is, its control characters escaped."""
+    """Return text that is shown as it is, its control characters escaped."""
     return Text(visible(text), style)
 
 
 def note(text: str) -> None:
-    """Say something on the way."""
-    err.print(plain(text, "dim"))
+    """Print what goes on, on stderr."""
+    err.print(plain(typed(text), "dim"))
 
 
 def warn(text: str) -> None:
-    """Say something that the user should read though all went on."""
-    err.print(Text.assemble(("warning:", "yellow"), " ", plain(text)))
+    """Print what the user should read though the command goes on."""
+    err.print(Text.assemble(("warning:", "yellow"), " ", plain(typed(text))))
 
 
 def show_error(error: PoseBowlError, *, as_json: bool = False) -> None:
-    """Show an error in three parts: what, why, what to do; for programs also as JSON on stdout."""
+    """Print an error in three parts: what, why, what to do; for programs also as JSON on stdout."""
+    parts = {"what": error.what, "why": error.why, "fix": error.fix}
+    parts = {name: typed(text) for name, text in parts.items()}
     if as_json:
-        names = ("what", "why", "fix", "exit_code")
-        parts = {name: getattr(error, name) for name in names}
-        out.print(json.dumps({"error": parts}, indent=2), markup=False)
-    err.print(Text.assemble(("error:", "bold red"), " ", plain(error.what)))
-    for name, text in (("why", error.why), ("fix", typed(error.fix))):
-        if text:
-            err.print(Text.assemble("  ", (f"{name}:", "bold"), " ", plain(text)))
+        document = {"error": {**parts, "exit_code": error.exit_code}}
+        out.print(json.dumps(document, indent=2), markup=False)
+    err.print(Text.assemble(("error:", "bold red"), " ", plain(parts["what"])))
+    for name in ("why", "fix"):
+        if parts[name]:
+            err.print(Text.assemble("  ", (f"{name}:", "bold"), " ", plain(parts[name])))

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-_COMMAND: Final = re.compile(r"(?<!uv run )(?<![\w./-])(?=(?:invoke|nox) -?-?[a-z])")
 # Blanks and joiners that many languages are written with: harmless, though not "printable".
 _BLANKS: Final = "\u00a0\u2009\u200c\u200d\u202f\u3000"
 _ODD: Final = re.compile(r"[^ -~\t\n]+")
@@ -63,8 +62,3 @@ def first_few(names: Iterable[str], count: int, limit: int = 5) -> str:
 def counted(count: int, noun: str, plural: str = "") -> str:
     """Return a number before its noun: `1 image`, `12,000 images`."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
-
-
-def typed(text: str) -> str:
-    """Put `uv run` before the commands of a text, so that they work in any shell of a checkout."""
-    return _COMMAND.sub("uv run ", text)

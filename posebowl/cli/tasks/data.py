@@ -80,10 +80,11 @@ def make_format(
     from posebowl import data, paths
     from posebowl.challenge import FORMAT_FILE
     from posebowl.cli import output
+    from posebowl.util import hints
 
     root = folder or settings.data or paths.DATA
     made = data.make_format(root, root / FORMAT_FILE, force=force)
-    output.present_text({"path": made}, f"Wrote {paths.local(made)}", as_json=json)
+    output.present_text({"path": made}, f"Wrote {hints.local(made)}", as_json=json)
 
 
 @task("data.manifest")
@@ -91,12 +92,12 @@ def manifest(
     settings: Settings, *, folder: DATA_FOLDER = None, force: Force = False, json: Json = False
 ) -> None:
     """List size and hash of each file, for data that goes to object storage."""
-    from posebowl import paths
     from posebowl.cli import output
     from posebowl.data import folder as data_folder, manifest as manifests
     from posebowl.scoring import read_format
+    from posebowl.util import hints
 
     found = data_folder.find(folder or settings.data)
     ids = read_format(found.submission_format)
     made = manifests.write(found.root, ids.to_list(), force=force)
-    output.present_text(made, f"Wrote {paths.local(made.path)}", as_json=json)
+    output.present_text(made, f"Wrote {hints.local(made.path)}", as_json=json)

@@ -80,10 +80,9 @@ def run(
     json: Json = False,
 ) -> int:
     """Run a submission as the platform would; score it."""
-    from posebowl import paths
     from posebowl.cli.views import result as summary
     from posebowl.run import Display, Request, run as run_one
-    from posebowl.util import console
+    from posebowl.util import console, hints
 
     request = Request(
         archive=zip or settings.archive,
@@ -102,7 +101,7 @@ def run(
     if json:
         print(result.to_json(), end="")
     else:
-        summary.show(result, paths.local(request.out), console.out)
+        summary.show(result, hints.local(request.out), console.out)
     return result.verdict.exit_code
 
 

@@ -7,8 +7,8 @@ from rich.text import Text
 
 from posebowl.batch import PAGE_FILE, Evaluation, Row
 from posebowl.errors import Verdict
-from posebowl.paths import local
 from posebowl.util.console import out, plain, print_table
+from posebowl.util.hints import local
 from posebowl.util.units import duration
 
 _MOST_ROWS = 50

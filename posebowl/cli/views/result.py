@@ -11,7 +11,8 @@ from rich.text import Text
 from posebowl.errors import Verdict
 from posebowl.results import Meter, Result, ScoreSummary, kind_of
 from posebowl.util.console import plain, print_table
-from posebowl.util.text import counted, typed
+from posebowl.util.hints import typed
+from posebowl.util.text import counted
 from posebowl.util.units import duration, quantity
 
 _FILES = {"Predictions": "submission.csv", "Log file": "log.txt", "Report": "report.html"}

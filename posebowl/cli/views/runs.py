@@ -10,11 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from posebowl.errors import Verdict
-from posebowl.paths import flag, local
 from posebowl.report import amount, change, verdict_on
 from posebowl.results import Change, Comparison, Difference, Images, Run
 from posebowl.settings import resolve
 from posebowl.util.console import out, plain, print_table
+from posebowl.util.hints import flag, local
 from posebowl.util.text import brief, counted
 from posebowl.util.units import human_bytes
 

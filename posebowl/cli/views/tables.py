@@ -10,10 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from posebowl.doctor import State
-from posebowl.paths import flag, local
 from posebowl.settings import Found, Origin
 from posebowl.util.console import out, plain, print_table, warn
-from posebowl.util.text import counted, first_few, typed
+from posebowl.util.hints import flag, local, typed
+from posebowl.util.text import counted, first_few
 from posebowl.util.units import duration, human_bytes
 
 if TYPE_CHECKING:

@@ -116,7 +116,9 @@ def test_data(odd: str, screen: io.StringIO) -> None:
         labels=None,
         is_demo=False,
     )
-    report = DataReport(folder=folder, images=2, labels=None, extra=0, deep=False, warnings=(odd,))
+    report = DataReport(
+        folder=folder, images=2, labels=None, extra=0, missing=0, deep=False, warnings=(odd,)
+    )
     tables.data(report)
     assert lines(screen) == [f"warning: {odd}", report.summary]
     assert str(Path(odd)) in report.summary

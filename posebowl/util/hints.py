@@ -1,0 +1,30 @@
+"""What to type next: places as the user sees them, flags, and commands that work in any shell."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Final
+
+_COMMAND: Final = re.compile(r"(?<!uv run )(?<![\w./-])(?=(?:invoke|nox) -?-?[a-z])")
+
+
+def local(path: Path) -> Path:
+    """Return a path relative to the working directory if it lies below it."""
+    try:
+        return path.resolve().relative_to(Path.cwd())
+    except ValueError:
+        return path
+
+
+def flag(name: str, place: Path, default: Path) -> str:
+    """Return the flag that names a place, with a space before it; nothing for the default."""
+    if place.resolve() == default.resolve():
+        return ""
+    return f" --{name} {shlex.quote(str(local(place)))}"
+
+
+def typed(text: str) -> str:
+    """Return a text with `uv run` before its commands, so that they work in any shell."""
+    return _COMMAND.sub("uv run ", text)

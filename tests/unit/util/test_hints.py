@@ -1,0 +1,54 @@
+"""What to type next: places, flags and commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from posebowl.util import hints
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Stand in a folder."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def test_places_below_are_relative(here: Path) -> None:
+    assert hints.local(here / "a" / "b") == Path("a/b")
+    assert hints.local(Path("a")) == Path("a")
+    assert hints.local(here) == Path()
+    assert hints.local(here.parent / "else") == here.parent / "else"
+    assert hints.local(Path("../else")) == Path("../else")
+
+
+def test_a_flag_names_a_place_that_is_not_the_default(here: Path) -> None:
+    usual = here / "usual"
+    assert hints.flag("out", usual, usual) == ""
+    assert hints.flag("out", Path("usual"), usual) == ""
+    assert hints.flag("out", here / "a b", usual) == " --out 'a b'"
+    assert hints.flag("zip", here.parent / "c", usual) == f" --zip {here.parent / 'c'}"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Type: invoke run", "Type: uv run invoke run"),
+        ("Type: uv run invoke base, then again.", "Type: uv run invoke base, then again."),
+        ("`invoke pack --source X` does so.", "`uv run invoke pack --source X` does so."),
+        ("Type: invoke --help run", "Type: uv run invoke --help run"),
+        ("or type: nox -s tests", "or type: uv run nox -s tests"),
+        ("pip install uv", "pip install uv"),
+        ("/usr/bin/invoke run", "/usr/bin/invoke run"),
+        ("reinvoke it", "reinvoke it"),
+        ("invoke", "invoke"),
+        ("", ""),
+    ],
+)
+def test_commands_work_as_they_are_shown(text: str, shown: str) -> None:
+    assert hints.typed(text) == shown
+    assert hints.typed(hints.typed(text)) == hints.typed(text)
