@@ -77,7 +77,7 @@ def noxfile(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def test_the_benchmark_is_packed_only_where_there_is_no_zip(noxfile: ModuleType) -> None:
     session = Session("--engine", "podman")
     noxfile.run_submission(session, "cpu")
-    invoke = ["uv", "run", "invoke"]
+    invoke = ["uv", "run", "--frozen", "invoke"]
     pack = [*invoke, "pack", "--solution", "benchmark", "--keep"]
     assert session.ran == [pack, [*invoke, "run", "--variant", "cpu", "--engine", "podman"]]
 
