@@ -1,7 +1,7 @@
 """Nox sessions: test submissions as the platform runs them, and check this project itself.
 
-`uv run nox --list` shows them all; everything behind `--` goes on to the command of a session,
-as in `uv run nox -s test_submission-cpu -- --engine podman --time-limit 10m`.
+`uv run nox --list` shows them all; everything after `--` is passed to the session's command, as
+in `uv run nox -s test_submission-cpu -- --engine podman --time-limit 10m`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ nox.options.sessions = ["lint", "tests"]
 
 ROOT = Path(__file__).parent
 ISOLATED = dict.fromkeys(("PYTHONPATH", "PYTHONHOME", "PYTEST_ADDOPTS", "PYTEST_PLUGINS"))
-"""Variables by which other software (ROS, say) puts its packages into every Python: unset."""
+"""Unset: with these, other software (such as ROS) puts its packages into every Python."""
 RESOLVING = ("EXCLUDE_NEWER", "PRERELEASE", "RESOLUTION", "FORK_STRATEGY", "DEFAULT_INDEX", "INDEX")
-"""Settings of uv with which it would write another lock, each the start of a variable's name."""
+"""Prefixes of variables (behind UV_) that would make uv resolve another lock."""
 
 
 @nox.session(name="test_submission-cpu", venv_backend="none", tags=["submission", "cpu"])
@@ -67,13 +67,13 @@ def build_gpu(session: nox.Session) -> None:
 
 @nox.session(name="test_packages-cpu", venv_backend="none", tags=["image", "cpu"])
 def test_packages_cpu(session: nox.Session) -> None:
-    """Do something small with every package, inside the cpu image."""
+    """Test every package inside the cpu image."""
     invoke(session, "packages", "--variant", "cpu", *session.posargs)
 
 
 @nox.session(name="test_packages-gpu", venv_backend="none", tags=["image", "gpu"])
 def test_packages_gpu(session: nox.Session) -> None:
-    """Do something small with every package, inside the gpu image."""
+    """Test every package inside the gpu image."""
     invoke(session, "packages", "--variant", "gpu", *session.posargs)
 
 
@@ -82,7 +82,7 @@ def tests(session: nox.Session) -> None:
     """Test this project, with every available engine; what is skipped is listed."""
     groups = ("render", "lean", "docs", "cluster-test")
     sync(session, *(word for name in groups for word in ("--group", name)))
-    # The floor of pyproject.toml is for all tests, not for those that somebody chose.
+    # The floor in pyproject.toml is for all tests, not for a selection.
     coverage = [] if session.posargs else ["--cov", "--cov-report=term"]
     session.run("pytest", *coverage, *session.posargs, env=ISOLATED)
 
@@ -97,9 +97,9 @@ def test_training(session: nox.Session) -> None:
 
 @nox.session(tags=["check"])
 def lint(session: nox.Session) -> None:
-    """Check style (ruff), types (mypy strict) and that uv.lock fits pyproject.toml."""
+    """Check style, types, the layers of rooms, and that uv.lock matches pyproject.toml."""
     sync(session)
-    # Whether the lock fits is not for a user's own settings to say.
+    # The user's own settings must not decide whether the lock matches.
     names = tuple(f"UV_{name}" for name in RESOLVING)
     plain = dict.fromkeys(name for name in os.environ if name.startswith(names))
     session.run("uv", "lock", "--check", external=True, env={**plain, "UV_NO_CONFIG": "1"})
@@ -120,7 +120,7 @@ def docs(session: nox.Session) -> None:
 
 
 def run_submission(session: nox.Session, variant: str) -> None:
-    """Run submission.zip; the benchmark is packed where the user has none."""
+    """Run submission.zip; pack the benchmark first if there is none."""
     invoke(session, "pack", "--solution", "benchmark", "--keep")
     invoke(session, "run", "--variant", variant, *session.posargs)
 

@@ -1,4 +1,4 @@
-"""What all tests share: a small data set, and a guard against engines started unasked."""
+"""What all tests share: a small data set, umasks, and guards against what tests must not do."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from posebowl.engines.embedded import engine
 from tests.leftovers import Leftovers
 from tests.umask import UMASKS, umask
 
-# Packages that other software puts on the path of every Python (ROS does) are not those of the
-# lock. Plugins of pytest among them are kept out by --disable-plugin-autoload in pyproject.toml.
+# Packages that other software (such as ROS) puts on the path of every Python are not those of the
+# lock. Their pytest plugins are kept out by --disable-plugin-autoload in pyproject.toml.
 for foreign in os.environ.pop("PYTHONPATH", "").split(os.pathsep):
     if foreign in sys.path:
         sys.path.remove(foreign)
 
-# No deadline: machines are shared and slow now and then. In CI the same examples every time, so
-# that a change is never red for a find that is older than it.
+# No deadline: machines are shared and sometimes slow. In CI the same examples every time, so that a
+# change never fails for a fault that was there before it.
 settings.register_profile("posebowl", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("posebowl")
 
-# A script's background jobs are deaf to Ctrl-C, and so would be all that they start: the tests that
-# send it would wait for ever.
+# A script's background jobs ignore Ctrl-C, and so would everything that they start: the tests that
+# send it would wait forever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

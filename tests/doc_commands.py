@@ -1,4 +1,4 @@
-"""The commands in the documentation: found, split into words, and read by the real programs."""
+"""The commands in the documentation: found, split into words, and parsed by the real programs."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ OTHERS: Final = frozenset(
     }
     | {"pip", "pipx", "podman", "python3", "source", "tail", "tar", "uvx"}
 )
-"""Programs that are not this project's: what they take is not looked into."""
+"""Programs that are not this project's: their arguments are not checked."""
 
 RUN: Final = (
     r"(cat|cp -r|python3 -c|tail) .*",
     r"uv run invoke (check|compare|doctor|history|pack|run|score|data\.(check|render|unpack))\b.*",
     r"(pip install uv && )?uv run nox -s test_submission-cpu( .*)?",
 )
-"""What tests/container types for real, as patterns; what is in NOT_RUN is left out."""
+"""What tests/container executes, as patterns; what is in NOT_RUN is left out."""
 
 NOT_RUN: Final = {
     r"pip install uv|pipx install uv": "the tests already run with uv",
@@ -98,7 +98,7 @@ NOT_RUN: Final = {
 }
 """Commands that no test executes, as patterns of all of their text, each with the reason.
 
-They are read by the real programs all the same: a task, session or flag that is gone is found.
+The real programs still parse them: a task, session or flag that no longer exists is found.
 """
 
 _FENCE: Final = re.compile(r"^```(\w*)$")
@@ -113,11 +113,11 @@ OPTIONS: Final[dict[str, Any]] = {
     "posebowl.training.evaluate": EvaluateOptions,
     "posebowl.training.export": ExportOptions,
 }
-"""What the modules take that are programs too."""
+"""The arguments of modules that are also programs."""
 
 
 class WrongCommandError(AssertionError):
-    """A command that the program it names would not take."""
+    """A command that the program it names would refuse."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +128,7 @@ class Command:
     line: int
     text: str
     typed: bool
-    """To be typed: in a block of its own or in a table; otherwise spoken of in a sentence."""
+    """Meant to be typed: in a block of its own or in a table; otherwise mentioned in a sentence."""
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line}: {self.text}"
@@ -136,19 +136,19 @@ class Command:
 
 @cache
 def commands() -> tuple[Command, ...]:
-    """Return all commands of all pages, in the order in which they stand there."""
+    """Return all commands of all pages, in their order."""
     return tuple(
         command for page in PAGES for command in find(page, (paths.ROOT / page).read_text())
     )
 
 
 def excused(command: Command) -> bool:
-    """Tell whether there is a reason why no test executes a command."""
+    """Return whether there is a reason that no test executes a command."""
     return any(re.fullmatch(pattern, command.text) for pattern in NOT_RUN)
 
 
 def executed(command: Command) -> bool:
-    """Tell whether a test executes a command."""
+    """Return whether a test executes a command."""
     known = any(re.fullmatch(pattern, command.text) for pattern in RUN)
     return command.typed and known and not excused(command)
 
@@ -179,11 +179,11 @@ def find(page: str, text: str) -> Iterator[Command]:
 
 
 def read(line: str, *, typed: bool = True) -> None:
-    """Let the programs that a line names read it, without doing anything.
+    """Let the programs that a line names parse it, without executing it.
 
     Args:
-        line: As a shell takes it.
-        typed: What is only spoken of may leave arguments and values away.
+        line: As typed in a shell.
+        typed: Commands that are only mentioned may omit arguments and values.
 
     Raises:
         WrongCommandError: One of them does not exist or would refuse its arguments.
@@ -196,7 +196,7 @@ def read(line: str, *, typed: bool = True) -> None:
 
 
 def simple(line: str) -> list[list[str]]:
-    """Split a line of shell into the words of its commands; where output goes is left out."""
+    """Split a line of shell into the words of its commands; redirections are left out."""
     lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
     found: list[list[str]] = [[]]
@@ -273,7 +273,7 @@ def _tasks() -> dict[str, Task]:
 
 
 def _speak(words: Sequence[str], whole: str) -> None:
-    """See that the task and the flags exist; the values of flags are not looked into."""
+    """Check that the task and the flags exist; the values of flags are not checked."""
     core = {"--debug", "--help", "--list", "--print-completion-script"}
     names = [word for word in words if word in _tasks()]
     flags = core | {option.flag for name in names for option in _tasks()[name].options}
@@ -299,12 +299,12 @@ def _read_nox(words: Sequence[str], whole: str) -> None:
 
 @cache
 def nox_sessions() -> dict[str, dict[str, Any]]:
-    """Ask nox once for all sessions: name -> what it says of each."""
+    """Return all sessions by name, as nox describes them."""
     return {session["session"]: session for session in reference.sessions()}
 
 
 def _task_of(session: str) -> str:
-    """Return the task that gets what stands behind --."""
+    """Return the task that gets what follows --."""
     name = session.rpartition("-")[0] or session
     return {"build": "build", "test_packages": "packages"}.get(
         name, "run" if name in {"test_submission", "test_solutions"} else ""
@@ -324,7 +324,7 @@ def _read_module(module: str, words: Sequence[str], whole: str) -> None:
 
 @contextlib.contextmanager
 def _refused(whole: str) -> Iterator[None]:
-    """Turn what a parser says into the error of this module."""
+    """Turn a parser's complaint into the error of this module."""
     try:
         yield
     except (Exception, SystemExit) as error:

@@ -1,8 +1,8 @@
 """What a session of tests leaves behind: it fails where processes or temporary files are left.
 
-Every process of the session inherits a variable, by which it is found even after its parent has
-ended; temporary files go into a folder of the session. The tests of other sessions on the same
-machine are not mistaken for this one's.
+Every process of the session inherits a variable, so it is found even after its parent has ended;
+temporary files go into a folder of the session. Other sessions on the same machine are not mistaken
+for this one.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Leftovers:
         self.found: list[str] = []
         self.mark = secrets.token_hex(8)
         self.folder = Path(tempfile.mkdtemp(prefix="tests-"))
-        # Anyone may write there, as in the system's own.
+        # Writable by anyone, like the system's own.
         self.folder.chmod(0o1777)
         os.environ[VARIABLE] = self.mark
         os.environ["TMPDIR"] = tempfile.tempdir = str(self.folder)

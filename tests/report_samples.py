@@ -17,7 +17,7 @@ Box = tuple[int, int, int, int]
 
 
 def passed(images: int = 6) -> Result:
-    """Return a run that all went well in."""
+    """Return a run that passed."""
     samples = tuple(
         Sample(elapsed_s=0.5 * i, memory_bytes=(200 + 40 * i) << 20, cpu_s=1.2 * i)
         for i in range(1, 12)
@@ -58,7 +58,7 @@ def table(ids: list[str], boxes: list[Box]) -> pl.DataFrame:
 
 
 def names(count: int) -> list[str]:
-    """Return image_ids as the challenge has them."""
+    """Return image_ids like those of the challenge."""
     return [f"{i:032x}" for i in range(count)]
 
 
@@ -80,7 +80,7 @@ def paint(folder: Path, ids: list[str], boxes: list[Box], *, grain: int = 16) ->
     """Write a photo for each box: a bright square on a dark, slightly noisy ground.
 
     Args:
-        folder: Where; it is made if need be.
+        folder: Created if missing.
         ids: Of the photos.
         boxes: One for each photo.
         grain: Side of the squares of noise, in pixels. Noise of each pixel takes PNG 0.2 s.

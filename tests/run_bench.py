@@ -1,4 +1,4 @@
-"""A bench for runs: a made-up engine that does as it is told, and a folder to run it in."""
+"""A bench for runs: a fake engine that does what a test wants, and a folder to run it in."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ RESULTS = {"submission.csv", "log.txt", "result.json", "report.html"}
 
 
 def valid(spec: RunSpec) -> None:
-    """Write what a good submission writes."""
+    """Write valid predictions."""
     write_table(spec.output / "submission.csv", BOXES)
 
 
 @dataclass
 class FakeEngine:
-    """Writes what it is told to, and ends as it is told to."""
+    """Writes and ends as a test wants."""
 
     writes: Callable[[RunSpec], None] = valid
     ends: Outcome | BaseException = OUTCOME
@@ -68,7 +68,7 @@ class FakeEngine:
 
 @dataclass
 class Bench:
-    """Runs a made-up engine in a folder."""
+    """Runs a fake engine in a folder."""
 
     folder: Path
     data: Path

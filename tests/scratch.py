@@ -1,4 +1,4 @@
-"""A copy of the checkout to type commands in, and what they need around them."""
+"""A copy of the checkout to run commands in, with the environment that they need."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from posebowl.settings import resolve
 
 
 def copy_checkout(folder: Path) -> Path:
-    """Copy what git has of the checkout, and return the folder.
+    """Copy the tracked files of the checkout, and return the folder.
 
     Raises:
-        CalledProcessError: This is no checkout.
+        CalledProcessError: This is not a git checkout.
     """
     argv = ["git", "ls-files", "-z"]
     listed = subprocess.run(argv, cwd=paths.ROOT, capture_output=True, text=True, check=True)
@@ -28,7 +28,7 @@ def copy_checkout(folder: Path) -> Path:
 
 
 def typing_environment(home: Path) -> dict[str, str]:
-    """Keep to the environment and the caches of the tests, and to a home that nobody misses."""
+    """Return variables for the environment and caches of the tests, and a home of their own."""
     cache = os.environ.get("UV_CACHE_DIR") or str(Path("~/.cache/uv").expanduser())
     return {
         **os.environ,

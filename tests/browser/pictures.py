@@ -1,7 +1,7 @@
-"""Make the pictures of the documentation anew: `uv run python -m tests.browser.pictures`.
+"""Make the documentation's pictures again: `uv run python -m tests.browser.pictures`.
 
-A real submission is packed, checked and run in a copy of the checkout, once well and once with a
-mistake; its terminal and its report are photographed in headless Chromium.
+A real submission is packed, checked and run in a copy of the checkout, once correct and once with
+a mistake; screenshots of its terminal and its report are taken in headless Chromium.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def break_it(program: Path) -> None:
 
 
 def terminal(chromium: Browser, checkout: Path, home: Path, commands: list[str], name: str) -> None:
-    """Type commands and photograph what a terminal shows."""
+    """Run commands and take a screenshot of the terminal."""
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), color_system="truecolor")
     for command in commands:
         console.print(Text.assemble(("$ ", "bold green"), (command, "bold")))
@@ -96,7 +96,7 @@ def report(
     end: str = "",
     height: int = 10_000,
 ) -> None:
-    """Photograph the report of the last run, from one of its sections on and to the end of one."""
+    """Take a screenshot of the last run's report, from one of its sections to the end of one."""
     page, target = checkout / "submission" / "report.html", PICTURES / f"{name}.png"
     _photograph(chromium, page, target)
     edge = "return document.getElementById('{}').getBoundingClientRect().{} + window.scrollY"
@@ -108,7 +108,7 @@ def report(
 
 
 def _typed(command: str, checkout: Path, home: Path) -> str:
-    """Run a command whose results go to a terminal; what it says on the way is plain."""
+    """Run a command whose results go to a terminal; its progress messages are plain."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, COLUMNS, 0, 0))
     variables = {**typing_environment(home), "TERM": "xterm-256color"}

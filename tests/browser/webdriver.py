@@ -68,7 +68,7 @@ class Browser:
         self._post(f"element/{self._find(selector)}/click", {})
 
     def press(self, key: str) -> None:
-        """Press and release a key, wherever the focus is."""
+        """Press and release a key, at the focus."""
         keys = [{"type": "keyDown", "value": key}, {"type": "keyUp", "value": key}]
         action = {"type": "key", "id": "keyboard", "actions": keys}
         self._post("actions", {"actions": [action]})
@@ -93,7 +93,7 @@ class Browser:
         path.write_bytes(base64.b64decode(shot["data"]))
 
     def console(self) -> list[str]:
-        """Return what the page wrote to the console, errors of its policy among it."""
+        """Return what was written to the console, including errors of the page's policy."""
         return [entry["message"] for entry in self._post("se/log", {"type": "browser"})]
 
     def requests(self) -> list[str]:
@@ -119,7 +119,7 @@ class Browser:
 
 @contextlib.contextmanager
 def browser(profile: Path) -> Iterator[Browser]:
-    """Start Chromium with a fresh profile; it has ended when the block has.
+    """Start Chromium with a fresh profile; it ends with the block.
 
     Args:
         profile: An empty folder.
@@ -143,7 +143,7 @@ def browser(profile: Path) -> Iterator[Browser]:
 
 @contextlib.contextmanager
 def _driver() -> Iterator[str]:
-    """Start chromedriver on a free port, which it says in its first lines."""
+    """Start chromedriver on a free port, which it prints in its first lines."""
     assert CHROMEDRIVER
     with subprocess.Popen(
         [CHROMEDRIVER, "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True

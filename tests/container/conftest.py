@@ -66,7 +66,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def spec_of(tmp_path: Path, photos: Path) -> Iterator[SpecMaker]:
-    """Make what describes a run: of a main.sh, other files, and limits that differ."""
+    """Return a function that makes a RunSpec from a main.sh, other files, and limits."""
 
     def make(main: str, *, files: Mapping[str, str] | None = None, **limits: Any) -> RunSpec:
         run_id = f"test-{secrets.token_hex(4)}"

@@ -1,4 +1,4 @@
-"""What a watcher was told during a run."""
+"""What a watcher recorded during a run."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from posebowl.engines.base import RunSpec, Watcher
 
 SpecMaker = Callable[..., RunSpec]
-"""Makes what describes a run: main.sh, other files, and limits that differ."""
+"""Makes a RunSpec from a main.sh, other files, and limits that differ."""
 
 
 @dataclasses.dataclass(kw_only=True)
 class Heard:
-    """What a watcher was told."""
+    """What a watcher recorded."""
 
     lines: list[str] = dataclasses.field(default_factory=list)
     samples: list[Any] = dataclasses.field(default_factory=list)

@@ -1,4 +1,4 @@
-"""The whole story of more packages: `uv add`, build, and they import on every engine.
+"""Adding packages from start to end: `uv add`, build, and they import on every engine.
 
 From an index, from a folder and from a git repository.
 """

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.container
 
 @pytest.fixture(params=EngineName)
 def engine(request: pytest.FixtureRequest) -> EngineName:
-    """Give each engine that works here and has a current image, or skip and say why."""
+    """Return each engine that works here and has a current image, or skip with the reason."""
     name: EngineName = request.param
     if problem := select.make(name).unavailable():
         pytest.skip(problem)

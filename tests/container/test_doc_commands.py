@@ -1,4 +1,4 @@
-"""The commands of each page, typed one after the other in a fresh copy of the checkout."""
+"""The commands of each page, executed one after the other in a fresh copy of the checkout."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.scratch import copy_checkout, typing_environment
 pytestmark = [
     pytest.mark.container,
     pytest.mark.skipif(
-        EmbeddedEngine().unavailable() is not None, reason="embedded: cannot be used here"
+        EmbeddedEngine().unavailable() is not None, reason="the embedded engine cannot be used here"
     ),
 ]
 
@@ -29,11 +29,11 @@ BEFORE = {
 """What a reader of a page has done before."""
 
 DOWNLOADED = "tar cf images-0.tar -C data/demo images && cp data/demo/*.csv data/"
-"""What the competition's site gives, before it is unpacked."""
+"""What the competition's site offers for download."""
 
 
 def _pages() -> dict[str, list[Command]]:
-    """Return what is typed page by page; a page that adds nothing to those before is left out."""
+    """Return the commands of each page; a page that adds none to those before is left out."""
     found: dict[str, list[Command]] = {}
     seen: set[str] = set()
     for page in PAGES:
@@ -53,7 +53,7 @@ def checkout(tmp_path: Path) -> Path:
     try:
         return copy_checkout(tmp_path / "a checkout")
     except subprocess.CalledProcessError:
-        pytest.skip("this is no checkout of git")
+        pytest.skip("this is not a git checkout")
 
 
 @pytest.mark.parametrize("page", TYPED)
@@ -80,5 +80,5 @@ def test_all_commands_of_a_page_work(page: str, checkout: Path, tmp_path: Path) 
 
 
 def _small(text: str) -> str:
-    """Render two photos where a page says thousands; uv is there already."""
+    """Render two photos instead of thousands; uv is already installed."""
     return re.sub(r"--count \d+", "--count 2", text).removeprefix("pip install uv && ")

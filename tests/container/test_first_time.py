@@ -22,12 +22,12 @@ pytestmark = pytest.mark.container
 FILES = ("pyproject.toml", "uv.lock", "tasks.py", "README.md")
 FOLDERS = ("posebowl", "runtime", "solutions/quickstart", "data/demo")
 MOUNTS = ("unshare", "--user", "--map-root-user", "--mount")
-"""Mounts of one's own need no rights where user namespaces are allowed."""
+"""Private mounts need no privileges where user namespaces are allowed."""
 
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Copy the checkout to a folder with blanks and letters of other alphabets in its name."""
+    """Copy the checkout to a folder with spaces and non-ASCII letters in its name."""
     folder = tmp_path_factory.mktemp("first") / "Pose Bowl ünï 目 'x'"
     folder.mkdir()
     for name in FILES:
@@ -36,7 +36,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(paths.ROOT / name, folder / name)
     (folder / "submission").mkdir()
     for path in (folder.parent, folder, *folder.rglob("*")):
-        # Containers of root read it as somebody else.
+        # Root's containers read it as another user.
         path.chmod(0o755 if path.is_dir() else 0o644)
     return folder
 
@@ -53,7 +53,7 @@ def invoke(
 
 
 def mounted(command: str) -> tuple[str, ...]:
-    """Give words that run what follows them after a mount that only it sees."""
+    """Return argv that runs what follows it after a mount that only it sees."""
     if subprocess.run([*MOUNTS, "true"], capture_output=True, check=False).returncode:
         pytest.skip("user namespaces are forbidden here")
     return (*MOUNTS, "sh", "-c", f'{command} && exec "$@"', "sh")

@@ -1,4 +1,4 @@
-"""Images for real: what stays in them, moved through a registry, opened, made from nothing."""
+"""Real images: what stays in them, moved through a registry, opened, built from nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TEST_IMAGE = "posebowl-moved:cpu"
 
 @pytest.fixture(params=["docker", "podman"])
 def client(request: pytest.FixtureRequest) -> Client:
-    """Give a client of each engine in turn; no image of this project is needed."""
+    """Return a client of each engine in turn; none of this project's images is needed."""
     name = EngineName(request.param)
     if problem := oci_client.problem(name):
         pytest.skip(problem)
@@ -53,7 +53,7 @@ def _tiny(client: Client, folder: Path, **labels: str) -> None:
 
 @pytest.fixture
 def named(client: Client, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let the modules take a tiny image for the real one, and remove it afterwards."""
+    """Let the modules use a tiny image instead of the real one, and remove it afterwards."""
     for module in (image, registry):
         monkeypatch.setattr(module, "image_name", lambda *_: TEST_IMAGE)
     yield

@@ -29,14 +29,14 @@ def _held() -> tuple[int, int, int]:
 
 
 def _mentioning(words: set[str]) -> Iterator[str]:
-    """List command lines and mounts of this machine in which a word stands."""
+    """Return the command lines and mounts of this machine that contain a word."""
     lines = [" ".join(item.info["cmdline"] or []) for item in psutil.process_iter(["cmdline"])]
     lines += Path("/proc/self/mountinfo").read_text().splitlines()
     return (line for line in lines if any(word in line for word in words))
 
 
 def _groups(run_ids: set[str]) -> list[Path]:
-    """List control groups of runs; engines name theirs by the container's id, and remove it."""
+    """Return control groups of runs; engines name theirs by the container's id, and remove them."""
     found = reader.MOUNT.rglob(f"{argv.RUN_LABEL.partition('.')[0]}-*")
     return [path for path in found if any(run_id in path.name for run_id in run_ids)]
 

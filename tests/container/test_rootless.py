@@ -1,4 +1,4 @@
-"""Podman as a user without rights: a real one, behind a client that gives up root's."""
+"""Podman as an unprivileged user: a real one, behind a client that drops root's privileges."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = [
 
 @pytest.fixture
 def rootless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    """Give a client that speaks as nobody, from a home of its own."""
+    """Return a client that runs as nobody, with a home of its own."""
     home = Path(tempfile.mkdtemp(prefix="posebowl-"))  # the path of its socket must be short
     os.chown(home, NOBODY, NOBODY)
     program = tmp_path / "podman"
