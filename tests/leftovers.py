@@ -13,6 +13,7 @@ import secrets
 import shutil
 import tempfile
 import time
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final
 
@@ -25,8 +26,8 @@ PATIENCE_S: Final = 10.0
 
 ENDS_WITH_US: Final = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 """Started by Python itself: they end when this process does."""
-OF_LIBRARIES: Final = frozenset({".ses"})
-"""Files that libraries keep in the temporary folder: onnxruntime writes the id of its session."""
+OF_OTHERS: Final = (".ses", "uv-*.lock")
+"""Files that other software keeps in the temporary folder: onnxruntime its session, uv its locks."""
 
 
 class Leftovers:
@@ -46,8 +47,11 @@ class Leftovers:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Fail the session for what is left, and remove the files."""
         self.found += [f"process {one}" for one in processes(self.mark, PATIENCE_S)]
-        files = sorted(self.folder.iterdir())
-        self.found += [f"file {path}" for path in files if path.name not in OF_LIBRARIES]
+        self.found += [
+            f"file {path}"
+            for path in sorted(self.folder.iterdir())
+            if not any(fnmatch(path.name, pattern) for pattern in OF_OTHERS)
+        ]
         shutil.rmtree(self.folder, ignore_errors=True)
         if self.found:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
