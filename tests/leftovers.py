@@ -27,7 +27,7 @@ PATIENCE_S: Final = 10.0
 ENDS_WITH_US: Final = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 """Started by Python itself: they end when this process does."""
 OF_OTHERS: Final = (".ses", "uv-*.lock")
-"""Files that other software keeps in the temporary folder: onnxruntime its session, uv its locks."""
+"""Files that onnxruntime (its session) and uv (its locks) keep in the temporary folder."""
 
 
 class Leftovers:
