@@ -10,10 +10,10 @@ from posebowl.util import program
 
 
 def main(words: list[str]) -> int | None:
-    """Do the task that the first word names, with the options that follow.
+    """Run the task that the first word names, with the options that follow.
 
     Raises:
-        UsageError: No task is called so, or it refuses its options.
+        UsageError: No task has that name, or it refuses its options.
     """
     by_name = {task.name: task for task in TASKS}
     name = words[0] if words else ""

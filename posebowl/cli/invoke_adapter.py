@@ -97,7 +97,7 @@ class _Words(Argument):  # type: ignore[misc]
 
     @property
     def value(self) -> list[str] | None:
-        """The words, once all are there."""
+        """Return the words, once all are there."""
         return self._value if len(self._value) >= self._expected else None
 
     @value.setter
@@ -138,7 +138,7 @@ def _parse_tasks(self: Any) -> None:
 
 
 def _parse_cleanup(self: Any) -> None:
-    """List, help or complete, if that is asked for; whoever reads it, such as `head`, may go."""
+    """Print the list, help or completion that was asked for; its reader, such as `head`, may go."""
     try:
         try:
             _explained(self, _PARSE_CLEANUP)

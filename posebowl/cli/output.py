@@ -31,7 +31,7 @@ def print_json(value: Any) -> None:
 
 
 def _jsonable(value: Any) -> Any:
-    """Turn dataclasses into objects and sets into sorted arrays, all the way down."""
+    """Return a value with dataclasses as objects and sets as sorted arrays, at every level."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = dataclasses.fields(value)
         return {item.name: _jsonable(getattr(value, item.name)) for item in fields}

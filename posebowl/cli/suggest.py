@@ -1,6 +1,6 @@
 """Words on a command line that invoke does not know: what was meant, and what to type.
 
-invoke itself says `No idea what '--enginee' is!` and no more.
+invoke itself prints only `No idea what '--enginee' is!`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _NO_VALUE: Final = re.compile(r"Flag <Argument: (?P<flag>[\w-]+).*needed value")
 def advice(
     complaint: str, context: Any, tasks: Iterable[str], argv: Sequence[str] = ()
 ) -> UsageError | None:
-    """Put invoke's complaint into an error of ours; None where it is another one than expected.
+    """Return invoke's complaint as an error of ours, or None if it is an unexpected one.
 
     Args:
         complaint: What invoke says.
         context: The task that was being read, with its flags; or invoke's own, without a name.
-        tasks: All that there are.
+        tasks: The names of all tasks.
         argv: The command line.
     """
     task = context.name if context else None
@@ -45,7 +45,7 @@ def advice(
         return UsageError(f"{flag} is given twice.", fix=f"Type it once; {help_on}.")
     elif task:
         close = ""
-        what = f"{task} takes no word {show(word)}, and no task is called so."
+        what = f"{task} takes no word {show(word)}, and no task has that name."
     else:
         close = _close(word, tasks, before="invoke ")
         what = f"No task is called {show(word)}."
@@ -53,7 +53,7 @@ def advice(
 
 
 def _before(word: str, argv: Sequence[str]) -> str:
-    """Give the flag before the last such word; nothing where it is none."""
+    """Return the flag before the last such word; nothing if a flag is not there."""
     pairs = [one for one, other in itertools.pairwise(argv) if other == word]
     return pairs[-1] if pairs and pairs[-1].startswith("-") else ""
 

@@ -25,18 +25,18 @@ class Task:
 
     @property
     def summary(self) -> str:
-        """One line that says what it does."""
+        """Return the line that says what it does."""
         return (self.function.__doc__ or "").partition("\n")[0]
 
     @cached_property
     def options(self) -> tuple[Option, ...]:
-        """All options: those of settings, and its own."""
+        """Return all options: those of settings, and its own."""
         own = declarations.declared(self.function)
         flags = (replace(SETTINGS[name], default=None) for name in self.settings)
         return (*flags, *(option for option in own if not isinstance(option, Setting)))
 
     def __call__(self, given: Mapping[str, Any]) -> int | None:
-        """Do it, and return its exit code.
+        """Run it, and return its exit code.
 
         Args:
             given: Name of an option -> what was typed: text, a list of texts, True or None.
@@ -47,7 +47,7 @@ class Task:
         found = declarations.read(self.options, given, self.name)
         if "settings" in inspect.signature(self.function).parameters:
             flags = {name: given.get(name) for name in self.settings}
-            found["settings"] = resolve.load(**flags)
+            found["settings"] = resolve.load(flags)
         return declarations.call(self.function, found)
 
     def argv(self, found: Mapping[str, Any]) -> list[str]:

@@ -46,7 +46,7 @@ class Found:
     """The flag, the variable, or the file and key."""
 
     def value(self) -> Any:
-        """Read the text.
+        """Return the value.
 
         Raises:
             UsageError: It is not of the setting's kind.
@@ -61,7 +61,7 @@ class Found:
             raise _refusal(self.setting, self.origin, self.place, requirement, self.text) from None
 
     def summary(self) -> dict[str, Any]:
-        """Return what programs want to know of it; the value is null where nothing is set."""
+        """Return it for programs; the value is null where nothing is set."""
         return {
             "value": self.value(),
             "text": self.text,
@@ -71,35 +71,57 @@ class Found:
         }
 
 
-def load(**given: str | bool | None) -> Settings:
+def load(
+    flags: Mapping[str, str | bool | None] | None = None,
+    *,
+    file: Path = FILE,
+    environ: Mapping[str, str] = os.environ,
+) -> Settings:
     """Return the settings that hold.
 
     Args:
-        given: Flags as they were typed; empty text, False and None are no flag.
+        flags: Name -> text as it was typed; empty text, False and None are not set.
+        file: The pyproject.toml that has the table.
+        environ: The environment variables.
 
     Raises:
-        UsageError: A key or variable is no setting, or a value is not of its kind.
+        UsageError: A key or variable is not a setting, or a value is not of its kind.
     """
-    return Settings(**{found.setting.name: found.value() for found in explain(**given)})
+    found = explain(flags, file=file, environ=environ)
+    return Settings(**{item.setting.name: item.value() for item in found})
 
 
 def defaults() -> Settings:
     """Return the settings as if nobody had set any."""
-    found = (_find(setting, "", {}, {}) for setting in SETTINGS.values())
-    return Settings(**{item.setting.name: item.value() for item in found})
+    return Settings(
+        **{
+            name: Found(
+                setting=setting, text=setting.default_text, origin=Origin.DEFAULT, place=""
+            ).value()
+            for name, setting in SETTINGS.items()
+        }
+    )
 
 
-def explain(**given: str | bool | None) -> tuple[Found, ...]:
+def explain(
+    flags: Mapping[str, str | bool | None] | None = None,
+    *,
+    file: Path = FILE,
+    environ: Mapping[str, str] = os.environ,
+) -> tuple[Found, ...]:
     """Return each setting's value and where it came from, in the order of declaration.
 
+    Args:
+        flags: As for `load`.
+        file: As for `load`.
+        environ: As for `load`.
+
     Raises:
-        UsageError: As `load`.
+        UsageError: As for `load`.
     """
-    table, variables = _table(FILE), _variables(os.environ)
-    typed = {name: "true" if word is True else word or "" for name, word in given.items()}
+    table, variables = _table(file), _variables(environ)
     found = tuple(
-        _find(setting, typed.get(setting.name, ""), variables, table)
-        for setting in SETTINGS.values()
+        _find(setting, flags or {}, variables, table, file) for setting in SETTINGS.values()
     )
     for item in found:
         item.value()
@@ -108,18 +130,20 @@ def explain(**given: str | bool | None) -> tuple[Found, ...]:
 
 def _find(
     setting: Setting,
-    given: str,
+    flags: Mapping[str, str | bool | None],
     variables: Mapping[str, str],
     table: Mapping[str, object],
+    file: Path,
 ) -> Found:
     name = setting.name
-    if given:
-        return Found(setting=setting, text=given, origin=Origin.FLAG, place=setting.flag)
+    if given := flags.get(name):
+        text = "true" if given is True else given
+        return Found(setting=setting, text=text, origin=Origin.FLAG, place=setting.flag)
     if text := variables.get(setting.variable, ""):
         origin = Origin.ENVIRONMENT
         return Found(setting=setting, text=text, origin=origin, place=setting.variable)
     if name in table:
-        place = f"{name} in {TABLE} of {FILE}"
+        place = f"{name} in {TABLE} of {file}"
         written = setting.kind.from_table(table[name])
         if written is None:
             shown = _toml(table[name])
@@ -127,13 +151,13 @@ def _find(
             raise _refusal(setting, Origin.TABLE, place, requirement, shown)
         if setting.kind.is_path and written:
             # Like all paths in a file, it does not depend on where the command is typed.
-            written = str(FILE.parent / Path(written).expanduser())
+            written = str(file.parent / Path(written).expanduser())
         return Found(setting=setting, text=written, origin=Origin.TABLE, place=place)
     return Found(setting=setting, text=setting.default_text, origin=Origin.DEFAULT, place="")
 
 
 def _table(file: Path) -> dict[str, object]:
-    """Read the table of settings; empty where there is none."""
+    """Read the table of settings; an empty one if the file has none."""
     import tomllib
 
     try:
@@ -142,14 +166,14 @@ def _table(file: Path) -> dict[str, object]:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(
-            f"{file} cannot be read.", why=f"It is no TOML: {error}.", fix="Correct that line."
+            f"Cannot read {file}.", why=f"It is not TOML: {error}.", fix="Correct that line."
         ) from None
     table = tool.get("posebowl", {}) if isinstance(tool, dict) else {}
     if not isinstance(table, dict):
         raise UsageError(
-            f"tool.posebowl in {file} is no table.",
+            f"tool.posebowl in {file} is not a table.",
             why="The settings are keys of one table.",
-            fix=f"Write {TABLE}, and below it lines such as cpus = 3.",
+            fix=f"Write {TABLE}, and under it lines such as cpus = 3.",
         )
     for key in table:
         if key not in SETTINGS:
@@ -157,7 +181,7 @@ def _table(file: Path) -> dict[str, object]:
             raise _unknown(
                 f"{key} in {TABLE} of {file}",
                 known,
-                f"Write {known} instead." if known else "Take that line away",
+                f"Write {known} instead." if known else "Remove that line",
             )
     return table
 
@@ -184,9 +208,9 @@ def _near(word: str, known: Iterable[str]) -> str:
 
 def _unknown(where: str, meant: str, fix: str) -> UsageError:
     return UsageError(
-        f"{where} is no setting.",
+        f"{where} is not a setting.",
         why=f"Did you mean {meant}?" if meant else "No setting has a name like that.",
-        fix=fix if meant else f"{fix}; `invoke config` lists all that there are.",
+        fix=fix if meant else f"{fix}; `invoke config` lists all settings.",
     )
 
 
@@ -206,7 +230,7 @@ def _refusal(
 
 
 def _toml(value: object) -> str:
-    """Show a value of a table, with its type where that is what is wrong with it."""
+    """Return a value of a table as text, with its type where that is the mistake."""
     if isinstance(value, str):
         return f"{show(value)}, a string"
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""The settings: each declared once, with its type, how it is written, and what holds unset."""
+"""The settings: each declared once, with type, way of writing, and default."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from posebowl.util import values
 from posebowl.util.options import Option, declared
 
 PREFIX: Final = "POSEBOWL_"
-"""What the environment variable of each begins with."""
+"""The environment variable of each starts with this."""
 
 
 MOST_RUNS: Final = 50
-"""Kept in the history of each folder."""
+"""Runs kept in the history of each folder."""
 
 
 def _submission() -> str:
@@ -34,25 +34,25 @@ def _cache() -> str:
 
 @dataclass(frozen=True)
 class Setting(Option):
-    """An option that can also be set by a variable and in the table."""
+    """An option that can also be set by a variable, or in the table."""
 
     text: str | Callable[[], str] = ""
     """The default as it would be typed; empty where it depends on the variant or the machine."""
 
     @property
     def variable(self) -> str:
-        """Its environment variable."""
+        """Return the name of its environment variable."""
         return PREFIX + self.name.upper()
 
     @property
     def default_text(self) -> str:
-        """What is read where nobody sets it."""
+        """Return what is read where it is not set."""
         return self.text() if callable(self.text) else self.text
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What holds for a command."""
+    """The settings that hold for a command."""
 
     engine: Annotated[
         EngineName | None, Setting(types.ENGINE, "what executes a run", "auto", text=types.AUTO)
@@ -131,7 +131,7 @@ class Settings:
 
     @property
     def limits(self) -> Limits:
-        """The variant's limits, with what is set of them."""
+        """Return the limits of the variant, with those that are set."""
         changes: dict[str, Any] = {}
         if self.time_limit is not None:
             changes["wall_time_s"] = self.time_limit
@@ -143,12 +143,12 @@ class Settings:
 
     @property
     def image_engine(self) -> EngineName | None:
-        """The engine that keeps images: the embedded one has none, so another is looked for."""
+        """Return the engine for images; the embedded one has none, so one is looked for."""
         return None if self.engine is EngineName.EMBEDDED else self.engine
 
     @property
     def archive(self) -> Path:
-        """The zip that is made and run where none is named."""
+        """Return the zip that is made and run where none is named."""
         return self.submission / "submission.zip"
 
 

@@ -1,9 +1,8 @@
-"""What people see: one console for results, one for everything that is said on the way.
+"""What people see: one console for results, one for everything else.
 
 Results go to stdout, notes, progress and errors to stderr, so that `--json` can be piped.
-Rich leaves out colours where there is no terminal or NO_COLOR is set. Text that is not ours
-(names of files, words of a submission) is neither markup nor emoji code, and cannot steer the
-terminal.
+Rich leaves out colours where there is no terminal or NO_COLOR is set. Untrusted text (names of
+files, words of a submission) is neither markup nor emoji code, and cannot control the terminal.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _WIDE: Final = 1000
 
 
 def _width(stream: TextIO | None) -> int | None:
-    """Return a width at which no table wraps where nobody sees it: files are searched by line."""
+    """Return a width at which no table wraps in a file, because files are searched by line."""
     seen = stream is not None and stream.isatty()
     return None if seen or "COLUMNS" in os.environ else _WIDE
 
@@ -36,7 +35,7 @@ err = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True, width=_
 
 
 def print_table(table: Table, to: Console) -> None:
-    """Print a table, without the blanks at the ends of its lines where there is no terminal."""
+    """Print a table; without a terminal, its lines do not end in spaces."""
     if to.is_terminal:
         to.print(table)
         return
@@ -47,7 +46,7 @@ def print_table(table: Table, to: Console) -> None:
 
 
 def tolerate_odd_names() -> None:
-    r"""Let stdout and stderr write what their encoding lacks as escapes, instead of failing."""
+    r"""Make stdout and stderr write what their encoding lacks as escapes, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -26,33 +26,33 @@ REQUIRED: Final = inspect.Parameter.empty
 
 @dataclass(frozen=True)
 class Option:
-    """What a person can set: how it is written, and what it means."""
+    """Something that a person can set: how it is written, and what it means."""
 
     kind: Kind
     help: str
     unset: str = ""
-    """What holds where nobody sets it, for people; by default the default itself."""
+    """What holds where it is not set, in words; without it, the default is shown."""
     many: bool = False
-    """It may be given several times; as words, there may be several."""
+    """It may be given several times; positional, several words may be given."""
     positional: bool = False
     """A word of its own instead of a flag with a value."""
     name: str = ""
-    """Of the parameter that it marks."""
+    """The name of the parameter that it marks."""
     default: Any = REQUIRED
 
     @property
     def flag(self) -> str:
-        """The flag as it is typed."""
+        """Return the flag as it is typed."""
         return f"--{self.name.replace('_', '-')}"
 
     @property
     def is_switch(self) -> bool:
-        """Whether it takes no value: it is there or not."""
+        """Return whether it takes no value."""
         return self.kind.toml is bool
 
     @property
     def explained(self) -> str:
-        """The help, with the words allowed and what holds unset."""
+        """Return the help, with the words allowed and the default."""
         text = self.help
         if self.kind.choices:
             text += f": {values.either(self.kind.choices)}"

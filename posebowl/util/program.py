@@ -105,9 +105,9 @@ class _Parser(argparse.ArgumentParser):
 
 
 def end_as_ctrl_c(*names: str) -> None:
-    """Let a closed terminal or a stopped service end a program as Ctrl-C does: cleanly.
+    """Make a closed terminal or a stopped service end a program as Ctrl-C does: cleanly.
 
-    A signal that is ignored already stays so: that is what nohup does.
+    A signal that is already ignored stays ignored: nohup relies on that.
     """
     for number in (getattr(signal, name, None) for name in names):
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
@@ -115,6 +115,6 @@ def end_as_ctrl_c(*names: str) -> None:
 
 
 def silence() -> None:
-    """Send what is still to be printed nowhere: whoever read it, such as `head`, has gone."""
+    """Discard what is still to be printed, because its reader, such as `head`, has gone."""
     with contextlib.suppress(io.UnsupportedOperation):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

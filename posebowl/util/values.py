@@ -27,7 +27,7 @@ class OutOfRangeError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """One way to write a value."""
+    """A kind of value: how it is written, and what is allowed."""
 
     expects: str
     """What it is: completes `--name must be ...`."""
@@ -71,14 +71,14 @@ class Kind:
         return ",".join(found[0] for found in near if found) or self.example
 
     def requirement(self, error: Exception, text: str) -> str:
-        """Return the sentence part that says what a refused text must be, and what it is."""
+        """Return the part of a sentence that says what a refused text must be, and what it is."""
         if isinstance(error, OutOfRangeError):
             return f"must be {error}, got {text.strip()}"
         return f"must be {self.expects}, got {show(text)}"
 
 
 def either(words: Sequence[str]) -> str:
-    """Join words: `a, b or c`."""
+    """Return words as a list in a sentence: `a, b or c`."""
     return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
@@ -114,7 +114,7 @@ def whole(least: int, example: int, *, none_at_zero: str = "") -> Kind:
 
 
 def number(least: float, most: float, example: str, *, without_least: bool = False) -> Kind:
-    """Return the kind of numbers between two, `least` itself allowed or not; infinity is none."""
+    """Return the kind of finite numbers from `least` to `most`, with or without `least` itself."""
     if without_least and most == math.inf:
         allowed = f"greater than {least:g}"
     else:

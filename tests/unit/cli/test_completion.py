@@ -133,7 +133,7 @@ def test_a_complete_value_is_followed_by_flags() -> None:
 
 
 def test_a_function_stands_in_for_an_environment_that_is_not_active(terminal: Terminal) -> None:
-    for line in lines("Without it"):
+    for line in lines("Without an active"):
         terminal.type(f"{line}; echo do''ne\n", until="done")
     heard = terminal.type("type -t invoke\n", until="function")
     assert re.search(r"^function", heard, re.MULTILINE)

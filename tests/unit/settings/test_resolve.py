@@ -12,21 +12,29 @@ from posebowl.challenge import LIMITS, EngineName, Limit, Variant
 from posebowl.errors import UsageError
 from posebowl.settings import resolve
 from posebowl.settings.resolve import Origin
-from posebowl.settings.schema import MOST_RUNS, PREFIX, SETTINGS
+from posebowl.settings.schema import MOST_RUNS, PREFIX, SETTINGS, Settings
 
 
 @pytest.fixture(autouse=True)
-def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Look for the table in a file of the test, and forget the settings of whoever tests."""
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the settings of whoever tests."""
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         monkeypatch.delenv(name)
-    monkeypatch.setattr(resolve, "FILE", tmp_path / "pyproject.toml")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Return the file that has the table; it does not exist yet."""
     return tmp_path / "pyproject.toml"
 
 
-def refusal(**given: str) -> UsageError:
+def load(file: Path, **flags: str | bool | None) -> Settings:
+    return resolve.load(flags, file=file)
+
+
+def refusal(file: Path, **flags: str) -> UsageError:
     with pytest.raises(UsageError) as caught:
-        resolve.load(**given)
+        load(file, **flags)
     return caught.value
 
 
@@ -34,7 +42,7 @@ def refusal(**given: str) -> UsageError:
 def test_defaults(file: Path, text: str | None) -> None:
     if text is not None:
         file.write_text(text)
-    settings = resolve.load()
+    settings = load(file)
     assert settings.engine is None
     assert settings.variant is Variant.CPU
     assert settings.limits == LIMITS[Variant.CPU]
@@ -42,7 +50,7 @@ def test_defaults(file: Path, text: str | None) -> None:
     assert settings.archive == paths.SUBMISSION / "submission.zip"
     assert (settings.data, settings.registry, settings.full) == (None, None, False)
     assert settings.waive == frozenset()
-    assert {found.origin for found in resolve.explain()} == {Origin.DEFAULT}
+    assert {found.origin for found in resolve.explain(file=file)} == {Origin.DEFAULT}
 
 
 def test_every_setting_can_be_given_in_all_three_ways(
@@ -51,11 +59,11 @@ def test_every_setting_can_be_given_in_all_three_ways(
     for name, setting in SETTINGS.items():
         text = setting.kind.example
         file.write_text(f"[tool.posebowl]\n{name} = {setting.kind.literal(text)}\n")
-        by_table = getattr(resolve.load(), name)
+        by_table = getattr(load(file), name)
         file.write_text("")
-        by_flag = getattr(resolve.load(**{name: text}), name)
+        by_flag = getattr(load(file, **{name: text}), name)
         monkeypatch.setenv(setting.variable, text)
-        by_variable = getattr(resolve.load(), name)
+        by_variable = getattr(load(file), name)
         monkeypatch.delenv(setting.variable)
         assert by_flag == by_variable == by_table, name
         assert by_flag is not None, name
@@ -67,9 +75,9 @@ def test_flags_win_over_variables_and_these_over_the_table(
     file.write_text('[tool.posebowl]\ncpus = 1\nmemory = "1g"\ntime_limit = 60\n')
     monkeypatch.setenv("POSEBOWL_CPUS", "2")
     monkeypatch.setenv("POSEBOWL_MEMORY", "2g")
-    limits = resolve.load(cpus="4").limits
+    limits = load(file, cpus="4").limits
     assert (limits.cpus, limits.memory_bytes, limits.wall_time_s) == (4, 2 << 30, 60)
-    found = {item.setting.name: item for item in resolve.explain(cpus="4")}
+    found = {item.setting.name: item for item in resolve.explain({"cpus": "4"}, file=file)}
     assert (found["cpus"].origin, found["cpus"].place) == (Origin.FLAG, "--cpus")
     assert (found["memory"].origin, found["memory"].place) == (
         Origin.ENVIRONMENT,
@@ -80,23 +88,25 @@ def test_flags_win_over_variables_and_these_over_the_table(
     assert found["engine"].origin is Origin.DEFAULT
 
 
-def test_a_flag_that_was_not_typed_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flag_that_was_not_typed_changes_nothing(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("POSEBOWL_ENGINE", "podman")
     monkeypatch.setenv("POSEBOWL_FULL", "yes")
-    settings = resolve.load(engine="", full=False, data=None)
+    settings = load(file, engine="", full=False, data=None)
     assert settings.engine is EngineName.PODMAN
     assert settings.full
-    assert resolve.load(engine="auto", full=True).engine is None
+    assert load(file, engine="auto", full=True).engine is None
 
 
-def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_is_none(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POSEBOWL_REGISTRY", "")
-    assert resolve.load().registry is None
+    assert load(file).registry is None
 
 
-def test_limits_are_the_variant_s_unless_set() -> None:
-    assert resolve.load(variant="gpu").limits == LIMITS[Variant.GPU]
-    changed = resolve.load(time_limit="10m", memory="512m", cpus="1").limits
+def test_limits_are_the_variant_s_unless_set(file: Path) -> None:
+    assert load(file, variant="gpu").limits == LIMITS[Variant.GPU]
+    changed = load(file, time_limit="10m", memory="512m", cpus="1").limits
     assert (changed.wall_time_s, changed.memory_bytes, changed.cpus) == (600, 512 << 20, 1)
     assert changed.output_bytes == LIMITS[Variant.CPU].output_bytes
 
@@ -106,21 +116,23 @@ def test_paths_of_the_table_start_at_its_file_and_others_where_one_is(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     file.write_text('[tool.posebowl]\ndata = "mine"\ncache = "~/c"\nsubmission = "/s"\n')
-    settings = resolve.load()
+    settings = load(file)
     assert settings.data == tmp_path / "mine"
     assert settings.cache == tmp_path / "home" / "c"
     assert settings.submission == Path("/s")
     monkeypatch.setenv("POSEBOWL_DATA", "theirs")
-    assert resolve.load().data == Path("theirs")
-    assert resolve.load(data="~/d").data == tmp_path / "home" / "d"
+    assert load(file).data == Path("theirs")
+    assert load(file, data="~/d").data == tmp_path / "home" / "d"
 
 
-def test_the_cache_is_the_user_s(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_cache_is_the_user_s(
+    file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert resolve.load().cache == tmp_path / "xdg" / "posebowl"
+    assert load(file).cache == tmp_path / "xdg" / "posebowl"
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert resolve.load().cache == tmp_path / ".cache" / "posebowl"
+    assert load(file).cache == tmp_path / ".cache" / "posebowl"
 
 
 @pytest.mark.parametrize(
@@ -146,7 +158,7 @@ def test_the_cache_is_the_user_s(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 )
 def test_wrong_lines_of_the_table(line: str, what: str, said: str, fix: str, file: Path) -> None:
     file.write_text(f"[tool.posebowl]\n{line}\n")
-    error = refusal()
+    error = refusal(file)
     assert what in error.what
     assert str(file) in error.what
     assert said in f"{error.what} {error.why}"
@@ -171,11 +183,10 @@ def test_wrong_lines_of_the_table(line: str, what: str, said: str, fix: str, fil
         ("POSEBOWL_QQQQ", "1", "No setting", "Type: unset POSEBOWL_QQQQ"),
     ],
 )
-def test_wrong_variables(
-    name: str, text: str, said: str, fix: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(name, text)
-    error = refusal()
+def test_wrong_variables(name: str, text: str, said: str, fix: str, file: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        resolve.load(file=file, environ={name: text})
+    error = caught.value
     assert name in error.what
     assert said in f"{error.what} {error.why}"
     assert fix in error.fix
@@ -193,8 +204,8 @@ def test_wrong_variables(
         ("variant", "gqu", 'cpu or gpu, got "gqu"', "gpu"),
     ],
 )
-def test_wrong_flags(flag: str, text: str, said: str, fix: str) -> None:
-    error = refusal(**{flag: text})
+def test_wrong_flags(file: Path, flag: str, text: str, said: str, fix: str) -> None:
+    error = refusal(file, **{flag: text})
     typed = f"--{flag.replace('_', '-')}"
     assert error.what == f"{typed} must be {said}."
     assert error.fix == f"Type: {typed} {fix}"
@@ -203,21 +214,23 @@ def test_wrong_flags(flag: str, text: str, said: str, fix: str) -> None:
 @pytest.mark.parametrize("text", ["[tool.posebowl", "\xff", "[tool]\nposebowl = 3\n"])
 def test_files_that_hold_no_table(text: str, file: Path) -> None:
     file.write_bytes(text.encode("latin-1"))
-    error = refusal()
+    error = refusal(file)
     assert str(file) in error.what
     assert error.why
     assert error.fix
 
 
-def test_as_many_runs_are_kept_as_the_history_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert resolve.load().history == MOST_RUNS
+def test_as_many_runs_are_kept_as_the_history_keeps(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load(file).history == MOST_RUNS
     assert SETTINGS["history"].unset == str(MOST_RUNS)
     monkeypatch.setenv("POSEBOWL_HISTORY", "0")
-    assert resolve.load().history == 0
+    assert load(file).history == 0
     monkeypatch.setenv("POSEBOWL_HISTORY", "-1")
-    assert "must be at least 0, got -1." in refusal().what
+    assert "must be at least 0, got -1." in refusal(file).what
 
 
-def test_lists_of_the_environment_are_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lists_of_the_environment_are_words(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POSEBOWL_WAIVE", "memory, wall-time,")
-    assert resolve.load().waive == {Limit.MEMORY, Limit.WALL_TIME}
+    assert load(file).waive == {Limit.MEMORY, Limit.WALL_TIME}
