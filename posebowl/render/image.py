@@ -15,6 +15,7 @@ import numpy as np
 
 from posebowl.render import backgrounds, distractors, materials, scene, sensor
 from posebowl.render.options import Only
+from posebowl.render.pose import sample_plain_pose, sample_pose
 from posebowl.render.scene import Sprite
 from posebowl.render.sensor import Photo, Sensor
 from posebowl.render.spacecraft import build
@@ -26,6 +27,11 @@ MIN_SIDE: Final = 5
 """In pixels; a spacecraft whose box has a shorter side is sampled again."""
 ATTEMPTS: Final = 20
 GOLDEN: Final = (5**0.5 - 1) / 2
+BRIGHT: Final = 0.7
+"""Earthshine from which a background is bright enough for a silhouette."""
+SILHOUETTES: Final = 0.06
+"""Share of the spacecraft before bright backgrounds that are all but black."""
+OVEREXPOSED: Final = 0.06
 CUTOUT_SIDES: Final = (250.0, 700.0)
 """Shortest and longest that the longer side of a cut-out may be, in pixels."""
 
@@ -93,13 +99,20 @@ def render_photo(
     here = light[sprite.top : sprite.top + height, sprite.left : sprite.left + width]
     # The sun lights white paint and clouds alike; VTK's white leaves room for glints.
     here *= 1 - sprite.coverage[..., None]
-    colour = sprite.colour * np.float32(rng.uniform(1.0, 1.5))
+    gain = rng.uniform(1.0, 1.5)
+    silhouette = not compact and background.earthshine >= BRIGHT and rng.random() < SILHOUETTES
+    if silhouette:
+        gain = rng.uniform(0.02, 0.15)
+    elif not compact and rng.random() < OVEREXPOSED:
+        gain = rng.uniform(2.0, 5.0)
+    colour = sprite.colour * np.float32(gain)
     here += colour
     if not compact:
         distractors.add_distractors(rng, light)
     camera = sensor.sample_sensor(rng, compact=compact)
     brightest = float(np.quantile(colour[sprite.mask].max(axis=1), 0.9))
-    camera = sensor.brighten_to_show(camera, brightest)
+    if not silhouette:
+        camera = sensor.brighten_to_show(camera, brightest)
     return LabelledImage(
         image_id=image_id(seed, index),
         pixels=sensor.capture(rng, light, camera),
@@ -190,11 +203,20 @@ def _render_visible_sprite(
 ) -> Sprite:
     for _ in range(ATTEMPTS):
         craft = build(rng, family, families, varied=varied)
-        pose = scene.sample_pose(rng, scene.vertices(craft), side=side)
+        points = scene.vertices(craft)
+        pose = sample_pose(rng, points, side=side) if varied else sample_plain_pose(rng, points)
         light = scene.sample_light(rng, earthshine=earthshine)
         palette = materials.palette(rng, varied=varied)
         sprite = scene.render_sprite(
-            rasterizer, rng, craft, palette=palette, pose=pose, light=light
+            rasterizer,
+            rng,
+            craft,
+            palette=palette,
+            pose=pose,
+            light=light,
+            wire_width=rng.uniform(scene.MIN_WIRE_WIDTH, scene.PLAIN_WIRE_WIDTH)
+            if varied
+            else scene.PLAIN_WIRE_WIDTH,
         )
         if is_visible(sprite):
             return sprite

@@ -14,20 +14,14 @@ from posebowl.render import mesh
 from posebowl.render.materials import Palette
 from posebowl.render.mesh import Array, Mesh
 from posebowl.render.parts import Craft, Part, Rng, Role, direction
+from posebowl.render.pose import Pose
 
 if TYPE_CHECKING:
     from posebowl.render.rasterizer import Rasterizer, View
 
-MEDIAN_SIDE: Final = 130.0
-"""Median of the longer side of a box, in pixels: makes the median width 8 % of the frame."""
-SPREAD: Final = 0.8
-"""Deviation of the logarithm of that side."""
-SIDES: Final = (14.0, 1500.0)
-"""The shortest and the longest that the longer side may get before it is fitted to the frame."""
-TRUNCATED: Final = 0.03
-"""Share of images whose spacecraft is cut by the frame."""
-MIN_WIRE_WIDTH: Final = 1.3
-"""Thinnest that a wire is drawn, in pixels of the photo: thinner ones could not be seen."""
+PLAIN_WIRE_WIDTH: Final = 1.3
+MIN_WIRE_WIDTH: Final = 0.8
+"""Width of the thinnest wires, in pixels of the photo: thinner ones could not be seen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,29 +32,6 @@ class Light:
     fill: Array
     fill_light: float
     ambient: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pose:
-    """A spacecraft placed in front of the camera.
-
-    Attributes:
-        rotation: From the spacecraft's frame to the camera's, shape (3, 3).
-        centre: Of the spacecraft, in its own frame, shape (3,).
-        radius: Of the sphere about the centre that holds it.
-        distance: From the camera to the centre.
-        focal: Focal length in pixels.
-        principal: Where the optical axis meets the photo, in pixels (x, y).
-        box: Of the projected vertices, in pixels (left, top, right, bottom), not cut.
-    """
-
-    rotation: Array
-    centre: Array
-    radius: float
-    distance: float
-    focal: float
-    principal: tuple[float, float]
-    box: tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,58 +89,14 @@ def vertices(craft: Craft) -> Array:
     )
 
 
-def sample_pose(rng: Rng, points: Array, *, side: float | None = None) -> Pose:
-    """Sample where a spacecraft is: any attitude, any place, sizes like the real set's.
-
-    Args:
-        rng: Source of randomness.
-        points: All vertices, shape (n, 3).
-        side: The longer side of its box in pixels, for one that is whole; by default drawn.
-    """
-    centre = (points.min(axis=0) + points.max(axis=0)) / 2
-    radius = float(np.linalg.norm(points - centre, axis=1).max())
-    rotation = random_rotation(rng)
-    distance = radius * float(rng.uniform(2.0, 12.0))
-    seen = (points - centre) @ rotation.T - (0, 0, distance)
-    plane = seen[:, :2] / -seen[:, 2:]
-    low, high = plane.min(axis=0), plane.max(axis=0)
-    drawn = float(np.clip(rng.lognormal(np.log(MEDIAN_SIDE), SPREAD), *SIDES))
-    focal = (side or drawn) / float((high - low).max())
-    frame = np.array((IMAGE_WIDTH, IMAGE_HEIGHT))
-    focal *= min(1.0, float((0.985 * frame / (focal * (high - low))).min()))
-    size = focal * (high - low)
-    corner = rng.uniform(0, 1, 2) * np.maximum(frame - size - 2, 0) + 1
-    if side is None and rng.random() < TRUNCATED:
-        axis = int(rng.integers(2))
-        hidden = rng.uniform(0.05, 0.5) * size[axis]
-        corner[axis] = -hidden if rng.random() < 0.5 else frame[axis] - size[axis] + hidden
-    principal = (corner[0] - focal * low[0], corner[1] + focal * high[1])
-    return Pose(
-        rotation=rotation,
-        centre=centre,
-        radius=radius,
-        distance=distance,
-        focal=focal,
-        principal=(float(principal[0]), float(principal[1])),
-        box=(float(corner[0]), float(corner[1]), *(float(v) for v in corner + size)),  # type: ignore[arg-type]
-    )
-
-
-def random_rotation(rng: Rng) -> Array:
-    """Sample a rotation, shape (3, 3), uniform over all attitudes (QR of a Gaussian matrix)."""
-    q, r = np.linalg.qr(rng.normal(size=(3, 3)))
-    q = q * np.sign(np.diag(r))
-    if np.linalg.det(q) < 0:
-        q[:, 0] *= -1
-    return np.asarray(q)
-
-
-def surfaces(rng: Rng, craft: Craft, palette: Palette, pose: Pose) -> list[tuple[Role, Mesh]]:
+def surfaces(
+    rng: Rng, craft: Craft, palette: Palette, pose: Pose, *, wire_width: float
+) -> list[tuple[Role, Mesh]]:
     """Return one mesh for each role from parts and wires, in the camera's frame.
 
     The camera is in the origin and looks along -z.
     """
-    thin = MIN_WIRE_WIDTH / 2 * pose.distance / pose.focal
+    thin = wire_width / 2 * pose.distance / pose.focal
     groups: dict[Role, list[Mesh]] = defaultdict(list)
     for piece in craft:
         if isinstance(piece, Part):
@@ -191,15 +118,25 @@ def surfaces(rng: Rng, craft: Craft, palette: Palette, pose: Pose) -> list[tuple
 
 
 def render_sprite(
-    rasterizer: Rasterizer, rng: Rng, craft: Craft, *, palette: Palette, pose: Pose, light: Light
+    rasterizer: Rasterizer,
+    rng: Rng,
+    craft: Craft,
+    *,
+    palette: Palette,
+    pose: Pose,
+    light: Light,
+    wire_width: float = PLAIN_WIRE_WIDTH,
 ) -> Sprite:
-    """Render the part of a spacecraft that is inside the frame, shadows and mask included."""
+    """Render the part of a spacecraft that is inside the frame, shadows and mask included.
+
+    Wires are at least `wire_width` pixels of the photo wide.
+    """
     left, top = (max(0, int(np.floor(pose.box[i])) - 3) for i in (0, 1))
     right = min(IMAGE_WIDTH, int(np.ceil(pose.box[2])) + 3)
     bottom = min(IMAGE_HEIGHT, int(np.ceil(pose.box[3])) + 3)
     scale = supersampling(right - left, bottom - top)
     view = crop_view(pose, (left, top, right, bottom), scale)
-    groups = surfaces(rng, craft, palette, pose)
+    groups = surfaces(rng, craft, palette, pose, wire_width=wire_width)
     rasterizer.load([(shape, palette[role]) for role, shape in groups], ambient=light.ambient)
     lamps = {"sun": light.sun, "fill": light.fill, "fill_light": light.fill_light}
     rasterizer.light(**lamps, sunlight=1.0)  # type: ignore[arg-type]

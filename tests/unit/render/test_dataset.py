@@ -24,6 +24,7 @@ from posebowl.render.dataset import Row, render_dataset
 from posebowl.render.families import FAMILIES
 from posebowl.render.image import Only
 from posebowl.render.options import RenderOptions
+from posebowl.render.pose import sample_plain_pose
 from posebowl.util import program
 
 DEMO_SEED = 2026
@@ -321,7 +322,7 @@ def test_the_box_holds_what_the_spacecraft_changed(family, studio):
     """On black, everything that is not black is inside the box, and reaches its sides."""
     rng = np.random.default_rng(3)
     craft = FAMILIES[family](rng)
-    pose = scene.sample_pose(rng, scene.vertices(craft))
+    pose = sample_plain_pose(rng, scene.vertices(craft))
     light = scene.Light(
         sun=np.array((0.0, 0, 1)), fill=np.array((0.0, 0, 1)), fill_light=1, ambient=1
     )
