@@ -35,7 +35,7 @@ class End:
 
 
 class Sandbox(Protocol):
-    """The processes of one run, and the walls around them, as an engine makes them.
+    """The processes of one run and what isolates them, as an engine makes them.
 
     `execute` calls each method in the order below; `written_bytes` and `kill` more than once,
     and `remove` whatever happened before.

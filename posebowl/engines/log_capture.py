@@ -18,18 +18,18 @@ _QUIET_S: Final = 0.1
 
 
 class LogCapture:
-    """Keeps the head and the tail of a stream in a file, and tells of its lines as they come.
+    """Keeps the head and the tail of a stream in a file, and passes its lines on as they come.
 
     The head goes to the file at once, so that it can be read while the run goes on; the tail is
-    held in memory until `close`. What lies between is counted and thrown away, as fast as it
-    comes: a run that prints without end is never held up, not even by a listener who has gone.
+    kept in memory until `close`. What lies between is counted and thrown away, as fast as it
+    comes: a run that prints without end is never blocked, not even by a listener that has gone.
 
     Args:
         path: The log file; it must not exist.
-        max_bytes: What is kept of the stream at most, half from the head and half from the
+        max_bytes: How much of the stream is kept at most, half from the head and half from the
             tail; in the file, what is escaped takes up to four times as much.
-        on_line: Called with each complete line, made visible; once the head is full, with one
-            line every tenth of a second at most. Not any more once it failed to write.
+        on_line: Called with each complete line, escaped; once the head is full, with one line
+            every tenth of a second at most, and never again after it failed to write.
     """
 
     def __init__(self, path: Path, *, max_bytes: int, on_line: Callable[[str], None]) -> None:
@@ -46,23 +46,23 @@ class LogCapture:
         self._head_bytes = 0
 
     def feed(self, chunk: bytes) -> None:
-        """Take what the stream gave."""
+        """Read a piece of the stream."""
         self.total_bytes += len(chunk)
         head = chunk[: self._half - self._head_bytes]
         if head:
             self._head_bytes += len(head)
             self._write(self._decoder.decode(head))
         self._keep_tail(chunk[len(head) :])
-        self._tell(chunk)
+        self._pass_on(chunk)
 
     def close(self) -> None:
-        """Write the tail, with a line that says how much is missing before it.
+        """Write the tail, after a line that says how much is left out before it.
 
         Raises:
-            OSError: Something could not be written, now or before: the disk is full.
+            OSError: Something could not be written, now or earlier, such as on a full disk.
         """
         if self._partial:
-            self._say(self._partial.decode(errors="replace"))
+            self._emit(self._partial.decode(errors="replace"))
             self._partial = b""
         tail = bytes(self._tail[-self._half :]) if self._half else b""
         missing = self.total_bytes - self._head_bytes - len(tail)
@@ -90,9 +90,9 @@ class LogCapture:
         if len(self._tail) > 2 * self._half:
             del self._tail[: -self._half]
 
-    def _tell(self, chunk: bytes) -> None:
+    def _pass_on(self, chunk: bytes) -> None:
         if self._cut_after_cr and chunk.startswith(b"\n"):
-            chunk = chunk[1:]  # the second half of a line end that was told already
+            chunk = chunk[1:]  # the second half of a line end that was passed on already
             self._cut_after_cr = False
         if not chunk:
             return
@@ -106,9 +106,9 @@ class LogCapture:
         self._partial = text[cut:][-_LONGEST_LINE:]
         lines = _LINE_END.split(text[:cut].decode(errors="replace"))[:-1]
         for line in lines[-1:] if flooding else lines:
-            self._say(line[:_LONGEST_LINE])
+            self._emit(line[:_LONGEST_LINE])
 
-    def _say(self, line: str) -> None:
+    def _emit(self, line: str) -> None:
         try:
             self._on_line(visible(line))
         except (OSError, SystemExit):  # rich ends a program whose terminal or pipe has gone

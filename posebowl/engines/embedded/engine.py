@@ -212,7 +212,7 @@ class EmbeddedSandbox:
         )
 
     def remove(self) -> None:
-        """Give what the run wrote to the user, and remove its control groups."""
+        """Hand what the run wrote over to the user, and remove its control groups."""
         if os.geteuid() == 0:  # it ran as nobody
             output = self.layout.spec.output
             process.run(["chown", "-R", "-h", "0:0", output], check=False)

@@ -1,4 +1,4 @@
-"""Linux namespaces by util-linux `unshare`: how they are made, and what forbids them here."""
+"""Linux namespaces by util-linux `unshare`: how to make them, and what forbids them here."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def unshare() -> list[str]:
 
 @functools.cache
 def problem() -> str | None:
-    """Say why namespaces cannot be used here and what to switch on, or None if they can."""
+    """Return why namespaces cannot be used here and how to allow them, or None if they can."""
     if sys.platform != "linux":
         return "The embedded engine needs Linux; install Docker or Podman."
     if shutil.which("unshare") is None:
@@ -31,12 +31,13 @@ def problem() -> str | None:
     try:
         process.run([*unshare(), "--mount-proc", "true"], timeout_s=30)
     except process.ProcessError as error:
-        return f"Namespaces are forbidden here ({_last_line(error.why)}). {_how_to_allow()}"
+        last = error.why.strip().rpartition("\n")[2] or "no reason given"
+        return f"Namespaces are forbidden here ({last}). {how_to_allow()}"
     return None
 
 
-def _how_to_allow() -> str:
-    """Name the switch that forbids namespaces to ordinary users here."""
+def how_to_allow(settings: Path = Path("/proc/sys")) -> str:
+    """Return how to allow namespaces: the first kernel setting that forbids them to users."""
     switches = {
         "kernel/unprivileged_userns_clone": ("0", "sudo sysctl kernel.unprivileged_userns_clone=1"),
         "kernel/apparmor_restrict_unprivileged_userns": (
@@ -47,10 +48,6 @@ def _how_to_allow() -> str:
     }
     for name, (forbidden, command) in switches.items():
         with contextlib.suppress(OSError):
-            if Path("/proc/sys", name).read_text().strip() == forbidden:
+            if (settings / name).read_text().strip() == forbidden:
                 return f"Type: {command}; or use Docker or Podman."
-    return "Inside a container, give it --privileged or use the host; or use Docker or Podman."
-
-
-def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["no reason given"])[-1]
+    return "In a container, start that with --privileged, or use the host; or use Docker or Podman."

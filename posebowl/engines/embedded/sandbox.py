@@ -99,7 +99,7 @@ def join_cgroups(folders: list[str]) -> None:
 
 
 def restore_signals() -> None:
-    """Give all signals their default actions: Python ignores SIGPIPE and SIGXFSZ."""
+    """Restore the default actions of all signals: Python ignores SIGPIPE and SIGXFSZ."""
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         with contextlib.suppress(OSError, ValueError):
             signal.signal(number, signal.SIG_DFL)

@@ -210,6 +210,20 @@ def test_words_of_a_failed_start_cannot_steer_a_terminal(tmp_path: Path) -> None
     assert r"\x1b[2J" in said
 
 
+def test_a_killed_process_1_has_the_exit_code_of_its_signal(tmp_path: Path) -> None:
+    run = spec(tmp_path)
+    run.scratch.mkdir()
+    words = ["unshare", "--fork", "sh", "-c", "kill -KILL $$"]
+    with (
+        (run.scratch / "sandbox.txt").open("wb") as said,
+        subprocess.Popen(words, stderr=said) as child,
+    ):
+        sandbox = EmbeddedSandbox(
+            layout=Layout(spec=run, environment=tmp_path), group=None, _child=child
+        )
+        assert sandbox.end().exit_code == 137
+
+
 def test_the_gpu_variant_is_refused_before_anything_is_made(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="no GPU"):
         engine.EmbeddedEngine().prepare(spec(tmp_path, Variant.GPU), Watcher())
@@ -262,26 +276,27 @@ SWITCHES = {
 
 
 @pytest.mark.parametrize("name", [*SWITCHES, "none"])
-@pytest.mark.usefixtures("forget")
-def test_the_switch_that_forbids_namespaces_is_named(
-    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_switch_that_forbids_namespaces_is_named(name: str, tmp_path: Path) -> None:
     for switch, forbidden in SWITCHES.items():
         path = tmp_path / switch
         path.parent.mkdir(exist_ok=True)
         allowed = {"0": "1", "1": "0"}[forbidden]
         path.write_text(f"{forbidden if switch == name else allowed}\n")
+    said = namespaces.how_to_allow(tmp_path)
+    if name in SWITCHES:
+        assert f"sysctl {name.replace('/', '.')}=" in said
+    else:
+        assert "sysctl" not in said
+    assert "Docker or Podman" in said
 
+
+@pytest.mark.usefixtures("forget")
+def test_why_namespaces_are_forbidden_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise process.ProcessError("failed", why="one\nunshare failed: Operation not permitted")
 
     monkeypatch.setattr(process, "run", refuse)
     monkeypatch.setattr(namespaces.shutil, "which", lambda _: "/usr/bin/unshare")
-    monkeypatch.setattr(namespaces, "Path", lambda _, switch: tmp_path / switch)
     said = namespaces.problem() or ""
     assert "(unshare failed: Operation not permitted)" in said
-    if name in SWITCHES:
-        assert f"sysctl {name.replace('/', '.')}=" in said
-    else:
-        assert "sysctl" not in said
     assert "Docker or Podman" in said
