@@ -18,8 +18,8 @@ import psutil
 
 from posebowl.challenge import Limit, Limits
 from posebowl.engines.base import Usage
+from posebowl.engines.cgroups.reader import MOUNT, Cgroup, usage
 
-MOUNT: Final = Path("/sys/fs/cgroup")
 OWN: Final = Path("/proc/self/cgroup")
 PREFIX: Final = "posebowl-"
 _NEAR: Final = ("*", "*/*", "*/*/*")
@@ -55,12 +55,8 @@ class OwnCgroup:
     def usage(self) -> Usage:
         """Read what the run uses now; zeros for what no group of it counts."""
         if unified := self.folders.get("unified"):
-            return _usage_v2(unified)
-        memory = _table(self.folders["memory"] / "memory.stat")
-        oom = _table(self.folders["memory"] / "memory.oom_control")
-        cpu_ns = _number(self.folders.get("cpuacct", MOUNT / "none") / "cpuacct.usage")
-        used = memory.get("total_rss", 0) + memory.get("total_shmem", 0)
-        return Usage(memory_bytes=used, cpu_s=cpu_ns / 1e9, oom_kills=oom.get("oom_kill", 0))
+            return usage(Cgroup(version=2, folders={"": unified}).read())
+        return usage(Cgroup(version=1, folders=self.folders).read())
 
     def remove(self) -> None:
         """Remove the groups; their last processes may take a moment to vanish."""
@@ -178,28 +174,3 @@ def _create_v2(own: str, name: str, mount: Path) -> dict[str, Path]:
                 return {"unified": place / name}
         place = place.parent
     return {}
-
-
-def _usage_v2(folder: Path) -> Usage:
-    memory = _table(folder / "memory.stat")
-    events = _table(folder / "memory.events")
-    cpu = _table(folder / "cpu.stat")
-    used = memory.get("anon", 0) + memory.get("shmem", 0) + memory.get("kernel", 0)
-    return Usage(
-        memory_bytes=used, cpu_s=cpu.get("usage_usec", 0) / 1e6, oom_kills=events.get("oom_kill", 0)
-    )
-
-
-def _table(path: Path) -> dict[str, int]:
-    try:
-        pairs = (line.split() for line in path.read_text().splitlines())
-        return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2}
-    except (OSError, ValueError):
-        return {}
-
-
-def _number(path: Path) -> int:
-    try:
-        return int(path.read_text())
-    except (OSError, ValueError):
-        return 0

@@ -47,7 +47,7 @@ _UNLIMITED: Final = 1 << 60
 
 @dataclass(frozen=True, kw_only=True)
 class Enforced:
-    """What the kernel holds a group to; None where there is no limit."""
+    """The limits that the kernel enforces on a group; None where there is none."""
 
     memory_bytes: int | None
     memory_and_swap_bytes: int | None
@@ -130,7 +130,7 @@ def usage(files: Files) -> Usage:
 
 
 def enforced(files: Files) -> Enforced:
-    """Return what the kernel holds a group to."""
+    """Return the limits that the kernel enforces on a group."""
     if not _is_v1(files):
         memory = number(files.get("memory.max", ""))
         swap = number(files.get("memory.swap.max", ""))
@@ -166,7 +166,7 @@ def number(text: str) -> int | None:
 
 
 def _is_v1(files: Files) -> bool:
-    return "memory.limit_in_bytes" in files
+    return "memory.limit_in_bytes" in files or "memory.oom_control" in files
 
 
 def _io_v1(text: str) -> tuple[int, int]:
