@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from posebowl.challenge import EngineName
 from posebowl.engines.base import Engine, RunSpec, Watcher
@@ -13,6 +13,14 @@ from posebowl.errors import EngineError, LimitUnenforcedError
 
 AUTO = (EngineName.DOCKER, EngineName.PODMAN, EngineName.EMBEDDED)
 """What `auto` tries, in this order."""
+
+
+class EngineMaker(Protocol):
+    """Makes the engine of a name."""
+
+    def __call__(self, name: EngineName, *, full: bool = False, allow_cpu: bool = False) -> Engine:
+        """Return the engine."""
+        ...
 
 
 def make(name: EngineName, *, full: bool = False, allow_cpu: bool = False) -> Engine:
@@ -26,13 +34,13 @@ def make(name: EngineName, *, full: bool = False, allow_cpu: bool = False) -> En
             assert_never(name)
 
 
-def ask(name: EngineName | None) -> None:
+def ask(name: EngineName | None, *, engine_of: EngineMaker = make) -> None:
     """Ask an engine what it is, or those that `auto` tries until one answers.
 
     The answer is kept, so `prepared` does not wait for it again.
     """
     for candidate in (name,) if name else AUTO:
-        if make(candidate).unavailable() is None:
+        if engine_of(candidate).unavailable() is None:
             return
 
 
@@ -43,6 +51,7 @@ def prepared(
     *,
     full: bool = False,
     allow_cpu: bool = False,
+    engine_of: EngineMaker = make,
 ) -> Engine:
     """Return an engine that is ready for a run: the named one, or the first that can do it here.
 
@@ -53,17 +62,18 @@ def prepared(
         watch: Told why an engine was passed over.
         full: The embedded engine's environment is to hold everything.
         allow_cpu: The gpu image may run without a GPU.
+        engine_of: Makes the engine of a name.
 
     Raises:
         EngineError: The named engine does not work here, or none does.
         LimitUnenforcedError: An engine works, but cannot enforce the limits; no other works.
     """
     if name is not None:
-        return _prepare(make(name, full=full, allow_cpu=allow_cpu), spec, watch)
+        return _prepare(engine_of(name, full=full, allow_cpu=allow_cpu), spec, watch)
     passed_over: dict[EngineName, EngineError | LimitUnenforcedError] = {}
     for candidate in AUTO:
         try:
-            engine = _prepare(make(candidate, full=full, allow_cpu=allow_cpu), spec, watch)
+            engine = _prepare(engine_of(candidate, full=full, allow_cpu=allow_cpu), spec, watch)
         except (EngineError, LimitUnenforcedError) as error:
             passed_over[candidate] = error
             continue

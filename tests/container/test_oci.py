@@ -272,18 +272,16 @@ def test_an_installed_wheel_is_gone_with_the_run(oci: OciEngine, spec_of: SpecMa
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act for other users")
 @pytest.mark.parametrize("uid", [0, 4321])
-def test_another_user_can_do_the_same(
-    oci: OciEngine, spec_of: SpecMaker, monkeypatch: pytest.MonkeyPatch, uid: int
-) -> None:
+def test_another_user_can_do_the_same(oci: OciEngine, spec_of: SpecMaker, uid: int) -> None:
     """As for members of the group docker, and for docker without root."""
-    monkeypatch.setattr("posebowl.engines.oci.engine.run_user", lambda _: User(uid=uid, gid=uid))
+    engine = OciEngine(oci.name, user=User(uid=uid, gid=uid))
     main = (
         "set -e; id -u; touch ~/x ~/.cache/x /tmp/x ./x ../submission/submission.csv\n"
         "touch /opt/env/lib/python3.11/site-packages/x.py\n"
         "python -c 'import getpass, x; print(getpass.getuser())'\n"
     )
     spec, heard = spec_of(main), Heard()
-    assert oci.execute(spec, heard.watcher()).exit_code == 0, heard.lines
+    assert engine.execute(spec, heard.watcher()).exit_code == 0, heard.lines
     assert heard.lines == [str(uid), "runner" if uid else heard.lines[1]]
     assert (spec.output / "submission.csv").stat().st_uid == 0
 

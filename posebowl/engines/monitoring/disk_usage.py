@@ -23,9 +23,16 @@ class DiskUsage:
     Args:
         measure: Returns the bytes.
         interval_s: Between two sums, at least.
+        clock: The time, in seconds.
     """
 
-    def __init__(self, measure: Callable[[], int], interval_s: float) -> None:
+    def __init__(
+        self,
+        measure: Callable[[], int],
+        interval_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
         self._measure = measure
         self._interval_s = interval_s
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="written")
@@ -39,14 +46,14 @@ class DiskUsage:
 
     def bytes(self) -> int:
         """Return the last sum that was completed."""
-        if self._sum is None and time.monotonic() >= self._next_at:
-            self._begun_at = time.monotonic()
+        if self._sum is None and self._clock() >= self._next_at:
+            self._begun_at = self._clock()
             self._sum = self._thread.submit(self._measure)
         if self._sum is not None:
             with contextlib.suppress(TimeoutError):
                 self._bytes = self._sum.result(_PATIENCE_S)
                 self._sum = None
-                took = time.monotonic() - self._begun_at
+                took = self._clock() - self._begun_at
                 self._next_at = self._begun_at + max(self._interval_s, 10 * took)
         return self._bytes
 

@@ -21,9 +21,11 @@ class ProcIo:
 
     Args:
         pid: Of the root process; what was read and written before now does not count.
+        share: Of the time, at most, that looking may take.
     """
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, *, share: float = _SHARE) -> None:
+        self._share = share
         self._pid = pid
         self._next_at = 0.0
         self._before = self._sum()
@@ -38,7 +40,7 @@ class ProcIo:
                 max(self._last[0], sums[0] - self._before[0]),
                 max(self._last[1], sums[1] - self._before[1]),
             )
-            self._next_at = now + (time.monotonic() - now) / _SHARE
+            self._next_at = now + (time.monotonic() - now) / self._share
         return self._last
 
     def _sum(self) -> tuple[int, int]:

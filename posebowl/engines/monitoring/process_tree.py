@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -23,7 +24,15 @@ class ProcessTree:
     highest sum seen; where a control group counts, its figures are used.
     """
 
-    def __init__(self, pid: int, limits: Limits, cgroup: OwnCgroup | None) -> None:
+    def __init__(
+        self,
+        pid: int,
+        limits: Limits,
+        cgroup: OwnCgroup | None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
         self._root = psutil.Process(pid)
         self._limits = limits
         self._cgroup = cgroup
@@ -54,7 +63,7 @@ class ProcessTree:
         counts shared pages once for each process, so it is an upper bound; only when that bound
         passes the limit is the exact share of each page added up, which costs more.
         """
-        now = time.monotonic()
+        now = self._clock()
         if self._cgroup is not None and now < self._next_walk_at:
             return self._merged(0, fresh=fresh)
         self._next_walk_at = now + SAMPLE_INTERVAL_S * 0.9

@@ -40,6 +40,7 @@ def watch(
     on_sample: Callable[[Sample], None],
     interval_s: float = SAMPLE_INTERVAL_S,
     memory_is_enforced: bool = True,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Watched:
     """Watch a run until it ends or must be stopped; stopping it is up to the caller.
 
@@ -53,15 +54,16 @@ def watch(
         on_sample: Called twice a second.
         interval_s: Between two looks at the memory: shorter where nothing else enforces it.
         memory_is_enforced: False where this loop has to stop a run that takes too much.
+        clock: The time, in seconds.
     """
-    start = time.monotonic()
+    start = clock()
     record = _Record(on_sample)
-    output = DiskUsage(written, SAMPLE_INTERVAL_S)
+    output = DiskUsage(written, SAMPLE_INTERVAL_S, clock)
     elapsed, stopped = 0.0, None
     while stopped is None:
-        left = start + limits.wall_time_s - time.monotonic()
+        left = start + limits.wall_time_s - clock()
         ended = wait(max(0.0, min(interval_s, left)))
-        elapsed = time.monotonic() - start
+        elapsed = clock() - start
         record.add(elapsed, probe.usage(fresh=ended), output.bytes())
         if ended:
             break

@@ -28,10 +28,21 @@ class OciEngine:
     Args:
         name: Docker or podman.
         allow_cpu: Run the gpu image without a GPU where the host has none.
+        user: Who runs are in their containers; None: as the host's user needs it.
+        has_gpu: Whether the host has a GPU; None: look.
     """
 
-    def __init__(self, name: EngineName, *, allow_cpu: bool = False) -> None:
+    def __init__(
+        self,
+        name: EngineName,
+        *,
+        allow_cpu: bool = False,
+        user: User | None = None,
+        has_gpu: bool | None = None,
+    ) -> None:
         self.name = name
+        self._user = user
+        self._has_gpu = oci_client.host_has_gpu() if has_gpu is None else has_gpu
         self._allow_cpu = allow_cpu
         self._images: dict[Variant, Image] = {}
 
@@ -53,7 +64,7 @@ class OciEngine:
         asked_at = time.monotonic()
         client = oci_client.connect(self.name)
         image = self._images.get(spec.variant) or identity.current(client, spec.variant)
-        user = run_user(client)
+        user = self._user or run_user(client)
         gpu = self._gpu(spec.variant)
         asked = container_spec(client, spec, user=user, image=image.id, gpu=gpu)
         sandbox = OciSandbox(spec=spec, client=client, image=image, asked=asked)
@@ -72,7 +83,7 @@ class OciEngine:
     def _gpu(self, variant: Variant) -> bool:
         if variant is not Variant.GPU:
             return False
-        if oci_client.host_has_gpu():
+        if self._has_gpu:
             return True
         if self._allow_cpu:
             return False

@@ -67,15 +67,12 @@ class Machine:
 
     def prepared(self, name: EngineName | None, **options: bool) -> EngineName:
         watch = replace(Watcher(), note=self.notes.append)
-        return select.prepared(name, SPEC, watch, **options).name
+        return select.prepared(name, SPEC, watch, engine_of=self.make, **options).name
 
 
 @pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """Put made-up engines where the real ones are made."""
-    machine = Machine()
-    monkeypatch.setattr(select, "make", machine.make)
-    return machine
+def machine() -> Machine:
+    return Machine()
 
 
 @pytest.mark.parametrize("name", list(EngineName))
@@ -100,10 +97,10 @@ def test_what_killed_runs_left_is_gone_before_a_run(machine: Machine) -> None:
 
 def test_engines_are_asked_until_one_answers(machine: Machine) -> None:
     machine.engines[EngineName.DOCKER].problem = "no daemon"
-    select.ask(None)
+    select.ask(None, engine_of=machine.make)
     asked = {name: engine.asked for name, engine in machine.engines.items()}
     assert asked == {"docker": ["unavailable"], "podman": ["unavailable"], "embedded": []}
-    select.ask(EngineName.EMBEDDED)
+    select.ask(EngineName.EMBEDDED, engine_of=machine.make)
     assert machine.engines[EngineName.EMBEDDED].asked == ["unavailable"]
 
 

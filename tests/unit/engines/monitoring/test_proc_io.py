@@ -39,11 +39,9 @@ def shell() -> Iterator[Shell]:
 
 
 @pytest.fixture
-def traffic(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> ProcIo:
-    """Count anew at each look, however long it took."""
-    found = ProcIo(shell.pid)
-    monkeypatch.setattr("posebowl.engines.monitoring.proc_io._SHARE", 1e9)
-    return found
+def traffic(shell: Shell) -> ProcIo:
+    """Count again at each look, however long it took."""
+    return ProcIo(shell.pid, share=1e9)
 
 
 def test_what_ended_counts_once(shell: Shell, traffic: ProcIo) -> None:
@@ -65,9 +63,8 @@ def test_it_begins_at_nothing_and_never_falls(shell: Shell, traffic: ProcIo) -> 
     assert traffic.bytes() == before
 
 
-def test_the_last_look_is_a_fresh_one(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("posebowl.engines.monitoring.proc_io._SHARE", 1e-12)
-    found = ProcIo(shell.pid)
+def test_the_last_look_is_a_fresh_one(shell: Shell) -> None:
+    found = ProcIo(shell.pid, share=1e-12)
     before = found.bytes()
     shell.run("head -c 5M /dev/zero > /dev/null")
     assert found.bytes() == before

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -95,8 +94,7 @@ def test_a_control_group_knows_better_and_is_asked_each_time(
             asked.append(1)
             return Usage(memory_bytes=7, cpu_s=1e6, oom_kills=2)
 
-    monkeypatch.setattr(process_tree, "time", SimpleNamespace(monotonic=lambda: 50.0))
-    seen = ProcessTree(family.pid, Limits(), Group(folders={}))
+    seen = ProcessTree(family.pid, Limits(), Group(folders={}), clock=lambda: 50.0)
     walks: list[int] = []
     walk = seen._alive
     monkeypatch.setattr(seen, "_alive", lambda: [walks.append(1), *walk()][1:])

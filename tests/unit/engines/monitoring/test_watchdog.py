@@ -9,14 +9,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from posebowl.challenge import Limits
 from posebowl.engines.base import Sample, Stop, Usage
 from posebowl.engines.handshake import LATE_S
-from posebowl.engines.monitoring import disk_usage, watchdog
 from posebowl.engines.monitoring.disk_usage import DiskUsage, folder_bytes
 from posebowl.engines.monitoring.watchdog import Watched, settle, watch
 
@@ -49,10 +47,9 @@ class Run:
     def usage(self, *, fresh: bool = False) -> Usage:  # noqa: ARG002  # nothing is kept here
         return Usage(memory_bytes=self.memory(self.elapsed), cpu_s=2 * self.elapsed, oom_kills=1)
 
-    def watch(self, monkeypatch: pytest.MonkeyPatch) -> Watched:
-        for module in (watchdog, disk_usage):
-            monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.now))
+    def watch(self) -> Watched:
         return watch(
+            clock=lambda: self.now,
             wait=self.wait,
             probe=self,
             limits=self.limits,
@@ -63,9 +60,9 @@ class Run:
         )
 
 
-def test_a_run_that_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_ends_by_itself() -> None:
     run = Run(ends_at=3.2, memory=lambda at: int(100 * at))
-    seen = run.watch(monkeypatch)
+    seen = run.watch()
     assert seen.stopped_by is None
     assert seen.wall_s == pytest.approx(3.2)
     assert seen.cpu_s == pytest.approx(6.4)
@@ -74,14 +71,14 @@ def test_a_run_that_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [sample.elapsed_s for sample in run.heard] == pytest.approx([0.5, 1, 1.5, 2, 2.5, 3])
 
 
-def test_the_last_sample_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = Run(ends_at=3.2).watch(monkeypatch)
+def test_the_last_sample_is_kept() -> None:
+    seen = Run(ends_at=3.2).watch()
     assert seen.samples[-1].elapsed_s == pytest.approx(3.2)
     assert len({sample.elapsed_s for sample in seen.samples}) == len(seen.samples) == 7
 
 
-def test_a_run_shorter_than_a_look_has_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    (only,) = Run(ends_at=0.01).watch(monkeypatch).samples
+def test_a_run_shorter_than_a_look_has_a_sample() -> None:
+    (only,) = Run(ends_at=0.01).watch().samples
     assert only.elapsed_s == pytest.approx(0.01)
 
 
@@ -104,15 +101,13 @@ OVER = {"memory": lambda at: 2000 if at >= 99.9 else 0, "output": lambda at: 900
         ({"output": lambda _: 500, "ends_at": 1}, None),
     ],
 )
-def test_what_stops_a_run(
-    changes: dict[str, object], stop: Stop | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert Run(**changes).watch(monkeypatch).stopped_by == stop  # type: ignore[arg-type]
+def test_what_stops_a_run(changes: dict[str, object], stop: Stop | None) -> None:
+    assert Run(**changes).watch().stopped_by == stop  # type: ignore[arg-type]
 
 
-def test_time_is_up_at_the_limit_and_not_at_the_next_look(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_is_up_at_the_limit_and_not_at_the_next_look() -> None:
     run = Run(limits=replace(LIMITS, wall_time_s=0.7))
-    assert run.watch(monkeypatch).wall_s == pytest.approx(0.7)
+    assert run.watch().wall_s == pytest.approx(0.7)
 
 
 @pytest.mark.parametrize(
@@ -126,28 +121,24 @@ def test_time_is_up_at_the_limit_and_not_at_the_next_look(monkeypatch: pytest.Mo
     ],
 )
 def test_what_a_run_did_after_its_end_mark_counts(
-    late_s: float,
-    output_bytes: int,
-    stop: Stop | None,
-    wall_s: float,
-    monkeypatch: pytest.MonkeyPatch,
+    late_s: float, output_bytes: int, stop: Stop | None, wall_s: float
 ) -> None:
-    seen = Run(ends_at=90).watch(monkeypatch)
+    seen = Run(ends_at=90).watch()
     settled = settle(seen, LIMITS, late_s=late_s, output_bytes=output_bytes)
     assert (settled.stopped_by, settled.wall_s) == (stop, pytest.approx(wall_s))
     assert settled.output_bytes == settled.samples[-1].output_bytes == output_bytes
     assert settled.samples[:-1] == seen.samples[:-1]
 
 
-def test_why_a_run_was_stopped_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = Run().watch(monkeypatch)
+def test_why_a_run_was_stopped_stays() -> None:
+    seen = Run().watch()
     settled = settle(seen, LIMITS, late_s=9.0, output_bytes=501)
     assert (settled.stopped_by, settled.wall_s) == (Stop.TIME, seen.wall_s)
 
 
-def test_samples_of_a_long_run_are_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_samples_of_a_long_run_are_thinned() -> None:
     run = Run(ends_at=5000, limits=replace(LIMITS, wall_time_s=1e5))
-    seen = run.watch(monkeypatch)
+    seen = run.watch()
     times = [sample.elapsed_s for sample in seen.samples]
     assert 1200 <= len(times) <= 2401
     assert len(run.heard) == 10_000
@@ -157,13 +148,13 @@ def test_samples_of_a_long_run_are_thinned(monkeypatch: pytest.MonkeyPatch) -> N
     assert times[-1] == pytest.approx(5000)
 
 
-def test_often_looked_at_is_not_often_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_often_looked_at_is_not_often_told() -> None:
     run = Run(ends_at=10, interval_s=0.05)
-    run.watch(monkeypatch)
+    run.watch()
     assert 18 <= len(run.heard) <= 22
 
 
-def test_sums_of_folders_take_a_tenth_of_the_time_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sums_of_folders_take_a_tenth_of_the_time_at_most() -> None:
     sums: list[float] = []
     run = Run(ends_at=60)
 
@@ -173,7 +164,7 @@ def test_sums_of_folders_take_a_tenth_of_the_time_at_most(monkeypatch: pytest.Mo
         return 0
 
     run.output = slow
-    run.watch(monkeypatch)
+    run.watch()
     assert len(sums) <= 8
 
 
@@ -195,7 +186,7 @@ def test_a_slow_sum_keeps_nobody_waiting() -> None:
     assert sums.bytes() == 7
 
 
-def test_a_run_is_not_longer_for_a_slow_sum_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_is_not_longer_for_a_slow_sum_at_its_end() -> None:
     run = Run(ends_at=3)
 
     def slow(at: float) -> int:
@@ -203,7 +194,7 @@ def test_a_run_is_not_longer_for_a_slow_sum_at_its_end(monkeypatch: pytest.Monke
         return 0
 
     run.output = slow
-    assert run.watch(monkeypatch).wall_s == pytest.approx(3)
+    assert run.watch().wall_s == pytest.approx(3)
 
 
 def test_folder_bytes_follows_no_links(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from posebowl.challenge import LIMITS, EngineName, Limits, Variant
 from posebowl.engines.base import RunSpec
-from posebowl.engines.oci import client, engine as oci, host_user
+from posebowl.engines.oci import engine as oci, host_user
 from posebowl.engines.oci.argv import User
 from posebowl.engines.oci.client import Client
 from posebowl.engines.oci.engine import OciEngine
@@ -84,12 +84,10 @@ def test_names_are_what_engines_allow(tmp_path: Path) -> None:
     assert made.name == "posebowl-2026-01-a-b"
 
 
-def test_the_gpu_variant_needs_a_gpu_or_leave(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "host_has_gpu", lambda: False)
+def test_the_gpu_variant_needs_a_gpu_or_leave() -> None:
     with pytest.raises(EngineError) as caught:
-        OciEngine(EngineName.DOCKER)._gpu(Variant.GPU)
+        OciEngine(EngineName.DOCKER, has_gpu=False)._gpu(Variant.GPU)
     assert "--allow-cpu" in caught.value.fix
-    assert OciEngine(EngineName.DOCKER, allow_cpu=True)._gpu(Variant.GPU) is False
-    monkeypatch.setattr(client, "host_has_gpu", lambda: True)
-    assert OciEngine(EngineName.DOCKER)._gpu(Variant.GPU) is True
-    assert OciEngine(EngineName.DOCKER)._gpu(Variant.CPU) is False
+    assert OciEngine(EngineName.DOCKER, allow_cpu=True, has_gpu=False)._gpu(Variant.GPU) is False
+    assert OciEngine(EngineName.DOCKER, has_gpu=True)._gpu(Variant.GPU) is True
+    assert OciEngine(EngineName.DOCKER, has_gpu=True)._gpu(Variant.CPU) is False
