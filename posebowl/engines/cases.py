@@ -67,7 +67,7 @@ CASES: Final = (
         name="childoom",
         main=f"python -c '{HOG.replace(chr(39), chr(34))}' || true\n" + OK,
         limits={"memory_bytes": 256 * MIB},
-        says="want of memory",
+        says="ran out of memory",
         kernel_memory=True,
     ),
     Case(
