@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         package_names as package_names,
     )
     from posebowl.environments.uv import (
+        UV_REACH as UV_REACH,
         rewriting_settings as rewriting_settings,
         run_uv as run_uv,
     )
@@ -43,6 +44,6 @@ __getattr__ = face(
         "source_files",
     ),
     packages=("Choice", "choose", "package_names"),
-    uv=("rewriting_settings", "run_uv"),
+    uv=("UV_REACH", "rewriting_settings", "run_uv"),
     venv=("NOBODY", "RUN_GROUP", "Group", "ensure", "location", "of_other_locks", "ready"),
 )

@@ -20,7 +20,7 @@ from posebowl import paths
 from posebowl.errors import UsageError
 from posebowl.util import process
 
-REACH: Final = re.compile(
+UV_REACH: Final = re.compile(
     r"UV_(DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|INDEX_STRATEGY|INDEX_\w+_(USERNAME|PASSWORD)"
     r"|HTTP_TIMEOUT|HTTP_RETRIES|INSECURE_HOST|SYSTEM_CERTS|NATIVE_TLS|PYTHON_INSTALL_MIRROR"
     r"|CONCURRENT_\w+)"
@@ -91,7 +91,7 @@ def environment(environ: Mapping[str, str], scratch: Path) -> dict[str, str | No
     kept: dict[str, str | None] = {
         name: None
         for name in environ
-        if name.startswith("UV_") and not (REACH.fullmatch(name) or _PLACES.fullmatch(name))
+        if name.startswith("UV_") and not (UV_REACH.fullmatch(name) or _PLACES.fullmatch(name))
     }
     kept |= dict.fromkeys(("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "CONDA_PREFIX"))
     if settings := _settings(environ):

@@ -1,7 +1,7 @@
-"""What the host knows about reaching packages, handed to a build as secrets.
+"""The host's settings for reaching packages, passed to a build as secrets.
 
-None of it stays in an image: a bundle of certificates (a proxy that inspects TLS), indexes and
-proxies from the environment, proxies of apt.
+They are a bundle of certificates (for a proxy that inspects TLS), indexes and proxies from the
+environment, and apt's proxies. None of them stays in an image.
 """
 
 from __future__ import annotations
@@ -17,14 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from posebowl.environments import UV_REACH
 from posebowl.errors import UsageError
 from posebowl.util import process
 
-# Settings of uv and pip that hold anywhere; those that name files of the host do not.
+# Settings of uv and pip that hold on any machine; those that name files of the host do not.
 _PASSED: Final = re.compile(
-    r"UV_(DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|INDEX_STRATEGY|INDEX_\w+_(USERNAME|PASSWORD)"
-    r"|HTTP_TIMEOUT|HTTP_RETRIES|INSECURE_HOST|SYSTEM_CERTS|NATIVE_TLS|PYTHON_INSTALL_MIRROR"
-    r"|TORCH_BACKEND|CONCURRENT_\w+)"
+    rf"{UV_REACH.pattern}"
     r"|PIP_(INDEX_URL|EXTRA_INDEX_URL|TRUSTED_HOST|DEFAULT_TIMEOUT|TIMEOUT|RETRIES)"
     r"|(HTTP|HTTPS|ALL|NO)_PROXY|(http|https|all|no)_proxy"
 )
@@ -46,13 +45,13 @@ class Secret:
 
 @contextlib.contextmanager
 def secrets(ca_bundle: Path | None) -> Iterator[list[Secret]]:
-    """Collect the host's settings; those that are no file yet are one while the block runs.
+    """Collect the host's settings, each as a file that exists as long as the block runs.
 
     Args:
         ca_bundle: Certificates to trust; None takes what SSL_CERT_FILE or the like names.
 
     Raises:
-        UsageError: The bundle that was named is not there.
+        UsageError: There is no such bundle.
     """
     texts = {"env": exports(os.environ), "apt": apt_settings()}
     with tempfile.TemporaryDirectory(prefix="posebowl-") as folder:
@@ -72,14 +71,14 @@ def find_bundle(asked: Path | None, environ: Mapping[str, str]) -> Path | None:
     """Return the bundle of certificates to pass, or None where the host names none.
 
     Raises:
-        UsageError: The one that was asked for is not there.
+        UsageError: The one that was asked for does not exist.
     """
     if asked is not None:
         if not asked.is_file():
             raise UsageError(
                 f"There is no file {asked}.",
-                why="It was to hold certificates (the setting ca_bundle).",
-                fix="Give a PEM file: --ca-bundle FILE",
+                why="The setting ca_bundle names it as a bundle of certificates.",
+                fix="Name a PEM file: --ca-bundle FILE",
             )
         return asked.resolve()
     for name in _BUNDLES:
@@ -90,13 +89,13 @@ def find_bundle(asked: Path | None, environ: Mapping[str, str]) -> Path | None:
 
 
 def exports(environ: Mapping[str, str]) -> str:
-    """Write the settings of uv, pip and proxies that are to hold in a build as shell commands."""
+    """Return shell commands that set what a build needs of the settings of uv, pip and proxies."""
     names = sorted(name for name in environ if _PASSED.fullmatch(name))
     return "".join(f"export {name}={shlex.quote(environ[name])}\n" for name in names)
 
 
 def apt_settings() -> str:
-    """Return what the host's apt is told about proxies and timeouts; nothing without apt."""
+    """Return the host's apt settings for proxies and timeouts; nothing without apt."""
     if shutil.which("apt-config") is None:
         return ""
     lines = process.run(["apt-config", "dump", "Acquire"], check=False).stdout.splitlines()

@@ -40,7 +40,7 @@ def staged(variant: Variant, cache: Path, root: Path = paths.ROOT) -> Iterator[P
         context = Path(name)
         recipe = (f"runtime/{file}" for file in identity.RECIPE)
         for place in ("pyproject.toml", "uv.lock", *recipe):
-            _copy(root / place, context / place)
+            copy_for_all(root / place, context / place)
         found = direct_packages((root / "uv.lock").read_text(encoding="utf-8"))
         if found:
             wanted = package_names(variant.value, cache)
@@ -69,9 +69,9 @@ def _add_source(package: DirectPackage, target: Path, root: Path) -> Path:
             fix=f"Restore it, or type: uv remove {package.name}",
         )
     if package.kind == "file":
-        return _copy(place, target / place.name)
+        return copy_for_all(place, target / place.name)
     for file in source_files(package, root):
-        _copy(file, target / file.relative_to(place))
+        copy_for_all(file, target / file.relative_to(place))
     return target
 
 
@@ -100,11 +100,11 @@ def _clone(package: DirectPackage, target: Path) -> Path:
         for file in Path(name).rglob("*"):
             inside = file.relative_to(name)
             if file.is_file() and ".git" not in inside.parts:
-                _copy(file, target / inside)
+                copy_for_all(file, target / inside)
     return target / query.get("subdirectory", [""])[0]
 
 
-def _copy(source: Path, target: Path) -> Path:
+def copy_for_all(source: Path, target: Path) -> Path:
     """Copy a file so that all may read it, and return the copy."""
     make_folder(target.parent)
     shutil.copyfile(source, target)

@@ -30,8 +30,8 @@ def required(registry: str | None) -> str:
     """
     if registry is None:
         raise UsageError(
-            "No registry is given.",
-            why="Images are pushed to one and pulled from one, and there is none by default.",
+            "No registry is set.",
+            why="Images are pushed to a registry and pulled from one, and there is no default.",
             fix="Add --registry HOST[:PORT][/PATH], or set POSEBOWL_REGISTRY.",
         )
     return registry

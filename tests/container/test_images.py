@@ -18,7 +18,7 @@ from posebowl.engines.oci import client as oci_client, image
 from posebowl.engines.oci.client import Client
 from posebowl.engines.oci.engine import OciEngine
 from posebowl.errors import EngineError, UsageError
-from posebowl.images import debian_base, registry, shell
+from posebowl.images import debian_base, package_tests, registry, shell
 from posebowl.util import process
 from tests.umask import umask
 
@@ -175,7 +175,7 @@ def test_packages_are_listed_with_what_works(
     oci: OciEngine, capfd: pytest.CaptureFixture[str]
 ) -> None:
     client = oci_client.connect(oci.name)
-    found = shell.check_packages(client, Variant.CPU, select="tqdm", to_stderr=True)
+    found = package_tests.check_packages(client, Variant.CPU, select="tqdm", to_stderr=True)
     assert found.exit_code == 0
     assert [(name.rpartition("::")[2], ended) for name, ended in found.tests.items()] == [
         ("test_tqdm", "passed")
@@ -183,8 +183,8 @@ def test_packages_are_listed_with_what_works(
     assert {"torch", "numpy", "tqdm"} <= set(found.packages)
     assert capfd.readouterr().out == ""
     for word in ("zzz", "no such"):
-        with pytest.raises(UsageError, match=f'--select "{word}" finds no test'):
-            shell.check_packages(client, Variant.CPU, select=word)
+        with pytest.raises(UsageError, match=f'--select "{word}" matches no test'):
+            package_tests.check_packages(client, Variant.CPU, select=word)
 
 
 @pytest.mark.parametrize("as_root", [True, False], ids=["root", "user"])

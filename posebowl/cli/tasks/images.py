@@ -108,10 +108,10 @@ def packages(
 ) -> int:
     """Do something small with every package, inside the image."""
     from posebowl.cli import output
-    from posebowl.images import builder, shell as inside
+    from posebowl.images import builder, package_tests
 
     client = builder.choose(settings.image_engine)
-    found = inside.check_packages(client, settings.variant, select=select, to_stderr=json)
+    found = package_tests.check_packages(client, settings.variant, select=select, to_stderr=json)
     if json:
         output.print_json(found)
     return found.exit_code

@@ -1,0 +1,107 @@
+"""Test the packages of an image, inside it."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from posebowl import paths
+from posebowl.challenge import CODE_EXECUTION, LIMITS, Variant
+from posebowl.engines.oci import (
+    Client,
+    ContainerSpec,
+    Mount,
+    argv as oci_argv,
+    client as oci_client,
+    host_user,
+    image as identity,
+)
+from posebowl.errors import EngineError, UsageError
+from posebowl.images.context import copy_for_all
+from posebowl.images.shell import look_spec
+from posebowl.util import process
+from posebowl.util.text import show
+
+TESTS: Final = PurePosixPath("/opt/posebowl-tests")
+_TEST_MEMORY: Final = 8 << 30
+_RESULT: Final = "packages.json"
+_NO_TEST: Final = (4, 5)
+"""Exit codes of pytest where it could not read what to run, or found nothing to run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packages:
+    """What is installed in an image, and whether it works there."""
+
+    image: str
+    """Its id."""
+    exit_code: int
+    """Of pytest: 0 where all tests passed or were skipped."""
+    packages: dict[str, str]
+    """The version of each that is installed."""
+    tests: dict[str, str]
+    """How each ended: passed, failed or skipped."""
+
+
+def check_packages(
+    client: Client, variant: Variant, *, select: str = "", to_stderr: bool = False
+) -> Packages:
+    """Run runtime/tests inside the image of a variant, without network, on the terminal.
+
+    Args:
+        client: Of docker or podman.
+        variant: Which image.
+        select: Only tests with this in their names; empty: all.
+        to_stderr: Stdout is for something else.
+
+    Raises:
+        EngineError: The image is missing or stale, or the tests could not be started.
+        UsageError: No test is selected.
+    """
+    image = identity.current(client, variant)
+    user = host_user.run_user(client)
+    with tempfile.TemporaryDirectory(prefix="posebowl-packages-") as name:
+        folder, output = Path(name), Path(name, "output")
+        output.mkdir()
+        for file in (paths.RUNTIME / "tests").glob("*.py"):
+            # The checkout's own files may be closed to the user of a run.
+            copy_for_all(file, folder / "tests" / file.name)
+        with host_user.handed_over(output, user):
+            spec = _spec(client, image.id, variant, folder, select)
+            argv = [*client.argv, *oci_argv.run(client.engine, spec)]
+            done = process.run(argv, capture=False, check=False, to_stderr=to_stderr)
+        if select and done.returncode in _NO_TEST:
+            raise UsageError(
+                f"--select {show(select)} matches no test.",
+                why="It takes a part of a test's name, or several with `or` between them.",
+                fix="Type: --select torch",
+            )
+        if not (output / _RESULT).is_file():
+            raise EngineError(
+                f"The tests of the packages did not start: exit code {done.returncode}.",
+                why="The container's own words are above.",
+                fix="Type: invoke doctor",
+            )
+        found = json.loads((output / _RESULT).read_text())
+    return Packages(image=image.id, exit_code=done.returncode, **found)
+
+
+def _spec(client: Client, image: str, variant: Variant, folder: Path, select: str) -> ContainerSpec:
+    results = CODE_EXECUTION / "submission"
+    return replace(
+        look_spec(client, image, replace(LIMITS[variant], memory_bytes=_TEST_MEMORY)),
+        mounts=(
+            Mount(source=folder / "tests", target=TESTS),
+            Mount(source=folder / "output", target=results, writable=True),
+        ),
+        gpu=variant is Variant.GPU and oci_client.host_has_gpu(),
+        entrypoint="python",
+        command=(
+            *("-m", "pytest", "-p", "no:cacheprovider", "--rootdir", str(TESTS)),
+            *(str(TESTS), "--variant", str(variant), "--result", str(results / _RESULT)),
+            *(("-k", select) if select else ()),
+        ),
+    )
