@@ -26,7 +26,7 @@ from posebowl.results import (
     clear,
     held,
 )
-from posebowl.run import image_progress, interrupts, machine_load
+from posebowl.run import image_progress, machine_load
 from posebowl.run.judge import PASSED, Judgement, judge, judge_failure
 from posebowl.run.live_display import Display
 from posebowl.run.publish import publish
@@ -46,7 +46,7 @@ from posebowl.run.state import (
 from posebowl.submission import archive
 from posebowl.util.files import atomic_write, remove_tree
 from posebowl.util.hints import local
-from posebowl.util.interrupts import undisturbed
+from posebowl.util.interrupts import Interrupts, held_back, undisturbed
 
 _TAIL_BYTES: Final = 64 << 10
 _RESERVE_BYTES: Final = 1 << 20
@@ -81,7 +81,7 @@ def run(request: Request, display: Display, *, prepared: Prepare = select.prepar
             folder for the results that holds other files of their names; nothing was touched.
     """
     _refuse_mistakes(request)
-    with held(request.out), interrupts.held_back() as signals:
+    with held(request.out), held_back() as signals:
         with undisturbed():
             clear(request.out)
         reached, ending = _perform(_start(request), display, prepared, signals)
@@ -90,7 +90,7 @@ def run(request: Request, display: Display, *, prepared: Prepare = select.prepar
 
 
 def _perform(
-    started: Started, display: Display, prepared: Prepare, signals: interrupts.Interrupts
+    started: Started, display: Display, prepared: Prepare, signals: Interrupts
 ) -> tuple[Started, Judgement]:
     """Return the last step that was reached, and how the run ended."""
     request = started.request

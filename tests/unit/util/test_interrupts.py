@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from posebowl.util.interrupts import undisturbed
+from posebowl.util.interrupts import held_back, undisturbed
 
 
 @pytest.fixture(autouse=True)
@@ -74,3 +74,33 @@ def test_other_threads_leave_signals_alone():
     thread.start()
     thread.join()
     assert seen == [signal.default_int_handler]
+
+
+def test_held_back_interrupts_wait_until_they_are_let_through():
+    reached = []
+
+    def work():
+        with held_back() as interrupts:
+            os.kill(os.getpid(), signal.SIGINT)
+            reached.append("held back")
+            try:
+                with interrupts.let_through():
+                    reached.append("never")
+            except KeyboardInterrupt:
+                os.kill(os.getpid(), signal.SIGINT)
+                reached.append("tidied up")
+
+    work()
+    assert reached == ["held back", "tidied up"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_of_interrupts_that_are_let_through_one_counts():
+    cleaned = []
+    with held_back() as interrupts, pytest.raises(KeyboardInterrupt), interrupts.let_through():
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            cleaned.append(True)
+    assert cleaned == [True]
