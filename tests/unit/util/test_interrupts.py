@@ -97,10 +97,15 @@ def test_held_back_interrupts_wait_until_they_are_let_through():
 
 def test_of_interrupts_that_are_let_through_one_counts():
     cleaned = []
-    with held_back() as interrupts, pytest.raises(KeyboardInterrupt), interrupts.let_through():
-        try:
-            os.kill(os.getpid(), signal.SIGINT)
-        finally:
-            os.kill(os.getpid(), signal.SIGTERM)
-            cleaned.append(True)
+
+    def work():
+        with held_back() as interrupts, interrupts.let_through():
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+            finally:
+                os.kill(os.getpid(), signal.SIGTERM)
+                cleaned.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
     assert cleaned == [True]
