@@ -26,6 +26,8 @@ TOP: Final = 12
 """Images named of those that gained, and of those that lost most."""
 
 _SAME: Final = 1e-9
+_UNLIKE_CORES: Final = 0.5
+"""Cores that others took more of in one run than in the other, from which on times differ."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +152,7 @@ def compare(before: Run, after: Run, *, top: int = TOP) -> Comparison:
 
     Args:
         before: The run that is the measure.
-        after: The run whose changes are told.
+        after: The run whose changes are reported.
         top: Images named of those that gained and lost most.
 
     Raises:
@@ -159,10 +161,18 @@ def compare(before: Run, after: Run, *, top: int = TOP) -> Comparison:
     a, b = before.result, after.result
     images, notes = _images(before.images(), after.images(), top)
     if images is None and a.run_id != b.run_id:
-        notes.append("Nothing is said of single images: not both runs have predictions kept.")
+        without = " and ".join(run.name for run in (before, after) if run.predictions is None)
+        if without:
+            notes.append(f"Single images are not compared: {without} left no predictions.")
     counts = a.data.get("images"), b.data.get("images")
-    if counts[0] != counts[1]:
+    if None not in counts and counts[0] != counts[1]:
         notes.append(f"The runs had {counts[0]} and {counts[1]} images: times are not comparable.")
+    others = a.other_cores or 0.0, b.other_cores or 0.0
+    if abs(others[0] - others[1]) > _UNLIKE_CORES:
+        notes.append(
+            f"Other programs took {others[0]:.1f} and {others[1]:.1f} cores meanwhile: times are "
+            "not comparable."
+        )
     if a.engine != b.engine and a.engine and b.engine:
         notes.append(f"The engines differ ({a.engine}, {b.engine}), and so may speed and memory.")
     return Comparison(
@@ -172,7 +182,7 @@ def compare(before: Run, after: Run, *, top: int = TOP) -> Comparison:
         limits=_limits(a, b),
         environment=_environment(a, b),
         images=images,
-        notes=tuple(notes),
+        notes=tuple(dict.fromkeys(filter(None, [before.note, after.note, *notes]))),
     )
 
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import polars as pl
 
-from posebowl.challenge import COLUMNS
+from posebowl.challenge import COLUMNS, LABELS_FILE, PREDICTIONS_FILE
 from posebowl.errors import PoseBowlError, UsageError
+from posebowl.paths import SUBMISSION
 from posebowl.results import result as results
-from posebowl.results.folder import HISTORY_DIR, REPORT_FILE, RESULT_FILE
+from posebowl.results.folder import HISTORY_DIR, LOG_FILE, REPORT_FILE, RESULT_FILE
 from posebowl.results.result import Result
-from posebowl.settings import MOST_RUNS, resolve
-from posebowl.util import hints
+from posebowl.scoring import MAX_BYTES, parse, read_bounded, score_files
+from posebowl.settings import MOST_RUNS
 from posebowl.util.files import atomic_folder, atomic_write, open_regular
+from posebowl.util.hints import flag
 from posebowl.util.text import counted, first_few, show
 
 MOST_BYTES: Final = 256 << 20
@@ -40,17 +43,27 @@ class Run:
     """By which it is called: the name of its folder in the history, or a path."""
     folder: Path
     result: Result
+    note: str = ""
+    """Why it was chosen for a word that others could have meant too, in a sentence."""
+
+    @property
+    def predictions(self) -> Path | None:
+        """Where its predictions lie: kept in the history, or as the run published them."""
+        kept = self.folder / HISTORY_DIR / self.result.run_id / IMAGES_FILE
+        places = (self.folder / IMAGES_FILE, kept, self.folder / PREDICTIONS_FILE)
+        return next((path for path in places if path.exists()), None)
 
     def images(self) -> pl.DataFrame | None:
-        """Read its predictions with the IoU of each; None where none were kept.
+        """Read its predictions, with the IoU of each where labels are at hand; None without.
 
         Raises:
-            PoseBowlError: They were kept and are broken now.
+            PoseBowlError: They are there and broken.
         """
-        kept = self.folder / HISTORY_DIR / self.result.run_id / IMAGES_FILE
-        path = next((p for p in (self.folder / IMAGES_FILE, kept) if p.exists()), None)
+        path = self.predictions
         if path is None:
             return None
+        if path.name == PREDICTIONS_FILE:
+            return self._published(path)
         try:
             with open_regular(path) as file:
                 return pl.read_parquet(file.read()).with_columns(pl.col(COLUMNS))
@@ -60,6 +73,13 @@ class Run:
                 why=str(error).partition("\n")[0],
                 fix=f"Remove {path.parent}, or compare another run.",
             ) from None
+
+    def _published(self, path: Path) -> pl.DataFrame:
+        labels = Path(str(self.result.data.get("root", ""))) / LABELS_FILE
+        if self.result.score is not None and labels.is_file():
+            with contextlib.suppress(PoseBowlError):  # the data has changed since
+                return score_files(path, labels).frame
+        return parse(read_bounded(path, max_bytes=MAX_BYTES), name=path.name).frame
 
 
 def keep(
@@ -72,11 +92,11 @@ def keep(
 ) -> None:
     """Keep a run in its results folder, whole or not at all, and drop the oldest.
 
-    Parquet keeps the predictions in a fifth of what CSV takes, with their types. The report is
-    kept as well: it is below 5 MB, and cannot be made again once data and log are gone.
+    Parquet keeps the predictions in a fifth of what CSV takes, with their types. Report and log
+    are kept as well: they are below 13 MB, and the next run in the folder replaces them.
 
     Args:
-        out: The results folder; the report is taken from it.
+        out: The results folder; report and log are taken from it.
         result: The run.
         images: Its predictions, with the IoU of each where there are labels.
         most_runs: How many are kept; none where it is 0.
@@ -92,11 +112,13 @@ def keep(
                 shutil.rmtree(left)
     if most_runs > 0:
         place.mkdir(exist_ok=True)
-        _write(place, out / REPORT_FILE, result, images)
+        _write(place, (out / REPORT_FILE, out / LOG_FILE), result, images)
     _drop(place, most_runs, most_bytes)
 
 
-def _write(place: Path, report: Path, result: Result, images: pl.DataFrame | None) -> None:
+def _write(
+    place: Path, files: tuple[Path, ...], result: Result, images: pl.DataFrame | None
+) -> None:
     with atomic_folder(place / result.run_id) as part:
         results.write(result, part / RESULT_FILE)
         if images is not None:
@@ -104,8 +126,8 @@ def _write(place: Path, report: Path, result: Result, images: pl.DataFrame | Non
             images.write_parquet(buffer, compression="zstd")
             with atomic_write(part / IMAGES_FILE) as file:
                 file.write(buffer.getbuffer())
-        if report.is_file():
-            with atomic_write(part / REPORT_FILE) as file, report.open("rb") as source:
+        for path in filter(Path.is_file, files):
+            with atomic_write(part / path.name) as file, path.open("rb") as source:
                 shutil.copyfileobj(source, file)
 
 
@@ -147,20 +169,22 @@ def _age_key(run_id: str, folder: Path) -> tuple[str, int]:
     return run_id.rpartition("-")[0], folder.stat().st_mtime_ns
 
 
-def find(word: str, out: Path) -> Run:
+def find(word: str, out: Path, *, usual: Path = SUBMISSION) -> Run:
     """Find the run that a user names.
 
     Args:
-        word: `last`, `previous`, the begin or the random end of a run's id, the name that a
-            user gave its folder, or the path of a folder with a result.json.
+        word: `last` or `previous` (of the runs with predictions, if any has some), the beginning
+            or the random end of a run's id, the name that a user gave its folder, or the path
+            of a folder with a result.json.
         out: The results folder whose history is meant.
+        usual: The results folder that commands take unless told otherwise.
 
     Raises:
         UsageError: There is no such run, or more than one.
         BadDataError: Its result.json is broken.
     """
     if word in {LAST, PREVIOUS}:
-        return _recent(word, out)
+        return _recent(word, out, usual)
     place = out / HISTORY_DIR
     names = [path.name for path in place.iterdir() if _is_folder(path)] if place.is_dir() else []
     fits = [word] if word in names else [name for name in names if _is_short_for(word, name)]
@@ -179,23 +203,32 @@ def find(word: str, out: Path) -> Run:
     raise UsageError(
         f"There is no run {show(word)} among {counted(len(names), 'kept run')}, and no "
         f"{RESULT_FILE} in a folder of that name.",
-        fix=f"Type: invoke history{_flag('folder', out)}",
+        fix=f"Type: invoke history{flag('folder', out, usual)}",
     )
 
 
-def _recent(word: str, out: Path) -> Run:
+def _recent(word: str, out: Path, usual: Path) -> Run:
+    """Find a run by its place in time: a failed one leaves nothing to compare, so it is skipped."""
     found, _ = runs(out)
+    comparable = [run for run in found if run.predictions is not None]
+    usable = comparable or found
     at = 0 if word == LAST else 1
-    if at < len(found):
-        return found[at]
-    raise UsageError(
-        f"There is no {word} run: {counted(len(found), 'run')} kept in {out}.",
-        fix=f"Type: invoke run{_flag('out', out)}",
+    if at >= len(usable):
+        rest = f", {len(comparable)} with predictions" if comparable else ""
+        raise UsageError(
+            f"There is no {word} run: {counted(len(found), 'run')} kept in {out}{rest}.",
+            fix=f"Type: invoke run{flag('out', out, usual)}",
+        )
+    chosen = usable[at]
+    skipped = [run for run in found[: found.index(chosen)] if run not in usable]
+    if not skipped:
+        return chosen
+    verdicts = ", ".join(dict.fromkeys(run.result.verdict for run in skipped))
+    note = (
+        f"{word} is {chosen.name}: {counted(len(skipped), 'newer run')} left no predictions "
+        f"to compare ({verdicts})."
     )
-
-
-def _flag(name: str, out: Path) -> str:
-    return hints.flag(name, out, resolve.load().submission)
+    return replace(chosen, note=note)
 
 
 def _is_short_for(word: str, name: str) -> bool:

@@ -5,14 +5,17 @@ from typing import TYPE_CHECKING
 from posebowl.util.lazy import face
 
 if TYPE_CHECKING:
+    from posebowl.scoring.box_csv import parse as parse
     from posebowl.scoring.labels import read_labels as read_labels
     from posebowl.scoring.metric import (
         TRUE_COLUMNS as TRUE_COLUMNS,
         Score as Score,
         iou as iou,
         score as score,
+        score_files as score_files,
     )
     from posebowl.scoring.predictions import (
+        MAX_BYTES as MAX_BYTES,
         Predictions as Predictions,
         read_bounded as read_bounded,
         read_format as read_format,
@@ -21,14 +24,17 @@ if TYPE_CHECKING:
 
 __getattr__ = face(
     __name__,
+    box_csv=("parse",),
     labels=("read_labels",),
     metric=(
         "Score",
         "TRUE_COLUMNS",
         "iou",
         "score",
+        "score_files",
     ),
     predictions=(
+        "MAX_BYTES",
         "Predictions",
         "read_bounded",
         "read_format",

@@ -45,7 +45,9 @@ def history(
     if json:
         output.print_json(runs_shown.history_rows(shown))
     else:
-        runs_shown.history(shown, more=len(runs) - len(shown), folder=place)
+        runs_shown.history(
+            shown, more=len(runs) - len(shown), folder=place, usual=settings.submission
+        )
 
 
 @task("compare")
@@ -90,7 +92,7 @@ def compare(
     if html is not None:
         refuse_existing(html, force=force)
     place = folder or settings.submission
-    one, two = kept.find(before, place), kept.find(after, place)
+    one, two = (kept.find(word, place, usual=settings.submission) for word in (before, after))
     found = comparison.compare(one, two, top=top)
     if html is not None:
         page.write(html, found, one, two)

@@ -12,7 +12,6 @@ from rich.text import Text
 from posebowl.errors import Verdict
 from posebowl.report import amount, change, verdict_on
 from posebowl.results import Change, Comparison, Difference, Images, Run
-from posebowl.settings import resolve
 from posebowl.util.console import out, plain, print_table
 from posebowl.util.hints import flag, local
 from posebowl.util.text import brief, counted
@@ -23,9 +22,15 @@ _ROWS: Final = 5
 """Images named of the gains and of the losses; all are in the JSON and on the page."""
 
 
-def history(runs: Sequence[Run], more: int, folder: Path) -> None:
-    """Show a table of the runs of a folder, the newest first, and say how many more there are."""
-    usual = resolve.load().submission
+def history(runs: Sequence[Run], more: int, folder: Path, usual: Path) -> None:
+    """Show a table of the runs of a folder, the newest first, and how many more there are.
+
+    Args:
+        runs: Those to show.
+        more: How many older ones there are.
+        folder: Where they are kept.
+        usual: The results folder that commands take unless told otherwise.
+    """
     if not runs:
         to = flag("out", folder, usual)
         out.print(plain(f"No run is kept yet. Next: uv run invoke run{to}"))

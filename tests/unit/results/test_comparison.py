@@ -147,7 +147,7 @@ def test_a_failed_run_has_figures_but_no_images(tmp_path: Path) -> None:
     )
     found = compare(before, after)
     assert (found.after.verdict, found.images) == ("BAD_ARCHIVE", None)
-    assert "not both runs have predictions" in found.notes[0]
+    assert found.notes[0] == f"Single images are not compared: {after.name} left no predictions."
     assert all(figure.change is None for figure in found.figures)
 
 

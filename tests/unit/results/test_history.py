@@ -8,11 +8,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from posebowl.errors import BadDataError, PoseBowlError, UsageError
-from posebowl.results import history, result as results
-from posebowl.results.result import Result
+from posebowl.errors import BadDataError, PoseBowlError, UsageError, Verdict
+from posebowl.results import comparison, history, result as results
+from posebowl.results.result import Result, ScoreSummary
 from posebowl.scoring.metric import score
 from tests.report_samples import names, passed, shifted, table, truths
+
+SCORE = ScoreSummary(mean_iou=0.9, median_iou=0.9, images=6)
 
 
 def run_of(number: int) -> Result:
@@ -163,3 +165,57 @@ def test_a_table_of_something_else_is_an_error_in_words(three: Path) -> None:
     pl.DataFrame({"a": [1]}).write_parquet(run.folder / "predictions.parquet")
     with pytest.raises(PoseBowlError, match="cannot be read"):
         run.images()
+
+
+def failed(number: int) -> Result:
+    return replace(run_of(number), verdict=Verdict.RUNTIME_ERROR)
+
+
+def test_recent_runs_are_those_with_predictions_and_say_what_they_skipped(three: Path) -> None:
+    history.keep(three, failed(4), None)
+    last, previous = history.find("last", three), history.find("previous", three)
+    assert (last.result, previous.result) == (run_of(3), run_of(2))
+    assert last.note == (
+        f"last is {run_of(3).run_id}: 1 newer run left no predictions to compare (RUNTIME_ERROR)."
+    )
+    history.keep(three, run_of(5), scored())
+    last, previous = history.find("last", three), history.find("previous", three)
+    assert (last.result, previous.result) == (run_of(5), run_of(3))
+    assert last.note == ""
+    assert "RUNTIME_ERROR" in previous.note
+    assert previous.note in comparison.compare(previous, last).notes
+
+
+def test_where_no_run_has_predictions_time_alone_decides(tmp_path: Path) -> None:
+    for number in (1, 2):
+        history.keep(tmp_path, failed(number), None)
+    assert history.find("last", tmp_path).result == failed(2)
+    assert history.find("previous", tmp_path).result == failed(1)
+
+
+def test_one_run_with_predictions_has_no_previous_one(tmp_path: Path) -> None:
+    history.keep(tmp_path, run_of(1), scored())
+    history.keep(tmp_path, failed(2), None)
+    with pytest.raises(UsageError, match=r"no previous run: 2 runs kept in .*, 1 with predictions"):
+        history.find("previous", tmp_path)
+
+
+def test_the_log_is_kept_as_well(tmp_path: Path) -> None:
+    (tmp_path / "log.txt").write_text("hello")
+    history.keep(tmp_path, run_of(1), None)
+    assert (history.find("last", tmp_path).folder / "log.txt").read_text() == "hello"
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_a_results_folder_without_history_has_the_predictions_that_lie_in_it(
+    labelled: bool, tmp_path: Path
+) -> None:
+    frame = table(names(6), shifted(truths(6)))
+    frame.write_csv(tmp_path / "submission.csv")
+    table(names(6), truths(6)).write_csv(tmp_path / "train_labels.csv")
+    data = {"root": str(tmp_path if labelled else tmp_path / "gone")}
+    results.write(replace(run_of(1), data=data, score=SCORE), tmp_path / "result.json")
+    images = history.find(str(tmp_path), tmp_path).images()
+    assert images is not None
+    assert images.select(frame.columns).equals(frame)
+    assert ("iou" in images.columns) is labelled

@@ -9,8 +9,8 @@ import pytest
 
 from posebowl.cli.views import runs
 from posebowl.errors import Verdict
+from posebowl.paths import SUBMISSION
 from posebowl.results.comparison import compare
-from posebowl.settings import resolve
 from tests.report_samples import truths
 from tests.unit.results.test_comparison import better_and_worse, run_of
 
@@ -22,7 +22,7 @@ def test_history_has_a_row_for_each_run(
     truth = truths(5)
     good = run_of(tmp_path, 1, truth, labels=truth)
     bad = run_of(tmp_path, 2, None, verdict=Verdict.BAD_ARCHIVE, timing=None, meters={}, engine="")
-    runs.history([bad, good], more=3, folder=tmp_path)
+    runs.history([bad, good], more=3, folder=tmp_path, usual=SUBMISSION)
     lines = capsys.readouterr().out.splitlines()
     words = ["000002", "2024-05-01", "12:00", "submission.zip", "0f0f0f0f", "BAD_ARCHIVE"]
     assert lines[1].split() == [*words, "-", "-", "-", "-"]
@@ -37,8 +37,8 @@ def test_history_has_a_row_for_each_run(
 def test_an_empty_history_says_what_to_type(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    runs.history([], more=0, folder=resolve.load().submission)
-    runs.history([], more=0, folder=tmp_path)
+    runs.history([], more=0, folder=SUBMISSION, usual=SUBMISSION)
+    runs.history([], more=0, folder=tmp_path, usual=SUBMISSION)
     next_step = "No run is kept yet. Next: uv run invoke run"
     assert capsys.readouterr().out.splitlines() == [next_step, f"{next_step} --out {tmp_path}"]
 
@@ -69,7 +69,7 @@ def test_strangers_text_steers_no_terminal(
     after = run_of(
         tmp_path, 2, truths(3)[1:], ids=[evil, "b"], environment={"a": "2"}, archive={"path": evil}
     )
-    runs.history([before, after], more=0, folder=tmp_path)
+    runs.history([before, after], more=0, folder=tmp_path, usual=SUBMISSION)
     runs.comparison(compare(before, after))
     text = capsys.readouterr().out
     assert "\x1b" not in text
