@@ -93,7 +93,7 @@ def fuzz(kind: str, seed: int, count: int) -> tuple[Counter[str], list[str]]:
     finds: list[str] = []
     for number in range(count):
         data = mutated(rng, inputs)
-        start = time.monotonic()
+        start = time.process_time()
         try:
             read(data)
             ended["taken"] += 1
@@ -101,8 +101,8 @@ def fuzz(kind: str, seed: int, count: int) -> tuple[Counter[str], list[str]]:
             ended[error.verdict] += 1
         except Exception as error:  # noqa: BLE001  # this is what it looks for
             finds.append(f"{kind} seed {seed} number {number}: {type(error).__name__}: {error}")
-        if time.monotonic() - start > SLOW_S:
-            finds.append(f"{kind} seed {seed} number {number}: took over {SLOW_S:g} s")
+        if time.process_time() - start > SLOW_S:
+            finds.append(f"{kind} seed {seed} number {number}: took over {SLOW_S:g} s of CPU time")
     return ended, finds
 
 
