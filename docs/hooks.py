@@ -1,4 +1,4 @@
-"""What mkdocs does besides: the commands' own help becomes a page of the site."""
+"""A hook of mkdocs: fills a page of the site with the help of all commands."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from posebowl.cli.catalog import TASKS
 
 
 def on_page_markdown(markdown: str, *, page: Any, **_: object) -> str:
-    """Fill in docs/commands.md; every other page is as it is written."""
+    """Fill in docs/commands.md; leave every other page as it is."""
     if page.file.src_uri != "commands.md":
         return markdown
     return reference.fill(markdown, TASKS, reference.sessions())
