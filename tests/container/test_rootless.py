@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from posebowl.challenge import EngineName
+from posebowl.challenge import EngineName, Limit
 from posebowl.doctor import engines
 from posebowl.doctor.findings import State
 from posebowl.engines.oci import client as oci_client, host_user
 from posebowl.engines.oci.client import Client
+from posebowl.engines.oci.engine import OciEngine
 from posebowl.environments.venv import NOBODY
+from posebowl.errors import LimitUnenforcedError
+from tests.container.heard import Heard, SpecMaker
 
 pytestmark = [
     pytest.mark.container,
@@ -67,3 +70,15 @@ def test_whoever_asks_is_told_what_does_not_hold(rootless: Client) -> None:
         assert "--waive" in found.fix
     else:
         assert found.state is State.GOOD
+
+
+def test_a_limit_that_podman_cannot_hold_ends_a_run_before_its_image_is_needed(
+    rootless: Client, spec_of: SpecMaker
+) -> None:
+    spec, heard = spec_of("echo ran"), Heard()
+    if rootless.cgroup_version != 1:
+        pytest.skip("control groups of version 2 may be delegated to users")
+    assert set(rootless.cannot_limit) == {Limit.MEMORY, Limit.CPUS, Limit.PROCESSES}
+    with pytest.raises(LimitUnenforcedError, match="version 1") as caught:
+        OciEngine(EngineName.PODMAN).prepare(spec, heard.watcher())
+    assert "--waive memory,cpus,processes" in caught.value.fix

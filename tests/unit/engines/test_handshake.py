@@ -53,7 +53,7 @@ def test_both_marks_go_and_all_else_stays(
 
 
 @given(NOISE, NOISE, CUTS)
-def test_without_a_second_gate_nothing_after_the_first_is_touched(
+def test_without_a_second_mark_nothing_after_the_first_is_touched(
     before: bytes, during: bytes, cuts: list[int]
 ) -> None:
     handshake = Handshake()
@@ -64,7 +64,7 @@ def test_without_a_second_gate_nothing_after_the_first_is_touched(
 
 
 @given(NOISE, CUTS)
-def test_the_end_of_the_stream_before_the_gate(noise: bytes, cuts: list[int]) -> None:
+def test_the_end_of_the_stream_before_the_first_mark(noise: bytes, cuts: list[int]) -> None:
     handshake = Handshake(holds_end=True)
     assert b"".join(handshake.feed(chunk) for chunk in cut(noise, cuts)) == b""
     assert handshake.finish() == b""
@@ -91,7 +91,7 @@ def test_secrets_differ_from_run_to_run_and_from_each_other() -> None:
     assert all(len(secret) == 32 for secret in secrets)
 
 
-def test_what_comes_before_the_gate_is_kept_within_bounds() -> None:
+def test_what_comes_before_the_first_mark_is_kept_within_bounds() -> None:
     handshake = Handshake()
     for _ in range(40):
         handshake.feed(b"x" * 10_000)

@@ -100,7 +100,7 @@ def test_it_needs_the_standard_library_only() -> None:
     assert imported <= sys.stdlib_module_names
 
 
-def test_a_failure_before_the_gate_is_one_line_and_code_70(tmp_path: Path) -> None:
+def test_a_failure_before_the_entrypoint_is_one_line_and_code_70(tmp_path: Path) -> None:
     config = tmp_path / "none.json"
     argv = [sys.executable, "-I", "-S", sandbox.__file__, str(config)]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
