@@ -69,7 +69,8 @@ def run_uv(
         return process.run(
             ["uv", *words],
             cwd=paths.ROOT,
-            env={**variables, **(env or {})},
+            # It leaves locks among the temporary files.
+            env={**variables, "TMPDIR": scratch, **(env or {})},
             timeout_s=timeout_s,
             check=check,
             on_line=on_line,

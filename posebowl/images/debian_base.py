@@ -135,9 +135,9 @@ def _install_in_container(client: Client, archive: Path, name: str, sources: str
     """Import unpacked packages, install them where there is a root: in a container."""
     unfinished = f"{name}-unfinished"
     container = f"posebowl-base-{secrets.token_hex(4)}"
-    # In a container of this kind debootstrap makes no devices that a container lacks.
+    # In a container of this kind debootstrap can do without devices of its own.
     run = ["run", "--name", container, "--network", "none", "--workdir", "/"]
-    run += ["--env", "container=systemd-nspawn"]
+    run += ["--env", "container=lxc"]
     if client.engine == EngineName.PODMAN:  # which asks for more than this process may grant
         run += [f"--ulimit={limit}={most}:{most}" for limit, most in host_user.rlimits().items()]
     try:
