@@ -70,28 +70,30 @@ def prepared(
     """
     if name is not None:
         return _prepare(engine_of(name, full=full, allow_cpu=allow_cpu), spec, watch)
-    passed_over: dict[EngineName, EngineError | LimitUnenforcedError] = {}
+    passed_over: dict[EngineName, str] = {}
+    without_limits: list[LimitUnenforcedError] = []
     for candidate in AUTO:
         try:
             engine = _prepare(engine_of(candidate, full=full, allow_cpu=allow_cpu), spec, watch)
-        except (EngineError, LimitUnenforcedError) as error:
-            passed_over[candidate] = error
-            continue
-        for other, reason in passed_over.items():
-            # Most people have installed only one engine, or none.
-            if "is not installed" not in reason.why:
-                watch.note(f"passed over {other}: {reason}")
-        return engine
-    for reason in passed_over.values():
-        if isinstance(reason, LimitUnenforcedError):
-            raise reason
+        except _UnavailableError as error:
+            passed_over[candidate] = error.why
+        except EngineError as error:
+            passed_over[candidate] = str(error)
+        except LimitUnenforcedError as error:
+            passed_over[candidate] = str(error)
+            without_limits.append(error)
+        else:
+            _mention(passed_over, watch)
+            return engine
+    for unenforced in without_limits:
+        raise unenforced
     reasons = "\n".join(f"{other}: {reason}" for other, reason in passed_over.items())
     raise EngineError("No engine works here.", why=reasons, fix="Type: invoke doctor")
 
 
 def _prepare(engine: Engine, spec: RunSpec, watch: Watcher) -> Engine:
     if problem := engine.unavailable():
-        raise EngineError(
+        raise _UnavailableError(
             f"{engine.name} cannot be used here.", why=problem, fix="Type: invoke doctor"
         )
     with ThreadPoolExecutor() as pool:
@@ -100,3 +102,14 @@ def _prepare(engine: Engine, spec: RunSpec, watch: Watcher) -> Engine:
         engine.prepare(spec, watch)
         reaping.result()
     return engine
+
+
+class _UnavailableError(EngineError):
+    """The engine cannot be used on this machine at all; `why` says what to do about it."""
+
+
+def _mention(passed_over: dict[EngineName, str], watch: Watcher) -> None:
+    """Tell the user why engines were passed over, except those that nobody installed."""
+    for engine, reason in passed_over.items():
+        if "is not installed" not in reason:
+            watch.note(f"passed over {engine}: {reason}")
