@@ -63,6 +63,10 @@ class OciSandbox:
 
     def start_failure(self, handshake: Handshake) -> Exception:
         """Return why process 1 ended before it was ready."""
+        if self._child is not None:
+            # The engine knows the exit code by the time that its client ends.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(_EXIT_TIMEOUT_S)
         state = (self.container.inspect() or {}).get("State") or {}
         said = visible(self._errors.read_text(errors="replace")).strip()
         if elsewhere := self.client.elsewhere(said):
