@@ -1,4 +1,4 @@
-"""What changed between two runs in words, the same in the terminal and on the page."""
+"""What changed between two runs, in words: the same in the terminal and on the page."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from posebowl.util.units import quantity
 
 
 def amount(figure: Figure, value: float | None) -> str:
-    """Write a figure's number with its unit."""
+    """Return a figure's number with its unit."""
     if value is None:
         return "-"
     match figure.unit:
@@ -21,18 +21,18 @@ def amount(figure: Figure, value: float | None) -> str:
 
 
 def change(figure: Figure) -> str:
-    """Write how a figure changed: scores by difference, all else by ratio."""
+    """Return how a figure changed: scores by difference, all else by ratio."""
     if figure.change is None or figure.change == 0:
         return "" if figure.change is None else "same"
     if figure.unit == "IoU":
         return f"{figure.change:+.4f}"
     if figure.ratio is None:
         return ""
-    return f"{figure.ratio:.2f}x" if not 0.5 < figure.ratio < 2 else f"{figure.ratio - 1:+.1%}"
+    return f"{figure.ratio:.1f} times" if figure.ratio >= 2 else f"{figure.ratio - 1:+.1%}"
 
 
 def verdict_on(images: Images) -> str:
-    """Say in a sentence what the images tell of the score."""
+    """Return in a sentence what the images say about the score."""
     if images.difference is None:
         return (
             f"{counted(images.moved, 'box', 'boxes')} of {images.count:,} changed; the two "

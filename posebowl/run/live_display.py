@@ -14,7 +14,7 @@ from rich.text import Text
 from posebowl.challenge import Limits
 from posebowl.engines import Sample, Watcher
 from posebowl.util.console import err, plain
-from posebowl.util.units import duration, human_bytes
+from posebowl.util.units import duration, human_bytes, rate
 
 _PLAIN_INTERVAL_S: Final = 30.0
 
@@ -76,13 +76,13 @@ class _Panel:
     def status(self, taken: Sample) -> Text:
         """Return the line: elapsed and limit, memory and limit, cores in use, images so far."""
         before, self._last = self._last, taken
-        cores = 0.0
-        if before is not None and taken.elapsed_s > before.elapsed_s:
-            cores = (taken.cpu_s - before.cpu_s) / (taken.elapsed_s - before.elapsed_s)
+        cores = None
+        if before is not None:
+            cores = rate(taken.cpu_s - before.cpu_s, taken.elapsed_s - before.elapsed_s)
         parts = [
             f"{duration(taken.elapsed_s)} of {duration(self._limits.wall_time_s)}",
             f"memory {human_bytes(taken.memory_bytes)} of {human_bytes(self._limits.memory_bytes)}",
-            f"{max(cores, 0):.1f} of {self._limits.cpus} cores",
+            f"{max(cores or 0.0, 0.0):.1f} of {self._limits.cpus} cores",
         ]
         if taken.images:
             parts.append(f"{taken.images:,} of {self._images():,} images")

@@ -1,4 +1,4 @@
-"""The page of a comparison: what it says, and that strangers' text stays text."""
+"""The page of a comparison: what it says, and that untrusted text stays text."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import pytest
 
 from posebowl.errors import Verdict
 from posebowl.report import comparison
+from posebowl.report.compare_text import change
 from posebowl.report.comparison import headline
 from posebowl.results import history
-from posebowl.results.comparison import compare
+from posebowl.results.comparison import Figure, compare
 from posebowl.results.history import Run
 from posebowl.results.result import Meter
 from tests.report_samples import Box, names, paint, passed, table, truths
@@ -149,3 +150,19 @@ def test_a_page_needs_only_what_was_kept() -> None:
     run = Run(name="x", folder=Path("none"), result=passed())
     assert "What changed?" in page_of(run, run)
     assert table([], []).is_empty()
+
+
+@pytest.mark.parametrize(
+    ("unit", "before", "after", "words"),
+    [
+        ("IoU", 0.5, 0.25, "-0.2500"),
+        ("s", 100.0, 19.0, "-81.0%"),
+        ("s", 100.0, 150.0, "+50.0%"),
+        ("images/s", 4.0, 21.2, "5.3 times"),
+        ("s", 4.0, 4.0, "same"),
+        ("s", 0.0, 4.0, ""),
+        ("s", None, 4.0, ""),
+    ],
+)
+def test_a_change_in_words(unit: str, before: float | None, after: float, words: str) -> None:
+    assert change(Figure(name="x", unit=unit, good="less", before=before, after=after)) == words

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -407,3 +409,27 @@ def test_a_mistyped_path_touches_nothing(name: str, value: str, bench: Bench) ->
 def test_runs_have_names_of_their_own(bench: Bench) -> None:
     names = {bench.run(FakeEngine()).run_id for _ in range(3)}
     assert len(names) == 3
+
+
+def test_a_run_of_no_time_has_no_rates(bench: Bench) -> None:
+    ended = bench.run(FakeEngine(ends=replace(OUTCOME, wall_s=0.0001, cpu_s=0.16)))
+    assert ended.timing is not None
+    assert (ended.timing.images_per_second, ended.meters.get("cpu")) == (None, None)
+
+
+def test_a_machine_that_others_kept_busy_is_named(bench: Bench) -> None:
+    """Let a child of this process, which the run did not start, take a core meanwhile."""
+    code = "import time\nend = time.process_time() + 0.6\nwhile time.process_time() < end: pass"
+
+    def beside(spec: RunSpec) -> None:
+        valid(spec)
+        cores = len(os.sched_getaffinity(0))
+        others = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(cores)]
+        for other in others:
+            other.wait()
+
+    ended = bench.run(FakeEngine(writes=beside, ends=replace(OUTCOME, cpu_s=0.0)))
+    assert ended.verdict is Verdict.OK
+    assert ended.other_cores is not None
+    (warning,) = ended.warnings
+    assert f"other programs took {ended.other_cores:.1f} of its" in warning

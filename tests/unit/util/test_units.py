@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from posebowl.errors import UsageError
-from posebowl.util.units import duration, human_bytes, quantity, seconds, size
+from posebowl.util.units import duration, human_bytes, quantity, rate, seconds, size
 
 
 @pytest.mark.parametrize(
@@ -168,3 +168,9 @@ def test_human_bytes_is_near_and_short(count: int) -> None:
     factor = 1024 ** ["B", "KiB", "MiB", "GiB", "TiB"].index(unit)
     assert abs(float(number) * factor - count) <= 0.0501 * factor
     assert float(number) < 1024
+
+
+def test_a_rate_takes_longer_than_the_clock_s_tick():
+    assert rate(6.0, 3.0) == 2.0
+    assert rate(0.16, 0.0001) is None
+    assert rate(1.0, 0.0) is None
