@@ -50,7 +50,7 @@ from posebowl.util.interrupts import Interrupts, held_back, undisturbed
 
 _TAIL_BYTES: Final = 64 << 10
 _RESERVE_BYTES: Final = 1 << 20
-"""Kept free for the verdict, should the disk be full in the end."""
+"""Enough for a copy of the predictions and for the verdict."""
 
 
 class Prepare(Protocol):
@@ -155,7 +155,7 @@ def stage(checked: Checked) -> Staged:
         BadDataError: The data folder is missing or half filled.
     """
     request, scratch = checked.request, checked.scratch
-    (scratch / "reserve").write_bytes(bytes(_RESERVE_BYTES))
+    checked.reserve.write_bytes(bytes(_RESERVE_BYTES))
     folder = data_folder.find(request.data, scratch=scratch)
     if folder.labels is not None:
         threading.Thread(target=_load_scoring, daemon=True).start()
@@ -261,6 +261,7 @@ def collect(judged: Judged) -> Collected:
     from posebowl.scoring import read_bounded
 
     spec = judged.spec
+    judged.reserve.unlink(missing_ok=True)
     with contextlib.suppress(EngineError):
         remove_tree(spec.scratch)  # what main.sh filled may be the room that the copy needs
     spec.output.chmod(0o700)  # it may have been closed as well

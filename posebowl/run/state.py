@@ -83,6 +83,11 @@ class Started:
         """Where the engine writes what main.sh prints."""
         return self.scratch / LOG_FILE
 
+    @property
+    def reserve(self) -> Path:
+        """Room that is given up once main.sh has ended, should it have filled the disk."""
+        return self.scratch / "reserve"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Checked(Started):
