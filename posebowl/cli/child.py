@@ -15,25 +15,21 @@ from posebowl.errors import EngineError
 from posebowl.util import console, options as declarations, process
 
 
-def run(
-    group: environments.Group,
-    module: str,
-    options: Any,
-    *,
-    cache: Path,
-    as_json: bool = False,
-) -> int:
-    """Run a module in an environment, and return its exit code.
+def python(group: environments.Group, cache: Path) -> Path:
+    """Return the Python of an environment, which is made if it is missing."""
+    return environments.ensure(group, cache, note=console.note) / "bin" / "python"
+
+
+def run(interpreter: Path, module: str, options: Any, *, as_json: bool = False) -> int:
+    """Run a module in another Python, and return its exit code.
 
     Args:
-        group: Of the environment.
+        interpreter: That Python.
         module: What to run.
         options: The dataclass that the module reads its command line into.
-        cache: The folder of the environments.
         as_json: Stdout is kept for the caller's result, or for the error that the module failed.
     """
-    python = _python(group, cache)
-    argv = [python, "-m", module, *declarations.argv_of(options)]
+    argv = [str(interpreter), "-m", module, *declarations.argv_of(options)]
     variables = {"PYTHONPATH": str(paths.ROOT)}
     done = process.run(argv, env=variables, capture=False, to_stderr=as_json, check=False)
     if as_json and done.returncode:
@@ -47,9 +43,7 @@ def run(
     return done.returncode
 
 
-def become(
-    group: environments.Group, module: str, words: Sequence[str], *, cache: Path
-) -> NoReturn:
+def become(interpreter: Path, module: str, words: Sequence[str]) -> NoReturn:
     """Replace this process by a module of this project, so that it gets all signals itself.
 
     A process that waited for it would not outlive Ctrl-C as long as the module needs to tidy up.
@@ -57,24 +51,19 @@ def become(
     Raises:
         EngineError: This process is in that environment already.
     """
-    python = _python(group, cache)
-    if Path(sys.prefix) == Path(python).parent.parent:
+    environment = interpreter.parent.parent
+    if Path(sys.prefix) == environment:
         raise EngineError(
-            f"The environment {sys.prefix} is damaged.",
+            f"The environment {environment} is damaged.",
             why="A package is missing in it.",
-            fix=f"Remove it (type: rm -r {sys.prefix}), and type the same command again.",
+            fix=f"Remove it (type: rm -r {environment}), and type the same command again.",
         )
     sys.stdout.flush()
-    os.execve(  # noqa: S606  # argv only, no shell
-        python, [python, "-m", module, *words], {**os.environ, "PYTHONPATH": str(paths.ROOT)}
-    )
+    variables = {**os.environ, "PYTHONPATH": str(paths.ROOT)}
+    argv = [str(interpreter), "-m", module, *words]
+    os.execve(interpreter, argv, variables)  # noqa: S606  # argv only, no shell
 
 
 def lacks(*modules: str) -> bool:
     """Return whether a module cannot be imported in this environment."""
     return any(importlib.util.find_spec(name) is None for name in modules)
-
-
-def _python(group: environments.Group, cache: Path) -> str:
-    environment = environments.ensure(group, cache, note=console.note)
-    return str(environment / "bin" / "python")

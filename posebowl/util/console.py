@@ -57,24 +57,25 @@ def plain(text: str, style: str = "") -> Text:
     return Text(visible(text), style)
 
 
-def note(text: str) -> None:
+def note(text: str, to: Console | None = None) -> None:
     """Print what goes on, on stderr."""
-    err.print(plain(typed(text), "dim"))
+    (to or err).print(plain(typed(text), "dim"))
 
 
-def warn(text: str) -> None:
+def warn(text: str, to: Console | None = None) -> None:
     """Print what the user should read though the command goes on."""
-    err.print(Text.assemble(("warning:", "yellow"), " ", plain(typed(text))))
+    (to or err).print(Text.assemble(("warning:", "yellow"), " ", plain(typed(text))))
 
 
-def show_error(error: PoseBowlError, *, as_json: bool = False) -> None:
+def show_error(error: PoseBowlError, to: Console | None = None, *, as_json: bool = False) -> None:
     """Print an error in three parts: what, why, what to do; for programs also as JSON on stdout."""
     parts = {"what": error.what, "why": error.why, "fix": error.fix}
     parts = {name: typed(text) for name, text in parts.items()}
     if as_json:
         document = {"error": {**parts, "exit_code": error.exit_code}}
         out.print(json.dumps(document, indent=2), markup=False)
-    err.print(Text.assemble(("error:", "bold red"), " ", plain(parts["what"])))
+    screen = to or err
+    screen.print(Text.assemble(("error:", "bold red"), " ", plain(parts["what"])))
     for name in ("why", "fix"):
         if parts[name]:
-            err.print(Text.assemble("  ", (f"{name}:", "bold"), " ", plain(parts[name])))
+            screen.print(Text.assemble("  ", (f"{name}:", "bold"), " ", plain(parts[name])))

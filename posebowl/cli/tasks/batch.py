@@ -59,7 +59,7 @@ def evaluate(
     place = data if data is not None and is_uri(data) else None
     if (address or place) and child.lacks("ray", "cloudpathlib"):
         words = ["evaluate", *evaluate.argv(given)]
-        child.become("cluster", "posebowl.cli", words, cache=settings.cache)
+        child.become(child.python("cluster", settings.cache), "posebowl.cli", words)
     folder = Path(data).expanduser() if data and not place else settings.data
     request = EvaluationRequest(
         places=places,

@@ -18,7 +18,8 @@ def render(settings: Settings, options: RenderOptions, *, json: Json = False) ->
     """Render labelled photos of spacecraft, or cut-outs and backgrounds to train on."""
     from posebowl.cli import child, output
 
-    code = child.run("render", "posebowl.render", options, cache=settings.cache, as_json=json)
+    python = child.python("render", settings.cache)
+    code = child.run(python, "posebowl.render", options, as_json=json)
     if json and not code:
         images = sum(1 for _ in (options.out / "images").iterdir())
         output.print_json({"folder": options.out, "images": images, "seed": options.seed})

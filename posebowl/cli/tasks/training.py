@@ -34,8 +34,8 @@ def export(settings: Settings, options: ExportOptions, *, json: Json = False) ->
     from posebowl.submission import digest
 
     options.check()
-    module = "posebowl.training.export"
-    code = child.run("cpu", module, options, cache=settings.cache, as_json=json)
+    python = child.python("cpu", settings.cache)
+    code = child.run(python, "posebowl.training.export", options, as_json=json)
     if json and not code:
         made = options.out
         output.print_json({"path": made, "bytes": made.stat().st_size, "sha256": digest(made)})
@@ -52,12 +52,12 @@ def _with_figures(
     from posebowl.cli import child, output
 
     options.check()
+    python = child.python(group, cache)
     if not as_json:
-        return child.run(group, module, options, cache=cache)
+        return child.run(python, module, options)
     with tempfile.TemporaryDirectory() as folder:
         out = options.figures or Path(folder) / "figures.json"
-        options = replace(options, figures=out)
-        code = child.run(group, module, options, cache=cache, as_json=True)
+        code = child.run(python, module, replace(options, figures=out), as_json=True)
         if not code:
             output.print_json(json.loads(out.read_text()))
     return code

@@ -10,15 +10,13 @@ from typing import Annotated
 
 import pytest
 
-from posebowl import environments
+from posebowl import paths
 from posebowl.cli import child
 from posebowl.errors import EngineError
-from posebowl.util import process
 from posebowl.util.options import Option
-from posebowl.util.process import Completed
 from posebowl.util.values import whole
 
-CACHE = Path("/envs")
+HERE = Path(sys.executable)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,44 +24,41 @@ class Asked:
     count: Annotated[int, Option(whole(1, 3), "how many")] = 3
 
 
-def test_a_module_runs_in_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[object] = []
-
-    def run(argv: list[str], **options: object) -> Completed:
-        asked.extend([argv, options["capture"], options["check"]])
-        return Completed(argv=(), returncode=5, stdout="", stderr="")
-
-    monkeypatch.setattr(environments, "ensure", lambda group, *_, **__: Path("/envs", group))
-    monkeypatch.setattr(process, "run", run)
-    assert child.run("render", "posebowl.render", Asked(), cache=CACHE) == 5
-    argv = ["/envs/render/bin/python", "-m", "posebowl.render", "--count=3"]
-    assert asked == [argv, False, False]
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Make a module that prints its arguments and where it finds this project, and ends with 5."""
+    text = "import os, sys; print(sys.argv[1:], os.environ['PYTHONPATH']); sys.exit(5)"
+    (tmp_path / "asked_for.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    return "asked_for"
 
 
-@pytest.mark.parametrize("code", [0, 5])
+def test_a_module_gets_its_options(module: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert child.run(HERE, module, Asked()) == 5
+    assert capfd.readouterr().out == f"['--count=3'] {paths.ROOT}\n"
+
+
 def test_programs_hear_of_a_module_that_failed(
-    code: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    module: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def run(_: list[str], **options: object) -> Completed:
-        assert options["to_stderr"] is True
-        return Completed(argv=(), returncode=code, stdout="", stderr="")
-
-    monkeypatch.setattr(environments, "ensure", lambda group, *_, **__: Path("/envs", group))
-    monkeypatch.setattr(process, "run", run)
-    assert child.run("cpu", "posebowl.training.export", Asked(), cache=CACHE, as_json=True) == code
-    said = capsys.readouterr().out
-    if code:
-        assert json.loads(said)["error"]["exit_code"] == code
-    else:
-        assert said == ""
+    assert child.run(HERE, module, Asked(), as_json=True) == 5
+    said = capfd.readouterr()
+    assert json.loads(said.out)["error"]["exit_code"] == 5
+    assert "['--count=3']" in said.err
 
 
-def test_a_damaged_environment_is_not_entered_again_and_again(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.usefixtures("module")
+def test_nothing_is_printed_for_a_module_that_did_its_work(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(environments, "ensure", lambda *_, **__: Path(sys.prefix))
+    (tmp_path / "quiet.py").write_text("")
+    assert child.run(HERE, "quiet", Asked(), as_json=True) == 0
+    assert capfd.readouterr().out == ""
+
+
+def test_a_damaged_environment_is_not_entered_again_and_again() -> None:
     with pytest.raises(EngineError, match="is damaged"):
-        child.become("cluster", "posebowl.cli", ["evaluate"], cache=CACHE)
+        child.become(Path(sys.prefix, "bin", "python"), "posebowl.cli", ["evaluate"])
 
 
 def test_lacks() -> None:

@@ -1,4 +1,4 @@
-"""What people see: strangers' words as they are, colours only where they belong."""
+"""What people see: untrusted text as it is, colours only where they belong."""
 
 from __future__ import annotations
 
@@ -23,73 +23,78 @@ WORDS = st.lists(st.sampled_from([*ODD, "[", "]", "\\", "/", "\x1b[2J", "text "]
 )
 
 
-@pytest.fixture
-def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    """Catch what is said, without colours."""
-    return _screen(monkeypatch)
-
-
-def _screen(monkeypatch: pytest.MonkeyPatch, **options: bool) -> io.StringIO:
+def made(**options: bool) -> tuple[Console, io.StringIO]:
+    """Return a console of 80 columns, and what is printed on it."""
     caught = io.StringIO()
-    for name in ("out", "err"):
-        made = Console(
-            file=caught, highlight=False, emoji=False, soft_wrap=True, width=80, **options
-        )
-        monkeypatch.setattr(console, name, made)
-    return caught
+    screen = Console(file=caught, highlight=False, emoji=False, soft_wrap=True, width=80, **options)
+    return screen, caught
 
 
 @pytest.mark.parametrize("text", ODD)
-def test_strangers_words_are_no_markup(text: str, screen: io.StringIO) -> None:
-    console.note(text)
-    console.warn(text)
-    console.show_error(PoseBowlError(text, why=text, fix=text))
-    assert screen.getvalue() == (
+def test_untrusted_text_is_not_markup(text: str) -> None:
+    screen, caught = made()
+    console.note(text, screen)
+    console.warn(text, screen)
+    console.show_error(PoseBowlError(text, why=text, fix=text), screen)
+    assert caught.getvalue() == (
         f"{text}\nwarning: {text}\nerror: {text}\n  why: {text}\n  fix: {text}\n"
     )
 
 
 @given(WORDS)
 def test_any_words_pass_unharmed(text: str) -> None:
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        screen = _screen(monkeypatch)
-        console.note(text)
-        assert screen.getvalue() == text.replace("\x1b", "\\x1b") + "\n"
+    screen, caught = made()
+    console.note(text, screen)
+    assert caught.getvalue() == text.replace("\x1b", "\\x1b") + "\n"
 
 
-def test_what_steers_a_terminal_is_escaped(screen: io.StringIO) -> None:
-    console.warn("a\x1b[2Jb\rc\u202ed")
-    assert screen.getvalue() == "warning: a\\x1b[2Jb\\rc\\u202ed\n"
+def test_what_controls_a_terminal_is_escaped() -> None:
+    screen, caught = made()
+    console.warn("a\x1b[2Jb\rc\u202ed", screen)
+    assert caught.getvalue() == "warning: a\\x1b[2Jb\\rc\\u202ed\n"
 
 
-def test_long_lines_are_not_cut(screen: io.StringIO) -> None:
-    console.note("word " * 100)
-    assert screen.getvalue() == "word " * 100 + "\n"
+def test_long_lines_are_not_cut() -> None:
+    screen, caught = made()
+    console.note("word " * 100, screen)
+    assert caught.getvalue() == "word " * 100 + "\n"
 
 
-def test_empty_parts_of_an_error_are_left_out(screen: io.StringIO) -> None:
-    console.show_error(PoseBowlError("It broke."))
-    assert screen.getvalue() == "error: It broke.\n"
+def test_empty_parts_of_an_error_are_left_out() -> None:
+    screen, caught = made()
+    console.show_error(PoseBowlError("It broke."), screen)
+    assert caught.getvalue() == "error: It broke.\n"
+
+
+def test_commands_work_as_they_are_shown() -> None:
+    screen, caught = made()
+    console.note("Next: invoke run", screen)
+    console.warn("`invoke check` says why.", screen)
+    console.show_error(PoseBowlError("a", why="`invoke base` failed", fix="invoke run"), screen)
+    assert caught.getvalue() == (
+        "Next: uv run invoke run\nwarning: `uv run invoke check` says why.\n"
+        "error: a\n  why: `uv run invoke base` failed\n  fix: uv run invoke run\n"
+    )
 
 
 def test_colours_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     for name in ("NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
-    screen = _screen(monkeypatch, force_terminal=True)
-    console.show_error(PoseBowlError("[red]x[/]"))
-    assert "\x1b[" in screen.getvalue()
-    assert "[red]x[/]" in re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue())
-    screen = _screen(monkeypatch)
-    console.show_error(PoseBowlError("x"))
-    assert "\x1b" not in screen.getvalue()
+    screen, caught = made(force_terminal=True)
+    console.show_error(PoseBowlError("[red]x[/]"), screen)
+    assert "\x1b[" in caught.getvalue()
+    assert "[red]x[/]" in re.sub(r"\x1b\[[0-9;]*m", "", caught.getvalue())
+    screen, caught = made()
+    console.show_error(PoseBowlError("x"), screen)
+    assert "\x1b" not in caught.getvalue()
 
 
 def test_no_color_is_heeded_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    screen = _screen(monkeypatch, force_terminal=True)
-    console.warn("x")
-    assert not re.search(r"\x1b\[[0-9;]*3[0-9]", screen.getvalue())
+    screen, caught = made(force_terminal=True)
+    console.warn("x", screen)
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9]", caught.getvalue())
 
 
 SCRIPT = """
