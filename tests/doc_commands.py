@@ -262,7 +262,7 @@ def _read_invoke(words: Sequence[str], whole: str) -> None:
     for context in parsed:
         options = _tasks()[context.name].options
         with _refused(whole):
-            declarations.read(options, context.as_kwargs, context.name)
+            declarations.read(options, context.as_kwargs, context.name, look=False)
         words_needed = [option for option in options if option.positional]
         if missing := [one.name for one in words_needed if not context.args[one.name].value]:
             raise WrongCommandError(f"{', '.join(missing)} missing: {whole}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from posebowl.errors import StoppedError, UsageError
-from posebowl.render.contact_sheet import check_sheet, write_sheet
+from posebowl.errors import StoppedError
+from posebowl.render.contact_sheet import write_sheet
 from posebowl.render.dataset import render_dataset
 from posebowl.render.families import HELD_OUT
 from posebowl.render.options import RenderOptions
@@ -19,14 +19,7 @@ def main(options: RenderOptions) -> None:
         UsageError: The options cannot be.
         StoppedError: Somebody stopped it; what is done is kept.
     """
-    if options.family and options.held_out:
-        raise UsageError(
-            "--family and --held-out exclude each other.",
-            why="Both choose families.",
-            fix="Leave one of them out.",
-        )
-    if options.sheet is not None:
-        check_sheet(options.sheet)
+    options.check()
     try:
         rows = render_dataset(
             options.out,

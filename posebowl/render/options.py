@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
+from posebowl.errors import UsageError
 from posebowl.util.options import Option
 from posebowl.util.values import FOLDER, PATH, TRUTH, Kind, choice, whole
 
@@ -65,3 +66,20 @@ class RenderOptions:
     sheet: Annotated[
         Path | None, Option(PATH, "also write a contact sheet with the boxes drawn to this file")
     ] = None
+
+    def check(self) -> None:
+        """Check what can be checked before anything is prepared.
+
+        Raises:
+            UsageError: The options exclude each other, or the sheet cannot be written.
+        """
+        if self.family and self.held_out:
+            raise UsageError(
+                "--family and --held-out exclude each other.",
+                why="Both choose families.",
+                fix="Leave one of them out.",
+            )
+        if self.sheet is not None:
+            from posebowl.render.contact_sheet import check_sheet
+
+            check_sheet(self.sheet)

@@ -77,6 +77,16 @@ class Option:
             return tuple(self._one(text) for text in given or ())
         return None if given is None else self._one(given)
 
+    def look(self, value: Any) -> None:
+        """Check that there is something at a path where the option needs it.
+
+        Raises:
+            UsageError: It does not exist.
+        """
+        for path in value if self.many else (value,):
+            if self.kind.must_exist and not path.exists():
+                raise UsageError(f"{path} does not exist.", fix="Check the path.")
+
     def _one(self, text: str) -> Any:
         try:
             return self.kind.read(text)
@@ -100,8 +110,16 @@ def declared(target: Callable[..., Any]) -> tuple[Option, ...]:
     return tuple(found)
 
 
-def read(options: Iterable[Option], given: Mapping[str, Any], task: str) -> dict[str, Any]:
+def read(
+    options: Iterable[Option], given: Mapping[str, Any], task: str, *, look: bool = True
+) -> dict[str, Any]:
     """Return the values of options; those that are not given are left out.
+
+    Args:
+        options: Of the task.
+        given: Name -> text, texts, or True.
+        task: For advice.
+        look: Check that the paths exist that must.
 
     Raises:
         UsageError: A value is not of its kind, or one is missing that has no default.
@@ -116,6 +134,8 @@ def read(options: Iterable[Option], given: Mapping[str, Any], task: str) -> dict
                 why="It has no default.",
                 fix=f"Type: invoke --help {task}",
             )
+        if look and option.name in found:
+            option.look(found[option.name])
     return found
 
 

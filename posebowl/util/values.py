@@ -43,6 +43,8 @@ class Kind:
     suggest: Callable[[], Sequence[str]] | None = None
     """Returns words that completion offers, where the choices are not known in advance."""
     is_path: bool = False
+    must_exist: bool = False
+    """A path where there must be something, before anything is done."""
 
     def from_table(self, value: object) -> str | None:
         """Return a value of a table as it would be typed, or None if its type is wrong."""
@@ -190,5 +192,8 @@ DURATION: Final = Kind(
 FOLDER: Final = Kind(expects="a folder", example="~/folder", read=_path, is_path=True)
 FILE: Final = Kind(expects="a file", example="~/file", read=_path, is_path=True)
 PATH: Final = Kind(expects="a path", example="~/file", read=_path, is_path=True)
+EXISTING: Final = Kind(
+    expects="a path", example="~/file", read=_path, is_path=True, must_exist=True
+)
 WORD: Final = Kind(expects="a name or an address, without spaces", example="debian:12", read=_word)
 TEXT: Final = Kind(expects="some text", example="anything", read=_text)

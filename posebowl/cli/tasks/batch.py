@@ -2,14 +2,42 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from posebowl.cli.options import Json
 from posebowl.cli.task import task
 from posebowl.settings import Settings
 from posebowl.util.options import Option
-from posebowl.util.values import FILE, FOLDER, TEXT, TRUTH, whole
+from posebowl.util.values import EXISTING, FOLDER, TRUTH, Kind, whole
+
+
+def _data(text: str) -> str:
+    from posebowl.batch import is_uri
+
+    if "://" in text and not is_uri(text):
+        raise ValueError(text)
+    return text if is_uri(text) else str(FOLDER.read(text))
+
+
+def _address(text: str) -> str:
+    if not re.fullmatch(r"local|auto|(ray://)?[^\s/]+:\d+", text):
+        raise ValueError(text)
+    return text
+
+
+DATA: Final = Kind(
+    expects="a folder or an address such as s3://bucket/folder",
+    example="data/demo",
+    read=_data,
+)
+ADDRESS: Final = Kind(
+    expects="local, auto or the address of a cluster, such as ray://host:10001",
+    example="local",
+    read=_address,
+    suggest=lambda: ("local", "auto"),
+)
 
 
 @task(
@@ -28,15 +56,16 @@ def evaluate(
     settings: Settings,
     *,
     places: Annotated[
-        tuple[Path, ...], Option(FILE, "zips, and folders of zips", many=True, positional=True)
-    ] = (),
+        tuple[Path, ...], Option(EXISTING, "zips, and folders of zips", many=True, positional=True)
+    ],
     data: Annotated[
         str | None,
-        Option(TEXT, "data folder, or s3://, gs:// or az:// with a manifest.csv", "data/"),
+        Option(DATA, "data folder, or s3://, gs:// or az:// with a manifest.csv", "data/"),
     ] = None,
     shards: Annotated[int, Option(whole(1, 1), "pieces of the data, each run on its own")] = 1,
     address: Annotated[
-        str, Option(TEXT, "of Ray: local, auto or ray://host:port", "one run after the other here")
+        str,
+        Option(ADDRESS, "of Ray: local, auto or ray://host:port", "one run after the other here"),
     ] = "",
     await_nodes: Annotated[
         bool, Option(TRUTH, "wait for machines that fit and may yet join the cluster")
@@ -53,14 +82,16 @@ def evaluate(
     from posebowl.batch import JSON_FILE, EvaluationRequest, RunOptions, evaluate as run_all, is_uri
     from posebowl.cli import child
     from posebowl.cli.views import leaderboard
-    from posebowl.errors import StoppedError
+    from posebowl.errors import StoppedError, UsageError
 
     given = {**vars(settings), **locals()}
     place = data if data is not None and is_uri(data) else None
+    if data is not None and place is None and not Path(data).is_dir():
+        raise UsageError(f"{data} is not a folder.", fix="Check the path behind --data.")
     if (address or place) and child.lacks("ray", "cloudpathlib"):
         words = ["evaluate", *evaluate.argv(given)]
         child.become(child.python("cluster", settings.cache), "posebowl.cli", words)
-    folder = Path(data).expanduser() if data and not place else settings.data
+    folder = Path(data) if data and not place else settings.data
     request = EvaluationRequest(
         places=places,
         out=out or settings.submission / "evaluation",

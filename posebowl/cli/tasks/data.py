@@ -10,7 +10,7 @@ from posebowl.cli.task import task
 from posebowl.render import RenderOptions
 from posebowl.settings import Settings
 from posebowl.util.options import Option
-from posebowl.util.values import FILE, FOLDER, TRUTH
+from posebowl.util.values import EXISTING, FOLDER, TRUTH
 
 
 @task("data.render")
@@ -18,6 +18,7 @@ def render(settings: Settings, options: RenderOptions, *, json: Json = False) ->
     """Render labelled photos of spacecraft, or cut-outs and backgrounds to train on."""
     from posebowl.cli import child, output
 
+    options.check()
     python = child.python("render", settings.cache)
     code = child.run(python, "posebowl.render", options, as_json=json)
     if json and not code:
@@ -50,7 +51,7 @@ def unpack(
     *,
     archives: Annotated[
         tuple[Path, ...],
-        Option(FILE, "the competition's tar files", many=True, positional=True),
+        Option(EXISTING, "the competition's tar files", many=True, positional=True),
     ],
     out: Annotated[Path | None, Option(FOLDER, "data folder", "data/")] = None,
     force: Annotated[bool, Option(TRUTH, "write every file again, over existing ones")] = False,

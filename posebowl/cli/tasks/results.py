@@ -9,12 +9,12 @@ from posebowl.cli.options import FOLDER_OF_RESULTS, Force, Json
 from posebowl.cli.task import task
 from posebowl.settings import Settings
 from posebowl.util.options import Option
-from posebowl.util.values import PATH, Kind, whole
+from posebowl.util.values import PATH, TEXT, Kind, whole
 
 RUN: Final = Kind(
     expects="a run: its id or the beginning of it, last, previous, or a folder with result.json",
     example="last",
-    read=str,
+    read=TEXT.read,
     suggest=lambda: ("last", "previous"),
 )
 

@@ -19,7 +19,9 @@ import pytest
 
 from posebowl import paths
 from posebowl.cli.catalog import TASKS
+from posebowl.cli.task import Task
 from posebowl.errors import Verdict
+from posebowl.util.options import Option
 from tests.typed import invoke
 
 NAMES = [
@@ -175,7 +177,7 @@ WRONG = [
     ("run --cpus -1", 2, "--cpus must be at least 1, got -1."),
     ("run --waive [red]x[/]", 2, 'or network, got "[red]x[/]".'),
     ("run --cpus 0", 2, "--cpus must be at least 1, got 0."),
-    ("evaluate a.zip --shards 0", 2, "--shards must be at least 1, got 0."),
+    ("evaluate file --shards 0", 2, "--shards must be at least 1, got 0."),
     ("data.render --out x --workers 0", 2, "--workers must be at least 1, got 0."),
     ("data.render --out x --count 0", 2, "--count must be at least 1, got 0."),
     ("history --limit -1", 2, "--limit must be at least 0, got -1."),
@@ -188,12 +190,21 @@ WRONG = [
     ("data.format --folder none", 2, "none is not a folder."),
     ("data.format --folder .", 23, ". has no train_labels.csv."),
     ("data.check --folder .", 2, ". is not a data folder"),
-    ("data.unpack none.tar other.tar", 23, "none.tar cannot be read"),
+    ("data.unpack none.tar other.tar", 2, "none.tar does not exist."),
     ("data.unpack", 2, "data.unpack needs --archives."),
     ("compare last", 2, "compare needs --after."),
     ("compare last last --html .", 2, ". is a folder."),
     ("score", 2, "score needs --predictions."),
-    ("evaluate", 2, "No submission is named."),
+    ("evaluate", 2, "evaluate needs --places."),
+    ("evaluate none.zip", 2, "none.zip does not exist."),
+    ("evaluate file --data none --address auto", 2, "none is not a folder."),
+    ("evaluate file --data http://x", 2, "--data must be a folder or an address"),
+    ("evaluate file --address bogus", 2, "--address must be local, auto or the address"),
+    ("data.render --out x --held-out --family tug", 2, "--family and --held-out exclude"),
+    ("data.render --out x --sheet none/x.png", 2, "none is not a folder."),
+    ("benchmark.export --weights none.pt", 2, "none.pt does not exist."),
+    ("benchmark.evaluate --data none", 2, "none is not a folder."),
+    ("benchmark.train --data . --val none --out x", 2, "none is not a folder."),
     ("benchmark.train", 2, "benchmark.train needs --data."),
     ("shell --zip none.zip --command true", 2, "There is no none.zip."),
 ]
@@ -211,6 +222,27 @@ def test_wrong_inputs_are_told_in_a_sentence(
     assert said in done.stderr
     assert len(done.stderr.splitlines()) <= 4
     assert (tmp_path / "file").read_text() == "mine"
+
+
+OPTIONS = [(task, option) for task in TASKS for option in task.options if not option.is_switch]
+
+
+@pytest.mark.parametrize(
+    ("task", "option"), OPTIONS, ids=[f"{task.name} {option.flag}" for task, option in OPTIONS]
+)
+def test_a_wrong_value_of_any_option_ends_with_2_and_touches_nothing(
+    task: Task, option: Option, tmp_path: Path
+) -> None:
+    wrong = [""] + ["\0"] * option.kind.is_path + ["nonsense"] * bool(option.kind.choices)
+    for text in wrong + ["-1", "x"] * (option.kind.toml in {int, float}):
+        # Words can be given as flags too.
+        done = invoke(
+            task.name, f"{option.flag}={text}", cwd=tmp_path, POSEBOWL_SUBMISSION=str(tmp_path)
+        )
+        assert done.returncode == 2, (text, done.stderr)
+        assert " must be " in done.stderr.splitlines()[0]
+        assert not done.stdout
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("line", ["run --nonsense", "run --zip", "nonsense", "check a.zip"])
