@@ -203,7 +203,7 @@ def _closed(folder: DataFolder) -> list[_Fault]:
 
 
 def _on_missing(folder: DataFolder, missing: Sequence[str], there: int) -> list[str]:
-    """Say which images a run is made without."""
+    """Return a warning of images that a run is made without."""
     if not missing:
         return []
     names = first_few(missing, len(missing))

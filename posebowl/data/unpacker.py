@@ -9,7 +9,7 @@ import re
 import shlex
 import shutil
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from io import FileIO
@@ -40,7 +40,7 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}\.(png|csv)")
 _PART: Final = re.compile(r"\..+\.(png|csv)\.([0-9]+)\.part")
 _FIX_NAME: Final = "Name the archives as they were downloaded: invoke data.unpack FILE.tar ..."
 _FIX_DOWNLOAD: Final = "Download that archive again, and name no other one."
-_LARGEST: Final = {".png": 64 * MIB, ".csv": GIB}
+LARGEST: Final = {".png": 64 * MIB, ".csv": GIB}
 """An uncompressed photo takes 4 MiB: what is far larger is not a photo but a trap for the disk."""
 _INNER: Final = re.compile(r"\.(tar|tar\.\w+|tgz|tbz2?|txz|zip|7z|rar)$", re.IGNORECASE)
 _RESERVE: Final = 64 * MIB
@@ -67,13 +67,20 @@ class _Job:
 
     target: Path
     force: bool
+    largest: Mapping[str, int]
     written: int = 0
     kept: int = 0
     left_out: int = 0
     seen: dict[Path, int] = field(default_factory=dict)
 
 
-def unpack(archives: Sequence[Path], target: Path, *, force: bool = False) -> Unpacked:
+def unpack(
+    archives: Sequence[Path],
+    target: Path,
+    *,
+    force: bool = False,
+    largest: Mapping[str, int] = LARGEST,
+) -> Unpacked:
     """Extract the photos of archives (tar, also compressed, or zip) into a data folder.
 
     Photos go to `target`/images whatever folder they are in, CSV files at the top of an archive
@@ -84,6 +91,7 @@ def unpack(archives: Sequence[Path], target: Path, *, force: bool = False) -> Un
         archives: As downloaded.
         target: The data folder, made if need be.
         force: Write every file again, over those that exist.
+        largest: Bytes of a file by its suffix, above which it is refused.
 
     Raises:
         BadDataError: An archive is missing, damaged or cut off, or a file of another size is
@@ -91,7 +99,7 @@ def unpack(archives: Sequence[Path], target: Path, *, force: bool = False) -> Un
         PoseBowlError: The disk is full or may not be written.
     """
     total = sum(_size(archive) for archive in archives)
-    job = _Job(target=target, force=force)
+    job = _Job(target=target, force=force, largest=largest)
     try:
         (target / IMAGES_DIR).mkdir(parents=True, exist_ok=True)
         _remove_remains(target)
@@ -193,7 +201,7 @@ def _place(member: Member, target: Path) -> Path | None:
 
 def _extract(member: Member, place: Path, job: _Job) -> None:
     """Write one member to its place, unless it is there."""
-    if member.size > _LARGEST[place.suffix]:
+    if member.size > job.largest[place.suffix]:
         size = human_bytes(member.size)
         what = f"{show(member.path, 120)} takes {size}: that is not a {place.suffix[1:]}."
         raise BadDataError(what, fix=_FIX_DOWNLOAD)

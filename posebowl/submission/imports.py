@@ -43,18 +43,20 @@ class Imports:
     """Files with syntax errors, each with the line; they were searched by pattern."""
 
 
-def find_imports(sources: Mapping[str, str], scripts: Iterable[str] = ()) -> Imports:
+def find_imports(
+    sources: Mapping[str, str], scripts: Iterable[str] = (), *, budget: int = PARSED_BYTES
+) -> Imports:
     """Find the top-level modules that Python files and shell scripts use.
 
     Args:
         sources: Text of each Python file by its path in the archive, most important first:
-            once PARSED_BYTES are parsed, the others are searched by pattern.
+            once `budget` characters are parsed, the others are searched by pattern.
         scripts: Shell scripts, searched for `python -m`, `python -c` and known programs.
+        budget: Of all files together.
     """
     scripts = list(scripts)
     modules: set[str] = set()
     unparsable = []
-    budget = PARSED_BYTES
     files = set(sources)
     for name, text in sources.items():
         # What builds a bundled package does not run, unless a script says so.

@@ -9,8 +9,8 @@ from typing import Final
 from posebowl.challenge import FORMAT_FILE, GIB, LABELS_FILE, MAIN_SCRIPT, MIB, PREDICTIONS_FILE
 from posebowl.submission.imports import Imports
 from posebowl.submission.network_lint import conda_uses, network_uses
-from posebowl.submission.shell_lint import BOM, bashisms, check_syntax
-from posebowl.submission.shell_text import LINT_BYTES, called_files
+from posebowl.submission.shell_lint import BOM, SHELLCHECK_BYTES, bashisms, check_syntax
+from posebowl.submission.shell_text import called_files
 from posebowl.util.text import counted, first_few
 from posebowl.util.units import human_bytes
 
@@ -103,8 +103,8 @@ def on_script(content: bytes) -> Iterator[str]:
     if result.error:
         yield f"sh cannot parse {MAIN_SCRIPT}: {result.error}."
     yield from _few(bashisms(content, MAIN_SCRIPT))
-    if len(content) > LINT_BYTES:
-        yield f"Only the first {human_bytes(LINT_BYTES)} of {MAIN_SCRIPT} were looked at."
+    if len(content) > SHELLCHECK_BYTES:
+        yield f"Only the first {human_bytes(SHELLCHECK_BYTES)} of {MAIN_SCRIPT} were looked at."
 
 
 def on_sources(sources: Mapping[str, str], imports: Imports) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import shlex
@@ -9,12 +10,13 @@ import shutil
 import stat
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
+from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -73,7 +75,7 @@ class Packed:
 
 
 def find_solution(name: str, *, solutions: Path = SOLUTIONS) -> Path:
-    """Give the folder of a solution by its name.
+    """Return the folder of a solution by its name.
 
     Raises:
         UsageError: There is none of that name; the error suggests the nearest one.
@@ -95,7 +97,13 @@ def _did_you_mean(name: str, there: list[str]) -> str:
 
 
 def pack(
-    source: Path, target: Path, *, force: bool = False, limits: ArchiveLimits = ARCHIVE_LIMITS
+    source: Path,
+    target: Path,
+    *,
+    force: bool = False,
+    limits: ArchiveLimits = ARCHIVE_LIMITS,
+    console: Console = err,
+    progress_bytes: int = PROGRESS_BYTES,
 ) -> Packed:
     """Pack a solution folder into a zip, whole or not at all.
 
@@ -104,6 +112,8 @@ def pack(
         target: The zip to make; its folder is made too.
         force: Replace the zip if there is one.
         limits: What the zip may hold.
+        console: Where progress is shown.
+        progress_bytes: From so many bytes on it is shown.
 
     Raises:
         UsageError: No such folder, or the zip already exists.
@@ -118,7 +128,9 @@ def pack(
         _check_total(selection, source, target, limits)
         target.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(target) as file:
-            _write(file, selection, source)
+            shown = console.is_terminal and selection.size >= progress_bytes
+            with _progress(source.name, selection.size, console, shown=shown) as advance:
+                _write(file, selection, advance)
             file.flush()
             archive = inspect_file(file, target, limits=limits)
             # The disk takes its time to write what the digest reads from memory.
@@ -168,7 +180,7 @@ def _place(target: Path) -> Path:
 
 
 def _check_main(source: Path) -> list[str]:
-    """Refuse a main.sh that cannot work; give notes on what could not be checked."""
+    """Refuse a main.sh that cannot work; return notes on what could not be checked."""
     main = source / MAIN_SCRIPT
     if not main.is_file():
         raise _no_main(source)
@@ -190,15 +202,18 @@ def _check_main(source: Path) -> list[str]:
             why=f"The platform runs it as `sh {MAIN_SCRIPT}`, and its sh is not bash.",
             fix=f"Write it for plain sh, or put `exec bash other.sh` into {MAIN_SCRIPT}.",
         )
-    if not result.shell:
-        return [f"The syntax of {MAIN_SCRIPT} was not checked: no sh was found here."]
-    if result.shell == "bash":
+    return unchecked(result.shell)
+
+
+def unchecked(shell: str) -> list[str]:
+    """Return what the shell that read main.sh could not see."""
+    if shell == "bash":
         note = (
             f"The syntax of {MAIN_SCRIPT} was checked by bash, which accepts some things that the "
             "platform's sh (dash) does not; install dash to be sure."
         )
         return [note]
-    return []
+    return [] if shell else [f"The syntax of {MAIN_SCRIPT} was not checked: no sh was found here."]
 
 
 def _no_main(source: Path) -> BadArchiveError:
@@ -217,7 +232,7 @@ def _check_total(selection: Selection, source: Path, target: Path, limits: Archi
         raise BadArchiveError(
             f"The .gitignore of {source} leaves out {MAIN_SCRIPT}.", fix="Take that rule out."
         )
-    total = sum(file.size for file in selection.files)
+    total = selection.size
     most = min(limits.unpacked_bytes, limits.archive_bytes)
     if total > most:
         largest = sorted(selection.files, key=lambda file: -file.size)[:3]
@@ -237,7 +252,20 @@ def _check_total(selection: Selection, source: Path, target: Path, limits: Archi
         )
 
 
-def _write(file: IO[bytes], selection: Selection, source: Path) -> None:
+@contextlib.contextmanager
+def _progress(
+    name: str, total: int, console: Console, *, shown: bool
+) -> Iterator[Callable[[int], None]]:
+    """Show how far packing is; what is yielded takes the bytes that were written."""
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(
+        TextColumn(f"packing {name}"), *columns, console=console, transient=True, disable=not shown
+    ) as progress:
+        task = progress.add_task("pack", total=total)
+        yield lambda count: progress.advance(task, count)
+
+
+def _write(file: IO[bytes], selection: Selection, advance: Callable[[int], None]) -> None:
     """Write the zip.
 
     Everything is stored, nothing deflated: deflated bytes differ between builds of zlib
@@ -245,27 +273,15 @@ def _write(file: IO[bytes], selection: Selection, source: Path) -> None:
     machine. It costs a few kilobytes of source code; weights, which are nearly all of a
     submission, do not shrink anyway.
     """
-    total = sum(file.size for file in selection.files)
-    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with (
-        zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
-        Progress(
-            TextColumn(f"packing {source.name}"),
-            *columns,
-            console=err,
-            transient=True,
-            disable=total < PROGRESS_BYTES or not err.is_terminal,
-        ) as progress,
-    ):
-        task = progress.add_task("pack", total=total)
-        buffer = bytearray(_BLOCK)
-        folders = [(name, None) for name in selection.empty_folders]
-        names = [*((item.name, item) for item in selection.files), *folders]
+    buffer = bytearray(_BLOCK)
+    folders = [(name, None) for name in selection.empty_folders]
+    names = [*((item.name, item) for item in selection.files), *folders]
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, item in sorted(names, key=lambda pair: os.fsencode(pair[0])):
             if item is None:
                 archive.writestr(_info(name, stat.S_IFDIR | 0o755), b"")
             else:
-                _add(archive, item, buffer, lambda count: progress.advance(task, count))
+                _add(archive, item, buffer, advance)
         archive.comment = content_mark(
             (info.filename, info.external_attr >> 16, info.file_size, info.CRC)
             for info in archive.infolist()

@@ -4,7 +4,7 @@ What counts is the solution folder alone, so that a copy of it packs to the same
 in a git checkout or not. Its own .gitignore files count, those of folders above it and the
 user's global one do not: they say what a repository keeps in its history (this project's own
 leaves all `*.pt` files out), not what a submission needs. Weights that a solution's own rules
-leave out are told, since forgetting them is the commonest way to lose a submission.
+leave out are named, since forgetting them is the commonest way to lose a submission.
 """
 
 from __future__ import annotations
@@ -86,6 +86,11 @@ class Selection:
     weights_left_out: tuple[str, ...]
     """Those among the left out that look like weights."""
 
+    @property
+    def size(self) -> int:
+        """Bytes of all files together."""
+        return sum(file.size for file in self.files)
+
 
 @dataclass(kw_only=True)
 class _Walk:
@@ -155,7 +160,7 @@ def _folder(walk: _Walk, folder: Path, prefix: str, rules: _Rules, chain: tuple[
 
 
 def _read_rules(path: Path, prefix: str) -> GitIgnoreSpec:
-    """Read a .gitignore, and say which line of it is none."""
+    """Read a .gitignore, or name the line of it that is not a pattern."""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     try:
         return GitIgnoreSpec.from_lines(lines)
@@ -163,7 +168,7 @@ def _read_rules(path: Path, prefix: str) -> GitIgnoreSpec:
         wrong = next(number for number, line in enumerate(lines, 1) if not _is_rule(line))
     where, what = quoted(prefix + IGNORE_FILE), quoted(lines[wrong - 1])
     raise BadArchiveError(
-        f"Line {wrong} of {where} is no pattern: {what}.",
+        f"Line {wrong} of {where} is not a pattern: {what}.",
         fix="Correct the line, or remove it.",
     )
 
@@ -247,7 +252,7 @@ def _source(walk: _Walk, path: Path, name: str, info: os.stat_result) -> Source:
 
 
 def _executable(path: Path, mode: int) -> bool:
-    """Tell whether a file may be executed; Windows has no bit for it, but the content tells."""
+    """Check whether a file may be executed: on Windows by its content, as there is no bit."""
     if os.name != "nt":
         return bool(mode & stat.S_IXUSR)
     with path.open("rb") as file:

@@ -68,13 +68,13 @@ class SyntaxCheck:
     """Which shell read it: "dash", or what stands in for it; nothing where there is none."""
 
 
-def check_syntax(script: bytes) -> SyntaxCheck:
+def check_syntax(script: bytes, argv: Sequence[str] | None = None) -> SyntaxCheck:
     """Let a plain sh parse the script without running it.
 
     The platform's sh is dash. Where neither sh nor any other command is dash, bash in its
     posix mode stands in, which lets many of bash's own constructs pass.
     """
-    argv = _parser()
+    argv = parser() if argv is None else argv
     done = _on_file(argv, script, timeout_s=5) if argv else None
     if done is None:
         return SyntaxCheck()
@@ -100,7 +100,7 @@ def _on_file(argv: Sequence[str], script: bytes, *, timeout_s: float) -> Complet
             return None
 
 
-def _parser() -> list[str]:
+def parser() -> list[str]:
     """Find a shell that parses as the platform's does; the nearest one else."""
     dash = shutil.which("dash")
     if dash:

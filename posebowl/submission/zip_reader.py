@@ -90,7 +90,7 @@ def read_directory(file: IO[bytes], path: Path, *, max_entries: int) -> Director
         max_entries: More entries than this are refused before they are read.
 
     Raises:
-        BadArchiveError: It is no zip, is cut short, encrypted, or says two things at once.
+        BadArchiveError: It is not a zip, is cut short, encrypted, or says two things at once.
     """
     end = find_end(file, path)
     if end.total > max_entries:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from posebowl.submission import imports
 from posebowl.submission.imports import find_imports
 
 
@@ -47,10 +46,9 @@ def test_of_broken_python(text: str):
     assert found.unparsable[0].startswith("src/a.py:")
 
 
-def test_beyond_the_budget_a_pattern_does(monkeypatch):
-    monkeypatch.setattr(imports, "PARSED_BYTES", 20)
+def test_beyond_the_budget_a_pattern_does():
     sources = {"a.py": "import torch", "b.py": "if x:\n    from cv2 import imread  # " + "x" * 30}
-    assert find_imports(sources).modules == {"torch", "cv2"}
+    assert find_imports(sources, budget=20).modules == {"torch", "cv2"}
 
 
 @pytest.mark.parametrize(

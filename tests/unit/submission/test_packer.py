@@ -20,7 +20,6 @@ from posebowl.submission import packer as pack_module
 from posebowl.submission.archive import digest, inspect
 from posebowl.submission.packer import find_solution, pack
 from posebowl.submission.selection import JUNK
-from posebowl.submission.shell_lint import SyntaxCheck
 
 MAIN = "#!/bin/sh\npython src/main.py\n"
 # Golden: the file format itself. If this changes, packed zips of everybody change.
@@ -231,10 +230,9 @@ def test_what_runs_but_fails_is_told_with_its_line(tmp_path: Path):
 
 
 @pytest.mark.parametrize(("shell", "count"), [("dash", 0), ("bash", 1), ("", 1)])
-def test_an_unchecked_syntax_is_told(shell: str, count: int, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(pack_module, "check_syntax", lambda _: SyntaxCheck(shell=shell))
-    warnings = pack(solution(tmp_path / "s"), tmp_path / "a.zip").warnings
-    assert len([warning for warning in warnings if "checked" in warning]) == count
+def test_an_unchecked_syntax_is_told(shell: str, count: int):
+    notes = pack_module.unchecked(shell)
+    assert len([note for note in notes if "checked" in note]) == len(notes) == count
 
 
 def test_limits(tmp_path: Path):
@@ -268,15 +266,13 @@ def test_an_unwritable_folder_is_one_sentence(tmp_path: Path, monkeypatch):
         pack(solution(tmp_path / "s"), tmp_path / "a.zip")
 
 
-def test_a_big_one_shows_its_progress_on_stderr(tmp_path: Path, monkeypatch, capsys):
+def test_a_big_one_shows_its_progress_on_stderr(tmp_path: Path, capsys):
     shown = io.StringIO()
     console = Console(file=shown, force_terminal=True, width=120)
-    monkeypatch.setattr(pack_module, "err", console)
     source = solution(tmp_path / "solved", {"w.pt": b"x" * 5000})
-    pack(source, tmp_path / "a.zip")
+    pack(source, tmp_path / "a.zip", console=console)
     assert shown.getvalue() == ""
-    monkeypatch.setattr(pack_module, "PROGRESS_BYTES", 5000)
-    pack(source, tmp_path / "b.zip")
+    pack(source, tmp_path / "b.zip", console=console, progress_bytes=5000)
     assert "packing solved" in shown.getvalue()
     assert "5.0/5.0 kB" in shown.getvalue()
     assert capsys.readouterr().out == ""

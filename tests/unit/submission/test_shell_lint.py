@@ -123,16 +123,15 @@ def test_nothing_is_run(tmp_path: Path):
 def test_which_shell_parses(present: set[str], sh: str, argv: list[str], monkeypatch):
     monkeypatch.setattr(shell_lint.shutil, "which", lambda name: name if name in present else None)
     monkeypatch.setattr(shell_lint.os.path, "realpath", lambda name: sh if name == "sh" else name)
-    assert shell_lint._parser() == argv
+    assert shell_lint.parser() == argv
 
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
-def test_bash_stands_in(monkeypatch):
-    monkeypatch.setattr(shell_lint, "_parser", lambda: [shutil.which("bash"), "--posix", "-n"])
-    assert check_syntax(b"fi\n").error
-    assert check_syntax(b"[[ a ]]\n").error == ""
+def test_bash_stands_in():
+    bash = [str(shutil.which("bash")), "--posix", "-n"]
+    assert check_syntax(b"fi\n", bash).error
+    assert check_syntax(b"[[ a ]]\n", bash).error == ""
 
 
-def test_no_shell_says_nothing(monkeypatch):
-    monkeypatch.setattr(shell_lint, "_parser", list)
-    assert check_syntax(b"fi\n") == shell_lint.SyntaxCheck()
+def test_no_shell_says_nothing():
+    assert check_syntax(b"fi\n", []) == shell_lint.SyntaxCheck()
