@@ -36,13 +36,23 @@ HARMLESS = [case for case in archives.CASES if "bomb" not in case.name]
 
 def by_unzip(archive: Path, target: Path) -> dict[str, str] | None:
     """Unpack as the platform does; return what lies on disk, or None if it did not end with 0."""
-    words = {"cwd": archive.parent, "stdin": subprocess.DEVNULL, "capture_output": True}
-    env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
-    listing = subprocess.run(["zip", "-sf", archive], env=env, check=False, **words)
-    done = subprocess.run(
-        ["unzip", archive, "-d", target], env=env, check=False, timeout=60, **words
-    )
-    return tree(target) if done.returncode == 0 and listing.returncode == 0 else None
+    for argv in (["zip", "-sf", archive], ["unzip", archive, "-d", target]):
+        try:
+            # `zip -sf` of a damaged archive can list without end.
+            done = subprocess.run(
+                argv,
+                env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                check=False,
+                timeout=20,
+            )
+        except subprocess.TimeoutExpired:
+            return None
+        if done.returncode != 0:
+            return None
+    return tree(target)
 
 
 def by_us(archive: Path, target: Path) -> dict[str, str] | None:
