@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import tests.isolation  # noqa: F401  # what follows reads the environment when it is imported
+
+# isort: split
+
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,12 +19,6 @@ from posebowl.challenge import COLUMNS, IMAGE_HEIGHT, IMAGE_WIDTH
 from posebowl.engines.embedded import engine
 from tests.leftovers import Leftovers
 from tests.umask import UMASKS, umask
-
-# Packages that other software (such as ROS) puts on the path of every Python are not those of the
-# lock. Their pytest plugins are kept out by --disable-plugin-autoload in pyproject.toml.
-for foreign in os.environ.pop("PYTHONPATH", "").split(os.pathsep):
-    if foreign in sys.path:
-        sys.path.remove(foreign)
 
 # No deadline: machines are shared and sometimes slow. In CI the same examples every time, so that a
 # change never fails for a fault that was there before it.
