@@ -19,7 +19,9 @@ import invoke as library
 
 import tasks
 
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+_SIGNALS: Final = [
+    getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGINT") if hasattr(signal, name)
+]
 
 
 @dataclass(frozen=True, kw_only=True)

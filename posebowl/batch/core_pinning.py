@@ -28,6 +28,9 @@ def pinned(count: int, locks_folder: Path) -> Iterator[frozenset[int]]:
         count: How many cores.
         locks_folder: Of all runs on this machine.
     """
+    if not hasattr(os, "sched_setaffinity"):  # macOS and Windows have no such promise
+        yield frozenset(range(count))
+        return
     before = os.sched_getaffinity(0)
     make_folder(locks_folder)
     locks = {core: FileLock(locks_folder / str(core)) for core in before}

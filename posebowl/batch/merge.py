@@ -162,7 +162,7 @@ def _join_logs(folders: Sequence[Path]) -> str:
     texts = []
     for shard, folder in enumerate(folders, 1):
         log = folder / LOG_FILE
-        text = log.read_text(errors="backslashreplace") if log.is_file() else ""
+        text = log.read_text(encoding="utf-8", errors="backslashreplace") if log.is_file() else ""
         texts.append(f"--- shard {shard} of {len(folders)} ---\n{text.rstrip()}\n")
     return "\n".join(texts)
 

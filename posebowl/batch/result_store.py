@@ -56,7 +56,7 @@ class ResultStore:
     def attempts(self, key: str) -> tuple[Attempt, ...]:
         """Return the tries that a key took."""
         try:
-            table = json.loads((self.folder(key) / ATTEMPTS_FILE).read_text())
+            table = json.loads((self.folder(key) / ATTEMPTS_FILE).read_text(encoding="utf-8"))
             return tuple(Attempt(**row) for row in table)
         except (OSError, ValueError, TypeError):
             return ()

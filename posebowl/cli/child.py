@@ -17,7 +17,7 @@ from posebowl.util import console, options as declarations, process
 
 def python(group: environments.Group, cache: Path) -> Path:
     """Return the Python of an environment, which is made if it is missing."""
-    return environments.ensure(group, cache, note=console.note) / "bin" / "python"
+    return environments.python(environments.ensure(group, cache, note=console.note))
 
 
 def run(interpreter: Path, module: str, options: Any, *, as_json: bool = False) -> int:

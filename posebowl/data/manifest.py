@@ -144,7 +144,7 @@ def _to_check(root: Path) -> str:
 def _remembered(kept: Path) -> dict[str, list[int | str]]:
     """Return digests of earlier looks by name: size, mtime in ns, SHA-256."""
     try:
-        return dict(json.loads(kept.read_text()))
+        return dict(json.loads(kept.read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return {}
 

@@ -99,7 +99,7 @@ def _check(engine: Engine, case: Case, place: Path, data: Path, cache: Path) -> 
         got, said = Verdict.ENGINE_ERROR, str(error)
     if case.kernel_memory and outcome and Limit.MEMORY in outcome.unenforced:
         return None
-    log = spec.log.read_text(errors="replace") if spec.log.exists() else ""
+    log = spec.log.read_text(encoding="utf-8", errors="replace") if spec.log.exists() else ""
     why = _difference(case, got, outcome, log, said)
     seconds = time.monotonic() - started
     return Checked(case=case.name, expected=case.verdict, got=got, seconds=seconds, why=why)
@@ -161,7 +161,7 @@ def _make_data(folder: Path) -> Path:
     for photo in photos:
         shutil.copyfile(photo, images / photo.name)
     rows = [",".join(COLUMNS), *(f"{photo.stem},0,0,0,0" for photo in photos)]
-    (folder / FORMAT_FILE).write_text("\n".join(rows) + "\n")
+    (folder / FORMAT_FILE).write_text("\n".join(rows) + "\n", encoding="utf-8")
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
     return folder

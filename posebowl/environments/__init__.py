@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         ensure as ensure,
         location as location,
         of_other_locks as of_other_locks,
+        python as python,
         ready as ready,
     )
 
@@ -45,5 +46,14 @@ __getattr__ = face(
     ),
     packages=("Choice", "choose", "package_names"),
     uv=("UV_REACH", "rewriting_settings", "run_uv"),
-    venv=("NOBODY", "RUN_GROUP", "Group", "ensure", "location", "of_other_locks", "ready"),
+    venv=(
+        "NOBODY",
+        "RUN_GROUP",
+        "Group",
+        "ensure",
+        "location",
+        "of_other_locks",
+        "python",
+        "ready",
+    ),
 )

@@ -104,4 +104,4 @@ def package_names(group: Group, cache: Path) -> list[str]:
         names = {package["name"].lower() for package in tomllib.loads(done.stdout)["packages"]}
         make_folder(kept.parent)
         write_text(kept, "".join(f"{name}\n" for name in sorted(names)))
-    return kept.read_text().split()
+    return kept.read_text(encoding="utf-8").split()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import stat
 import sys
@@ -24,6 +25,7 @@ from posebowl.environments import uv
 from posebowl.environments.lockfile import digest
 from posebowl.errors import EngineError
 from posebowl.util.files import atomic_folder, make_folder
+from posebowl.util.host import is_root
 from posebowl.util.process import ProcessError
 from posebowl.util.units import human_bytes
 
@@ -73,11 +75,12 @@ def ensure(group: Group, cache: Path, *, note: Note = lambda _: None) -> Path:
         note: Told what takes long, and how far it has come.
 
     Raises:
-        EngineError: uv is missing, or cannot make the environment.
+        EngineError: This system cannot have it, uv is missing, or cannot make it.
     """
     target = location(group, cache)
     if ready(group, cache):
         return target
+    _check_system(group)
     if shutil.which("uv") is None:
         raise EngineError(
             "uv is not installed.",
@@ -91,6 +94,26 @@ def ensure(group: Group, cache: Path, *, note: Note = lambda _: None) -> Path:
             note(f"Making the {group} environment from uv.lock, once ({size}) ...")
             _make(group, target, note)
     return target
+
+
+def python(environment: Path) -> Path:
+    """Return the interpreter of an environment."""
+    return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def _check_system(group: Group) -> None:
+    """Check that uv.lock has the packages of a group for this system.
+
+    Raises:
+        EngineError: It has not: the large ones are locked for the platform's system only.
+    """
+    here = sys.platform, platform.machine()
+    if group in {"lean", "cpu", "gpu"} and here != ("linux", "x86_64"):
+        raise EngineError(
+            f"The {group} environment cannot be made on {platform.system()} {platform.machine()}.",
+            why="Its packages are locked for Linux on x86_64, which the platform has.",
+            fix="Use such a machine, WSL2 on Windows, or a container: docs/how-to/other-systems.md",
+        )
 
 
 @contextmanager
@@ -147,7 +170,7 @@ def _let_others_read(environment: Path) -> None:
     Files keep their owner: they may be hard links into uv's cache, and to replace or remove one
     takes no more than write access to its folder.
     """
-    as_root = os.geteuid() == 0
+    as_root = is_root()
     for name, _, files in os.walk(environment):
         if as_root:
             os.chown(name, 0, RUN_GROUP)

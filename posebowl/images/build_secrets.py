@@ -62,7 +62,7 @@ def secrets(ca_bundle: Path | None) -> Iterator[list[Secret]]:
             if text:
                 path = Path(folder, name)
                 path.touch(mode=0o600)
-                path.write_text(text)
+                path.write_text(text, encoding="utf-8")
                 found.append(Secret(id=name, path=path))
         yield found
 

@@ -50,7 +50,7 @@ def staged(variant: Variant, cache: Path, root: Path = paths.ROOT) -> Iterator[P
 
 def _add_sources(found: Iterable[DirectPackage], context: Path, root: Path) -> None:
     """Copy the sources of packages, and list them for the Dockerfile."""
-    with (context / _SOURCES / "names.txt").open("a") as names:
+    with (context / _SOURCES / "names.txt").open("a", encoding="utf-8") as names:
         for package in found:
             place = _add_source(package, context / _SOURCES / package.name, root)
             inside = place.relative_to(context / _SOURCES)

@@ -19,6 +19,7 @@ from posebowl.challenge import EngineName
 from posebowl.engines.oci import Client, host_user, image as identity
 from posebowl.errors import EngineError
 from posebowl.util import process
+from posebowl.util.host import is_root
 
 SUITE: Final = "bookworm"
 NAME: Final = f"posebowl-base:{SUITE}"
@@ -82,7 +83,7 @@ def make(
     Raises:
         EngineError: A program that this needs is missing, or fails.
     """
-    rooted = os.geteuid() == 0 if as_root is None else as_root
+    rooted = is_root() if as_root is None else as_root
     if problem := missing(as_root=rooted):
         raise problem
     start = time.monotonic()
@@ -223,15 +224,19 @@ def forget_host(root: Path) -> None:
 
 def missing(*, as_root: bool) -> EngineError | None:
     """Return what this machine lacks to make the base, or None."""
+    if sys.platform != "linux":
+        return EngineError(
+            "The base image can only be made on Linux.",
+            why="debootstrap makes it from Debian's packages, where no registry can be reached.",
+            fix="Build with a base image that the engine pulls, or do this in WSL2.",
+        )
     programs = ["debootstrap"] if as_root else ["debootstrap", "fakeroot"]
     lacking = [name for name in programs if shutil.which(name, path=_path()) is None]
-    if sys.platform == "linux" and not lacking:
+    if not lacking:
         return None
     return EngineError(
-        f"{' and '.join(lacking) or 'debootstrap'} is not installed.",
+        f"{' and '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not installed.",
         why="The base image is made with it from Debian's packages, where no registry can be "
-        "reached."
-        if sys.platform == "linux"
-        else "It needs Linux.",
-        fix=f"Type: sudo apt-get install {' '.join(lacking or programs)}",
+        "reached.",
+        fix=f"Type: sudo apt-get install {' '.join(lacking)}",
     )

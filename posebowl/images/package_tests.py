@@ -85,7 +85,7 @@ def check_packages(
                 why="The container's own words are above.",
                 fix="Type: invoke doctor",
             )
-        found = json.loads((output / _RESULT).read_text())
+        found = json.loads((output / _RESULT).read_text(encoding="utf-8"))
     return Packages(image=image.id, exit_code=done.returncode, **found)
 
 

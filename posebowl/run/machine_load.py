@@ -50,7 +50,11 @@ def read(stat: Path = Path("/proc/stat")) -> CpuTimes | None:
     """Read how long the cores have been busy; None where the system does not tell."""
     try:
         usable = {f"cpu{number}" for number in os.sched_getaffinity(0)}
-        rows = [line.split() for line in stat.read_text().splitlines() if line.startswith("cpu")]
+        rows = [
+            line.split()
+            for line in stat.read_text(encoding="utf-8").splitlines()
+            if line.startswith("cpu")
+        ]
         # user nice system idle iowait irq softirq steal
         ticks = [[int(word) for word in row[1:9]] for row in rows if row[0] in usable]
         second = os.sysconf("SC_CLK_TCK")

@@ -1,7 +1,8 @@
-"""What this machine is, for the record of a run."""
+"""What this machine is, and who runs on it."""
 
 from __future__ import annotations
 
+import os
 import platform
 from contextlib import suppress
 from pathlib import Path
@@ -10,14 +11,19 @@ from posebowl import __version__
 
 
 def describe() -> dict[str, str]:
-    """Return what a result says of the machine and of this tool."""
+    """Return what a result records of the machine and of this tool."""
     return {"cpu": cpu_model(), "system": platform.platform(), "posebowl": __version__}
+
+
+def is_root() -> bool:
+    """Return whether this process is root's; on Windows nobody is root."""
+    return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
 def cpu_model() -> str:
     """Return the processor's name, or its architecture where the system does not tell."""
     with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()

@@ -120,7 +120,7 @@ def evaluate(
             fix="Type the same command with --resume.",
         ) from None
     if json:
-        print((done.out / JSON_FILE).read_text(), end="")
+        print((done.out / JSON_FILE).read_text(encoding="utf-8"), end="")
     else:
         leaderboard.leaderboard(done)
     failed = [row.verdict for row in done.rows if row.verdict.is_infrastructure_failure]

@@ -59,5 +59,5 @@ def _with_figures(
         out = options.figures or Path(folder) / "figures.json"
         code = child.run(python, module, replace(options, figures=out), as_json=True)
         if not code:
-            output.print_json(json.loads(out.read_text()))
+            output.print_json(json.loads(out.read_text(encoding="utf-8")))
     return code

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import platform
-import resource
 import shutil
 import subprocess
 import sys
@@ -274,5 +273,7 @@ def usable_cpus(count: int) -> list[int]:
 
 
 def _children_cpu_s() -> float:
+    import resource  # noqa: PLC0415  # not there on Windows, where this module is loaded too
+
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime

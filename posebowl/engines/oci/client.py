@@ -360,7 +360,7 @@ def host_has_gpu() -> bool:
 def selinux_enforces() -> bool:
     """Return whether SELinux keeps containers from files that are not labelled for them."""
     with contextlib.suppress(OSError):
-        return Path("/sys/fs/selinux/enforce").read_text().strip() == "1"
+        return Path("/sys/fs/selinux/enforce").read_text(encoding="utf-8").strip() == "1"
     return False
 
 

@@ -57,7 +57,7 @@ def rlimits() -> dict[str, int]:
     hard = {name: resource.getrlimit(which)[1] for name, which in known.items()}
     with contextlib.suppress(OSError, ValueError):
         # Podman lowers its own limit on processes to this number before it starts anything.
-        most = int(Path("/proc/sys/kernel/pid_max").read_text())
+        most = int(Path("/proc/sys/kernel/pid_max").read_text(encoding="utf-8"))
         hard["nproc"] = most if hard["nproc"] < 0 else min(most, hard["nproc"])
     return {
         name: min(value, 1 << 20) for name, value in hard.items() if value != resource.RLIM_INFINITY

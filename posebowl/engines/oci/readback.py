@@ -161,6 +161,6 @@ def _differs(what: str, have: float | None, wanted: float) -> str:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text()
+        return path.read_text(encoding="utf-8")
     except OSError:
         return ""

@@ -68,7 +68,7 @@ class OciSandbox:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._child.wait(_EXIT_TIMEOUT_S)
         state = (self.container.inspect() or {}).get("State") or {}
-        said = visible(self._errors.read_text(errors="replace")).strip()
+        said = visible(self._errors.read_text(encoding="utf-8", errors="replace")).strip()
         if elsewhere := self.client.elsewhere(said):
             return elsewhere
         return start_failure(
