@@ -27,6 +27,7 @@ def main(options: RenderOptions) -> None:
             seed=options.seed,
             workers=options.workers,
             families=chosen(options),
+            meshes=options.meshes,
             only=options.only,
             jpeg=options.jpeg,
             compact=options.compact,

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -28,6 +29,7 @@ from posebowl.challenge import BOX_COLUMNS, COLUMNS, FORMAT_FILE, ID_COLUMN, IMA
 from posebowl.errors import PoseBowlError, UsageError
 from posebowl.render import image as photo
 from posebowl.render.families import FAMILIES, TRAINING
+from posebowl.render.mesh_files import NO_MESHES, find_meshes, read_model
 from posebowl.render.options import Only
 from posebowl.render.rasterizer import INSTALL, require_renderer
 from posebowl.util import console
@@ -55,6 +57,8 @@ class RenderSettings:
     only: Only
     jpeg: bool
     compact: bool
+    meshes: tuple[str, ...] = ()
+    """Digests of the mesh files, in the order of their names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +79,7 @@ def render_dataset(
     seed: int,
     workers: int | None = None,
     families: Sequence[str] | None = None,
+    meshes: Path | None = None,
     only: Only = Only.PHOTOS,
     jpeg: bool = False,
     compact: bool = False,
@@ -85,11 +90,12 @@ def render_dataset(
     longer set begins with the shorter one. The tables grow while the images do.
 
     Args:
-        out: A folder that is new, empty, or was made by this function with the same recipe.
+        out: A folder that is new, empty, or was made by this function with the same settings.
         count: How many images.
         seed: Which set, 0 or more.
         workers: Processes; by default one for each core that this process may use.
-        families: Of FAMILIES; those of TRAINING by default.
+        families: Of FAMILIES; those of TRAINING by default, where there are no meshes.
+        meshes: A folder of mesh files, each of which counts as a family.
         only: Photos, cut-outs or backgrounds.
         jpeg: Write JPEG instead of PNG: smaller and faster, for training sets.
         compact: Add sensor noise to few images and compress well, for small PNGs.
@@ -102,6 +108,13 @@ def render_dataset(
         PoseBowlError: Rendering failed.
     """
     settings = _checked_settings(count, seed, families, only=only, jpeg=jpeg, compact=compact)
+    files = {} if meshes is None else find_meshes(meshes)
+    if files:
+        names = (*(families or ()), *files)
+        digests = tuple(
+            hashlib.sha256(file.read_bytes()).hexdigest()[:16] for file in files.values()
+        )
+        settings = replace(settings, families=names, meshes=digests)
     processes = workers if workers is not None else _cores()
     if processes < 1:
         raise UsageError(
@@ -111,6 +124,8 @@ def render_dataset(
         )
     continued = _check(out, settings)
     require_renderer()
+    for file in files.values():
+        read_model(file)  # a damaged file is an error now, not in an hour
     if not continued:
         _create(out, settings)
     rows = read_rows(out, jpeg=jpeg)
@@ -118,7 +133,7 @@ def render_dataset(
     chunks = [missing[i : i + CHUNK] for i in range(0, len(missing), CHUNK)]
     try:
         with progress_bar(count, done=count - len(missing)) as advance:
-            for number, done in enumerate(_work(out, settings, chunks, processes)):
+            for number, done in enumerate(_work(out, settings, chunks, processes, files)):
                 rows.update({row.index: row for row in done})
                 advance(len(done))
                 if number % max(1, LABELS_EVERY // CHUNK) == 0:
@@ -283,13 +298,17 @@ def progress_bar(count: int, *, done: int) -> Iterator[Callable[[int], None]]:
 
 
 def _work(
-    out: Path, settings: RenderSettings, chunks: list[list[int]], processes: int
+    out: Path,
+    settings: RenderSettings,
+    chunks: list[list[int]],
+    processes: int,
+    meshes: Mapping[str, Path],
 ) -> Iterator[list[Row]]:
     """Render chunks in worker processes, and yield them as they finish."""
     # Even a single worker is a process of its own: VTK crashes where OpenGL has no driver.
     # Started afresh, not forked: threads and windows do not survive a fork.
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(render_chunk, out, settings, chunk) for chunk in chunks]
+        jobs = [pool.submit(render_chunk, out, settings, chunk, meshes) for chunk in chunks]
         try:
             for job in as_completed(jobs):
                 yield job.result()
@@ -310,7 +329,12 @@ def _rasterizer() -> Rasterizer:
     return Rasterizer()
 
 
-def render_chunk(out: Path, settings: RenderSettings, indices: Sequence[int]) -> list[Row]:
+def render_chunk(
+    out: Path,
+    settings: RenderSettings,
+    indices: Sequence[int],
+    meshes: Mapping[str, Path] = NO_MESHES,
+) -> list[Row]:
     """Render some images of a set and write their files."""
     rows = []
     for index in indices:
@@ -319,6 +343,7 @@ def render_chunk(out: Path, settings: RenderSettings, indices: Sequence[int]) ->
             seed=settings.seed,
             index=index,
             families=settings.families,
+            meshes=meshes,
             only=settings.only,
             compact=settings.compact,
         )

@@ -7,18 +7,20 @@ alone) or a background (a photo without one).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, assert_never
 
 import numpy as np
 
 from posebowl.render import backgrounds, distractors, materials, scene, sensor
+from posebowl.render.mesh_files import NO_MESHES
 from posebowl.render.options import Only
 from posebowl.render.pose import sample_plain_pose, sample_pose
 from posebowl.render.scene import Sprite
 from posebowl.render.sensor import Photo, Sensor
-from posebowl.render.spacecraft import build
+from posebowl.render.spacecraft import build, own_materials
 
 if TYPE_CHECKING:
     from posebowl.render.rasterizer import Rasterizer
@@ -67,6 +69,7 @@ def render(
     seed: int,
     index: int,
     families: Sequence[str],
+    meshes: Mapping[str, Path] = NO_MESHES,
     only: Only = Only.PHOTOS,
     compact: bool = False,
 ) -> LabelledImage:
@@ -74,10 +77,17 @@ def render(
     match only:
         case Only.PHOTOS:
             return render_photo(
-                rasterizer, seed=seed, index=index, families=families, compact=compact
+                rasterizer,
+                seed=seed,
+                index=index,
+                families=families,
+                meshes=meshes,
+                compact=compact,
             )
         case Only.CUTOUTS:
-            return render_cutout(rasterizer, seed=seed, index=index, families=families)
+            return render_cutout(
+                rasterizer, seed=seed, index=index, families=families, meshes=meshes
+            )
         case Only.BACKGROUNDS:
             return render_background(seed=seed, index=index, families=families, compact=compact)
         case _:
@@ -85,14 +95,26 @@ def render(
 
 
 def render_photo(
-    rasterizer: Rasterizer, *, seed: int, index: int, families: Sequence[str], compact: bool
+    rasterizer: Rasterizer,
+    *,
+    seed: int,
+    index: int,
+    families: Sequence[str],
+    meshes: Mapping[str, Path],
+    compact: bool,
 ) -> LabelledImage:
     """Render a spacecraft in front of a background, through a camera."""
     rng = np.random.default_rng([seed, index])
     family, kind = choose_kinds(families, seed=seed, index=index, varied=not compact)
     background = backgrounds.BACKGROUNDS[kind]
     sprite = _render_visible_sprite(
-        rasterizer, rng, family, families, earthshine=background.earthshine, varied=not compact
+        rasterizer,
+        rng,
+        family,
+        families,
+        meshes=meshes,
+        earthshine=background.earthshine,
+        varied=not compact,
     )
     light = background.paint(rng)
     height, width = sprite.coverage.shape
@@ -123,7 +145,12 @@ def render_photo(
 
 
 def render_cutout(
-    rasterizer: Rasterizer, *, seed: int, index: int, families: Sequence[str]
+    rasterizer: Rasterizer,
+    *,
+    seed: int,
+    index: int,
+    families: Sequence[str],
+    meshes: Mapping[str, Path],
 ) -> LabelledImage:
     """Render a spacecraft alone, whole and large, to be pasted over any background.
 
@@ -135,7 +162,7 @@ def render_cutout(
     earthshine = backgrounds.BACKGROUNDS[kind].earthshine
     side = float(np.exp(rng.uniform(*np.log(CUTOUT_SIDES))))
     sprite = _render_visible_sprite(
-        rasterizer, rng, family, families, earthshine=earthshine, side=side
+        rasterizer, rng, family, families, meshes=meshes, earthshine=earthshine, side=side
     )
     left, top, right, bottom = scene.box_of(sprite.mask)
     inside = slice(top, bottom), slice(left, right)
@@ -197,16 +224,17 @@ def _render_visible_sprite(
     family: str,
     families: Sequence[str],
     *,
+    meshes: Mapping[str, Path],
     earthshine: float,
     varied: bool = True,
     side: float | None = None,
 ) -> Sprite:
     for _ in range(ATTEMPTS):
-        craft = build(rng, family, families, varied=varied)
+        craft = build(rng, family, families, meshes=meshes, varied=varied)
         points = scene.vertices(craft)
         pose = sample_pose(rng, points, side=side) if varied else sample_plain_pose(rng, points)
         light = scene.sample_light(rng, earthshine=earthshine)
-        palette = materials.palette(rng, varied=varied)
+        palette = materials.palette(rng, varied=varied) | own_materials(rng, craft)
         sprite = scene.render_sprite(
             rasterizer,
             rng,

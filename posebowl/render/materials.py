@@ -9,9 +9,11 @@ from typing import Final
 import numpy as np
 
 from posebowl.render import textures
-from posebowl.render.parts import Rng, Role
+from posebowl.render.parts import Rng
 from posebowl.render.textures import Pixels, cell_grid, panel_lines, wrinkles
 
+REPLACED: Final = 0.12
+"""Share of the materials of mesh files that are replaced by procedural ones."""
 DECORATED: Final = 0.4
 """Share of the surfaces of a varied spacecraft with marks, stripes or stains."""
 
@@ -37,7 +39,7 @@ class Material:
     texture: Pixels | None = None
 
 
-Palette = dict[Role, Material]
+Palette = dict[str, Material]
 
 
 def palette(rng: Rng, *, varied: bool = False) -> Palette:
@@ -67,7 +69,7 @@ def _plain(rng: Rng) -> Palette:
     }
 
 
-def decorate(rng: Rng, role: Role, material: Material) -> Material:
+def decorate(rng: Rng, role: str, material: Material) -> Material:
     """Vary the look of a surface: rare foil or cells, marks, stripes, squares, stains."""
     if role == "panel":
         if rng.random() < 0.3:
@@ -89,6 +91,21 @@ def decorate(rng: Rng, role: Role, material: Material) -> Material:
     if pattern >= 0.75 or rng.random() < 0.4:
         page = textures.stained(rng, page)
     return replace(material, texture=page)
+
+
+def weather(rng: Rng, material: Material) -> Material:
+    """Vary a material of a mesh file: its tint and shine, or another material for a few."""
+    if rng.random() < REPLACED:
+        return _plain(rng)["body"]
+    tint = rng.lognormal(0, 0.2) * rng.lognormal(0, 0.05, 3)
+    red, green, blue = np.clip(np.array(material.colour) * tint, 0.01, 1)
+    return replace(
+        material,
+        colour=(float(red), float(green), float(blue)),
+        diffuse=material.diffuse * rng.uniform(0.7, 1.1),
+        specular=min(1.0, material.specular * rng.uniform(0.5, 1.5) + rng.uniform(0, 0.2)),
+        crinkle=rng.uniform(0.2, 0.6) if rng.random() < 0.15 else 0.0,
+    )
 
 
 def odd_foil(rng: Rng) -> Material:

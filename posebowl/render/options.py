@@ -59,6 +59,9 @@ class RenderOptions:
     held_out: Annotated[bool, Option(TRUTH, "only the families that no model is trained on")] = (
         False
     )
+    meshes: Annotated[
+        Path | None, Option(FOLDER, "spacecraft from mesh files: GLB, OBJ, 3DS, Orbiter's .msh")
+    ] = None
     jpeg: Annotated[bool, Option(TRUTH, "write JPEG: smaller than PNG, for training sets")] = False
     compact: Annotated[
         bool, Option(TRUTH, "little noise and soft photos, so that PNGs are small")

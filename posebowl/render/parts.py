@@ -20,7 +20,8 @@ class Part:
     """A mesh of one material."""
 
     mesh: Mesh
-    role: Role
+    role: str
+    """A Role of procedural spacecraft, or one of a model's own materials."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,7 @@ def pick(rng: Rng, roles: tuple[Role, ...]) -> Role:
     return roles[int(rng.integers(len(roles)))]
 
 
-def part(shape: Mesh, role: Role, at: Vector = (0, 0, 0), axis: Vector | None = None) -> Part:
+def part(shape: Mesh, role: str, at: Vector = (0, 0, 0), axis: Vector | None = None) -> Part:
     """Rotate a mesh from z to `axis`, translate it, and assign it a role."""
     rotated = shape if axis is None else shape.aligned_to(axis)
     return Part(mesh=rotated.translated(at), role=role)

@@ -119,13 +119,17 @@ def missing_pyvista() -> RenderError:
     )
 
 
+def prefer_egl() -> None:
+    """Spare VTK a failing attempt at an X server, and the user its warning."""
+    if sys.platform == "linux" and not os.environ.get("DISPLAY"):
+        os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
+
+
 class Rasterizer:
     """An off-screen OpenGL window, kept open so that every image after the first is cheap."""
 
     def __init__(self) -> None:
-        if sys.platform == "linux" and not os.environ.get("DISPLAY"):
-            # Spares VTK a failing attempt at an X server, and the user its warning.
-            os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
+        prefer_egl()
         self._pv, self._vtk = _pyvista(), _vtk()
         self._plotter = self._pv.Plotter(off_screen=True, window_size=SIZES[0], lighting="none")
         self._plotter.set_background("black")

@@ -13,7 +13,7 @@ from posebowl.challenge import IMAGE_HEIGHT, IMAGE_WIDTH
 from posebowl.render import mesh
 from posebowl.render.materials import Palette
 from posebowl.render.mesh import Array, Mesh
-from posebowl.render.parts import Craft, Part, Rng, Role, direction
+from posebowl.render.parts import Craft, Part, Rng, direction
 from posebowl.render.pose import Pose
 
 if TYPE_CHECKING:
@@ -91,20 +91,20 @@ def vertices(craft: Craft) -> Array:
 
 def surfaces(
     rng: Rng, craft: Craft, palette: Palette, pose: Pose, *, wire_width: float
-) -> list[tuple[Role, Mesh]]:
+) -> list[tuple[str, Mesh]]:
     """Return one mesh for each role from parts and wires, in the camera's frame.
 
     The camera is in the origin and looks along -z.
     """
     thin = wire_width / 2 * pose.distance / pose.focal
-    groups: dict[Role, list[Mesh]] = defaultdict(list)
+    groups: dict[str, list[Mesh]] = defaultdict(list)
     for piece in craft:
         if isinstance(piece, Part):
             groups[piece.role].append(piece.mesh)
         else:
             groups[piece.role].append(mesh.rod(piece.start, piece.end, max(piece.radius, thin)))
     offset = np.array((0, 0, -pose.distance))
-    result: list[tuple[Role, Mesh]] = []
+    result: list[tuple[str, Mesh]] = []
     for role, meshes in groups.items():
         whole = (
             mesh.merge(meshes).translated(-pose.centre).rotated(pose.rotation).translated(offset)

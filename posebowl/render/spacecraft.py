@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -12,6 +13,8 @@ import numpy as np
 from posebowl.render import mesh
 from posebowl.render.damage import damage_craft, points
 from posebowl.render.families import FAMILIES
+from posebowl.render.materials import Palette, weather
+from posebowl.render.mesh_files import NO_MESHES, read_model
 from posebowl.render.parts import Craft, Part, Rng, Wire, direction, part, pick, wire
 
 DAMAGED: Final = 0.25
@@ -22,25 +25,47 @@ DOCKED: Final = 0.12
 """Share docked with a second spacecraft."""
 
 
-def build(rng: Rng, family: str, families: Sequence[str], *, varied: bool = True) -> Craft:
+def build(
+    rng: Rng,
+    family: str,
+    families: Sequence[str],
+    *,
+    meshes: Mapping[str, Path] = NO_MESHES,
+    varied: bool = True,
+) -> Craft:
     """Build a spacecraft.
 
     Args:
         rng: Source of randomness.
-        family: Of FAMILIES.
+        family: Of FAMILIES or of the meshes.
         families: Those of the set, of which a companion may come and no others.
+        meshes: Mesh files, by the names that count as families.
         varied: Whether it may differ from what its family alone makes.
     """
-    craft = FAMILIES[family](rng)
+    craft = _make(rng, family, meshes)
     if not varied:
         return craft
     if rng.random() < DOCKED:
-        craft = dock(rng, craft, FAMILIES[families[int(rng.integers(len(families)))]](rng))
+        craft = dock(rng, craft, _make(rng, families[int(rng.integers(len(families)))], meshes))
     if rng.random() < DAMAGED:
         craft = damage_craft(rng, craft)
     if rng.random() < WITH_ANTENNAS:
         craft = add_antennas(rng, craft)
     return craft
+
+
+def _make(rng: Rng, family: str, meshes: Mapping[str, Path]) -> Craft:
+    return read_model(meshes[family]).craft if family in meshes else FAMILIES[family](rng)
+
+
+def own_materials(rng: Rng, craft: Craft) -> Palette:
+    """Return the materials that parts from mesh files bring with them, each varied a little."""
+    roles = sorted({piece.role for piece in craft if "#" in piece.role})
+    files = [Path(role.rpartition("#")[0]) for role in roles]
+    return {
+        role: weather(rng, read_model(file).materials[role])
+        for role, file in zip(roles, files, strict=True)
+    }
 
 
 def dock(rng: Rng, craft: Craft, other: Craft) -> Craft:
