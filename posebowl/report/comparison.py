@@ -71,10 +71,10 @@ def render(found: Comparison, before: Run, after: Run) -> str:
 
 
 def headline(found: Comparison) -> tuple[State, str]:
-    """Say in a few words whether the second run is the better one."""
+    """Return in a few words whether the second run is the better one."""
     passed = [side.verdict == Verdict.OK for side in (found.before, found.after)]
     if passed == [True, False]:
-        return "fail", "It does not pass any more"
+        return "fail", "It no longer passes"
     if passed == [False, True]:
         return "pass", "It passes now"
     if passed == [False, False]:

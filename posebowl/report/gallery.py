@@ -40,7 +40,7 @@ class Item:
 
     @property
     def label(self) -> str:
-        """Say in words what the picture shows."""
+        """Return in words what the picture shows."""
         parts = [f"Image {shorten(self.image_id, 60)}"]
         if self.iou is not None:
             before = f"{self.iou_before:.2f} before, " if self.iou_before is not None else ""
@@ -226,7 +226,7 @@ def spread(rows: Sequence[int], count: int) -> list[int]:
 
 
 def is_empty(box: Box) -> bool:
-    """Tell whether a box has no area."""
+    """Return whether a box has no area."""
     return box[0] >= box[2] or box[1] >= box[3]
 
 

@@ -26,7 +26,7 @@ _SUSPECT: Final = re.compile(
 
 
 def get(table: Mapping[str, Any], key: str, limit: int = 300) -> str:
-    """Give an entry of a table as text; empty where there is none."""
+    """Return an entry of a table as text; empty where there is none."""
     value = table.get(key)
     return "" if value is None else shorten(value, limit)
 

@@ -79,7 +79,7 @@ class Platform:
 
 
 def headline(result: Result) -> Headline:
-    """Say how a run ended."""
+    """Return how a run ended."""
     state: State = "fail"
     if result.verdict is Verdict.OK:
         state = "pass"
@@ -105,7 +105,7 @@ def headline(result: Result) -> Headline:
 
 
 def platform_view(result: Result) -> Platform:
-    """Say whether the platform would end the run in the same way, and what cannot be told."""
+    """Return whether the platform would end the run in the same way, and what is unknown."""
     gauges = tuple(
         _gauge(name, result)
         for name in (*METERS, *sorted(set(result.meters) - set(METERS)))

@@ -35,7 +35,7 @@ class Speed:
 
 
 def speed_view(result: Result) -> Speed | None:
-    """Say how fast a run was, and how many images fit into the platform's time."""
+    """Return how fast a run was, and how many images fit into the platform's time."""
     timing = result.timing
     if timing is None:
         return None

@@ -1,4 +1,4 @@
-"""Remove what this tool made in the submission folder, and nothing else."""
+"""Remove what runs left in a folder of results, and nothing else."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Cleaned:
 
     removed: tuple[Path, ...]
     kept: tuple[Path, ...]
-    """What else is there, and so is the user's."""
+    """What else is there: it belongs to the user."""
     freed_bytes: int
 
 
@@ -85,12 +85,12 @@ def _remove(path: Path) -> int:
 
 
 def _is_emptied_by(folder: Path, removed: list[Path]) -> bool:
-    """Tell a folder in which nothing else is than what goes."""
+    """Return whether a folder holds nothing but what is removed."""
     return folder.is_dir() and not folder.is_symlink() and set(folder.iterdir()) == set(removed)
 
 
 def _is_results_folder(path: Path) -> bool:
-    """Tell a folder that a run was given for its results, such as one a solution."""
+    """Return whether a run was given this folder for its results."""
     return path.is_dir() and not path.is_symlink() and is_of_results(path)
 
 

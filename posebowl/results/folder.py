@@ -53,12 +53,12 @@ def held(out: Path, *, leave: bool = True) -> Iterator[None]:
 
 
 def is_of_results(folder: Path) -> bool:
-    """Tell a folder that a run was given for its results: it left its lock there."""
+    """Return whether a run was given this folder for its results: it left its lock there."""
     return (folder / LOCK_FILE).is_file()
 
 
 def is_scratch(path: Path) -> bool:
-    """Tell, by its name, a folder that a run made for itself."""
+    """Return whether a run made this folder for itself, by its name."""
     return bool(_SCRATCH.fullmatch(path.name))
 
 

@@ -184,5 +184,5 @@ def _table(*names: str) -> Table:
 
 
 def written(path: Any) -> None:
-    """Tell where the page is."""
+    """Print where the page is."""
     out.print(plain(f"Wrote {local(path)}"))

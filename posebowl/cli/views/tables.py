@@ -1,4 +1,4 @@
-"""Results of the commands, as text for people; strangers' words are shown as they are."""
+"""Results of the commands, as text for people; untrusted words are escaped."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _COLOURS = {
 
 
 def packed(made: Packed, usual: Path) -> None:
-    """Tell of a zip that was made, and what to type next."""
+    """Print a zip that was made, and what to type next."""
     warnings(made.warnings)
     place = local(made.path)
     size = f"{counted(made.files, 'file')}, {human_bytes(made.bytes)}, {duration(made.seconds)}"
@@ -46,7 +46,7 @@ def packed(made: Packed, usual: Path) -> None:
 
 
 def kept(found: Mapping[str, Any]) -> None:
-    """Tell of a zip that was there already."""
+    """Print a zip that was there already."""
     out.print(plain(f"Kept {local(found['path'])}"))
 
 
@@ -63,7 +63,7 @@ def configuration(found: Iterable[Found]) -> None:
 
 
 def checked(found: Archive) -> None:
-    """Tell that a zip is acceptable."""
+    """Print that a zip is acceptable."""
     warnings(found.warnings)
     place = local(found.path)
     size = f"{human_bytes(found.packed_bytes)}, {human_bytes(found.unpacked_bytes)} unpacked"
@@ -74,20 +74,20 @@ def checked(found: Archive) -> None:
 
 
 def scored(result: Score) -> None:
-    """Tell a score."""
+    """Print a score."""
     out.print(f"Mean IoU [bold]{result.mean_iou:.4f}[/] (median {result.median_iou:.4f})")
     rest = f"; {result.unscored:,} labelled without a prediction" if result.unscored else ""
     out.print(f"{counted(result.count, 'image')} scored{rest}")
 
 
 def data(report: DataReport) -> None:
-    """Tell which data is in use."""
+    """Print which data is in use."""
     warnings(report.warnings)
     out.print(plain(report.summary))
 
 
 def cleaned(done: Cleaned) -> None:
-    """Tell what was removed and what was kept."""
+    """Print what was removed and what was kept."""
     for name, paths in (("Removed", done.removed), ("Kept", done.kept)):
         for path in paths:
             out.print(plain(f"{name} {local(path)}"))
@@ -117,7 +117,7 @@ def warnings(texts: tuple[str, ...]) -> None:
 
 
 def unpacked(done: Unpacked, usual: Path) -> None:
-    """Tell what came out of the archives."""
+    """Print what came out of the archives."""
     parts = [f"{counted(done.written, 'file')} written"]
     if done.kept:
         parts.append(f"{done.kept:,} already there")

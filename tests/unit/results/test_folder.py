@@ -1,4 +1,4 @@
-"""The folder of the results: held, cleared, and strangers' trees removed."""
+"""The folder of the results: held, cleared, and untrusted trees removed."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_clear_takes_a_link_and_not_what_it_leads_to(tmp_path: Path) -> None:
     assert (mine / "file").exists()
 
 
-def test_a_stranger_s_tree_goes_whatever_is_in_it(tmp_path: Path) -> None:
+def test_an_untrusted_tree_goes_whatever_is_in_it(tmp_path: Path) -> None:
     tree, mine = tmp_path / "-rf", tmp_path / "mine"
     mine.mkdir(mode=0o750)
     (mine / "file").write_text("")

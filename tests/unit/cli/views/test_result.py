@@ -128,7 +128,7 @@ def test_one_image_is_no_images() -> None:
 
 
 @pytest.mark.parametrize("odd", ["[red]x[/]", "[/]", "[/nothing]", "a\\", ":smile:", "\\\\"])
-def test_strangers_words_are_no_markup(odd: str, tmp_path: Path) -> None:
+def test_untrusted_words_are_no_markup(odd: str, tmp_path: Path) -> None:
     out = tmp_path / odd.replace("/", "")
     out.mkdir(exist_ok=True)
     (out / "log.txt").write_text("")

@@ -61,7 +61,7 @@ def test_a_comparison_tells_all_in_order(
     assert found == sorted(found)
 
 
-def test_strangers_text_steers_no_terminal(
+def test_untrusted_text_steers_no_terminal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     evil = "\x1b]0;title\x07[red]x[/]"
