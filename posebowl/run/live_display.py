@@ -22,9 +22,16 @@ _PLAIN_INTERVAL_S: Final = 30.0
 class Display:
     """Shows a run; on a terminal with a live line, elsewhere with a plain one now and then."""
 
-    def __init__(self, console: Console = err, *, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        console: Console = err,
+        *,
+        quiet: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._console = console
         self._quiet = quiet
+        self._clock = clock
 
     @contextlib.contextmanager
     def watching(self, limits: Limits, images: Callable[[], int]) -> Iterator[Watcher]:
@@ -37,7 +44,7 @@ class Display:
         if self._quiet:
             yield Watcher()
             return
-        panel = _Panel(self._console, limits, images)
+        panel = _Panel(self._console, limits, images, self._clock)
         if not self._console.is_terminal:
             yield Watcher(line=panel.line, sample=panel.plain, note=panel.note)
             return
@@ -54,12 +61,19 @@ class Display:
 
 
 class _Panel:
-    def __init__(self, console: Console, limits: Limits, images: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        console: Console,
+        limits: Limits,
+        images: Callable[[], int],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._console = console
         self._limits = limits
         self._images = images
         self._last: Sample | None = None
-        self._told_at = time.monotonic()
+        self._clock = clock
+        self._told_at = clock()
 
     def line(self, text: str) -> None:
         self._console.print(Text.assemble(("│", "dim"), " ", plain(text)))
@@ -68,7 +82,7 @@ class _Panel:
         self._console.print(plain(text, "dim"))
 
     def plain(self, taken: Sample) -> None:
-        now = time.monotonic()
+        now = self._clock()
         if now - self._told_at >= _PLAIN_INTERVAL_S:
             self._told_at = now
             self._console.print(self.status(taken))

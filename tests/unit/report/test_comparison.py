@@ -73,7 +73,7 @@ def test_headlines(tmp_path: Path, pair: tuple[Run, Run]) -> None:
         (before, after, "pass", "The score is better"),
         (after, before, "fail", "The score is worse"),
         (before, before, "unsure", "The same score"),
-        (before, failed, "fail", "It does not pass any more"),
+        (before, failed, "fail", "It no longer passes"),
         (failed, before, "pass", "It passes now"),
         (failed, failed, "fail", "Neither run passed"),
         (unlabelled, unlabelled, "unsure", "Two runs compared"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import re
+import time
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
@@ -22,7 +24,9 @@ def sample(elapsed_s: float = 1.0, cpu_s: float = 1.0, images: int = 0) -> Sampl
     return Sample(elapsed_s=elapsed_s, memory_bytes=1 << 30, cpu_s=cpu_s, images=images)
 
 
-def screen(*, terminal: bool = False) -> tuple[io.StringIO, Display]:
+def screen(
+    *, terminal: bool = False, clock: Callable[[], float] = time.monotonic
+) -> tuple[io.StringIO, Display]:
     caught = io.StringIO()
     console = Console(
         file=caught,
@@ -33,19 +37,12 @@ def screen(*, terminal: bool = False) -> tuple[io.StringIO, Display]:
         width=100,
         _environ={"TERM": "xterm"},
     )
-    return caught, Display(console)
+    return caught, Display(console, clock=clock)
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """Let time stand still, unless a test moves it."""
+def test_without_a_terminal_plain_lines_now_and_then() -> None:
     clock = SimpleNamespace(now=100.0)
-    monkeypatch.setattr(live_display, "time", SimpleNamespace(monotonic=lambda: clock.now))
-    return clock
-
-
-def test_without_a_terminal_plain_lines_now_and_then(clock: SimpleNamespace) -> None:
-    caught, shown = screen()
+    caught, shown = screen(clock=lambda: clock.now)
     with shown.watching(LIMITS, lambda: 500) as watch:
         watch.note("environment: lean")
         watch.line("120/500 images")
