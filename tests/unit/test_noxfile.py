@@ -106,3 +106,10 @@ def test_every_solution_runs_in_a_folder_of_its_own(noxfile: ModuleType) -> None
     assert [words[words.index("--solution") + 1] for words in packs] == solutions
     places = [words[words.index("--out") + 1] for words in runs]
     assert places == [str(paths.SUBMISSION / name) for name in solutions]
+
+
+def test_nothing_is_packed_where_another_zip_is_named(noxfile: ModuleType) -> None:
+    session = Session("--zip", "mine.zip")
+    noxfile.run_submission(session, "cpu")
+    (words,) = session.ran
+    assert words[-4:] == ["--variant", "cpu", "--zip", "mine.zip"]

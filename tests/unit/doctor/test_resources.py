@@ -14,7 +14,6 @@ from posebowl.doctor.findings import Finding, State
 from posebowl.engines.oci import client
 from posebowl.engines.oci.client import Client
 from posebowl.errors import EngineError
-from posebowl.settings import resolve
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +23,6 @@ def places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     def connect(_: EngineName) -> Client:
         raise EngineError("None.")
 
-    monkeypatch.setattr(resolve, "FILE", tmp_path / "pyproject.toml")
     monkeypatch.setattr(client, "connect", connect)
     monkeypatch.setenv("POSEBOWL_SUBMISSION", str(tmp_path / "out"))
     monkeypatch.setenv("POSEBOWL_CACHE", str(tmp_path / "cache" / "deep"))

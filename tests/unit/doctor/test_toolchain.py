@@ -10,7 +10,6 @@ import pytest
 
 from posebowl.doctor import toolchain
 from posebowl.doctor.findings import State
-from posebowl.settings import resolve
 from posebowl.util import process
 from posebowl.util.process import Completed, ProcessError
 
@@ -101,8 +100,7 @@ def test_a_package_that_is_never_installed(monkeypatch: pytest.MonkeyPatch) -> N
     assert "asks for opencv-python" in finding.text
 
 
-def test_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(resolve, "FILE", tmp_path / "pyproject.toml")
+def test_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POSEBOWL_CPUS", "2")
     (finding,) = toolchain.settings()
     assert finding.state is State.GOOD
