@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import sys
+import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from posebowl.engines import select
 from posebowl.settings import resolve
 
 MIB = 1 << 20
+PATIENCE_S = 300.0
 PORTS = (
     "metrics_agent_port",
     "metrics_export_port",
@@ -49,7 +51,7 @@ class TwoMachines:
         return str(self.cluster.address)
 
     def add(self) -> Any:
-        # With ports that are told, Ray does not wait for those that its agents choose: on a busy
+        # With named ports, Ray does not wait for those that its agents choose: on a busy
         # machine it would give up.
         ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
         return self.cluster.add_node(
@@ -57,7 +59,7 @@ class TwoMachines:
         )
 
     def runs(self, machine: Any) -> bool:
-        """Tell whether a main.sh that sleeps is under way on a machine."""
+        """Return whether a main.sh that sleeps is under way on a machine."""
         raylet = psutil.Process(machine.all_processes["raylet"][0].process.pid)
         with contextlib.suppress(psutil.NoSuchProcess):
             return any(one.name() == "sleep" for one in raylet.children(recursive=True))
@@ -76,30 +78,58 @@ def embedded() -> None:
 
 @pytest.fixture(scope="module")
 def machines(embedded: None) -> Iterator[TwoMachines]:  # noqa: ARG001  # skips
-    """Start a cluster of two machines of one core each."""
+    """Start a cluster of two machines of one core each; nothing of it is left alive."""
     pytest.importorskip("ray", reason="needs uv sync --group cluster-test")
-    two = _start()
+    # It says how long a busy machine may take.
+    pytest.importorskip("posebowl.batch.ray_executor")
+    with nothing_left():
+        two = _start()
+        try:
+            yield two
+        finally:
+            two.cluster.shutdown()
+
+
+@contextlib.contextmanager
+def nothing_left() -> Iterator[None]:
+    """Kill all processes that were started in a block and outlive it."""
+    before = _children()
     try:
-        yield two
+        yield
     finally:
-        two.cluster.shutdown()
+        _kill(_children() - before)
 
 
-def _start(tries: int = 5) -> TwoMachines:
-    """Start the cluster; Ray gives its agents 15 s, which a busy machine may not keep to."""
+def _children() -> set[psutil.Process]:
+    return set(psutil.Process().children(recursive=True))
+
+
+def _kill(processes: set[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes, timeout=30)
+
+
+def _start() -> TwoMachines:
+    """Start the cluster, again if a busy machine was too slow for Ray."""
     from ray.cluster_utils import Cluster  # noqa: PLC0415  # where it is installed
 
-    two = TwoMachines(Cluster())
-    try:
-        for _ in range(2):
-            two.add()
-    except Exception:
-        two.cluster.shutdown()
-        if tries == 1:
-            raise
-        return _start(tries - 1)
-    two.cluster.wait_for_nodes()
-    return two
+    give_up_at, before = time.monotonic() + PATIENCE_S, _children()
+    while True:
+        two = TwoMachines(Cluster())
+        try:
+            for _ in range(2):
+                two.add()
+            two.cluster.wait_for_nodes()
+        except Exception:
+            two.cluster.shutdown()
+            # A machine that did not come up is not on its list, and its servers live on.
+            _kill(_children() - before)
+            if time.monotonic() > give_up_at:
+                raise
+        else:
+            return two
 
 
 @pytest.fixture
