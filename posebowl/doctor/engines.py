@@ -13,7 +13,9 @@ from posebowl.engines.cgroups import manager
 from posebowl.engines.embedded import namespaces
 from posebowl.engines.oci import Client, client as oci_client, image as identity, image_name
 from posebowl.errors import EngineError, UsageError
+from posebowl.images import debian_base
 from posebowl.settings import resolve
+from posebowl.util.host import is_root
 from posebowl.util.units import human_bytes
 
 NAMES: Final = ("docker cpu image", "podman cpu image", "embedded")
@@ -60,7 +62,7 @@ def _socket(client: Client) -> str:
     if client.engine is not EngineName.DOCKER:
         return ""
     if host := os.environ.get("DOCKER_HOST"):
-        return host
+        return f"DOCKER_HOST={host}"
     form = "{{.Endpoints.docker.Host}}"
     try:
         return client.run("context", "inspect", "-f", form, check=False).stdout.strip()
@@ -79,7 +81,19 @@ def _image(client: Client, variant: Variant) -> Finding:
         state = State.MISSING if absent or variant is Variant.GPU else State.WARNING
         return of_error(name, state, error)
     text = f"fresh ({human_bytes(image.bytes)}, {image.id[:12]})"
+    if warning := image.emulation(client.architecture):
+        text += f". {warning}"
     return Finding(name=name, state=State.GOOD, text=text)
+
+
+def base() -> Iterator[Finding]:
+    """Check that a base image can be made here, which takes no registry."""
+    if problem := debian_base.missing(as_root=is_root()):
+        text = f"{problem.what} Only `invoke base` needs it."
+        yield Finding(name="base image", state=State.MISSING, text=text, fix=problem.fix)
+    else:
+        text = "can be made here, where no registry can be reached"
+        yield Finding(name="base image", state=State.GOOD, text=text)
 
 
 def embedded() -> Iterator[Finding]:

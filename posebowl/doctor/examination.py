@@ -19,6 +19,7 @@ PROBES: Final[tuple[tuple[str, Probe], ...]] = (
     ("settings", toolchain.settings),
     ("docker", lambda: engines.containers(EngineName.DOCKER)),
     ("podman", lambda: engines.containers(EngineName.PODMAN)),
+    ("base image", engines.base),
     ("embedded", engines.embedded),
     ("gpu", gpu.look),
     ("machine", resources.machine),

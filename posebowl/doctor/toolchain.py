@@ -92,7 +92,14 @@ def lock() -> Iterator[Finding]:
 
 
 def python() -> Iterator[Finding]:
-    """Tell whether each command has to compile its libraries anew."""
+    """Check that no other software's modules come first, and that compiled libraries are kept."""
+    if others := os.environ.get("PYTHONPATH"):
+        yield Finding(
+            name="PYTHONPATH",
+            state=State.WARNING,
+            text=f"{others}: modules of other software come before those of this project",
+            fix="Type: unset PYTHONPATH",
+        )
     version = platform.python_version()
     libraries = Path(pl.__file__)
     if not sys.dont_write_bytecode or Path(cache_from_source(str(libraries))).is_file():

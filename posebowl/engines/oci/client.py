@@ -62,6 +62,8 @@ class Client:
     """The folder of the images, on the machine of the engine."""
     cannot_limit: Mapping[Limit, str] = field(default_factory=dict)
     """Limits that the engine says it cannot enforce here, each with the reason."""
+    architecture: str = ""
+    """Of the engine's machine, as images name it: amd64, arm64; empty if it is not known."""
     redirected: str = ""
     """The variable that sends the client to a daemon of the user's choice, where one is set."""
 
@@ -249,6 +251,7 @@ def _docker(timeout_s: float) -> Client:
         cgroup_version=int(info.get("CgroupVersion") or 1),
         cpus=int(info.get("NCPU") or os.cpu_count() or 1),
         storage=str(info.get("DockerRootDir") or ""),
+        architecture=_architecture(info.get("Architecture")),
         cannot_limit={
             limit: "Docker says that this machine's control groups cannot limit it"
             for limit, switch in _DOCKER_SWITCHES.items()
@@ -256,6 +259,10 @@ def _docker(timeout_s: float) -> Client:
         },
         redirected=_redirection(EngineName.DOCKER),
     )
+
+
+def _architecture(name: str | None) -> str:
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(name or "", name or "")
 
 
 def _daemon_error(said: str) -> EngineError:
@@ -316,6 +323,7 @@ def _podman(timeout_s: float) -> Client:
         cpus=int(host.get("cpus") or os.cpu_count() or 1),
         runtime=runtime,
         storage=str(info.get("store", {}).get("graphRoot") or ""),
+        architecture=_architecture(host.get("arch")),
         cannot_limit=_podman_cannot_limit(host, version),
         redirected=_redirection(EngineName.PODMAN),
     )

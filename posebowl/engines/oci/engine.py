@@ -58,6 +58,8 @@ class OciEngine:
         image = self._images[spec.variant] = identity.current(client, spec.variant)
         client.check_shares_files(spec.scratch, image.id)
         watch.note(f"image: {image.name} ({image.id[:12]})")
+        if warning := image.emulation(client.architecture):
+            watch.note(warning)
 
     def execute(self, spec: RunSpec, watch: Watcher) -> Outcome:
         """Run main.sh in a container, which is gone on return."""

@@ -41,6 +41,16 @@ class Image:
     bytes: int
     layers: tuple[str, ...]
     labels: dict[str, str]
+    architecture: str = ""
+
+    def emulation(self, machine: str) -> str:
+        """Return a warning where a machine of another architecture has to emulate the image's."""
+        if not self.architecture or not machine or self.architecture == machine:
+            return ""
+        return (
+            f"The image is for {self.architecture} and the engine's machine is {machine}: it is "
+            "emulated, so times do not tell how fast the platform is."
+        )
 
 
 def lock_hash() -> str:
@@ -73,6 +83,7 @@ def find(client: Client, name: str) -> Image | None:
         bytes=int(found.get("Size") or 0),
         layers=tuple((found.get("RootFS") or {}).get("Layers") or ()),
         labels={**((found.get("Config") or {}).get("Labels") or {})},
+        architecture=str(found.get("Architecture") or ""),
     )
 
 

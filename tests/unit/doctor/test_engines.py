@@ -17,6 +17,7 @@ from posebowl.engines.oci import client, image as identity
 from posebowl.engines.oci.client import Client
 from posebowl.engines.oci.image import Image
 from posebowl.errors import EngineError
+from posebowl.images import debian_base
 
 PODMAN = Client(
     engine=EngineName.PODMAN,
@@ -45,7 +46,10 @@ def test_rootless_on_version_1_ignores_limits() -> None:
 def test_a_socket_of_one_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "tcp://elsewhere:2375")
     docker = dataclasses.replace(PODMAN, engine=EngineName.DOCKER, client_version="6", runtime="")
-    assert engines.engine(docker).text == "5.1, client 6, rootless, cgroup v2, tcp://elsewhere:2375"
+    assert (
+        engines.engine(docker).text
+        == "5.1, client 6, rootless, cgroup v2, DOCKER_HOST=tcp://elsewhere:2375"
+    )
 
 
 def test_an_engine_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,3 +107,34 @@ def test_the_embedded_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     monkeypatch.setattr(namespaces, "problem", lambda: "Forbidden.")
     (finding,) = engines.embedded()
     assert (finding.state, finding.text) == (State.MISSING, "Forbidden.")
+
+
+@pytest.mark.parametrize(
+    ("image", "machine", "emulated"),
+    [
+        ("amd64", "amd64", False),
+        ("amd64", "arm64", True),
+        ("arm64", "amd64", True),
+        ("", "arm64", False),
+        ("amd64", "", False),
+    ],
+)
+def test_an_image_of_another_architecture_is_emulated(
+    image: str, machine: str, emulated: bool
+) -> None:
+    found = Image(name="a", id="1", bytes=0, layers=(), labels={}, architecture=image)
+    warning = found.emulation(machine)
+    assert bool(warning) == emulated
+    assert ("times do not tell" in warning) == emulated
+
+
+def test_a_base_image_needs_programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(debian_base, "_path", lambda: str(tmp_path))
+    (finding,) = engines.base()
+    assert finding.state is State.MISSING
+    assert "debootstrap" in finding.text
+    for name in ("debootstrap", "fakeroot"):
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    (finding,) = engines.base()
+    assert finding.state is State.GOOD

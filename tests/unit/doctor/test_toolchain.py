@@ -130,3 +130,11 @@ def test_a_python_that_compiles_its_libraries_in_each_command(
     (finding,) = toolchain.python()
     assert finding.state is state
     assert ("--compile-bytecode" in finding.fix) is (state is State.WARNING)
+
+
+def test_modules_of_other_software_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", "/opt/ros/humble/lib/python3.10/site-packages")
+    finding, *_ = toolchain.python()
+    assert (finding.name, finding.state) == ("PYTHONPATH", State.WARNING)
+    assert "/opt/ros/humble" in finding.text
+    assert finding.fix == "Type: unset PYTHONPATH"
