@@ -344,8 +344,8 @@ def _on_structure(directory: Directory, entries: dict[str, Entry]) -> Iterator[s
     closed = [name for name, entry in entries.items() if entry.method == DEFLATED64]
     if closed:
         yield (
-            f"{counted(len(closed), 'file')} packed by Deflate64, which unzip reads "
-            f"but which were not looked into here: {first_few(closed, len(closed), 3)}."
+            f"{counted(len(closed), 'file')} packed by Deflate64, not looked into: unzip alone "
+            f"reads it ({first_few(closed, len(closed), 3)})."
         )
     if directory.gap_bytes:
         yield f"{human_bytes(directory.gap_bytes)} in the zip belong to no file of it."
