@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,15 @@ def test_a_folder_with_an_odd_name(engine: EngineName, checkout: Path) -> None:
     assert (checkout / "submission" / "report.html").is_file()
 
 
+def a_zip(checkout: Path) -> str:
+    """Make a submission, and return its path."""
+    path = checkout / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("main.sh", "true\n")
+    path.chmod(0o644)
+    return str(path)
+
+
 def test_a_full_disk(checkout: Path, tmp_path: Path) -> None:
     full = mounted(f"mount -t tmpfs -o size=8k tmpfs '{tmp_path}' && head -c 8k /dev/zero > "
                    f"'{tmp_path}/filler'")  # fmt: skip
@@ -95,7 +105,7 @@ def test_a_full_disk(checkout: Path, tmp_path: Path) -> None:
 def test_a_disk_that_can_only_be_read(checkout: Path, tmp_path: Path) -> None:
     fixed = mounted(f"mount -t tmpfs -o ro tmpfs '{tmp_path}'")
     out = str(tmp_path / "out")
-    done = invoke(checkout, "run", "--out", out, "--json", before=fixed)
+    done = invoke(checkout, "run", "--zip", a_zip(checkout), "--out", out, "--json", before=fixed)
     assert done.returncode == 1
     error = json.loads(done.stdout)["error"]
     assert "Read-only file system" in error["what"]
@@ -106,7 +116,8 @@ def test_a_disk_that_can_only_be_read(checkout: Path, tmp_path: Path) -> None:
 def test_a_folder_of_somebody_else(checkout: Path, tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     try:
-        done = invoke(checkout, "run", "--out", str(tmp_path / "out"))
+        words = ["--zip", a_zip(checkout), "--out", str(tmp_path / "out")]
+        done = invoke(checkout, "run", *words)
     finally:
         tmp_path.chmod(0o700)
     assert done.returncode == 1
