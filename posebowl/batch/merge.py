@@ -21,6 +21,7 @@ from posebowl.results import (
     Result,
     ScoreSummary,
     Timing,
+    kind_of,
     result as results,
 )
 from posebowl.scoring import read_labels, read_predictions, score
@@ -28,8 +29,6 @@ from posebowl.util.files import write_text
 from posebowl.util.units import duration
 
 _BOM: Final = b"\xef\xbb\xbf"
-_SUMMED: Final = {"time", "log"}
-"""Meters that shards add up in; of the others the largest counts, as each had the limit."""
 _PRECEDENCE: Final = (
     *INFRASTRUCTURE_FAILURES,
     Verdict.BAD_ARCHIVE,
@@ -102,6 +101,7 @@ def merge_results(parts: Sequence[Result], limits: Limits) -> Result:
         warnings=tuple(dict.fromkeys(text for part in parts for text in part.warnings)),
         unenforced={name: why for part in parts for name, why in part.unenforced.items()},
         samples=(),
+        other_cores=None,  # each shard has its own, and its own warning
     )
     if late and worst.verdict not in {Verdict.BAD_ARCHIVE, Verdict.TIME_LIMIT}:
         return dataclasses.replace(
@@ -135,7 +135,7 @@ def _meters(parts: Sequence[Result], used: float) -> dict[str, Meter]:
     for name in dict.fromkeys(name for part in parts for name in part.meters):
         meters = [part.meters[name] for part in parts if name in part.meters]
         amounts = [meter.used for meter in meters]
-        total = sum(amounts) if name in _SUMMED else max(amounts)
+        total = sum(amounts) if kind_of(name).adds_up else max(amounts)
         if name == "cpu" and used > 0:
             seconds = [part.timing.wall_s if part.timing else 0.0 for part in parts]
             cores = [part.meters["cpu"].used if "cpu" in part.meters else 0.0 for part in parts]
