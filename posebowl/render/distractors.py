@@ -10,12 +10,13 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from posebowl.challenge import IMAGE_HEIGHT, IMAGE_WIDTH
+from posebowl.render import fractal_noise
 from posebowl.render.earth import Picture
 from posebowl.render.fractal_noise import Field
 from posebowl.render.mesh import Array
 from posebowl.render.parts import Rng, direction
 
-SHARE: Final = 0.35
+SHARE: Final = 0.5
 """Share of photos with a distractor."""
 FRAME: Final = np.array((IMAGE_WIDTH, IMAGE_HEIGHT))
 
@@ -145,6 +146,61 @@ def reflection(rng: Rng, light: Picture) -> None:
     light += np.asarray(twin, dtype=np.float32) * np.float32(rng.uniform(0.05, 0.2) / 255)
 
 
+def moon(rng: Rng, light: Picture) -> None:
+    """Add a small Moon at any phase, thin crescents too, where the sky is dark."""
+    radius = float(np.exp(rng.uniform(np.log(4), np.log(120))))
+    middle, sun = rng.uniform(0, 1, 2) * FRAME, direction(rng)
+    (x0, y0), (x1, y1) = _around(middle, radius)
+    x, y = np.arange(x0, x1) - middle[0], np.arange(y0, y1)[:, None] - middle[1]
+    inside = 1 - (x**2 + y**2) / radius**2
+    height = np.sqrt(np.maximum(inside, 0))
+    maria = fractal_noise.cut(fractal_noise.field(1.7), rng, (x1 - x0, y1 - y0), 1.0)
+    shade = np.clip((x * sun[0] + y * sun[1]) / radius + height * sun[2], 0, 1)
+    shade = shade**0.7 * np.clip(0.75 + 0.12 * maria, 0.3, 1) * np.clip(inside * radius / 2, 0, 1)
+    here = light[y0:y1, x0:x1]
+    dark = np.clip(1 - 6 * here.max(axis=2), 0, 1)
+    here += (shade * dark * rng.uniform(0.5, 1.3))[..., None].astype(np.float32)
+
+
+def patches(rng: Rng, light: Picture) -> None:
+    """Add islands, lakes and scraps of cloud: ragged patches as bright as what is around them."""
+    for _ in range(int(rng.integers(1, 7))):
+        radius = float(np.exp(rng.uniform(np.log(6), np.log(110))))
+        middle = rng.uniform(0, 1, 2) * FRAME
+        (x0, y0), (x1, y1) = _around(middle, radius)
+        stretch = rng.uniform(0.3, 1.0)
+        x, y = np.arange(x0, x1) - middle[0], np.arange(y0, y1)[:, None] - middle[1]
+        ragged = fractal_noise.cut(fractal_noise.field(1.4, 1), rng, (x1 - x0, y1 - y0), 1.0)
+        ragged = (ragged - ragged.mean()) / max(float(ragged.std()), 1e-6)
+        turn = rng.uniform(0, np.pi)
+        across, along = np.cos(turn) * x + np.sin(turn) * y, np.cos(turn) * y - np.sin(turn) * x
+        away = np.hypot(across, along / stretch) / radius
+        cover = np.clip((0.45 - away + 0.35 * ragged) * rng.uniform(2, 12), 0, 1)
+        cover *= np.clip((1 - np.hypot(x, y) / radius) * 8, 0, 1)
+        here = light[y0:y1, x0:x1]
+        if here.mean() < 0.01:
+            continue  # nothing of the kind lies in the sky
+        ground = PATCHES[int(rng.integers(len(PATCHES)))] * rng.uniform(0.6, 1.3)
+        level = float(here.mean()) * np.asarray(ground) + rng.uniform(0, 0.03)
+        here += cover[..., None].astype(np.float32) * (level.astype(np.float32) - here)
+
+
+def _around(middle: Array, radius: float) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the corners of the part of the frame within a radius of a point in it."""
+    x0, y0 = (int(value) for value in np.clip(np.floor(middle - radius), 0, FRAME - 2))
+    x1, y1 = (
+        int(value) for value in np.clip(np.ceil(middle + radius) + 1, (x0 + 1, y0 + 1), FRAME)
+    )
+    return (x0, y0), (x1, y1)
+
+
+PATCHES: Final = (
+    np.array((2.5, 2.5, 2.5)),
+    np.array((0.9, 1.3, 0.7)),
+    np.array((1.6, 1.3, 0.9)),
+    np.array((0.3, 0.45, 0.7)),
+)
+"""Colours by that of the surroundings: cloud, forest, sand, water."""
 DISTRACTORS: Final[dict[str, Distractor]] = {
     "flare": Distractor(weight=5, add=flare),
     "smear": Distractor(weight=1, add=smear),
@@ -153,5 +209,7 @@ DISTRACTORS: Final[dict[str, Distractor]] = {
     "dust": Distractor(weight=1.5, add=dust),
     "banding": Distractor(weight=1, add=banding),
     "hot-pixels": Distractor(weight=2, add=hot_pixels),
+    "moon": Distractor(weight=3, add=moon),
+    "patches": Distractor(weight=6, add=patches),
     "reflection": Distractor(weight=1, add=reflection),
 }

@@ -19,7 +19,7 @@ def grey(level: float = 0.3) -> np.ndarray:
 
 @pytest.mark.parametrize("name", distractors.DISTRACTORS)
 def test_distractors_change_light_the_same_way_each_time(name):
-    bright = grey()
+    bright = grey(0.05 if name == "moon" else 0.3)  # the Moon is on dark sky only
     bright[500:600, 300:400] = 1.5
     pages = [bright.copy() for _ in range(2)]
     for page in pages:
@@ -32,10 +32,34 @@ def test_distractors_change_light_the_same_way_each_time(name):
     assert np.median(np.abs(pages[0] - bright)) < 0.35
 
 
-def test_about_a_third_of_photos_are_disturbed():
+def test_about_half_of_the_photos_have_distractors():
     taken = [distractors.add_distractors(np.random.default_rng(k), grey(0.1)) for k in range(60)]
-    assert 0.15 < np.mean([bool(names) for names in taken]) < 0.6
+    assert 0.35 < np.mean([bool(names) for names in taken]) < 0.65
     assert len(Counter(name for names in taken for name in names)) > 3
+
+
+def test_the_moon_has_every_phase_and_spares_what_is_bright():
+    shares = []
+    for seed in range(40):
+        page = np.zeros(SHAPE, dtype=np.float32)
+        distractors.moon(np.random.default_rng(seed), page)
+        lit = page[..., 0] > 0.02
+        shares.append(lit.sum() / max(1, lit.any(axis=0).sum() ** 2, lit.any(axis=1).sum() ** 2))
+        bright = grey(0.5)
+        distractors.moon(np.random.default_rng(seed), bright)
+        np.testing.assert_array_equal(bright, grey(0.5))
+    assert min(shares) < 0.3  # a crescent, or new
+    assert max(shares) > 0.7  # nearly full
+
+
+def test_patches_are_ragged_and_few():
+    shares = []
+    for seed in range(20):
+        page = grey(0.2)
+        distractors.patches(np.random.default_rng(seed), page)
+        shares.append((np.abs(page - 0.2).max(axis=2) > 0.02).mean())
+        assert page.max() < 1
+    assert 0 < np.median(shares) < 0.1
 
 
 def test_a_disc_is_cut_by_the_frame():
