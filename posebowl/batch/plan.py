@@ -144,7 +144,7 @@ def collect(places: Sequence[Path]) -> tuple[Submission, ...]:
         elif place.exists():
             found[place] = _name(Path(place.name), place.absolute().parent)
         else:
-            raise UsageError(f"There is no {place}.", fix=_FIX)
+            raise UsageError(f"{place} does not exist.", fix=_FIX)
     if not found:
         raise UsageError(
             "No submission is named.", fix="Type: invoke evaluate submission/submission.zip"

@@ -12,7 +12,7 @@ from posebowl.util.units import human_bytes
 
 
 def data() -> Iterator[Finding]:
-    """Look at the data that is in use."""
+    """Check the data that is in use."""
     try:
         report = check(folder.find(_settings().data))
     except (BadDataError, UsageError) as error:
@@ -22,7 +22,7 @@ def data() -> Iterator[Finding]:
 
 
 def archive() -> Iterator[Finding]:
-    """Look for the zip."""
+    """Check whether the zip is packed."""
     path = _settings().archive
     if path.is_file():
         text = human_bytes(path.stat().st_size)

@@ -23,7 +23,7 @@ NAMES: Final = ("docker cpu image", "podman cpu image", "embedded")
 
 
 def containers(name: EngineName) -> Iterator[Finding]:
-    """Look at docker or podman, and at the images that it has."""
+    """Check docker or podman, and the images that it has."""
     try:
         client = oci_client.connect(name)
     except EngineError as error:
@@ -35,7 +35,7 @@ def containers(name: EngineName) -> Iterator[Finding]:
 
 
 def engine(client: Client) -> Finding:
-    """Tell what an engine is: versions, rights, control groups, runtime, socket."""
+    """Return what an engine is: versions, rights, control groups, runtime, socket."""
     versions = client.engine_version
     if client.client_version != versions:
         versions += f", client {client.client_version}"
@@ -71,7 +71,7 @@ def _socket(client: Client) -> str:
 
 
 def _image(client: Client, variant: Variant) -> Finding:
-    """Tell whether an image is there, and made from this lock and recipe."""
+    """Check that an image is there, and was made from this lock and recipe."""
     name = f"{client.engine} {variant} image"
     try:
         image = identity.current(client, variant)
@@ -97,7 +97,7 @@ def base() -> Iterator[Finding]:
 
 
 def embedded() -> Iterator[Finding]:
-    """Look at what the embedded engine needs, and at the environments that it has made."""
+    """Check what the embedded engine needs, and the environments that it has made."""
     if problem := namespaces.problem():
         yield Finding(name="embedded", state=State.MISSING, text=problem)
         return
@@ -134,7 +134,7 @@ def _memory() -> str:
 
 
 def none_works(findings: Iterable[Finding]) -> Finding:
-    """Say that nothing can execute a run, and what is the shortest way out."""
+    """Return the finding that nothing can execute a run, with the shortest way out."""
     lacking = {finding.name: finding for finding in findings}
     text = "none can run a submission: see above for what each one lacks"
     for name in (EngineName.DOCKER, EngineName.PODMAN):

@@ -1,4 +1,4 @@
-"""Look at tools, engines, machine and data, all at once."""
+"""Check tools, engines, machine and data, all at once."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ PROBES: Final[tuple[tuple[str, Probe], ...]] = (
     ("data", data.data),
     ("submission.zip", data.archive),
 )
-"""What is looked at, in the order in which it is told."""
+"""What is checked, in the order in which it is shown."""
 
 
 def examine(probes: Iterable[tuple[str, Probe]] = PROBES) -> Diagnosis:
-    """Look at tools, engines, machine and data, all at once; nothing is changed."""
+    """Check tools, engines, machine and data, all at once; nothing is changed."""
     with ThreadPoolExecutor() as pool:
         found = [finding for part in pool.map(_ask, probes) for finding in part]
     usable = [finding for finding in found if finding.name in engines.NAMES]
@@ -41,17 +41,17 @@ def examine(probes: Iterable[tuple[str, Probe]] = PROBES) -> Diagnosis:
 
 
 def _ask(named: tuple[str, Probe]) -> list[Finding]:
-    """Ask one probe; what it cannot read is a finding too, not the end of all others."""
+    """Return the findings of one probe; what it cannot read is a finding too."""
     name, probe = named
     try:
         return [*probe()]
     except OSError as error:
-        text = f"could not be looked at: {error}"
+        text = f"could not be checked: {error}"
         return [Finding(name=name, state=State.WARNING, text=text)]
 
 
 def _next_step(findings: Iterable[Finding]) -> str:
-    """Say what to type: against the first of what is bad, or to go on."""
+    """Return what to type: to mend the first of what is bad, or to continue."""
     by_name = {finding.name: finding for finding in findings}
     for finding in by_name.values():
         if finding.state is State.BAD:

@@ -39,10 +39,10 @@ class Diagnosis:
 
     @property
     def healthy(self) -> bool:
-        """Tell whether a submission can be run here."""
+        """Whether a submission can be run here."""
         return all(finding.state is not State.BAD for finding in self.findings)
 
 
 def of_error(name: str, state: State, error: PoseBowlError) -> Finding:
-    """Make a finding of an error's own words."""
+    """Return an error as a finding, in its own words."""
     return Finding(name=name, state=state, text=f"{error.what} {error.why}".strip(), fix=error.fix)

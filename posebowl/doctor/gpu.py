@@ -30,7 +30,7 @@ class Driver:
 
 
 def look() -> Iterator[Finding]:
-    """Look for a GPU that the gpu image can use."""
+    """Check for a GPU that the gpu image can use."""
     if shutil.which("nvidia-smi") is None and not client.host_has_gpu():
         text = "no NVIDIA GPU here: only the cpu variant can be tested"
         yield Finding(name="gpu", state=State.MISSING, text=text)
@@ -53,7 +53,7 @@ def judge(said: str, needed: tuple[int, int] | None) -> Finding:
     driver = read(said)
     if driver is None:
         line = next((line.strip() for line in said.splitlines() if line.strip()), "nothing")
-        fix = "Install the NVIDIA driver anew, or reboot after its update."
+        fix = "Install the NVIDIA driver again, or reboot after its update."
         text = f"nvidia-smi says: {line}"
         return Finding(name="gpu", state=State.WARNING, text=text, fix=fix)
     if not driver.gpus:

@@ -38,12 +38,12 @@ def machine() -> Iterator[Finding]:
 
 
 def enough(have: float, want: float) -> State:
-    """Tell whether there is as much as the platform has."""
+    """Return GOOD where there is as much as the platform has."""
     return State.GOOD if have >= want else State.WARNING
 
 
 def disks() -> Iterator[Finding]:
-    """Look at each disk that something is written to, and at the right to write there."""
+    """Check each disk that something is written to, and the right to write there."""
     try:
         settings = resolve.load()
     except UsageError:
@@ -84,7 +84,7 @@ def _disk(held: list[tuple[str, Path, int]]) -> Finding:
 
 
 def _storage() -> Iterator[tuple[str, Path]]:
-    """Give the folders in which engines keep images, where this user may look at them."""
+    """Yield the folders in which engines keep images, where this user may read them."""
     for name in (EngineName.DOCKER, EngineName.PODMAN):
         try:
             client = oci_client.connect(name)
@@ -101,7 +101,7 @@ def _existing(path: Path) -> Path:
 
 
 def _is_dir(path: Path) -> bool:
-    """Tell whether a folder is there, for all that this user may see."""
+    """Return whether a folder exists, as far as this user may see."""
     with contextlib.suppress(OSError):
         return path.is_dir()
     return False

@@ -22,7 +22,7 @@ from posebowl.util.text import counted
 
 
 def uv() -> Iterator[Finding]:
-    """Look for uv, and compare its version with the one that pyproject.toml asks for."""
+    """Check uv, and compare its version with the one that pyproject.toml asks for."""
     try:
         said = process.run(["uv", "--version"], timeout_s=30).stdout.strip()
     except process.ProcessError as error:
@@ -45,7 +45,7 @@ def required_version() -> str:
 
 
 def too_old(version: str, wanted: str) -> bool:
-    """Tell whether a version is below a bound such as `>=0.9`; other bounds are uv's business."""
+    """Return whether a version is below a bound such as `>=0.9`; other bounds are uv's business."""
     bound = re.fullmatch(r">=\s*([0-9.]+)", wanted)
     have = re.match(r"[0-9.]+", version)
     return bool(bound and have and _numbers(have[0]) < _numbers(bound[1]))

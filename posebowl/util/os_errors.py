@@ -11,24 +11,24 @@ from posebowl.errors import PoseBowlError
 
 _WHY: Final = {
     errno.ENOSPC: "The disk is full.",
-    errno.EDQUOT: "Your share of the disk is used up.",
-    errno.EFBIG: "A file may not grow as large as that there.",
-    errno.EACCES: "You have no right to do that there.",
-    errno.EPERM: "You have no right to do that there.",
-    errno.EROFS: "That disk can only be read.",
-    errno.ENOENT: "There is nothing of that name.",
-    errno.EEXIST: "There is something else of that name.",
-    errno.ENOTDIR: "A part of the path is no folder.",
+    errno.EDQUOT: "Your disk quota is used up.",
+    errno.EFBIG: "A file may not grow that large there.",
+    errno.EACCES: "You do not have permission to do that there.",
+    errno.EPERM: "You do not have permission to do that there.",
+    errno.EROFS: "That disk is read-only.",
+    errno.ENOENT: "Nothing has that name.",
+    errno.EEXIST: "Something else has that name.",
+    errno.ENOTDIR: "A part of the path is not a folder.",
     errno.EISDIR: "It is a folder.",
     errno.ENAMETOOLONG: "The name is longer than the disk allows.",
-    errno.EMFILE: "This process has as many files open as it may.",
-    errno.EIO: "The disk does not answer as it should.",
+    errno.EMFILE: "This process may not open more files.",
+    errno.EIO: "The disk failed to read or write.",
 }
 _ANY: Final = "Check the path, its permissions and the disk."
 
 
 def as_error(error: OSError) -> PoseBowlError:
-    """Say in our own words what the system refused."""
+    """Return an error of the system as one of ours: what, why, fix."""
     place = f"{error.filename}: " if error.filename else ""
     why, fix = explain(error)
     return PoseBowlError(f"{place}{error.strerror or error}.", why=why, fix=fix)
@@ -50,20 +50,20 @@ def explain(error: OSError, place: Path | None = None) -> tuple[str, str]:
         case errno.ENOSPC | errno.EDQUOT:
             fix = f"Make room (type: df -h {near}), then type the same command again."
         case errno.EACCES | errno.EPERM:
-            fix = f"Take a folder of yours, or see who may (type: ls -ld {near})."
+            fix = f"Use a folder of yours, or check who may (type: ls -ld {near})."
         case errno.EROFS:
-            fix = "Take a folder on another disk."
+            fix = "Use a folder on another disk."
         case errno.ENOENT:
-            fix = f"Check how it is written (type: ls {near})."
+            fix = f"Check the spelling (type: ls {near})."
         case errno.EEXIST | errno.ENOTDIR | errno.EISDIR | errno.ENAMETOOLONG:
-            fix = f"Take another name (type: ls -ld {near})."
+            fix = f"Use another name (type: ls -ld {near})."
         case _:
             fix = _ANY
     return why, fix
 
 
 def _existing(path: Path) -> Path:
-    """Return the nearest of a path and those above it that is there, for all that one may see."""
+    """Return the nearest existing one of a path and its parents, as far as this user may see."""
     for place in (path, *path.parents):
         try:
             place.lstat()

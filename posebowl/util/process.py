@@ -110,7 +110,7 @@ def _run_by_line(
 
 
 def _not_started(program: str, cwd: Path | None, error: OSError) -> str:
-    """Say why a program could not be started; a bad `cwd` looks just like a missing program."""
+    """Return why a program could not be started; a bad `cwd` looks just like a missing program."""
     if cwd is not None and not cwd.is_dir():
         return f"{program} could not be started: {cwd} is not a folder."
     if isinstance(error, FileNotFoundError):

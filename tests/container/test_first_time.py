@@ -109,7 +109,7 @@ def test_a_disk_that_can_only_be_read(checkout: Path, tmp_path: Path) -> None:
     assert done.returncode == 1
     error = json.loads(done.stdout)["error"]
     assert "Read-only file system" in error["what"]
-    assert error["fix"] == "Take a folder on another disk."
+    assert error["fix"] == "Use a folder on another disk."
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

@@ -70,7 +70,7 @@ def test_what_is_read() -> None:
         (OLD, (12, 8), State.GOOD, "RTX 3060", ""),
         (OLD, (13, 2), State.WARNING, "too new for it", "version 580 or newer"),
         (OLD, (14, 0), State.WARNING, "too new for it", "of today"),
-        (NO_DRIVER, (13, 2), State.WARNING, "couldn't communicate", "driver anew"),
+        (NO_DRIVER, (13, 2), State.WARNING, "couldn't communicate", "driver again"),
         (MISMATCH, (13, 2), State.WARNING, "version mismatch", "reboot"),
         ("", (13, 2), State.WARNING, "nothing", "driver"),
         (OLD.partition("Attached")[0], (12, 0), State.WARNING, "no GPU", "nvidia-smi -L"),

@@ -15,10 +15,10 @@ from posebowl.util import os_errors
     ("number", "why", "fix"),
     [
         (errno.ENOSPC, "The disk is full.", "df -h"),
-        (errno.EACCES, "no right", "ls -ld"),
-        (errno.EROFS, "only be read", "another disk"),
-        (errno.ENOENT, "nothing of that name", "type: ls"),
-        (errno.EEXIST, "something else", "another name"),
+        (errno.EACCES, "not have permission", "ls -ld"),
+        (errno.EROFS, "read-only", "another disk"),
+        (errno.ENOENT, "Nothing has that name", "type: ls"),
+        (errno.EEXIST, "Something else", "another name"),
         (errno.EILSEQ, "", "Check the path"),
     ],
 )

@@ -59,8 +59,9 @@ def raising(error: BaseException) -> Callable[[], int]:
             PermissionError(13, "Permission denied", "/closed"),
             1,
             (
-                "error: /closed: Permission denied.\n  why: You have no right to do that there.\n"
-                "  fix: Take a folder of yours, or see who may (type: ls -ld /).\n"
+                "error: /closed: Permission denied.\n"
+                "  why: You do not have permission to do that there.\n"
+                "  fix: Use a folder of yours, or check who may (type: ls -ld /).\n"
             ),
         ),
         (OSError("odd"), 1, f"error: odd.\n{HOST_FIX}"),
