@@ -88,10 +88,12 @@ def _complete(root: Path, *, is_demo: bool, scratch: Path | None) -> DataFolder:
     if not has_images:
         fix = how_to_fix(FIX_UNPACK, root)
         if any(root.glob("*.png")):
-            fix = f"Move the photos into {images}."
-            # Whoever names the folder of photos itself means the one above.
             if root.name == IMAGES_DIR and _is_filled(root.parent):
-                fix = f"Name the folder that holds it: {local(root.parent)}"
+                raise UsageError(
+                    f"{root} is the folder of the photos, not a data folder.",
+                    fix=f"Name the folder that holds it: {local(root.parent)}",
+                )
+            fix = f"Move the photos into {images}."
         elif not images.is_dir() and not _is_filled(root):
             raise UsageError(
                 f"{root} is not a data folder: it holds neither {IMAGES_DIR}/ nor a table.",

@@ -104,7 +104,7 @@ def test_nothing_at_all_is_an_error(tmp_path: Path) -> None:
 
 
 def test_the_folder_of_photos_is_named_by_mistake(home: Path) -> None:
-    with pytest.raises(BadDataError) as caught:
+    with pytest.raises(UsageError) as caught:
         find(home / "demo" / "images")
     assert caught.value.fix == f"Name the folder that holds it: {home / 'demo'}"
 

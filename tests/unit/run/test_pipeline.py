@@ -388,10 +388,12 @@ def results_of_a_good_run(bench: Bench) -> dict[str, bytes]:
         ("data", "nowhere"),
         ("data", "submission.zip"),
         ("data", "nothing"),
+        ("data", "mine/images"),
     ],
 )
 def test_a_mistyped_path_touches_nothing(name: str, value: str, bench: Bench) -> None:
     (bench.folder / "nothing").mkdir()
+    shutil.copytree(bench.data, bench.folder / "mine")
     before = results_of_a_good_run(bench)
     engine = FakeEngine()
     with pytest.raises(UsageError) as caught:
