@@ -23,7 +23,11 @@ from tests.cluster.conftest import TwoMachines, pack
 from tests.conftest import IDS
 from tests.hostile.programs import OK
 
-pytestmark = pytest.mark.cluster
+pytestmark = [
+    pytest.mark.cluster,
+    # Of Google's SDK, which cloudpathlib loads whatever storage is used.
+    pytest.mark.filterwarnings("ignore:Please install grpcio-status:ImportWarning"),
+]
 
 URI = "s3://photos/test-set"
 
