@@ -36,7 +36,7 @@ from rich.table import Table
 from posebowl import paths
 from posebowl.batch import RunOptions, plan, result_store, scheduler, shards
 from posebowl.batch.executor import Completion, Executor, SerialExecutor
-from posebowl.batch.node_cache import CACHE_DIR, NodeCache
+from posebowl.batch.node_cache import NodeCache
 from posebowl.batch.plan import Plan
 from posebowl.batch.ray_executor import connect
 from posebowl.batch.result_store import ResultStore
@@ -45,7 +45,7 @@ from posebowl.challenge import EngineName, Limits, Variant
 from posebowl.settings import resolve
 
 MIB = 1 << 20
-CACHE = NodeCache(resolve.load().cache / CACHE_DIR)
+CACHE = NodeCache(resolve.load().cache)
 OPTIONS = RunOptions(
     variant=Variant.CPU,
     engine=EngineName.EMBEDDED,

@@ -12,7 +12,7 @@ from posebowl.batch import leaderboard, leaderboard_page, plan, result_store, sc
 from posebowl.batch.executor import Executor, SerialExecutor
 from posebowl.batch.leaderboard import Row
 from posebowl.batch.merge import merge
-from posebowl.batch.node_cache import CACHE_DIR, NodeCache
+from posebowl.batch.node_cache import NodeCache
 from posebowl.batch.plan import Plan, RunOptions
 from posebowl.batch.progress import Progress
 from posebowl.errors import UsageError
@@ -63,7 +63,7 @@ def evaluate(request: EvaluationRequest) -> Evaluation:
         KeyboardInterrupt: Ctrl-C; what had ended is kept for --resume.
     """
     submissions = plan.collect(request.places)
-    cache = NodeCache(request.cache / CACHE_DIR)
+    cache = NodeCache(request.cache)
     whole = shards.load(request.data, cache.entries)
     made = plan.make(submissions, whole, shards.split(whole, request.shards), request.options)
     with result_store.opened(request.out, resume=request.resume) as store:

@@ -19,16 +19,20 @@ from posebowl.errors import EngineError, PoseBowlError
 from posebowl.util.files import atomic_folder, atomic_write, digest_file, make_folder
 from posebowl.util.text import first_few
 
-CACHE_DIR: Final = "evaluate"
-"""In the cache of the settings."""
 _DOWNLOADS: Final = 16
 
 
 @dataclass(frozen=True)
 class NodeCache:
-    """The folder of a machine that holds what evaluations need; all its processes share it."""
+    """The folder in which a machine keeps what evaluations need; all its processes share it."""
 
-    root: Path
+    home: Path
+    """The cache of the settings, which also holds the environments of runs."""
+
+    @property
+    def root(self) -> Path:
+        """Return the folder of evaluations in it."""
+        return self.home / "evaluate"
 
     def entries(self, folder: Path, names: Sequence[str]) -> tuple[Entry, ...]:
         """Return size and digest of files, read again only where they changed."""

@@ -21,7 +21,7 @@ from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 from posebowl import paths
 from posebowl.batch import core_pinning, worker
 from posebowl.batch.executor import Capacity, Completion
-from posebowl.batch.node_cache import CACHE_DIR, NodeCache
+from posebowl.batch.node_cache import NodeCache
 from posebowl.batch.plan import Job, RunOptions
 from posebowl.batch.shards import Dataset
 from posebowl.challenge import Variant
@@ -46,8 +46,9 @@ def run_task(
 ) -> tuple[str, worker.JobResult | None]:
     """Run a job on a node of the cluster, on cores of its own; return the node's name too."""
     chunks = None if parcel is None else (ray.get(chunk) for chunk in parcel)
-    # This is where a process of a node begins: its own settings say where its cache is.
-    cache = NodeCache(resolve.load().cache / CACHE_DIR)
+    # A process of a node begins here, so its own settings must say where its cache is: the
+    # machine that hands out the jobs may have it elsewhere.
+    cache = NodeCache(resolve.load().cache)
     with core_pinning.pinned(job.options.limits.cpus, cache.root / "cores"):
         output = worker.run_job(
             job, ray.get(shard[0]), cache=cache, registry_name=registry_name, chunks=chunks

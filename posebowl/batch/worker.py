@@ -22,7 +22,6 @@ from posebowl.errors import EngineError, PoseBowlError, Verdict
 from posebowl.images import registry
 from posebowl.results import LOG_FILE, RESULT_FILE, RESULT_FILES, Result
 from posebowl.run import Display, Request, run
-from posebowl.settings import resolve
 from posebowl.util.files import make_folder, remove_tree
 from posebowl.util.process_identity import is_orphan, owner
 
@@ -61,7 +60,7 @@ def run_job(
         if zipped is None:
             return None
         _ensure_image(job.options.engine, job.options.variant, registry_name, cache.root)
-        return _run(job, zipped, cache.data_folder(shard), cache.root / "runs")
+        return _run(job, zipped, cache.data_folder(shard), cache)
     except PoseBowlError as error:
         return failure(job, f"{error.what} {error.why}".strip(), error.fix)
     except OSError as error:
@@ -91,8 +90,9 @@ def failure(job: Job, message: str, fix: str) -> JobResult:
     )
 
 
-def _run(job: Job, zipped: Path, data: Path, scratch: Path) -> JobResult:
-    _reap(make_folder(scratch))
+def _run(job: Job, zipped: Path, data: Path, cache: NodeCache) -> JobResult:
+    scratch = make_folder(cache.root / "runs")
+    _reap(scratch)
     prefix = f"{owner()}:".replace(":", "+")  # which paths given to engines may not hold
     with tempfile.TemporaryDirectory(dir=scratch, prefix=prefix) as name:
         out = Path(name)
@@ -101,7 +101,7 @@ def _run(job: Job, zipped: Path, data: Path, scratch: Path) -> JobResult:
                 archive=zipped,
                 out=out,
                 data=data,
-                cache=resolve.load().cache,
+                cache=cache.home,
                 keep_runs=0,
                 log_called=Path(LOG_FILE),
                 **{

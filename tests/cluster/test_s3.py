@@ -14,7 +14,7 @@ import pytest
 
 from posebowl.batch import shards
 from posebowl.batch.evaluation import Evaluation
-from posebowl.batch.node_cache import CACHE_DIR, NodeCache
+from posebowl.batch.node_cache import NodeCache
 from posebowl.batch.shards import Dataset
 from posebowl.data import manifest
 from posebowl.errors import BadDataError, EngineError, Verdict
@@ -97,7 +97,7 @@ def listed(data_folder: Path, tmp_path: Path) -> Path:
 
 
 def cache() -> NodeCache:
-    return NodeCache(resolve.load().cache / CACHE_DIR)
+    return NodeCache(resolve.load().cache)
 
 
 def fill(shard: Dataset) -> str:
