@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 from posebowl.util.lazy import face
 
 if TYPE_CHECKING:
-    from posebowl.doctor.examination import examine as examine
+    from posebowl.doctor.examination import examine as examine, probes as probes
     from posebowl.doctor.findings import Diagnosis as Diagnosis, Finding as Finding, State as State
 
 __getattr__ = face(
     __name__,
-    examination=("examine",),
+    examination=("examine", "probes"),
     findings=("Diagnosis", "Finding", "State"),
 )

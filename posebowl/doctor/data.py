@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from posebowl.data import check, folder
 from posebowl.doctor.findings import Finding, State, of_error
 from posebowl.errors import BadDataError, UsageError
-from posebowl.settings import Settings, resolve
 from posebowl.util.units import human_bytes
 
 
-def data() -> Iterator[Finding]:
-    """Check the data that is in use."""
+def data(named: Path | None) -> Iterator[Finding]:
+    """Check the data that is in use; `named` is the folder that the settings name, if any."""
     try:
-        report = check(folder.find(_settings().data))
+        report = check(folder.find(named))
     except (BadDataError, UsageError) as error:
         yield of_error("data", State.BAD, error)
         return
     yield Finding(name="data", state=State.GOOD, text=report.summary)
 
 
-def archive() -> Iterator[Finding]:
+def archive(path: Path) -> Iterator[Finding]:
     """Check whether the zip is packed."""
-    path = _settings().archive
     if path.is_file():
         text = human_bytes(path.stat().st_size)
         yield Finding(name="submission.zip", state=State.GOOD, text=text)
@@ -31,11 +30,3 @@ def archive() -> Iterator[Finding]:
         fix = "Type: invoke pack --solution benchmark"
         text = "not packed yet"
         yield Finding(name="submission.zip", state=State.MISSING, text=text, fix=fix)
-
-
-def _settings() -> Settings:
-    """Return the settings, or the defaults where they are wrong: a finding of its own."""
-    try:
-        return resolve.load()
-    except UsageError:
-        return resolve.defaults()

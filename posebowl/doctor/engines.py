@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Final
 
 from posebowl import environments
@@ -12,9 +13,8 @@ from posebowl.doctor.findings import Finding, State, of_error
 from posebowl.engines.cgroups import manager
 from posebowl.engines.embedded import namespaces
 from posebowl.engines.oci import Client, client as oci_client, image as identity, image_name
-from posebowl.errors import EngineError, UsageError
+from posebowl.errors import EngineError
 from posebowl.images import debian_base
-from posebowl.settings import resolve
 from posebowl.util.host import is_root
 from posebowl.util.units import human_bytes
 
@@ -96,18 +96,17 @@ def base() -> Iterator[Finding]:
         yield Finding(name="base image", state=State.GOOD, text=text)
 
 
-def embedded() -> Iterator[Finding]:
+def embedded(cache: Path | None) -> Iterator[Finding]:
     """Check what the embedded engine needs, and the environments that it has made."""
     if problem := namespaces.problem():
         yield Finding(name="embedded", state=State.MISSING, text=problem)
         return
     yield Finding(name="embedded", state=State.GOOD, text=f"works; {_memory()}")
+    if cache is None:
+        return
     try:
-        cache = resolve.load().cache
         made = [group for group in ("lean", "cpu") if environments.ready(group, cache)]
         others = len(environments.of_other_locks(cache))
-    except UsageError:
-        return  # The settings are wrong, which is a finding of its own.
     except OSError as error:
         text, fix = (
             f"{error.filename}: {error.strerror}",

@@ -4,36 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
 
 from posebowl.challenge import EngineName
 from posebowl.doctor import data, engines, gpu, resources, toolchain
 from posebowl.doctor.findings import Diagnosis, Finding, State
+from posebowl.settings import Settings, resolve
 
 Probe = Callable[[], Iterable[Finding]]
 
-PROBES: Final[tuple[tuple[str, Probe], ...]] = (
-    ("uv", toolchain.uv),
-    ("uv.lock", toolchain.lock),
-    ("python", toolchain.python),
-    ("settings", toolchain.settings),
-    ("docker", lambda: engines.containers(EngineName.DOCKER)),
-    ("podman", lambda: engines.containers(EngineName.PODMAN)),
-    ("base image", engines.base),
-    ("embedded", engines.embedded),
-    ("gpu", gpu.look),
-    ("machine", resources.machine),
-    ("disk", resources.disks),
-    ("data", data.data),
-    ("submission.zip", data.archive),
-)
-"""What is checked, in the order in which it is shown."""
+
+def probes(settings: Settings | None) -> tuple[tuple[str, Probe], ...]:
+    """Return what is checked, in the order in which it is shown.
+
+    Args:
+        settings: None where they are wrong, which the probe of the settings reports.
+    """
+    known = settings or resolve.defaults()
+    return (
+        ("uv", toolchain.uv),
+        ("uv.lock", toolchain.lock),
+        ("python", toolchain.python),
+        ("settings", toolchain.settings),
+        ("docker", lambda: engines.containers(EngineName.DOCKER)),
+        ("podman", lambda: engines.containers(EngineName.PODMAN)),
+        ("base image", engines.base),
+        ("embedded", lambda: engines.embedded(settings.cache if settings else None)),
+        ("gpu", gpu.look),
+        ("machine", resources.machine),
+        ("disk", lambda: resources.disks(settings)),
+        ("data", lambda: data.data(known.data)),
+        ("submission.zip", lambda: data.archive(known.archive)),
+    )
 
 
-def examine(probes: Iterable[tuple[str, Probe]] = PROBES) -> Diagnosis:
-    """Check tools, engines, machine and data, all at once; nothing is changed."""
+def examine(asked: Iterable[tuple[str, Probe]]) -> Diagnosis:
+    """Make all checks at once; nothing is changed."""
     with ThreadPoolExecutor() as pool:
-        found = [finding for part in pool.map(_ask, probes) for finding in part]
+        found = [finding for part in pool.map(_ask, asked) for finding in part]
     usable = [finding for finding in found if finding.name in engines.NAMES]
     if usable and not any(finding.state is State.GOOD for finding in usable):
         found.append(engines.none_works(found))

@@ -15,8 +15,8 @@ import psutil
 from posebowl.challenge import GIB, LIMITS, EngineName, Variant
 from posebowl.doctor.findings import Finding, State
 from posebowl.engines.oci import client as oci_client
-from posebowl.errors import EngineError, UsageError
-from posebowl.settings import resolve
+from posebowl.errors import EngineError
+from posebowl.settings import Settings
 from posebowl.util.units import human_bytes
 
 _RESULTS_BYTES: Final = 5 * GIB
@@ -42,12 +42,10 @@ def enough(have: float, want: float) -> State:
     return State.GOOD if have >= want else State.WARNING
 
 
-def disks() -> Iterator[Finding]:
+def disks(settings: Settings | None) -> Iterator[Finding]:
     """Check each disk that something is written to, and the right to write there."""
-    try:
-        settings = resolve.load()
-    except UsageError:
-        return  # The settings are wrong, which is a finding of its own.
+    if settings is None:
+        return
     places = [
         ("results", settings.submission, _RESULTS_BYTES),
         ("environments", settings.cache, _ENVIRONMENTS_BYTES),

@@ -14,8 +14,14 @@ def diagnose(*, json: Json = False) -> int:
     from posebowl import doctor
     from posebowl.cli import output
     from posebowl.cli.views import tables
+    from posebowl.errors import UsageError
+    from posebowl.settings import resolve
 
-    found = doctor.examine()
+    try:
+        settings = resolve.load()
+    except UsageError:
+        settings = None  # The doctor reports what is wrong with them.
+    found = doctor.examine(doctor.probes(settings))
     if json:
         output.print_json({**asdict(found), "healthy": found.healthy})
     else:

@@ -91,21 +91,20 @@ def test_images_fresh_stale_and_absent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_embedded_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("POSEBOWL_CACHE", str(tmp_path))
     monkeypatch.setattr(namespaces, "problem", lambda: None)
     monkeypatch.setattr(manager, "create", lambda *_: None)
     monkeypatch.setattr(environments, "ready", lambda group, _: group == "lean")
-    found = {finding.name: finding for finding in engines.embedded()}
+    found = {finding.name: finding for finding in engines.embedded(tmp_path)}
     assert "watchdog" in found["embedded"].text
     assert found["environments"].text == "made from this lock: lean"
     (tmp_path / "environments" / "lean-py3.11-0123").mkdir(parents=True)
     environments.location("lean", tmp_path).mkdir()
-    found = {finding.name: finding for finding in engines.embedded()}
+    found = {finding.name: finding for finding in engines.embedded(tmp_path)}
     assert "; 1 of other locks in " in found["environments"].text
     monkeypatch.setattr(environments, "ready", lambda *_: False)
-    assert {finding.state for finding in engines.embedded()} == {State.GOOD, State.MISSING}
+    assert {finding.state for finding in engines.embedded(tmp_path)} == {State.GOOD, State.MISSING}
     monkeypatch.setattr(namespaces, "problem", lambda: "Forbidden.")
-    (finding,) = engines.embedded()
+    (finding,) = engines.embedded(tmp_path)
     assert (finding.state, finding.text) == (State.MISSING, "Forbidden.")
 
 

@@ -108,5 +108,5 @@ def test_only_what_is_bad_is_unhealthy(state: State) -> None:
 
 
 def test_every_probe_has_a_name_of_its_own() -> None:
-    names = [name for name, _ in examination.PROBES]
+    names = [name for name, _ in examination.probes(None)]
     assert len(set(names)) == len(names)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from posebowl.challenge import EngineName
+from posebowl.cli.tasks import host
 from posebowl.doctor import data, resources
 from posebowl.doctor.findings import Finding, State
 from posebowl.engines.oci import client
 from posebowl.engines.oci.client import Client
 from posebowl.errors import EngineError
+from posebowl.settings import Settings, resolve
 
 
 @pytest.fixture(autouse=True)
@@ -24,9 +28,12 @@ def places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         raise EngineError("None.")
 
     monkeypatch.setattr(client, "connect", connect)
-    monkeypatch.setenv("POSEBOWL_SUBMISSION", str(tmp_path / "out"))
-    monkeypatch.setenv("POSEBOWL_CACHE", str(tmp_path / "cache" / "deep"))
     return tmp_path
+
+
+@pytest.fixture
+def settings(places: Path) -> Settings:
+    return replace(resolve.defaults(), submission=places / "out", cache=places / "cache" / "deep")
 
 
 def free(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
@@ -48,51 +55,59 @@ def test_cores_are_counted_where_affinity_is_unknown(monkeypatch: pytest.MonkeyP
     assert "a run may take 4.0 GiB" in memory.text
 
 
-def test_one_disk_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_disk_is_told_once(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
     free(monkeypatch, 100 << 30)
-    (finding,) = resources.disks()
+    (finding,) = resources.disks(settings)
     assert finding.state is State.GOOD
     assert finding.text == "100.0 GiB free for results, environments"
 
 
-def test_a_disk_that_is_almost_full(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_is_almost_full(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
     free(monkeypatch, 1 << 30)
-    (finding,) = resources.disks()
+    (finding,) = resources.disks(settings)
     assert finding.state is State.WARNING
     assert finding.fix == "Make room; 5.0 GiB are enough."
 
 
-def test_folders_that_may_not_be_written(monkeypatch: pytest.MonkeyPatch, places: Path) -> None:
+def test_folders_that_may_not_be_written(
+    monkeypatch: pytest.MonkeyPatch, places: Path, settings: Settings
+) -> None:
     free(monkeypatch, 100 << 30)
     monkeypatch.setattr(os, "access", lambda path, _: path != places)
-    found: list[Finding] = list(resources.disks())
+    found: list[Finding] = list(resources.disks(settings))
     states = {finding.name: finding.state for finding in found[1:]}
     assert states == {"results": State.BAD, "environments": State.WARNING}
     assert all("export POSEBOWL_" in finding.fix for finding in found[1:])
 
 
-def test_wrong_settings_are_another_finding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POSEBOWL_CPUS", "two")
-    assert list(resources.disks()) == []
-    (finding,) = data.data()
+def test_wrong_settings_are_another_finding(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert list(resources.disks(None)) == []
+    (finding,) = data.data(None)
     assert finding.state is State.GOOD
+    monkeypatch.setenv("POSEBOWL_CPUS", "two")
+    assert host.diagnose({"json": True}) == 1
+    found = {item["name"]: item for item in json.loads(capsys.readouterr().out)["findings"]}
+    assert found["settings"]["fix"] == "Type: export POSEBOWL_CPUS=3"
+    assert "data" in found
+    assert "disk" not in found
 
 
-def test_the_zip(places: Path) -> None:
-    (finding,) = data.archive()
+def test_the_zip(places: Path, settings: Settings) -> None:
+    (finding,) = data.archive(settings.archive)
     assert (finding.state, finding.fix) == (
         State.MISSING,
         "Type: invoke pack --solution benchmark",
     )
     (places / "out").mkdir()
     (places / "out" / "submission.zip").write_bytes(b"x" * 2048)
-    (finding,) = data.archive()
+    (finding,) = data.archive(settings.archive)
     assert (finding.state, finding.text) == (State.GOOD, "2.0 KiB")
 
 
-def test_broken_data_is_bad(monkeypatch: pytest.MonkeyPatch, places: Path) -> None:
-    monkeypatch.setenv("POSEBOWL_DATA", str(places / "none"))
-    (finding,) = data.data()
+def test_broken_data_is_bad(places: Path) -> None:
+    (finding,) = data.data(places / "none")
     assert finding.state is State.BAD
     assert "is not a folder" in finding.text
     assert finding.fix
