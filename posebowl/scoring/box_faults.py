@@ -37,10 +37,28 @@ _BOMS: Final = {
     b"\xfe\xff": "UTF-16",
 }
 
+_BOM: Final = b"\xef\xbb\xbf"
+_FILES: Final = {
+    b"\x1f\x8b": "compressed by gzip",
+    b"PK\x03\x04": "a zip or an Excel workbook",
+    b"PAR1": "Parquet",
+    b"\x93NUMPY": "a NumPy array",
+    b"[": "JSON",
+    b"{": "JSON",
+    b"<": "HTML or XML",
+}
+"""What is sometimes written in place of a CSV, by its first bytes."""
+_NUMBER_WITH_COMMA: Final = re.compile(rb',"[+-]?[0-9]+(?:,[0-9]+)+"(?=,|$)')
+
 _BOX: Final = 'df[["xmin", "ymin", "xmax", "ymax"]]'
 _FIX_WRITE: Final = "Write it with pandas: df.to_csv(path, index=False), and nothing else."
 _FIX_ROUND: Final = f"Round before writing: {_BOX} = {_BOX}.round().astype(int)."
-_FIX_DIGITS: Final = "Write digits only, without separators or prefixes."
+_FIX_DIGITS: Final = "Write digits only, as int(value) does: no separators, no prefixes."
+_FIX_ONCE: Final = 'Write the file once, opened with "w" rather than "a".'
+_FIX_SAME: Final = (
+    "Write each image_id as submission_format.csv has it: the name of the photo without folder "
+    "and .png, as Path(photo).stem has it, in the same case, without blanks or quotes."
+)
 _FIX_EMPTY: Final = (
     "Give every image a box; where nothing was found, fall back to one, "
     "such as the middle of the image."
@@ -119,6 +137,8 @@ def _fields(line: bytes) -> list[bytes]:
     """Split a line into its five fields."""
     if len(line) > _LINE_BYTES:
         raise FaultError(f"is {human_bytes(len(line))} long.", _FIX_WRITE)
+    if _NUMBER_WITH_COMMA.search(line):
+        raise FaultError(f"holds a number with a comma, in quotes: {show(line)}.", _FIX_DIGITS)
     for byte, kind in FORBIDDEN.items():
         if byte in line:
             raise FaultError(f"holds {kind} within a field: {show(line)}.", _FIX_WRITE)
@@ -129,6 +149,8 @@ def _fields(line: bytes) -> list[bytes]:
     fields = line.split(b",")
     if len(fields) != len(COLUMNS):
         hint = " Was the file closed?" if len(fields) < len(COLUMNS) else ""
+        if line.rstrip(b",").count(b",") == len(COLUMNS) - 1:
+            hint = " It ends with a comma."
         what = f"has {counted(len(fields), 'field')} where 5 belong: {show(line)}.{hint}"
         raise FaultError(what, _FIX_WRITE)
     if not fields[0]:
@@ -238,40 +260,66 @@ def _in_ids(
         wrong = f"{show(ids[number])} is one row too many."
     else:
         wrong = f"{show(ids[number])} stands where {show(expected[number])} belongs."
-    return InvalidPredictionsError(f"{where}, column image_id: {wrong}", why=why, fix=FIX_IDS)
+    fix = FIX_IDS
+    if number < len(ids) and ids[number] == ID_COLUMN:
+        wrong, fix = "the header stands here again.", _FIX_ONCE
+    elif number < len(ids) and ids[number] not in wanted:
+        fix = _FIX_SAME if _stem(ids[number]) in map(_stem, wanted) else FIX_IDS
+    return InvalidPredictionsError(f"{where}, column image_id: {wrong}", why=why, fix=fix)
+
+
+def _stem(image_id: str) -> str:
+    """Return an id without the folder, ending, quotes and capitals that some writers leave."""
+    name = image_id.strip(" \t'").lower().replace("\\", "/").rpartition("/")[2]
+    return re.sub(r"\.(png|jpe?g)$", "", name)
 
 
 def in_header(data: bytes, header: bytes, where: str) -> InvalidPredictionsError:
     """Return the error for a first line that is not the header."""
     name = where.rpartition(" line ")[0]
     wanted = f"The first line must read {','.join(COLUMNS)}"
-    if not data.strip(b"\xef\xbb\xbf\r\n\t "):
+    if not data.strip(_BOM + b"\r\n\t "):
         return InvalidPredictionsError(f"{name} is empty.", why=f"{wanted}.", fix=FIX_IDS)
     for mark, encoding in _BOMS.items():
         if data.startswith(mark):
             what = f"{name} is written in {encoding}, not in UTF-8."
             fix = 'Write it with encoding="utf-8" (in PowerShell: Out-File -Encoding utf8).'
             return InvalidPredictionsError(what, fix=fix)
-    hint, fix = _on_header(header[:_LINE_BYTES])
+    hint, fix = _on_header(header[:_LINE_BYTES], data[:_LINE_BYTES])
     what = f"{where}: {show(header, 80)} is not the header{f': {hint}' if hint else ''}."
     return InvalidPredictionsError(what, why=f"{wanted}.", fix=fix)
 
 
-def _on_header(header: bytes) -> tuple[str, str]:
+def _on_header(header: bytes, data: bytes) -> tuple[str, str]:
     """Guess what went wrong with a header, and how to put it right."""
     fields = [field.strip().strip(b"\"'").lower() for field in header.split(b",")]
     columns = [column.encode() for column in COLUMNS]
     missing = [column.decode() for column in columns if column not in fields]
+    kind = next((kind for magic, kind in _FILES.items() if header.startswith(magic)), "")
+    lines = [*data.splitlines(), b",".join(columns)]
+    line = lines.index(lines[-1]) + 1
+    numbers = [re.fullmatch(rb"[0-9.]+", field) for field in fields[1:]]
+    marks = any(mark in header for mark in (b";", b"\t", b"|")) or header.split() == columns
     fix = f"Write the header {','.join(COLUMNS)}."
-    if fields[1:] == columns or fields[:1] == [b""]:
-        return "it begins with the row numbers of a data frame", _FIX_WRITE
-    if len(fields) == 5 and all(re.fullmatch(rb"[0-9.]+", field) for field in fields[1:]):
-        return "the header is missing", fix
-    if len(fields) == 1 and any(mark in header for mark in (b";", b"\t", b"|")):
-        return "the separator is not a comma", _FIX_WRITE
-    if missing:
-        return f"{', '.join(missing)} missing", fix
-    if len(fields) > len(columns):
-        return f"{counted(len(fields) - len(columns), 'column')} too many", fix
-    same = fields == columns
-    return "case, spaces or quotes differ" if same else "the columns are in another order", fix
+    rules = (
+        (kind, f"the file is {kind}, not CSV", _FIX_WRITE),
+        (line < len(lines), f"the header stands in line {line}", "Write nothing above it."),
+        (header.startswith(_BOM), "a second byte order mark stands before it", _FIX_WRITE),
+        (
+            fields[1:] == columns or not fields[0],
+            "it begins with the row numbers of a data frame",
+            _FIX_WRITE,
+        ),
+        (len(fields) == len(columns) and all(numbers), "the header is missing", fix),
+        (len(fields) == 1 and marks, "the separator is not a comma", _FIX_WRITE),
+        (missing, f"{', '.join(missing)} missing", fix),
+        (fields == [*columns, b""], "it ends with a comma", fix),
+        (
+            len(fields) > len(columns),
+            f"{counted(len(fields) - len(columns), 'column')} too many",
+            fix,
+        ),
+        (fields == columns, "case, spaces or quotes differ", fix),
+        (True, "the columns are in another order", fix),
+    )
+    return next((hint, fix) for applies, hint, fix in rules if applies)
