@@ -7,14 +7,12 @@ from posebowl.util.lazy import face
 if TYPE_CHECKING:
     from posebowl.submission.archive import (
         Archive as Archive,
-        digest as digest,
         open_archive as open_archive,
-        packed_by_us as packed_by_us,
     )
     from posebowl.submission.packer import Packed as Packed, find_solution as find_solution
 
 __getattr__ = face(
     __name__,
-    archive=("Archive", "digest", "open_archive", "packed_by_us"),
+    archive=("Archive", "open_archive"),
     packer=("Packed", "find_solution"),
 )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import hashlib
 import os
 import posixpath
 import re
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -43,8 +42,6 @@ SOURCES: Final = 2000
 WHY_MAIN: Final = f"The platform runs `sh {MAIN_SCRIPT}`."
 LINKS: Final = 8
 """How many links in a row are followed to main.sh."""
-COMMENT: Final = b"posebowl pack 1 "
-"""What the comment of a zip that this tool packed begins with; `content_mark` follows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +127,7 @@ def digest(path: Path) -> str:
     """Return the SHA-256 of a file as 64 hexadecimal digits.
 
     Raises:
-        BadArchiveError: It is missing or not a regular file.
+        UsageError: It is missing, unreadable or not a regular file.
     """
     with open_archive(path) as file:
         return digest_file(file)
@@ -176,30 +173,6 @@ def _zips_in(folder: Path) -> list[str]:
         return sorted(path.name for path in folder.glob("*.zip") if path.is_file())
     except OSError:
         return []
-
-
-def content_mark(contents: Iterable[tuple[str, int, int, int]]) -> bytes:
-    """Return the comment that `pack` writes into a zip of these (name, mode, size, CRC-32).
-
-    It tells a zip that the tool packed from one that the user made or changed since: whoever
-    adds, removes or replaces a file changes the list, and zip tools keep the comment as it was.
-    It guards against mistakes, not against forgery.
-    """
-    hasher = hashlib.sha256()
-    for name, mode, size, crc in sorted(contents):
-        hasher.update(f"{mode:o} {size} {crc:08x} {name}\0".encode())
-    return COMMENT + hasher.hexdigest().encode()
-
-
-def packed_by_us(path: Path) -> bool:
-    """Check whether a file is a zip that `pack` wrote and nobody changed since."""
-    try:
-        with open_regular(path) as file:
-            directory = read_directory(file, path, max_entries=ARCHIVE_LIMITS.entries)
-    except (OSError, ValueError, BadArchiveError):
-        return False
-    listed = ((entry.name, entry.mode, entry.size, entry.crc) for entry in directory.entries)
-    return directory.comment == content_mark(listed)
 
 
 def _read_main(file: IO[bytes], entries: dict[str, Entry], path: Path) -> bytes:

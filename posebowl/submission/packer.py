@@ -33,7 +33,6 @@ from posebowl.submission.archive import (
     SCRIPT_BYTES,
     WHY_MAIN,
     Archive,
-    content_mark,
     inspect_file,
     nearly_main,
     script_problem,
@@ -282,10 +281,6 @@ def _write(file: IO[bytes], selection: Selection, advance: Callable[[int], None]
                 archive.writestr(_info(name, stat.S_IFDIR | 0o755), b"")
             else:
                 _add(archive, item, buffer, advance)
-        archive.comment = content_mark(
-            (info.filename, info.external_attr >> 16, info.file_size, info.CRC)
-            for info in archive.infolist()
-        )
 
 
 def _info(name: str, mode: int) -> zipfile.ZipInfo:

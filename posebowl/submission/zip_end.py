@@ -34,7 +34,6 @@ class End(NamedTuple):
     offset: int
     position: int
     """Where the record is, or the one of zip64 before it."""
-    comment: bytes
     behind: int
     """Bytes behind the end, which unzip does not mind."""
 
@@ -63,8 +62,7 @@ def find_end(file: IO[bytes], path: Path) -> End:
     _, disk, first_disk, here, count, size, offset, _ = _END.unpack_from(tail, at)
     if (disk, first_disk) not in {(0, 0), (_MAX16, _MAX16)} or here != count:
         raise BadArchiveError(f"{path} is one part of a split archive.", fix=REMAKE)
-    comment = tail[at + _END.size : stops[-1]]
-    end = End(count, size, offset, start + at, comment, len(tail) - stops[-1])
+    end = End(count, size, offset, start + at, len(tail) - stops[-1])
     end = _zip64_end(file, end, path)
     if end.offset + end.size != end.position:
         raise BadArchiveError(

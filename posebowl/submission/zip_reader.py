@@ -76,7 +76,6 @@ class Directory(NamedTuple):
     """The table of contents."""
 
     entries: list[Entry]
-    comment: bytes
     gap_bytes: int
     """Bytes between the entries and behind the end, which belong to none of them."""
 
@@ -107,7 +106,7 @@ def read_directory(file: IO[bytes], path: Path, *, max_entries: int) -> Director
     file.seek(end.offset)
     entries = _central(file, file.read(end.size), end.total, path)
     gaps = _check_layout(entries, end.offset, path)
-    return Directory(entries, end.comment, gaps + end.behind)
+    return Directory(entries, gaps + end.behind)
 
 
 def read_member(file: IO[bytes], entry: Entry, path: Path, *, limit: int) -> bytes:

@@ -31,14 +31,15 @@ def evaluate(settings: Settings, options: EvaluateOptions, *, json: Json = False
 def export(settings: Settings, options: ExportOptions, *, json: Json = False) -> int:
     """Export YOLO weights to ONNX for the benchmark."""
     from posebowl.cli import child, output
-    from posebowl.submission import digest
+    from posebowl.util.files import digest_file
 
     options.check()
     python = child.python("cpu", settings.cache)
     code = child.run(python, "posebowl.training.export", options, as_json=json)
     if json and not code:
-        made = options.out
-        output.print_json({"path": made, "bytes": made.stat().st_size, "sha256": digest(made)})
+        with options.out.open("rb") as file:
+            sha256, size = digest_file(file), file.tell()
+        output.print_json({"path": options.out, "bytes": size, "sha256": sha256})
     return code
 
 

@@ -13,8 +13,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from posebowl.challenge import ArchiveLimits
 from posebowl.errors import BadArchiveError, UsageError
-from posebowl.submission.archive import digest, inspect, packed_by_us
-from posebowl.submission.packer import pack
+from posebowl.submission.archive import digest, inspect
 from tests.hostile.archives import (
     MAIN,
     REGULAR,
@@ -256,23 +255,6 @@ def test_damaged_archives_are_accepted_or_refused_and_never_crash(data, tmp_path
         assert sum(info.file_size for info in archive.infolist()) == found.unpacked_bytes
         main_info = next(i for i in archive.infolist() if i.filename in {"main.sh", "./main.sh"})
         assert archive.read(main_info).decode(errors="replace") == found.main_script
-
-
-def test_a_packed_zip_is_known_until_it_is_changed(tmp_path: Path):
-    source = tmp_path / "s"
-    source.mkdir()
-    (source / "main.sh").write_bytes(MAIN)
-    path = pack(source, tmp_path / "a.zip").path
-    assert packed_by_us(path)
-    assert packed_by_us(path.rename(tmp_path / "b.zip"))
-    with zipfile.ZipFile(tmp_path / "b.zip", "a") as archive:
-        archive.writestr("more.py", "")
-        assert archive.comment
-    assert inspect(tmp_path / "b.zip").files == 2
-    assert not packed_by_us(tmp_path / "b.zip")
-    assert not packed_by_us(write(tmp_path, tree({"main.sh": MAIN})))
-    assert not packed_by_us(tmp_path / "missing.zip")
-    assert not packed_by_us(tmp_path)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="whoever is not root runs as the same user")
