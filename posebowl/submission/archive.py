@@ -1,4 +1,4 @@
-"""Look into a submission.zip without running or unpacking it: is it acceptable, and is it wise?"""
+"""Check a submission.zip without running or unpacking it: does it keep the rules, will it work?"""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ from posebowl.util.text import counted, first_few
 from posebowl.util.units import human_bytes
 
 SCRIPT_BYTES: Final = MIB
-"""How much of main.sh, and of any other file that is looked into, is read."""
+"""How much is read of main.sh, and of any other file whose text is checked."""
 SOURCES_BYTES: Final = 4 * MIB
-"""How much is read of all files that are looked into together."""
+"""How much is read of all these files together."""
 SOURCES: Final = 2000
-"""How many files are looked into; those near the root go first."""
+"""How many of these files are read, beginning with those nearest to the root."""
 WHY_MAIN: Final = f"The platform runs `sh {MAIN_SCRIPT}`."
 LINKS: Final = 8
 """How many links in a row are followed to main.sh."""
@@ -61,13 +61,13 @@ class Archive:
     imports: frozenset[str]
     """Top-level modules its Python files and scripts import, beyond the standard library."""
     warnings: tuple[str, ...]
-    """What is allowed but probably not meant, one sentence each."""
+    """What is allowed but probably not intended, one sentence each."""
 
 
 def inspect(path: Path, *, limits: ArchiveLimits = ARCHIVE_LIMITS) -> Archive:
-    """Check a submission.zip against the rules, and look for what would fail later.
+    """Check a submission.zip against the rules, and warn of what would fail later.
 
-    Nothing is run and nothing unpacked to disk; only small text files are inflated, in memory.
+    Nothing is run and nothing is unpacked to disk; only small text files are inflated, in memory.
 
     Raises:
         BadArchiveError: It breaks a rule: the first one found, and what to do about it.
@@ -85,25 +85,16 @@ def inspect(path: Path, *, limits: ArchiveLimits = ARCHIVE_LIMITS) -> Archive:
 
 
 def inspect_file(file: IO[bytes], path: Path, *, limits: ArchiveLimits = ARCHIVE_LIMITS) -> Archive:
-    """Check an open archive as `inspect` does; `path` is how messages call it."""
-    packed = file.seek(0, 2)
-    if packed > limits.archive_bytes:
-        raise BadArchiveError(
-            f"{path} has {human_bytes(packed)}; "
-            f"at most {human_bytes(limits.archive_bytes)} are allowed.",
-            fix="Leave out what main.sh does not need: data sets, checkpoints, environments.",
-        )
-    directory = read_directory(file, path, max_entries=limits.entries)
-    entries = by_path(directory.entries, path, limits)
-    check_sizes(entries, packed, path, limits)
-    check_links(file, entries, path)
+    """Check an open archive as `inspect` does; messages call it `path`."""
+    packed = file.seek(0, os.SEEK_END)
+    directory, entries = _read_entries(file, packed, path, limits)
+    sizes = {name: entry.size for name, entry in entries.items() if not name.endswith("/")}
     main = _read_main(file, entries, path)
     sources = _read_sources(file, entries, path)
     imports = find_imports(
         {name: text for name, text in sources.items() if name.endswith(".py")},
         [text for name, text in sources.items() if name.endswith(".sh")],
     )
-    sizes = {name: entry.size for name, entry in entries.items() if not name.endswith("/")}
     return Archive(
         path=path,
         entries=len(directory.entries),
@@ -121,6 +112,23 @@ def inspect_file(file: IO[bytes], path: Path, *, limits: ArchiveLimits = ARCHIVE
             *_on_structure(directory, entries),
         ),
     )
+
+
+def _read_entries(
+    file: IO[bytes], packed: int, path: Path, limits: ArchiveLimits
+) -> tuple[Directory, dict[str, Entry]]:
+    """Read the table of contents, and check everything that can be checked by it and by links."""
+    if packed > limits.archive_bytes:
+        raise BadArchiveError(
+            f"{path} has {human_bytes(packed)}; "
+            f"at most {human_bytes(limits.archive_bytes)} are allowed.",
+            fix="Leave out what main.sh does not need: data sets, checkpoints, environments.",
+        )
+    directory = read_directory(file, path, max_entries=limits.entries)
+    entries = by_path(directory.entries, path, limits)
+    check_sizes(entries, packed, path, limits)
+    check_links(file, entries, path)
+    return directory, entries
 
 
 def digest(path: Path) -> str:
@@ -144,18 +152,10 @@ def open_archive(path: Path) -> IO[bytes]:
     try:
         return open_regular(path.resolve(strict=True))
     except FileNotFoundError:
-        near = difflib.get_close_matches(path.name, _zips_in(path.parent), n=1, cutoff=0.0)
-        raise UsageError(
-            f"There is no {path}.",
-            fix=f"Did you mean {path.parent / near[0]}?" if near else f"Type: {_to_make(path)}",
-        ) from None
+        raise UsageError(f"There is no {path}.", fix=_instead_of_missing(path)) from None
     except ValueError as error:
-        fix = "Give the path of a zip that `invoke pack` made."
-        if (path / MAIN_SCRIPT).is_file():
-            fix = f"Type: invoke pack --source {shlex.quote(str(path))}"
-        elif inside := _zips_in(path):
-            fix = f"Did you mean {path / inside[0]}?"
-        raise UsageError(f"{path} is {error}, not a zip.", fix=fix) from None
+        what = f"{path} is {error}, not a zip."
+        raise UsageError(what, fix=_instead_of_folder(path)) from None
     except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
         why = getattr(error, "strerror", None) or str(error)
         raise UsageError(
@@ -163,9 +163,19 @@ def open_archive(path: Path) -> IO[bytes]:
         ) from None
 
 
-def _to_make(path: Path) -> str:
+def _instead_of_missing(path: Path) -> str:
+    if near := difflib.get_close_matches(path.name, _zips_in(path.parent), n=1, cutoff=0.0):
+        return f"Did you mean {path.parent / near[0]}?"
     out = hints.flag("out", path, paths.SUBMISSION / "submission.zip")
-    return f"invoke pack --solution NAME{out}"
+    return f"Type: invoke pack --solution NAME{out}"
+
+
+def _instead_of_folder(path: Path) -> str:
+    if (path / MAIN_SCRIPT).is_file():
+        return f"Type: invoke pack --source {shlex.quote(str(path))}"
+    if inside := _zips_in(path):
+        return f"Did you mean {path / inside[0]}?"
+    return "Give the path of a zip that `invoke pack` made."
 
 
 def _zips_in(folder: Path) -> list[str]:
@@ -201,7 +211,7 @@ def _read_main(file: IO[bytes], entries: dict[str, Entry], path: Path) -> bytes:
 
 
 def _followed(file: IO[bytes], entries: dict[str, Entry], path: Path) -> Entry:
-    """Return the file that main.sh is, or that it leads to by way of links."""
+    """Return the entry of main.sh itself, or of the file to which it links."""
     name, entry = MAIN_SCRIPT, entries[MAIN_SCRIPT]
     for _ in range(LINKS):
         if not is_link(entry):
@@ -219,7 +229,7 @@ def _followed(file: IO[bytes], entries: dict[str, Entry], path: Path) -> Entry:
 
 
 def script_problem(content: bytes) -> tuple[str, str] | None:
-    """Return what makes main.sh useless whatever it does, and what to do, or None."""
+    """Return why main.sh cannot work, whatever its commands do, and the fix; None if it can."""
     if not content.strip():
         return "is empty", "Write into it the commands that make submission.csv."
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -235,7 +245,7 @@ def script_problem(content: bytes) -> tuple[str, str] | None:
 
 
 def nearly_main(name: str) -> bool:
-    """Check whether a file is main.sh but for case, blanks, or an ending that an editor added."""
+    """Check whether a name is main.sh except for case, blanks, or a suffix that an editor added."""
     return re.fullmatch(r"\s*main\.sh(\.txt|\.sh|\.bak|~)?\s*", name, re.IGNORECASE) is not None
 
 
@@ -260,7 +270,7 @@ def _no_main(entries: dict[str, Entry], path: Path) -> BadArchiveError:
 
 
 def _read_sources(file: IO[bytes], entries: dict[str, Entry], path: Path) -> dict[str, str]:
-    """Read the scripts and settings, those near the root first, within the limits."""
+    """Read scripts and settings within the limits, those nearest to the root first."""
     names = sorted(
         (
             name
@@ -284,7 +294,7 @@ def _read_sources(file: IO[bytes], entries: dict[str, Entry], path: Path) -> dic
 def _on_weights(
     file: IO[bytes], entries: dict[str, Entry], sizes: dict[str, int], path: Path
 ) -> Iterator[str]:
-    """Look into the files that look like weights, as far as they can be read here."""
+    """Warn of files that look like weights and cannot be loaded, as far as Python reads them."""
     weights = [
         name
         for name in sizes
@@ -298,7 +308,7 @@ def _on_weights(
 
 
 def _on_structure(directory: Directory, entries: dict[str, Entry]) -> Iterator[str]:
-    """Warn of names that not every system keeps apart, and of bytes that belong to no file."""
+    """Warn of names that not every system tells apart, and of bytes that belong to no file."""
     seen: dict[str, str] = {}
     for name in entries:
         other = seen.setdefault(name.casefold(), name)

@@ -1,8 +1,9 @@
-"""The files of an archive as they will lie on disk: names, kinds, links and sizes that may be."""
+"""The files of an archive as they will lie on disk: check names, kinds, links and sizes."""
 
 from __future__ import annotations
 
 import stat
+from operator import itemgetter
 from pathlib import Path
 from typing import IO, Final
 
@@ -85,7 +86,7 @@ def check_links(file: IO[bytes], entries: dict[str, Entry], path: Path) -> None:
 
 
 def _check_folders(tree: dict[str, Entry], path: Path, limits: ArchiveLimits) -> None:
-    """Check that no file is a folder too, and that folders implied by paths are not too many."""
+    """Check that no file is also a folder, and that paths do not imply too many folders."""
     folders: set[str] = set()
     for name in tree:
         above = name.rstrip("/").rpartition("/")[0]
@@ -104,27 +105,19 @@ def _check_folders(tree: dict[str, Entry], path: Path, limits: ArchiveLimits) ->
 
 
 def check_sizes(entries: dict[str, Entry], packed: int, path: Path, limits: ArchiveLimits) -> None:
-    """Check that what the archive declares neither is a bomb nor breaks a limit."""
+    """Check that the declared sizes keep the limits and are not those of a zip bomb."""
     total = sum(entry.size for entry in entries.values())
-    largest = max(entries.items(), key=lambda item: item[1].size, default=None)
-    # Deflate shrinks at most 1032-fold, so a file that claims more does not hold what it says.
-    liar = next(
-        (
-            name
-            for name, entry in entries.items()
-            if entry.method == DEFLATED and entry.size > 1032 * entry.packed + 1024
-        ),
-        None,
-    )
-    if (total > 100 * MIB and total > limits.ratio * packed) or liar is not None:
+    swells = total > 100 * MIB and total > limits.ratio * packed
+    if swells or any(map(_declares_too_much, entries.values())):
         raise BadArchiveError(
             f"{path} is a zip bomb: {human_bytes(packed)} would unpack to {human_bytes(total)}.",
             why=f"More than {limits.ratio} to 1 is refused above 100 MiB.",
             fix="Leave out the files that are nearly all zeros, or make them when main.sh runs.",
         )
-    if largest is not None and largest[1].size > limits.file_bytes:
+    name, size = max(((n, e.size) for n, e in entries.items()), key=itemgetter(1), default=("", 0))
+    if size > limits.file_bytes:
         raise BadArchiveError(
-            f"{quoted(largest[0])} in {path} has {human_bytes(largest[1].size)}; "
+            f"{quoted(name)} in {path} has {human_bytes(size)}; "
             f"at most {human_bytes(limits.file_bytes)} are allowed.",
             fix="Split it, or leave it out.",
         )
@@ -134,3 +127,8 @@ def check_sizes(entries: dict[str, Entry], packed: int, path: Path, limits: Arch
             f"at most {human_bytes(limits.unpacked_bytes)} are allowed.",
             fix="Leave out what main.sh does not need.",
         )
+
+
+def _declares_too_much(entry: Entry) -> bool:
+    """Check whether an entry lies about its size: Deflate shrinks at most 1032-fold."""
+    return entry.method == DEFLATED and entry.size > 1032 * entry.packed + 1024

@@ -14,9 +14,9 @@ from posebowl.submission.shell_text import commands, without_comments
 from posebowl.util.text import brief
 
 PARSED_BYTES: Final = 1 << 20
-"""Of all files together; parsing goes at a few MB/s, and a check shall take no time."""
+"""How much of all files together is parsed, which takes a second for a few MB."""
 
-# No pattern may read on from every place at which it begins: a megabyte would take hours.
+# No pattern may search on from each place where it begins: a megabyte would take hours.
 _DOTTED: Final = r"\w[\w.]*(?:[ \t]+as[ \t]+\w+)?"
 _STATEMENT: Final = re.compile(
     rf"""(?:^|[;"'])[ \t]*(?:from[ \t]+(?P<source>\w+)(?:\.[\w.]*)?[ \t]+import\b
@@ -52,42 +52,45 @@ def find_imports(
         sources: Text of each Python file by its path in the archive, most important first:
             once `budget` characters are parsed, the others are searched by pattern.
         scripts: Shell scripts, searched for `python -m`, `python -c` and known programs.
-        budget: Of all files together.
+        budget: Characters of all files together.
     """
     scripts = list(scripts)
     modules: set[str] = set()
     unparsable = []
     files = set(sources)
+    # What builds a bundled package does not run, unless a script says so.
+    built = any("setup.py" in script for script in scripts)
     for name, text in sources.items():
-        # What builds a bundled package does not run, unless a script says so.
-        builds = name.rpartition("/")[2] == "setup.py" and not any(
-            "setup.py" in script for script in scripts
-        )
-        if "import" not in text or builds:
+        if "import" not in text or (name.rpartition("/")[2] == "setup.py" and not built):
             continue
-        try:
-            found = _parsed(text) if len(text) <= budget else set(_matched(text))
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            line = error.lineno if isinstance(error, SyntaxError) and error.lineno else 1
+        found, line = _in_file(text) if len(text) <= budget else (set(_matched(text)), 0)
+        if line:
             unparsable.append(f"{brief(name, 100)}:{line}")
-            found = set(_matched(text))
         budget -= len(text)
         modules |= {module for module in found if not _is_local(module, name, files)}
     for script in scripts:
-        found = {*_matched(script), *_MODULE.findall(without_comments(script))}
-        found |= {_COMMANDS[word] for word in commands(script) & _COMMANDS.keys()}
-        modules |= {module for module in found if not _is_local(module, "main.sh", files)}
+        modules |= {name for name in _in_script(script) if not _is_local(name, "main.sh", files)}
     return Imports(
         modules=frozenset(modules - sys.stdlib_module_names), unparsable=tuple(unparsable)
     )
 
 
-def _parsed(text: str) -> set[str]:
-    """Read the imports off the syntax tree, wherever in the file they stand."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # invalid escapes in their strings
-        tree = ast.parse(text)
-    return {module for node in ast.walk(tree) for module in _of_node(node)}
+def _in_file(text: str) -> tuple[set[str], int]:
+    """Return the modules that a Python file imports, and the line of its syntax error or 0."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # invalid escapes in their strings
+            tree = ast.parse(text)
+        return {module for node in ast.walk(tree) for module in _of_node(node)}, 0
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line = error.lineno if isinstance(error, SyntaxError) else None
+        return set(_matched(text)), line or 1
+
+
+def _in_script(script: str) -> set[str]:
+    """Return the modules that a shell script uses, by name or through their programs."""
+    programs = {_COMMANDS[word] for word in commands(script) & _COMMANDS.keys()}
+    return {*_matched(script), *_MODULE.findall(without_comments(script)), *programs}
 
 
 def _of_node(node: ast.AST) -> Iterator[str]:

@@ -16,75 +16,26 @@ from posebowl.util.units import human_bytes
 
 SOURCE_SUFFIXES: Final = (".sh", ".py", ".yaml", ".yml", ".toml", ".cfg", ".ini")
 """Files that are looked into."""
-WEIGHT_SUFFIXES: Final = frozenset(  # one string, since a list would take a line for each
-    [
-        ".onnx",
-        ".pt",
-        ".pth",
-        ".ckpt",
-        ".safetensors",
-        ".bin",
-        ".torchscript",
-        ".ptl",
-        ".engine",
-        ".trt",
-        ".plan",
-        ".tflite",
-        ".pb",
-        ".h5",
-        ".hdf5",
-        ".keras",
-        ".weights",
-        ".pkl",
-        ".pickle",
-        ".joblib",
-        ".npz",
-        ".npy",
-        ".model",
-        ".cbm",
-        ".ort",
-        ".mlmodel",
-        ".gguf",
-        ".msgpack",
-        ".pdparams",
-        ".params",
-        ".caffemodel",
-    ]
-)
+WEIGHT_SUFFIXES: Final = frozenset((
+    ".onnx", ".pt", ".pth", ".ckpt", ".safetensors", ".bin", ".torchscript", ".ptl", ".engine",
+    ".trt", ".plan", ".tflite", ".pb", ".h5", ".hdf5", ".keras", ".weights", ".pkl", ".pickle",
+    ".joblib", ".npz", ".npy", ".model", ".cbm", ".ort", ".mlmodel", ".gguf", ".msgpack",
+    ".pdparams", ".params", ".caffemodel",
+))  # fmt: skip
 HUGE_BYTES: Final = 2 * GIB
 """From here on an archive is worth a word: uploads and unpacking take minutes."""
 
-_FRAMEWORKS: Final = frozenset(
-    [
-        "torch",
-        "torchvision",
-        "ultralytics",
-        "onnxruntime",
-        "openvino",
-        "tensorflow",
-        "keras",
-        "timm",
-        "lightning",
-        "fastai",
-        "tflite_runtime",
-    ]
-)
+_FRAMEWORKS: Final = frozenset((
+    "torch", "torchvision", "ultralytics", "onnxruntime", "openvino", "tensorflow", "keras",
+    "timm", "lightning", "fastai", "tflite_runtime",
+))  # fmt: skip
 _NO_WEIGHTS: Final = frozenset(
     (*SOURCE_SUFFIXES, *[".ipynb", ".md", ".txt", ".csv", ".png", ".jpg", ".json"])
 )
-_JUNK: Final = frozenset(
-    [
-        "__MACOSX",
-        "__pycache__",
-        ".DS_Store",
-        ".git",
-        ".venv",
-        ".ipynb_checkpoints",
-        ".idea",
-        ".vscode",
-        "Thumbs.db",
-    ]
-)
+_JUNK: Final = frozenset((
+    "__MACOSX", "__pycache__", ".DS_Store", ".git", ".venv", ".ipynb_checkpoints", ".idea",
+    ".vscode", "Thumbs.db",
+))  # fmt: skip
 _RESULTS_FOLDER: Final = re.compile(r"submission[\"']|(?:\.\.|code_execution)/submission\b")
 _BARE_IN_PYTHON: Final = re.compile(r"""["'](?:\./)?submission\.csv["']""")
 _BARE_ELSEWHERE: Final = re.compile(r"""(?:^|[\s=>"'])(?:\./)?submission\.csv(?=["'\s;|&]|$)""")

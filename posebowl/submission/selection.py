@@ -29,32 +29,11 @@ from posebowl.util.files import file_kind
 from posebowl.util.units import human_bytes
 
 IGNORE_FILE: Final = ".gitignore"
-JUNK: Final = GitIgnoreSpec.from_lines(
-    [
-        ".git",
-        ".hg/",
-        ".svn/",
-        "__pycache__/",
-        ".venv/",
-        ".nox/",
-        ".tox/",
-        ".mypy_cache/",
-        ".ruff_cache/",
-        ".pytest_cache/",
-        ".hypothesis/",
-        ".ipynb_checkpoints/",
-        ".idea/",
-        ".vscode/",
-        "node_modules/",
-        "__MACOSX/",
-        ".DS_Store",
-        "._*",
-        "Thumbs.db",
-        "desktop.ini",
-        "*.swp",
-        "*~",
-    ]
-)
+JUNK: Final = GitIgnoreSpec.from_lines((
+    ".git", ".hg/", ".svn/", "__pycache__/", ".venv/", ".nox/", ".tox/", ".mypy_cache/",
+    ".ruff_cache/", ".pytest_cache/", ".hypothesis/", ".ipynb_checkpoints/", ".idea/", ".vscode/",
+    "node_modules/", "__MACOSX/", ".DS_Store", "._*", "Thumbs.db", "desktop.ini", "*.swp", "*~",
+))  # fmt: skip
 """Left out unless a .gitignore of the solution takes it back with `!`."""
 
 _VENV_MARK: Final = "pyvenv.cfg"
