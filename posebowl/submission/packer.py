@@ -69,7 +69,7 @@ class Packed:
     left_out: tuple[str, ...]
     """Files and folders of the solution that are not in it."""
     warnings: tuple[str, ...]
-    """What the user should read, one sentence each; those of `archive` are among them."""
+    """What the user should read, one sentence each, with those of `archive`."""
     archive: Archive
 
 
@@ -77,7 +77,7 @@ def find_solution(name: str, *, solutions: Path = SOLUTIONS) -> Path:
     """Return the folder of a solution by its name.
 
     Raises:
-        UsageError: There is none of that name; the error suggests the nearest one.
+        UsageError: No solution has that name; the error suggests the nearest one.
     """
     folder = solutions / name
     if name not in {"", ".", ".."} and Path(name).name == name and folder.is_dir():
@@ -112,7 +112,7 @@ def pack(
         force: Replace the zip if there is one.
         limits: What the zip may hold.
         console: Where progress is shown.
-        progress_bytes: From so many bytes on it is shown.
+        progress_bytes: Progress is shown from this many bytes on.
 
     Raises:
         UsageError: No such folder, or the zip already exists.
@@ -126,22 +126,16 @@ def pack(
         selection = select(source.resolve(), skip=_place(target), limits=limits)
         _check_total(selection, source, target, limits)
         target.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(target) as file:
-            shown = console.is_terminal and selection.size >= progress_bytes
-            with _progress(source.name, selection.size, console, shown=shown) as advance:
-                _write(file, selection, advance)
-            file.flush()
+        shown = console.is_terminal and selection.size >= progress_bytes
+        with (
+            atomic_write(target) as file,
+            _progress(source.name, selection.size, console, shown=shown) as advance,
+        ):
+            _write(file, selection, advance)
             archive = inspect_file(file, target, limits=limits)
-            # The disk takes its time to write what the digest reads from memory.
-            with ThreadPoolExecutor(1) as pool:
-                synced = pool.submit(os.fsync, file.fileno())
-                sha256 = digest_file(file)
-                synced.result()
+            sha256 = _synced_digest(file)
     except OSError as error:
-        place = target if isinstance(error.filename, int | None) else error.filename
-        why, fix = os_errors.explain(error, target)
-        what = f"{place}: {error.strerror}."
-        raise PoseBowlError(what, why=f"{why} Nothing was packed.".strip(), fix=fix) from error
+        raise _not_packed(target, error) from error
     return Packed(
         path=target,
         files=len(selection.files),
@@ -152,6 +146,22 @@ def pack(
         warnings=(*_on_left_out(selection), *notes, *archive.warnings),
         archive=archive,
     )
+
+
+def _synced_digest(file: IO[bytes]) -> str:
+    """Return the digest of a file, while the disk takes its time to write what memory holds."""
+    with ThreadPoolExecutor(1) as pool:
+        synced = pool.submit(os.fsync, file.fileno())
+        sha256 = digest_file(file)
+        synced.result()
+    return sha256
+
+
+def _not_packed(target: Path, error: OSError) -> PoseBowlError:
+    place = target if isinstance(error.filename, int | None) else error.filename
+    why, fix = os_errors.explain(error, target)
+    what = f"{place}: {error.strerror}."
+    return PoseBowlError(what, why=f"{why} Nothing was packed.".strip(), fix=fix)
 
 
 def _check_arguments(source: Path, target: Path, *, force: bool) -> None:
@@ -166,9 +176,9 @@ def _check_arguments(source: Path, target: Path, *, force: bool) -> None:
     if target.is_symlink() or target.exists():
         if target.is_symlink() or not target.is_file():
             raise UsageError(
-                f"{target} is there and not a regular file.",
+                f"{target} already exists and is not a regular file.",
                 why="Only a plain file is replaced.",
-                fix="Remove it, or give another --out.",
+                fix="Remove it, or name another --out.",
             )
         refuse_existing(target, force=force)
 
@@ -205,7 +215,7 @@ def _check_main(source: Path) -> list[str]:
 
 
 def unchecked(shell: str) -> list[str]:
-    """Return what the shell that read main.sh could not see."""
+    """Return a note on what the shell that parsed main.sh could not check."""
     if shell == "bash":
         note = (
             f"The syntax of {MAIN_SCRIPT} was checked by bash, which accepts some things that the "
@@ -229,7 +239,7 @@ def _no_main(source: Path) -> BadArchiveError:
 def _check_total(selection: Selection, source: Path, target: Path, limits: ArchiveLimits) -> None:
     if all(file.name != MAIN_SCRIPT for file in selection.files):
         raise BadArchiveError(
-            f"The .gitignore of {source} leaves out {MAIN_SCRIPT}.", fix="Take that rule out."
+            f"The .gitignore of {source} leaves out {MAIN_SCRIPT}.", fix="Remove that rule."
         )
     total = selection.size
     most = min(limits.unpacked_bytes, limits.archive_bytes)
@@ -255,7 +265,7 @@ def _check_total(selection: Selection, source: Path, target: Path, limits: Archi
 def _progress(
     name: str, total: int, console: Console, *, shown: bool
 ) -> Iterator[Callable[[int], None]]:
-    """Show how far packing is; what is yielded takes the bytes that were written."""
+    """Show how far packing has come; what is yielded takes the count of bytes just written."""
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with Progress(
         TextColumn(f"packing {name}"), *columns, console=console, transient=True, disable=not shown
@@ -265,7 +275,7 @@ def _progress(
 
 
 def _write(file: IO[bytes], selection: Selection, advance: Callable[[int], None]) -> None:
-    """Write the zip.
+    """Write the zip, down to the last byte of what Python buffers.
 
     Everything is stored, nothing deflated: deflated bytes differ between builds of zlib
     (zlib-ng, which many Pythons now carry, is one), so only stored ones are the same on every
@@ -281,10 +291,11 @@ def _write(file: IO[bytes], selection: Selection, advance: Callable[[int], None]
                 archive.writestr(_info(name, stat.S_IFDIR | 0o755), b"")
             else:
                 _add(archive, item, buffer, advance)
+    file.flush()
 
 
 def _info(name: str, mode: int) -> zipfile.ZipInfo:
-    """Describe an entry, with nothing of the machine or the moment in it."""
+    """Return the header of an entry, in which nothing depends on the machine or the time."""
     info = zipfile.ZipInfo(name, date_time=_EPOCH)
     info.create_system = _UNIX
     info.external_attr = mode << 16 | (0x10 if name.endswith("/") else 0)

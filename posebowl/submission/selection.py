@@ -107,7 +107,7 @@ def select(root: Path, *, skip: Path, limits: ArchiveLimits) -> Selection:
 
 
 def _folder(walk: _Walk, folder: Path, prefix: str, rules: _Rules, chain: tuple[Path, ...]) -> None:
-    """Take in one folder; `chain` is it and all above it, resolved, to notice circles."""
+    """Walk one folder; `chain` is this folder and all above it, resolved, to notice circles."""
     own = folder / IGNORE_FILE
     if own.is_file():
         rules = [*rules, (prefix, _read_rules(own, prefix))]
@@ -139,7 +139,7 @@ def _folder(walk: _Walk, folder: Path, prefix: str, rules: _Rules, chain: tuple[
 
 
 def _read_rules(path: Path, prefix: str) -> GitIgnoreSpec:
-    """Read a .gitignore, or name the line of it that is not a pattern."""
+    """Read a .gitignore; the error for a bad one names the line."""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     try:
         return GitIgnoreSpec.from_lines(lines)
@@ -170,7 +170,7 @@ def _ignored(name: str, rules: _Rules) -> bool:
 
 
 def _followed(walk: _Walk, path: Path, name: str) -> tuple[Path, os.stat_result]:
-    """Follow a link as long as it stays in the solution; its target is packed in its place."""
+    """Return the target of a link, which is packed in its place and must be in the solution."""
     try:
         target = path.resolve(strict=True)
         info = target.stat()
@@ -216,7 +216,7 @@ def _check_name(walk: _Walk, name: str) -> None:
 def _source(walk: _Walk, path: Path, name: str, info: os.stat_result) -> Source:
     if not stat.S_ISREG(info.st_mode):
         raise BadArchiveError(
-            f"{quoted(name)} is {file_kind(info.st_mode)}, which a zip cannot hold.",
+            f"{quoted(name)} is {file_kind(info.st_mode)}, which cannot be packed.",
             fix="Remove it.",
         )
     if info.st_size > walk.limits.file_bytes:

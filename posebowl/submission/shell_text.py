@@ -1,4 +1,4 @@
-"""The text of a shell script: what of it is code, which commands it names, which files it runs."""
+"""The text of a shell script: which of it is code, which commands it names, which files it runs."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def commands(script: str) -> set[str]:
 
 
 def without_comments(script: str) -> str:
-    """Blank the comments of a script, and what a quoted here-document holds; lines stay."""
+    """Replace comments, and what quoted here-documents hold, by blanks; lines stay."""
     return masked(script[:LINT_BYTES])[1]
 
 
 def masked(script: str) -> tuple[str, str]:
-    """Blank what is not code, at unchanged offsets.
+    """Replace what is not code by blanks, so that offsets stay.
 
     Returns:
         The script without anything quoted, and the script with double quotes and unquoted
@@ -82,12 +82,11 @@ def masked(script: str) -> tuple[str, str]:
 
 
 def _end_of_here(script: str, at: int, tag: str) -> int:
-    """Find the end of the line that closes a here-document; the script's, if none does."""
-    while True:
-        end = script.find("\n", at)
-        if end < 0 or script[at:end].lstrip("\t") == tag:
-            return end if end >= 0 else len(script)
-        at = end + 1
+    """Return where the line that closes a here-document ends; the script's end without one."""
+    end = script.find("\n", at)
+    while end >= 0 and script[at:end].lstrip("\t") != tag:
+        at, end = end + 1, script.find("\n", end + 1)
+    return end if end >= 0 else len(script)
 
 
 def called_files(script: str) -> list[tuple[int, str]]:

@@ -27,7 +27,7 @@ def on_weights(
     Args:
         sizes: Bytes of each file of the archive by its path.
         weights: Those among them that look like weights.
-        read: Reads a file, or so many bytes of its beginning.
+        read: Returns at most so many bytes from the beginning of a file.
     """
     empty = [name for name in weights if not sizes[name]]
     if empty:
@@ -42,6 +42,13 @@ def on_weights(
             f"{counted(len(pointers), 'file')} of weights that Git LFS has not fetched, only a "
             f"pointer of some 130 bytes: {_few(pointers)}. Type: git lfs pull"
         )
+    yield from _on_graphs(sizes, weights, read)
+
+
+def _on_graphs(
+    sizes: Mapping[str, int], weights: list[str], read: Callable[[str, int], bytes]
+) -> Iterator[str]:
+    """Warn of ONNX graphs without the files that hold their tensors."""
     budget = _GRAPHS_BYTES
     for name in weights:
         if not name.endswith(".onnx") or budget <= 0:

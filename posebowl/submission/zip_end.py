@@ -1,9 +1,10 @@
-"""Find the end of a zip, from which all else of it is found, and be certain of the place."""
+"""Find the end record of a zip, which leads to everything else, and make sure no other one does."""
 
 from __future__ import annotations
 
 import functools
 import os
+import re
 import struct
 from pathlib import Path
 from typing import IO, Final, NamedTuple
@@ -16,7 +17,7 @@ quoted = functools.partial(show, limit=120)
 """Quote a name of the archive for a message."""
 
 _FIX_AGAIN: Final = "Copy or download it again, or make it again with `invoke pack`."
-_MARK: Final = b"PK\5\6"
+_MARK: Final = re.compile(rb"PK\x05\x06")
 _END: Final = struct.Struct("<4s4H2LH")
 _END64: Final = struct.Struct("<4sQ2H2L4Q")
 _LOCATOR64: Final = struct.Struct("<4sLQL")
@@ -39,7 +40,7 @@ class End(NamedTuple):
 
 
 def find_end(file: IO[bytes], path: Path) -> End:
-    """Find the end record; its place must be certain, or two unpackers could find two.
+    """Find the end record, and make sure that no unpacker can take another one.
 
     unzip takes the last one, whatever stands behind it within 64 KiB.
 
@@ -50,19 +51,16 @@ def find_end(file: IO[bytes], path: Path) -> End:
     start = max(0, length - _END.size - _MAX16)
     file.seek(start)
     tail = file.read(length - start)
-    places = _occurrences(tail, _MARK)
-    stops = [_stop(tail, at) for at in places]
-    if not places or stops[-1] > len(tail):
+    places = [match.start() for match in _MARK.finditer(tail)]
+    if not places or (stop := _stop(tail, places[-1])) > len(tail):
         raise _no_end(file, path, length, found=bool(places))
-    for at, stop in zip(places[:-1], stops[:-1], strict=True):
-        # The end of a zip that lies in this one counts from its own start.
-        if stop == len(tail) or (stop < len(tail) and _points_at(tail, at) == start + at):
-            raise BadArchiveError(f"{path} has two ends: it can be read as two zips.", fix=REMAKE)
-    at = places[-1]
+    *others, at = places
+    if any(_is_end(tail, other, start) for other in others):
+        raise BadArchiveError(f"{path} has two ends: it can be read as two zips.", fix=REMAKE)
     _, disk, first_disk, here, count, size, offset, _ = _END.unpack_from(tail, at)
     if (disk, first_disk) not in {(0, 0), (_MAX16, _MAX16)} or here != count:
         raise BadArchiveError(f"{path} is one part of a split archive.", fix=REMAKE)
-    end = End(count, size, offset, start + at, len(tail) - stops[-1])
+    end = End(count, size, offset, start + at, len(tail) - stop)
     end = _zip64_end(file, end, path)
     if end.offset + end.size != end.position:
         raise BadArchiveError(
@@ -74,16 +72,22 @@ def find_end(file: IO[bytes], path: Path) -> End:
 
 
 def _stop(tail: bytes, at: int) -> int:
-    """Return where an end record and its comment stop; beyond the end if they are cut."""
+    """Return where an end record and its comment stop: beyond the end if they are cut off."""
     if at + _END.size > len(tail):
         return len(tail) + 1
     return int(at + _END.size + _END.unpack_from(tail, at)[7])
 
 
-def _points_at(tail: bytes, at: int) -> int:
-    """Return where a record must be, by its own words."""
+def _is_end(tail: bytes, at: int, start: int) -> bool:
+    """Check whether a record can be taken for the end of the zip.
+
+    That of another zip that lies in this one counts from the start of that zip.
+    """
+    stop = _stop(tail, at)
+    if stop >= len(tail):
+        return stop == len(tail)
     size, offset = _END.unpack_from(tail, at)[5:7]
-    return int(size + offset)
+    return bool(size + offset == start + at)
 
 
 def _no_end(file: IO[bytes], path: Path, length: int, *, found: bool) -> BadArchiveError:
@@ -110,7 +114,7 @@ def _no_end(file: IO[bytes], path: Path, length: int, *, found: bool) -> BadArch
 
 
 def _zip64_end(file: IO[bytes], end: End, path: Path) -> End:
-    """Take the large counts where there are any; they may not contradict the small ones."""
+    """Return the counts of the zip64 record, if there is one; they must agree with the others."""
     at = end.position - _LOCATOR64.size
     file.seek(max(0, at))
     locator = file.read(_LOCATOR64.size)
@@ -129,12 +133,3 @@ def _zip64_end(file: IO[bytes], end: End, path: Path) -> End:
     if not agree or here != count or disk or first_disk or position + 12 + length != at:
         raise BadArchiveError(f"The two end records of {path} contradict each other.", fix=REMAKE)
     return end._replace(total=count, size=size, offset=offset, position=position)
-
-
-def _occurrences(text: bytes, needle: bytes) -> list[int]:
-    found = []
-    at = text.find(needle)
-    while at >= 0:
-        found.append(at)
-        at = text.find(needle, at + 1)
-    return found

@@ -1,4 +1,4 @@
-"""Read the structure of an untrusted zip: what two unpackers might see differently is refused.
+"""Read the structure of an untrusted zip, and refuse what two unpackers might read differently.
 
 Python's zipfile is lenient on purpose (it cuts names at NUL, skips bytes in front, believes the
 central directory), and it would read a directory of any size; so the structure is read here,
@@ -89,7 +89,7 @@ def read_directory(file: IO[bytes], path: Path, *, max_entries: int) -> Director
         max_entries: More entries than this are refused before they are read.
 
     Raises:
-        BadArchiveError: It is not a zip, is cut short, encrypted, or says two things at once.
+        BadArchiveError: It is not a zip, is cut short, encrypted, or contradicts itself.
     """
     end = find_end(file, path)
     if end.total > max_entries:
@@ -121,11 +121,8 @@ def read_member(file: IO[bytes], entry: Entry, path: Path, *, limit: int) -> byt
     room = 2 * wanted + (64 << 10)
     content, ended = file.read(min(entry.packed, room)), True
     if entry.method in {DEFLATED, BZIP2}:
-        inflater = (
-            zlib.decompressobj(-zlib.MAX_WBITS)
-            if entry.method == DEFLATED
-            else bz2.BZ2Decompressor()
-        )
+        deflated = entry.method == DEFLATED
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS) if deflated else bz2.BZ2Decompressor()
         try:
             content = inflater.decompress(content, wanted + 1)
         except (zlib.error, OSError, EOFError) as error:
@@ -177,36 +174,32 @@ def _central_entry(file: IO[bytes], directory: bytes, at: int, path: Path) -> tu
     name = _decode(raw, flags, blocks or {}, path)
     if stop > len(directory) or blocks is None or disk not in {0, _MAX16}:
         raise BadArchiveError(f"The entry {quoted(name)} of {path} is broken.", fix=REMAKE)
-    if version & 0xFF > _VERSION:
-        raise BadArchiveError(
-            f"{quoted(name)} in {path} needs version {(version & 0xFF) / 10} of the zip format.",
-            why=f"The platform's unzip knows {_VERSION / 10}.",
-            fix=REMAKE,
-        )
-    if flags & _UNUSUAL or method not in {STORED, DEFLATED, DEFLATED64, BZIP2}:
-        raise _unreadable(name, flags, method, path)
+    if (
+        version & 0xFF > _VERSION
+        or flags & _UNUSUAL
+        or method not in {STORED, DEFLATED, DEFLATED64, BZIP2}
+    ):
+        raise _unreadable(name, (version & 0xFF, flags, method), path)
     size, packed, header = _wide(blocks.get(_ZIP64, b""), size, packed, header)
     if method == STORED and packed != size:
         raise _damaged(path, name, "stored data have two sizes")
-    unix = system == _UNIX
-    marked = (unix and flags & _UTF8) or second_name(raw, blocks) is not None
-    entry = Entry(
-        name=name,
-        method=method,
-        crc=crc,
-        packed=packed,
-        size=size,
-        mode=attributes >> 16,
-        unix=unix,
-        header=header,
-        data=0,
-        plain_name=bool(marked) or raw.isascii(),
-    )
-    central = _Central(directory[at + 8 : at + 30], raw, second_name(raw, blocks))
+    unix, second = system == _UNIX, second_name(raw, blocks)
+    plain = bool(unix and flags & _UTF8) or second is not None or raw.isascii()
+    mode = attributes >> 16
+    entry = Entry(name, method, crc, packed, size, mode, unix, header, data=0, plain_name=plain)
+    central = _Central(directory[at + 8 : at + 30], raw, second)
     return entry._replace(data=_data_offset(file, entry, central, path)), stop
 
 
-def _unreadable(name: str, flags: int, method: int, path: Path) -> BadArchiveError:
+def _unreadable(name: str, needs: tuple[int, int, int], path: Path) -> BadArchiveError:
+    """Return the error for an entry that needs what unzip or this reader lacks."""
+    version, flags, method = needs
+    if version > _VERSION:
+        return BadArchiveError(
+            f"{quoted(name)} in {path} needs version {version / 10} of the zip format.",
+            why=f"The platform's unzip knows {_VERSION / 10}.",
+            fix=REMAKE,
+        )
     if flags & _ENCRYPTED or method == _AES:
         return BadArchiveError(
             f"{quoted(name)} in {path} is encrypted.",
@@ -215,7 +208,7 @@ def _unreadable(name: str, flags: int, method: int, path: Path) -> BadArchiveErr
         )
     return BadArchiveError(
         f"{quoted(name)} in {path} is packed by method {method}.",
-        why="What is read is stored (0), deflated (8 and 9) and bzip2 (12).",
+        why="Only stored (0), deflated (8 and 9) and bzip2 (12) files can be read.",
         fix=REMAKE,
     )
 
@@ -321,7 +314,7 @@ def _agree(head: bytes, entry: Entry, fields: bytes, blocks: dict[int, bytes]) -
 
 
 def _check_layout(entries: list[Entry], end: int, path: Path) -> int:
-    """Check that no two entries share bytes; give the number of bytes that no entry owns."""
+    """Check that no two entries share bytes; return the number of bytes that no entry owns."""
     gap = position = 0
     for entry in sorted(entries, key=lambda entry: entry.header):
         if entry.header < position:
