@@ -87,7 +87,7 @@ def inspect(path: Path, *, limits: ArchiveLimits = ARCHIVE_LIMITS) -> Archive:
 def inspect_file(file: IO[bytes], path: Path, *, limits: ArchiveLimits = ARCHIVE_LIMITS) -> Archive:
     """Check an open archive as `inspect` does; messages call it `path`."""
     packed = file.seek(0, os.SEEK_END)
-    directory, entries = _read_entries(file, packed, path, limits)
+    directory, entries, dangling = _read_entries(file, packed, path, limits)
     sizes = {name: entry.size for name, entry in entries.items() if not name.endswith("/")}
     main = _read_main(file, entries, path)
     sources = _read_sources(file, entries, path)
@@ -110,14 +110,15 @@ def inspect_file(file: IO[bytes], path: Path, *, limits: ArchiveLimits = ARCHIVE
             *lint.on_names(sizes, imports.modules, packed),
             *_on_weights(file, entries, sizes, path),
             *_on_structure(directory, entries),
+            *_on_access(entries, dangling),
         ),
     )
 
 
 def _read_entries(
     file: IO[bytes], packed: int, path: Path, limits: ArchiveLimits
-) -> tuple[Directory, dict[str, Entry]]:
-    """Read the table of contents, and check everything that can be checked by it and by links."""
+) -> tuple[Directory, dict[str, Entry], list[str]]:
+    """Read the table of contents, and check all that follows from it."""
     if packed > limits.archive_bytes:
         raise BadArchiveError(
             f"{path} has {human_bytes(packed)}; "
@@ -127,8 +128,7 @@ def _read_entries(
     directory = read_directory(file, path, max_entries=limits.entries)
     entries = by_path(directory.entries, path, limits)
     check_sizes(entries, packed, path, limits)
-    check_links(file, entries, path)
-    return directory, entries
+    return directory, entries, check_links(file, entries, path)
 
 
 def digest(path: Path) -> str:
@@ -234,6 +234,11 @@ def script_problem(content: bytes) -> tuple[str, str] | None:
         return "is empty", "Write into it the commands that make submission.csv."
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "is UTF-16, which sh cannot read", "Save it as UTF-8 with LF line ends."
+    if content.startswith(b"{\\rtf"):
+        return (
+            "is a formatted document (RTF), not plain text",
+            "Save it as plain text; in TextEdit: Format, Make Plain Text.",
+        )
     if b"\0" in content.partition(b"\n")[0]:
         return "is a program, not a text", "Write a shell script that calls it."
     if b"\r\n" in content or b"\r" in content.partition(b"\n")[0]:
@@ -258,6 +263,13 @@ def _no_main(entries: dict[str, Entry], path: Path) -> BadArchiveError:
             f"{MAIN_SCRIPT} is not at the root of {path} but in the folder {quoted(folder)}.",
             why="It is looked for at the root only.",
             fix="Zip the contents, not the folder: `invoke pack --source FOLDER` does so.",
+        )
+    inner = next((name for name in files if name.lower().endswith(".zip")), "")
+    if inner:
+        return BadArchiveError(
+            f"{path} has no {MAIN_SCRIPT} at its root.",
+            why=f"It has a zip, {quoted(inner)}, and a zip within a zip is not unpacked.",
+            fix=f"If that is the submission, take it out and use it in place of {path.name}.",
         )
     near = next((name for name in files if nearly_main(name)), "")
     return BadArchiveError(
@@ -332,3 +344,25 @@ def _on_structure(directory: Directory, entries: dict[str, Entry]) -> Iterator[s
         )
     if directory.gap_bytes:
         yield f"{human_bytes(directory.gap_bytes)} in the zip belong to no file of it."
+
+
+def _on_access(entries: dict[str, Entry], dangling: list[str]) -> Iterator[str]:
+    """Warn of what will lie on disk and cannot be opened."""
+    if dangling:
+        yield (
+            f"{counted(len(dangling), 'link')} to what is not in the zip: "
+            f"{first_few(dangling, len(dangling), 3)}. Unless main.sh makes it, opening fails."
+        )
+    closed = [
+        name
+        for name, entry in entries.items()
+        if entry.unix
+        and not is_link(entry)
+        and ~entry.mode & (0o500 if name.endswith("/") else 0o400)
+    ]
+    if closed:
+        yield (
+            f"{counted(len(closed), 'entry', 'entries')} that not even the owner may read; the "
+            "platform's unzip keeps it so, and opening fails there: "
+            f"{first_few(closed, len(closed), 3)}. Type: chmod -R u+rX . and pack again."
+        )

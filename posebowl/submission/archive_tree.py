@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import posixpath
 import stat
+from collections.abc import Iterator
 from operator import itemgetter
 from pathlib import Path
 from typing import IO, Final
@@ -68,11 +70,16 @@ def _check_kind(entry: Entry, path: Path) -> None:
     )
 
 
-def check_links(file: IO[bytes], entries: dict[str, Entry], path: Path) -> None:
-    """Check that symbolic links stay in the folder that the archive is unpacked to."""
-    for name, entry in entries.items():
-        if not is_link(entry):
-            continue
+def check_links(file: IO[bytes], entries: dict[str, Entry], path: Path) -> list[str]:
+    """Check that symbolic links stay in the folder that the archive is unpacked to.
+
+    Returns:
+        The links that lead to nothing in the archive.
+    """
+    links = {name: entry for name, entry in entries.items() if is_link(entry)}
+    known = _folders(entries) | entries.keys() if links else set()
+    dangling = []
+    for name, entry in links.items():
         target = b""
         if 0 < entry.size <= _LINK_BYTES:
             target = read_member(file, entry, path, limit=_LINK_BYTES)
@@ -83,6 +90,29 @@ def check_links(file: IO[bytes], entries: dict[str, Entry], path: Path) -> None:
                 why="A link may only lead to what is in the archive, without detours.",
                 fix="Put the file itself in its place; `invoke pack` does so.",
             )
+        end = posixpath.join(posixpath.dirname(name), target.decode(errors="replace"))
+        end = posixpath.normpath(end)
+        # What lies behind another link is not followed.
+        if end not in known and links.keys().isdisjoint(_above(end)):
+            dangling.append(name)
+    return dangling
+
+
+def _folders(entries: dict[str, Entry]) -> set[str]:
+    """Return all folders, those that only paths imply included."""
+    folders = {"."}
+    for name in entries:
+        for above in _above(name):
+            if above in folders:
+                break
+            folders.add(above)
+    return folders
+
+
+def _above(name: str) -> Iterator[str]:
+    """Yield the folders above a path, from the nearest; of a folder, itself first."""
+    while name := name.rpartition("/")[0]:
+        yield name
 
 
 def _check_folders(tree: dict[str, Entry], path: Path, limits: ArchiveLimits) -> None:

@@ -17,6 +17,14 @@ quoted = functools.partial(show, limit=120)
 """Quote a name of the archive for a message."""
 
 _FIX_AGAIN: Final = "Copy or download it again, or make it again with `invoke pack`."
+_KINDS: Final = {
+    b"\x1f\x8b": "a gzip file",
+    b"7z\xbc\xaf": "a 7z file",
+    b"Rar!": "a RAR file",
+    b"\xfd7zXZ": "an xz file",
+    b"BZh": "a bzip2 file",
+    b"<": "a web page, such as one that asks for a login",
+}
 _MARK: Final = re.compile(rb"PK\x05\x06")
 _END: Final = struct.Struct("<4s4H2LH")
 _END64: Final = struct.Struct("<4sQ2H2L4Q")
@@ -93,7 +101,7 @@ def _is_end(tail: bytes, at: int, start: int) -> bool:
 def _no_end(file: IO[bytes], path: Path, length: int, *, found: bool) -> BadArchiveError:
     """Return why a file without a proper end record is not a usable zip."""
     file.seek(0)
-    head = file.read(6)
+    head = file.read(512)
     if length == 0:
         return BadArchiveError(f"{path} is empty.", fix="Make it with `invoke pack`.")
     if found:
@@ -107,9 +115,12 @@ def _no_end(file: IO[bytes], path: Path, length: int, *, found: bool) -> BadArch
             f"{path} is cut short: the table of contents at its end is missing.",
             fix=_FIX_AGAIN,
         )
-    kinds = {b"\x1f\x8b": "gzip", b"7z\xbc\xaf": "7z", b"Rar!": "RAR", b"\xfd7zXZ": "xz"}
-    kind = next((name for magic, name in kinds.items() if head.startswith(magic)), "")
-    why = f"It is a {kind} file." if kind else ""
+    if head.startswith(b"version https://git-lfs"):
+        what = f"{path} is not a zip but a pointer to it, which Git LFS has not fetched."
+        return BadArchiveError(what, fix="Type: git lfs pull")
+    kind = next((name for magic, name in _KINDS.items() if head.lstrip().startswith(magic)), "")
+    kind = "a tar file" if head[257:262] == b"ustar" else kind
+    why = f"It is {kind}." if kind else ""
     return BadArchiveError(f"{path} is not a zip.", why=why, fix="Make it with `invoke pack`.")
 
 

@@ -44,6 +44,8 @@ _VERSION: Final = 46
 """The newest version of the format, times ten, that Info-ZIP's unzip 6.00 unpacks."""
 _UTF8: Final = 1 << 11
 _AES: Final = 99
+_METHODS: Final = {14: "14 (LZMA)", 93: "93 (Zstandard)", 95: "95 (XZ)", 98: "98 (PPMd)"}
+"""What newer zip programs offer, and unzip does not read."""
 _DESCRIPTOR_BYTES: Final = 24
 _HARMLESS: Final = 0b110 | _STREAMED
 """Flags in which the two headers of one file may honestly differ."""
@@ -194,7 +196,7 @@ def _central_entry(file: IO[bytes], directory: bytes, at: int, path: Path) -> tu
 def _unreadable(name: str, needs: tuple[int, int, int], path: Path) -> BadArchiveError:
     """Return the error for an entry that needs what unzip or this reader lacks."""
     version, flags, method = needs
-    if version > _VERSION:
+    if version > _VERSION and method not in _METHODS.keys() | {_AES}:
         return BadArchiveError(
             f"{quoted(name)} in {path} needs version {version / 10} of the zip format.",
             why=f"The platform's unzip knows {_VERSION / 10}.",
@@ -207,9 +209,9 @@ def _unreadable(name: str, needs: tuple[int, int, int], path: Path) -> BadArchiv
             fix="Zip it again without one.",
         )
     return BadArchiveError(
-        f"{quoted(name)} in {path} is packed by method {method}.",
+        f"{quoted(name)} in {path} is packed by method {_METHODS.get(method, method)}.",
         why="Only stored (0), deflated (8 and 9) and bzip2 (12) files can be read.",
-        fix=REMAKE,
+        fix="Choose Deflate in the zip program, or make the archive with `invoke pack`.",
     )
 
 

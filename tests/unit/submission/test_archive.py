@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 import struct
 import subprocess
 import zipfile
@@ -196,6 +197,59 @@ def test_gaps_are_told(tmp_path: Path):
     struct.pack_into("<L", data, central + 42, first)
     found = inspect(write(tmp_path, bytes(data)))
     assert found.warnings == ("515 B in the zip belong to no file of it.",)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"x/\0".ljust(257, b"\0") + b"ustar\x0000" + bytes(248), ["not a zip", "a tar file"]),
+        (b"\xfd7zXZ\0" + bytes(50), ["not a zip", "an xz file"]),
+        (b"\n<!DOCTYPE html><title>Sign in</title>", ["not a zip", "a web page"]),
+        (b"version https://git-lfs.github.com/spec/v1\n", ["Git LFS", "Type: git lfs pull"]),
+        (
+            build(Member(name=b"a/submission.zip", data=build(main()))),
+            ["no main.sh at its root", '"a/submission.zip"', "take it out"],
+        ),
+        (build(main(rb"{\rtf1\ansi sh}")), ["RTF", "Make Plain Text"]),
+    ],
+)
+def test_what_was_handed_in_by_mistake_is_recognised(data: bytes, words: list[str], tmp_path: Path):
+    with pytest.raises(BadArchiveError) as caught:
+        inspect(write(tmp_path, data))
+    for word in words:
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "warned"),
+    [
+        (b"a", 0o100000, True),
+        (b"a", 0o100044, True),
+        (b"a", 0o100400, False),
+        (b"d/", 0o40400, True),
+        (b"d/", 0o40500, False),
+    ],
+)
+def test_what_unzip_closes_to_its_owner_draws_a_warning(
+    name: bytes, mode: int, warned: bool, tmp_path: Path
+):
+    for system, expected in ((3, warned), (0, False)):
+        member = Member(name=name, attributes=mode << 16, system=system)
+        warnings = inspect(write(tmp_path, build(main(), member))).warnings
+        assert ["owner may read" in warning for warning in warnings] == [True] * expected
+
+
+@pytest.mark.parametrize(
+    ("target", "warned"),
+    [(b"gone.onnx", True), (b"../gone", True), (b"..", False), (b"b", False), (b"b/c", False),
+     (b"b/gone", True), (b"other/gone", False)],
+)  # fmt: skip
+def test_a_link_to_what_is_not_there_draws_a_warning(target: bytes, warned: bool, tmp_path: Path):
+    link = Member(name=b"a/l", data=target, attributes=(stat.S_IFLNK | 0o777) << 16)
+    other = Member(name=b"a/other", data=b"b", attributes=(stat.S_IFLNK | 0o777) << 16)
+    path = write(tmp_path, build(main(), link, other, Member(name=b"a/b/c")))
+    warnings = inspect(path).warnings
+    assert ["not in the zip: a/l" in warning for warning in warnings] == [True] * warned
 
 
 @pytest.mark.skipif(not shutil.which("zip"), reason="needs Info-ZIP")
