@@ -1,8 +1,8 @@
 """The table of boxes, read as the platform's pandas reads it, or refused at its first bad row.
 
-polars reads the columns as text, and expressions find the first row that breaks the format; that
-one line is then looked at once more, to say in words what is wrong with it. Which spellings are
-taken stands in docs/platform.md; a test compares them with what pandas itself takes.
+polars reads the columns as text, and expressions find the first row that breaks the format; only
+that line is read again, to say in words what is wrong with it. docs/platform.md lists the spellings
+that are accepted; a test compares them with what pandas itself accepts.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import polars as pl
 from posebowl.challenge import BOX_COLUMNS, COLUMNS, ID_COLUMN, IMAGE_HEIGHT, IMAGE_WIDTH
 from posebowl.errors import InvalidPredictionsError
 from posebowl.scoring import box_faults
+from posebowl.util.text import counted, first_few
 
 SCHEMA: Final = pl.Schema({ID_COLUMN: pl.String, **dict.fromkeys(BOX_COLUMNS, pl.Int32)})
 HEADER: Final = ",".join(COLUMNS).encode()
@@ -33,7 +34,7 @@ _BLANK_LINE: Final = re.compile(rb"^[ \t]*(?:\n|\Z)", re.MULTILINE)
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A table that keeps to the format."""
+    """A table that follows the format."""
 
     frame: pl.DataFrame
     """`SCHEMA`: image_id and four Int32 columns, in pixels."""
@@ -59,7 +60,7 @@ def parse(data: bytes, *, name: str, expected: pl.Series | None = None) -> Table
     Args:
         data: The whole file.
         name: What messages call it.
-        expected: The image_ids in their order; None takes any.
+        expected: The image_ids in their order; None accepts any.
 
     Raises:
         InvalidPredictionsError: It breaks the format; the first bad row and column are named.
@@ -74,9 +75,7 @@ def parse(data: bytes, *, name: str, expected: pl.Series | None = None) -> Table
     limit = rows if expected is None else min(rows, 2 * len(expected) + 1000)
     texts = _columns(text, limit)
     boxes = read_boxes(texts, bounded=True, expected=expected)
-    bad = min([*_forbidden_rows(text), *boxes.bad[:1]], default=limit)
-    if bad < limit or text.count(b",") != _COMMAS * (rows + 1):
-        bad = next(_ragged_rows(text, bad), bad)
+    bad = _first_bad(text, boxes, limit)
     if bad < limit or (expected is not None and limit < len(expected)):
         row = box_faults.Row(
             number=bad,
@@ -156,20 +155,24 @@ def _is_plain(texts: pl.DataFrame, frame: pl.DataFrame) -> bool:
     return bool(frame.select(pl.sum_horizontal(digits + zeros)).item() == length)
 
 
+def _first_bad(text: bytes, boxes: Boxes, limit: int) -> int:
+    """Return the first row that breaks the format, or `limit`."""
+    bad = min([*_forbidden_rows(text), *boxes.bad[:1]], default=limit)
+    lines = text.count(b"\n") + (not text.endswith(b"\n"))
+    if bad == limit and text.count(b",") == _COMMAS * lines:
+        return bad
+    rows = enumerate(islice(_rows(text), bad))
+    return next((row for row, line in rows if line.count(b",") != _COMMAS), bad)
+
+
 def _forbidden_rows(text: bytes) -> Iterator[int]:
-    """Find the first row with each of the bytes that no field holds."""
+    """Yield the first row with each of the bytes that may not be in a field."""
     places = [text.find(byte) for byte in box_faults.FORBIDDEN]
     try:
         text.decode()
     except UnicodeDecodeError as error:
         places.append(error.start)
     return (text.count(b"\n", 0, place) - 1 for place in places if place >= 0)
-
-
-def _ragged_rows(text: bytes, limit: int) -> Iterator[int]:
-    """Find the rows above a limit without five fields."""
-    rows = enumerate(islice(_rows(text), limit))
-    return (row for row, line in rows if line.count(b",") != _COMMAS)
 
 
 def _rows(text: bytes) -> Iterator[bytes]:
@@ -219,3 +222,10 @@ def first_duplicates(ids: pl.Series) -> list[str]:
     if ids.hash().n_unique() == len(ids):
         return []
     return ids.filter(ids.is_duplicated()).unique(maintain_order=True).to_list()
+
+
+def name_duplicates(ids: pl.Series) -> str:
+    """Return `2 images more than once: a, b` for a message; nothing if all ids differ."""
+    twice = first_duplicates(ids)
+    names = first_few(twice, len(twice))
+    return f"{counted(len(twice), 'image')} more than once: {names}" if twice else ""

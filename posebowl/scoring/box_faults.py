@@ -165,7 +165,7 @@ def check_box(
 
     Args:
         fields: The numbers as they are written.
-        boxes: All rows as numbers, which tell what the writer meant.
+        boxes: All rows as numbers, which show what the writer meant.
         texts: All rows as text.
         bounded: The box must lie in the image.
 
@@ -186,7 +186,7 @@ def check_box(
 
 
 def _pixel(field: bytes, column: str, *, bounded: bool) -> int:
-    """Read one number, or say what is wrong with it."""
+    """Read one number; the error says what is wrong with it."""
     upper = UPPER[column] if bounded else 10**9
     shown = f"column {column}: {show(field)}"
     if _INTEGER.fullmatch(field):
@@ -236,36 +236,46 @@ def _in_ids(
 ) -> InvalidPredictionsError:
     """Return the error for ids that differ from those that belong there."""
     ids = found.fill_null("").to_list()
+    seen = f", in the first {len(ids):,} rows" if rows > len(ids) else ""
+    why = (
+        f"It has {counted(rows, 'row')} and submission_format.csv {len(expected):,}: "
+        f"{', '.join(_differences(ids, expected))}{seen}."
+    )
+    wrong, fix = _on_id(ids, row.number, expected)
+    return InvalidPredictionsError(f"{row.where}, column image_id: {wrong}", why=why, fix=fix)
+
+
+def _differences(ids: Sequence[str], expected: Sequence[str]) -> list[str]:
+    """Count the ids that are missing, extra or duplicate, or else reordered, and name a few."""
     counts, wanted = Counter(ids), set(expected)
     kinds = {
         "missing": [image_id for image_id in expected if image_id not in counts],
         "extra": [image_id for image_id in counts if image_id not in wanted],
         "duplicate": [i for i, count in counts.items() if count > 1 and i in wanted],
     }
-    parts = [
-        f"{len(ids):,} {kind} ({first_few(ids, len(ids), 3)})" for kind, ids in kinds.items() if ids
+    if not any(kinds.values()):
+        pairs = zip(ids, expected, strict=False)
+        kinds["reordered"] = [have for have, want in pairs if have != want]
+    return [
+        f"{len(some):,} {kind} ({first_few(some, len(some), 3)})"
+        for kind, some in kinds.items()
+        if some
     ]
-    if not parts:
-        moved = [have for have, want in zip(ids, expected, strict=False) if have != want]
-        parts = [f"{len(moved):,} reordered ({first_few(moved, len(moved), 3)})"]
-    seen = f", in the first {len(ids):,} rows" if rows > len(ids) else ""
-    why = (
-        f"It has {counted(rows, 'row')} and submission_format.csv {len(expected):,}: "
-        f"{', '.join(parts)}{seen}."
-    )
-    number, _, where = row
+
+
+def _on_id(ids: Sequence[str], number: int, expected: Sequence[str]) -> tuple[str, str]:
+    """Return what is wrong with the id of a row, and how to put it right."""
     if number >= len(ids):
-        wrong = f"the file ends where {show(expected[number])} belongs."
-    elif number >= len(expected):
-        wrong = f"{show(ids[number])} is one row too many."
-    else:
-        wrong = f"{show(ids[number])} stands where {show(expected[number])} belongs."
+        return f"the file ends where {show(expected[number])} belongs.", FIX_IDS
+    image_id = ids[number]
+    if image_id == ID_COLUMN:
+        return "the header stands here again.", _FIX_ONCE
     fix = FIX_IDS
-    if number < len(ids) and ids[number] == ID_COLUMN:
-        wrong, fix = "the header stands here again.", _FIX_ONCE
-    elif number < len(ids) and ids[number] not in wanted:
-        fix = _FIX_SAME if _stem(ids[number]) in map(_stem, wanted) else FIX_IDS
-    return InvalidPredictionsError(f"{where}, column image_id: {wrong}", why=why, fix=fix)
+    if image_id not in expected and _stem(image_id) in map(_stem, expected):
+        fix = _FIX_SAME
+    if number >= len(expected):
+        return f"{show(image_id)} is one row too many.", fix
+    return f"{show(image_id)} stands where {show(expected[number])} belongs.", fix
 
 
 def _stem(image_id: str) -> str:

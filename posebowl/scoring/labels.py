@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -9,10 +10,10 @@ import polars as pl
 
 from posebowl.challenge import COLUMNS, ID_COLUMN
 from posebowl.errors import BadDataError
-from posebowl.scoring.box_csv import BROKEN, Boxes, first_duplicates, read_boxes
+from posebowl.scoring.box_csv import BROKEN, Boxes, name_duplicates, read_boxes
 from posebowl.scoring.box_faults import FaultError, check_box
 from posebowl.util import os_errors
-from posebowl.util.text import counted, first_few, show
+from posebowl.util.text import counted, show
 
 _FIX: Final = "Use the labels as they were downloaded, or check that it is the right file."
 
@@ -27,28 +28,37 @@ def read_labels(path: Path) -> pl.DataFrame:
         BadDataError: The file cannot be read, lacks a column, holds anything but integers or
             a box with min above max, or names an image twice.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        why, fix = os_errors.explain(error)
-        what = f"{path} cannot be read: {error.strerror or error}."
-        raise BadDataError(what, why=why, fix=fix) from None
-    try:
-        texts = pl.read_csv(data, columns=list(COLUMNS), infer_schema=False).select(COLUMNS)
-    except BROKEN as error:
-        why = str(error).partition("\n")[0]
-        what = f"{path} is not a CSV with the columns {', '.join(COLUMNS)}."
-        raise BadDataError(what, why=why, fix=_FIX) from None
+    texts = read_columns(path, COLUMNS, fix=_FIX)
     if texts.is_empty():
         raise BadDataError(f"{path} labels no image.", why="It has only a header.", fix=_FIX)
     boxes = read_boxes(texts, bounded=False)
     if boxes.bad:
         raise _bad_row(path, texts, boxes)
-    if duplicates := first_duplicates(boxes.frame[ID_COLUMN]):
-        names = first_few(duplicates, len(duplicates))
-        what = f"{path} labels {counted(len(duplicates), 'image')} more than once: {names}."
+    if duplicates := name_duplicates(boxes.frame[ID_COLUMN]):
+        what = f"{path} labels {duplicates}."
         raise BadDataError(what, fix="Leave one row for each image.")
     return boxes.frame
+
+
+def read_columns(path: Path, columns: Sequence[str], *, fix: str) -> pl.DataFrame:
+    """Read columns of a trusted CSV as text; others are ignored.
+
+    Raises:
+        BadDataError: The file cannot be read, or lacks one of the columns.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        why, advice = os_errors.explain(error)
+        what = f"{path} cannot be read: {error.strerror or error}."
+        raise BadDataError(what, why=why, fix=advice) from None
+    try:
+        return pl.read_csv(data, columns=list(columns), infer_schema=False).select(columns)
+    except BROKEN as error:
+        why = str(error).partition("\n")[0]
+        noun = "column" if len(columns) == 1 else "columns"
+        what = f"{path} is not a CSV with the {noun} {', '.join(columns)}."
+        raise BadDataError(what, why=why, fix=fix) from None
 
 
 def _bad_row(path: Path, texts: pl.DataFrame, boxes: Boxes) -> BadDataError:

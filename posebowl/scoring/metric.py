@@ -11,7 +11,7 @@ import polars as pl
 
 from posebowl.challenge import BOX_COLUMNS, COLUMNS, ID_COLUMN
 from posebowl.errors import BadDataError, InvalidPredictionsError, UsageError
-from posebowl.scoring.box_csv import first_duplicates, parse
+from posebowl.scoring.box_csv import name_duplicates, parse
 from posebowl.scoring.labels import read_labels
 from posebowl.scoring.predictions import MAX_BYTES, read_bounded
 from posebowl.util.text import counted, first_few
@@ -36,8 +36,8 @@ class Score:
     unscored: int
     """Labelled images without a prediction: they are not in the mean."""
     frame: pl.DataFrame
-    """A row an image in the order of the predictions: image_id, the predicted box, the true
-    box (true_xmin, ...), and iou (Float64)."""
+    """One row for each image in the order of the predictions: image_id, the predicted box, the
+    true box (true_xmin, ...), and iou (Float64)."""
 
 
 def iou(pred: NDArray[np.number], truth: NDArray[np.number]) -> NDArray[np.float64]:
@@ -45,8 +45,8 @@ def iou(pred: NDArray[np.number], truth: NDArray[np.number]) -> NDArray[np.float
 
     IoU = area(A and B) / area(A or B) (Jaccard, 1901), with
     area = (xmax - xmin) * (ymax - ymin), as xmax and ymax are one past the last pixel. Two
-    boxes without area have a union of 0, for which that formula gives 0/0: they count 0 here,
-    as a box that finds nothing.
+    boxes without area have a union of 0, for which that formula gives 0/0: their IoU is 0 here,
+    like that of a box that finds nothing.
 
     Args:
         pred: Boxes (n, 4), in pixels, as xmin, ymin, xmax, ymax.
@@ -84,17 +84,9 @@ def score(predictions: pl.DataFrame, labels: pl.DataFrame) -> Score:
     # The usual case needs no join: labels and predictions in the same order.
     if not predictions[ID_COLUMN].equals(truth[ID_COLUMN]):
         truth = _align(predictions, truth)
-    ious = iou(
-        predictions.select(BOX_COLUMNS).to_numpy(),
-        truth.select(BOX_COLUMNS).to_numpy(),
-    )
-    frame = predictions.select(COLUMNS).with_columns(
-        *(
-            truth[column].alias(name)
-            for column, name in zip(BOX_COLUMNS, TRUE_COLUMNS, strict=True)
-        ),
-        pl.Series("iou", ious),
-    )
+    ious = iou(*(boxes.select(BOX_COLUMNS).to_numpy() for boxes in (predictions, truth)))
+    true_boxes = (truth[column].alias(f"true_{column}") for column in BOX_COLUMNS)
+    frame = predictions.select(COLUMNS).with_columns(*true_boxes, pl.Series("iou", ious))
     return Score(
         mean_iou=float(ious.mean()),
         median_iou=float(np.median(ious)),
@@ -137,11 +129,7 @@ def score_files(predictions: Path, labels: Path, *, max_bytes: int = MAX_BYTES) 
         raise UsageError(f"{labels} is a folder, not a CSV of labels.", fix=_FIX)
     content = read_bounded(predictions, max_bytes=max_bytes, fix=_FIX)
     frame = parse(content, name=predictions.name).frame
-    if duplicates := first_duplicates(frame[ID_COLUMN]):
-        names = first_few(duplicates, len(duplicates))
-        raise InvalidPredictionsError(
-            f"{predictions.name} names {counted(len(duplicates), 'image')} more than once: "
-            f"{names}.",
-            fix="Write one row for each image.",
-        )
+    if duplicates := name_duplicates(frame[ID_COLUMN]):
+        what = f"{predictions.name} names {duplicates}."
+        raise InvalidPredictionsError(what, fix="Write one row for each image.")
     return score(frame, read_labels(labels))

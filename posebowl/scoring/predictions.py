@@ -1,8 +1,9 @@
-"""Predictions: the CSV that a submission left, which nobody vouches for."""
+"""Predictions: the untrusted CSV that a submission left."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,7 @@ import polars as pl
 from posebowl.challenge import (
     BOX_COLUMNS,
     CODE_EXECUTION,
+    FORMAT_FILE,
     ID_COLUMN,
     IMAGE_HEIGHT,
     IMAGE_WIDTH,
@@ -19,10 +21,10 @@ from posebowl.challenge import (
     Limits,
 )
 from posebowl.errors import BadDataError, BadOutputError
-from posebowl.scoring.box_csv import BROKEN, first_duplicates, parse
-from posebowl.util import os_errors
+from posebowl.scoring.box_csv import name_duplicates, parse
+from posebowl.scoring.labels import read_columns
 from posebowl.util.files import open_regular
-from posebowl.util.text import counted, first_few, show
+from posebowl.util.text import counted, show
 from posebowl.util.units import human_bytes
 
 MAX_BYTES: Final = Limits().predictions_bytes
@@ -35,12 +37,12 @@ _FIX_WHERE: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class Predictions:
-    """Predictions that keep to the format."""
+    """Predictions that follow the format."""
 
     frame: pl.DataFrame
     """image_id and Int32 xmin, ymin, xmax, ymax in pixels, in the order of the file."""
     warnings: tuple[str, ...] = ()
-    """What is allowed, but hardly meant: one sentence each."""
+    """What is allowed but probably not intended: one sentence each."""
 
 
 def read_predictions(
@@ -82,15 +84,14 @@ def read_bounded(path: Path, *, max_bytes: int, fix: str = _FIX_WHERE) -> bytes:
     try:
         with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
-            # One byte more than it said it has: what still grows must not fill the memory.
+            # One byte more than its size: a file that still grows must not fill the memory.
             data = file.read(size + 1) if size <= max_bytes else b""
     except FileNotFoundError:
         raise BadOutputError(f"{path.name} was not written.", fix=fix) from None
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         what = f"{path.name} is {error}, not a regular file; it was not opened."
-        raise BadOutputError(what, fix=fix) from None
-    except OSError as error:
-        what = f"{path.name} cannot be read: {error.strerror or error}."
+        if isinstance(error, OSError):
+            what = f"{path.name} cannot be read: {error.strerror or error}."
         raise BadOutputError(what, fix=fix) from None
     if max(size, len(data)) > max_bytes:
         what = f"{path.name} is larger than {human_bytes(max_bytes)}; it was not read."
@@ -106,63 +107,55 @@ def read_format(path: Path) -> pl.Series:
     Raises:
         BadDataError: It is missing, not a CSV, without rows, or names an image twice.
     """
-    try:
-        frame = pl.read_csv(
-            path.read_bytes(), columns=[ID_COLUMN], schema_overrides={ID_COLUMN: pl.String}
-        )
-    except OSError as error:
-        why, fix = os_errors.explain(error)
-        what = f"{path} cannot be read: {error.strerror or error}."
-        raise BadDataError(what, why=why, fix=fix) from None
-    except BROKEN as error:
-        why = str(error).partition("\n")[0]
-        fix = "Download submission_format.csv again."
-        what = f"{path} is not a CSV with a column {ID_COLUMN}."
-        raise BadDataError(what, why=why, fix=fix) from None
-    ids = frame[ID_COLUMN]
+    fix = f"Download {FORMAT_FILE} again."
+    ids = read_columns(path, [ID_COLUMN], fix=fix)[ID_COLUMN]
     if ids.is_empty() or ids.has_nulls():
         what = "names no image" if ids.is_empty() else f"has rows without {ID_COLUMN}"
-        raise BadDataError(f"{path} {what}.", fix="Download submission_format.csv again.")
-    if duplicates := first_duplicates(ids):
-        names = first_few(duplicates, len(duplicates))
-        what = f"{path} names {counted(len(duplicates), 'image')} more than once: {names}."
-        raise BadDataError(what, fix="Leave one row for each image.")
+        raise BadDataError(f"{path} {what}.", fix=fix)
+    if duplicates := name_duplicates(ids):
+        raise BadDataError(f"{path} names {duplicates}.", fix="Leave one row for each image.")
     return ids
 
 
 def find_warnings(frame: pl.DataFrame, *, untouched: bool = False) -> tuple[str, ...]:
-    """Find what is allowed in predictions, but hardly meant.
+    """Return warnings of what is allowed in predictions but probably not intended.
 
     Args:
         frame: image_id and boxes, at least one row.
         untouched: The file is submission_format.csv, byte for byte.
     """
-    rows = frame.height
     warnings = []
-    if rows > 1 and frame.select(pl.max_horizontal(pl.col(BOX_COLUMNS).max())).item() == 1:
+    if frame.height > 1 and frame.select(pl.max_horizontal(pl.col(BOX_COLUMNS).max())).item() == 1:
         warnings.append(
             "No box reaches beyond the first pixel: were fractions of the image (0 to 1) rounded? "
             f"Multiply x by {IMAGE_WIDTH} and y by {IMAGE_HEIGHT} before rounding."
         )
     if untouched:
         warnings.append("The predictions are submission_format.csv itself: no box was filled in.")
+    return (*warnings, *_on_same_boxes(frame), *_on_empty_boxes(frame))
+
+
+def _on_same_boxes(frame: pl.DataFrame) -> Iterator[str]:
+    """Warn if more than half of the boxes are the same."""
+    rows = frame.height
     box, most = _commonest_box(frame)
-    if rows > 1 and most > rows / 2:
-        warnings.append(
-            f"All {rows:,} boxes are the same, {box}: is every one of them the fall-back?"
-            if most == rows
-            else f"{most:,} of {rows:,} boxes are the same, {box}: are they a fall-back?"
-        )
+    if rows > 1 and most == rows:
+        yield f"All {rows:,} boxes are the same, {box}: is every one of them the fall-back?"
+    elif rows > 1 and most > rows / 2:
+        yield f"{most:,} of {rows:,} boxes are the same, {box}: are they a fall-back?"
+
+
+def _on_empty_boxes(frame: pl.DataFrame) -> Iterator[str]:
+    """Warn of boxes without area."""
     xmin, ymin, xmax, ymax = (pl.col(column) for column in BOX_COLUMNS)
     empty = frame.filter((xmin == xmax) | (ymin == ymax))
     if empty.height:
         first = show(empty[ID_COLUMN][0])
-        warnings.append(
+        yield (
             f"{counted(empty.height, 'box has', 'boxes have')} no area and "
             f"{'scores' if empty.height == 1 else 'score'} 0 "
-            f"({empty.height / rows:.1%}; the first is that of {first})."
+            f"({empty.height / frame.height:.1%}; the first is that of {first})."
         )
-    return tuple(warnings)
 
 
 def _commonest_box(frame: pl.DataFrame) -> tuple[tuple[int, ...], int]:
@@ -175,6 +168,6 @@ def _commonest_box(frame: pl.DataFrame) -> tuple[tuple[int, ...], int]:
     for column in BOX_COLUMNS:
         code = code * base + pl.col(column)
     codes = frame.select(code).to_series()
-    # A code is below 2**53, so that the float in which polars gives the middle is exact.
+    # A code is below 2**53, so the float in which polars returns the middle is exact.
     same = codes == codes.quantile(0.5, "lower")
     return frame.select(BOX_COLUMNS).row(same.arg_max() or 0), int(same.sum())
