@@ -123,6 +123,8 @@ def in_row(
     except FaultError as fault:
         return InvalidPredictionsError(f"{where} {fault}", fix=fault.fix)
     image_id = fields[0].decode() if fields else ""
+    if image_id == ID_COLUMN:
+        return InvalidPredictionsError(f"{where}: the header stands here again.", fix=_FIX_ONCE)
     if expected is not None and (number >= len(expected) or image_id != expected[number]):
         return _in_ids(texts[ID_COLUMN], row, rows, expected.to_list())
     try:
@@ -268,8 +270,6 @@ def _on_id(ids: Sequence[str], number: int, expected: Sequence[str]) -> tuple[st
     if number >= len(ids):
         return f"the file ends where {show(expected[number])} belongs.", FIX_IDS
     image_id = ids[number]
-    if image_id == ID_COLUMN:
-        return "the header stands here again.", _FIX_ONCE
     fix = FIX_IDS
     if image_id not in expected and _stem(image_id) in map(_stem, expected):
         fix = _FIX_SAME

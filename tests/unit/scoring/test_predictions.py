@@ -283,6 +283,11 @@ def test_arbitrary_bytes_give_predictions_or_a_verdict(data: bytes) -> None:
         assert frame.select(pl.col(BOX_COLUMNS).min()).transpose().min().item() >= 0
 
 
+def test_a_second_header_is_found_whatever_the_ids_are() -> None:
+    with pytest.raises(InvalidPredictionsError, match=r"line 8: the header stands here again"):
+        parse(good(IDS) * 2, name="x")
+
+
 def test_a_fault_after_many_good_rows_is_found(folder: Path) -> None:
     ids = [f"{i:032x}" for i in range(20_000)]
     (folder / "submission_format.csv").write_bytes(good(ids))
