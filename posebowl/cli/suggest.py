@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import itertools
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -44,7 +45,8 @@ def advice(
     elif (flag := _before(word, argv)) and argv.count(flag) > 1:
         return UsageError(f"{flag} is given twice.", fix=f"Type it once; {help_on}.")
     elif task:
-        close = ""
+        takes_zip = word.endswith(".zip") and "--zip" in context.flags and word.isprintable()
+        close = f"invoke {task} --zip {shlex.quote(word)}" if takes_zip else ""
         what = f"{task} takes no word {show(word)}, and no task has that name."
     else:
         close = _close(word, tasks, before="invoke ")

@@ -22,6 +22,12 @@ from tests.typed import invoke
         ("run -q", 'run has no flag "-q".', "`uv run invoke --help run` lists its flags."),
         ("run --engine", "--engine needs a value.", "`uv run invoke --help run`"),
         ("pack template", 'pack takes no word "template", and no', "`uv run invoke --help pack`"),
+        (
+            "check my.zip",
+            'check takes no word "my.zip"',
+            "Type: uv run invoke check --zip my.zip; ",
+        ),
+        ("doctor a.zip", 'doctor takes no word "a.zip"', "`uv run invoke --help doctor`"),
         ("run --waive cpus --waive memory", "--waive is given twice.", "Type it once; "),
         ("--zap", 'invoke has no flag "--zap".', "`uv run invoke --list`"),
         ("pack \x1b[31m", 'takes no word "\\x1b[31m"', "`uv run invoke --help pack`"),
