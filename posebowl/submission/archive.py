@@ -164,7 +164,7 @@ def open_archive(path: Path) -> IO[bytes]:
 
 
 def _instead_of_missing(path: Path) -> str:
-    if near := difflib.get_close_matches(path.name, _zips_in(path.parent), n=1, cutoff=0.0):
+    if near := difflib.get_close_matches(path.name, _zips_in(path.parent), n=1):
         return f"Did you mean {path.parent / near[0]}?"
     out = hints.flag("out", path, paths.SUBMISSION / "submission.zip")
     return f"Type: invoke pack --solution NAME{out}"

@@ -92,10 +92,12 @@ def test_a_missing_zip_suggests_the_one_that_is_there(tmp_path: Path):
     with pytest.raises(UsageError) as caught:
         inspect(tmp_path / "submision.zip")
     assert caught.value.fix == f"Did you mean {path}?"
-    path.unlink()
-    with pytest.raises(UsageError) as caught:
-        inspect(path)
-    assert caught.value.fix == f"Type: invoke pack --solution NAME --out {path}"
+    other = path.rename(tmp_path / "su.zip")
+    for path in (tmp_path / "typo.zip", other):
+        with pytest.raises(UsageError) as caught:
+            inspect(path)
+        assert caught.value.fix == f"Type: invoke pack --solution NAME --out {path}"
+        other.unlink(missing_ok=True)
 
 
 def test_a_folder_is_to_be_packed_or_holds_the_zip(tmp_path: Path):
