@@ -35,12 +35,11 @@ def containers(name: EngineName) -> Iterator[Finding]:
 
 
 def engine(client: Client) -> Finding:
-    """Return what an engine is: versions, rights, control groups, runtime, socket."""
-    versions = client.engine_version
-    if client.client_version != versions:
-        versions += f", client {client.client_version}"
+    """Return an engine's versions, rights, control groups, runtime and socket."""
+    other = client.client_version != client.engine_version
     parts = [
-        versions,
+        client.engine_version,
+        f"client {client.client_version}" if other else "",
         "rootless" if client.rootless else "as root",
         f"cgroup v{client.cgroup_version}",
         client.runtime,
@@ -71,7 +70,7 @@ def _socket(client: Client) -> str:
 
 
 def _image(client: Client, variant: Variant) -> Finding:
-    """Check that an image is there, and was made from this lock and recipe."""
+    """Check that an image exists and was built from this lock and recipe."""
     name = f"{client.engine} {variant} image"
     try:
         image = identity.current(client, variant)
@@ -87,12 +86,12 @@ def _image(client: Client, variant: Variant) -> Finding:
 
 
 def base() -> Iterator[Finding]:
-    """Check that a base image can be made here, which takes no registry."""
+    """Check that a base image can be made here, for which no registry is needed."""
     if problem := debian_base.missing(as_root=is_root()):
         text = f"{problem.what} Only `invoke base` needs it."
         yield Finding(name="base image", state=State.MISSING, text=text, fix=problem.fix)
     else:
-        text = "can be made here, where no registry can be reached"
+        text = "can be made here, without a registry"
         yield Finding(name="base image", state=State.GOOD, text=text)
 
 
@@ -102,40 +101,39 @@ def embedded(cache: Path | None) -> Iterator[Finding]:
         yield Finding(name="embedded", state=State.MISSING, text=problem)
         return
     yield Finding(name="embedded", state=State.GOOD, text=f"works; {_memory()}")
-    if cache is None:
-        return
+    if cache is not None:
+        yield _environments(cache)
+
+
+def _environments(cache: Path) -> Finding:
     try:
         made = [group for group in ("lean", "cpu") if environments.ready(group, cache)]
         others = len(environments.of_other_locks(cache))
     except OSError as error:
-        text, fix = (
-            f"{error.filename}: {error.strerror}",
-            "Set POSEBOWL_CACHE to a folder of yours.",
-        )
-        yield Finding(name="environments", state=State.BAD, text=text, fix=fix)
-        return
-    if made:
-        text = f"made from this lock: {', '.join(made)}"
-        if others:
-            text += f"; {others} of other locks in {cache / 'environments'} can be removed"
-        yield Finding(name="environments", state=State.GOOD, text=text)
-    else:
+        text = f"{error.filename}: {error.strerror}"
+        fix = "Set POSEBOWL_CACHE to a folder of yours."
+        return Finding(name="environments", state=State.BAD, text=text, fix=fix)
+    if not made:
         text = "none made from this lock yet; the first embedded run makes one"
-        yield Finding(name="environments", state=State.MISSING, text=text)
+        return Finding(name="environments", state=State.MISSING, text=text)
+    text = f"made from this lock: {', '.join(made)}"
+    if others:
+        text += f"; {others} of other locks in {cache / 'environments'} can be removed"
+    return Finding(name="environments", state=State.GOOD, text=text)
 
 
 def _memory() -> str:
     group = manager.create(f"doctor-{os.getpid()}", LIMITS[Variant.CPU])
     if group is None:
-        return "memory by a watchdog, since no control group may be made here"
+        return "a watchdog limits memory, since no control group can be made here"
     group.remove()
-    return "memory and processes limited by control groups"
+    return "control groups limit memory and processes"
 
 
 def none_works(findings: Iterable[Finding]) -> Finding:
-    """Return the finding that nothing can execute a run, with the shortest way out."""
+    """Return the finding that no engine works, with the shortest way to one that does."""
     lacking = {finding.name: finding for finding in findings}
-    text = "none can run a submission: see above for what each one lacks"
+    text = "none can run a submission: see above for what each lacks"
     for name in (EngineName.DOCKER, EngineName.PODMAN):
         if lacking[name].state is State.GOOD:
             fix = f"Type: uv run nox -s build-cpu -- --engine {name}"

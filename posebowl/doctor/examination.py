@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from posebowl.challenge import EngineName
 from posebowl.doctor import data, engines, gpu, resources, toolchain
 from posebowl.doctor.findings import Diagnosis, Finding, State
-from posebowl.settings import Settings, resolve
+from posebowl.errors import UsageError
+from posebowl.settings import Found, Settings, resolve
 
 Probe = Callable[[], Iterable[Finding]]
 
 
-def probes(settings: Settings | None) -> tuple[tuple[str, Probe], ...]:
+def probes(
+    settings: Settings | None, found: Sequence[Found] | UsageError
+) -> tuple[tuple[str, Probe], ...]:
     """Return what is checked, in the order in which it is shown.
 
     Args:
-        settings: None where they are wrong, which the probe of the settings reports.
+        settings: None where they are wrong.
+        found: Where each came from, or what is wrong with them.
     """
     known = settings or resolve.defaults()
     return (
         ("uv", toolchain.uv),
         ("uv.lock", toolchain.lock),
         ("python", toolchain.python),
-        ("settings", toolchain.settings),
+        ("settings", lambda: toolchain.settings(found)),
         ("docker", lambda: engines.containers(EngineName.DOCKER)),
         ("podman", lambda: engines.containers(EngineName.PODMAN)),
         ("base image", engines.base),
@@ -53,16 +57,15 @@ def _ask(named: tuple[str, Probe]) -> list[Finding]:
     try:
         return [*probe()]
     except OSError as error:
-        text = f"could not be checked: {error}"
-        return [Finding(name=name, state=State.WARNING, text=text)]
+        return [Finding(name=name, state=State.WARNING, text=f"could not be checked: {error}")]
 
 
 def _next_step(findings: Iterable[Finding]) -> str:
-    """Return what to type: to mend the first of what is bad, or to continue."""
+    """Return what to type: to fix the first bad finding, or to continue."""
     by_name = {finding.name: finding for finding in findings}
     for finding in by_name.values():
         if finding.state is State.BAD:
-            return f"Put this right first: {finding.name}. {finding.fix}".strip()
+            return f"Fix this first: {finding.name}. {finding.fix}".strip()
     packed = by_name.get("submission.zip")
     if packed is not None and packed.state is not State.GOOD:
         return "Type: invoke pack --solution benchmark"

@@ -1,4 +1,4 @@
-"""What was looked at, and how it bears on a run."""
+"""What was checked, and what it means for a run."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from posebowl.errors import PoseBowlError
 
 
 class State(StrEnum):
-    """How a finding bears on a run."""
+    """What a finding means for a run."""
 
     GOOD = "good"
     WARNING = "warning"
     MISSING = "missing"
     BAD = "bad"
-    """Nothing can run until it is put right."""
+    """Nothing can run until it is fixed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that was looked at."""
+    """One thing that was checked."""
 
     name: str
     state: State
     text: str
     fix: str = ""
-    """What to type; empty when all is well, or nothing helps."""
+    """What to type; empty where all is well or nothing helps."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
-    """All that was looked at."""
+    """Everything that was checked."""
 
     findings: tuple[Finding, ...]
     next_step: str

@@ -21,11 +21,11 @@ _CDI: Final = (Path("/etc/cdi"), Path("/var/run/cdi"))
 
 @dataclass(frozen=True, kw_only=True)
 class Driver:
-    """What nvidia-smi tells of a machine."""
+    """What nvidia-smi reports."""
 
     version: str
     cuda: tuple[int, int]
-    """The newest CUDA that the driver knows."""
+    """The newest CUDA that the driver supports."""
     gpus: tuple[str, ...]
 
 
@@ -42,14 +42,16 @@ def look() -> Iterator[Finding]:
         yield Finding(name="gpu", state=State.WARNING, text=error.what, fix=fix)
         return
     yield judge(done.stdout + done.stderr, cuda_needed())
-    if not _containers_see_gpus():
+    tools = ("nvidia-ctk", "nvidia-container-runtime", "nvidia-container-cli")
+    specs = [path for folder in _CDI if folder.is_dir() for path in folder.glob("nvidia*")]
+    if not specs and not any(shutil.which(tool) for tool in tools):
         text = "containers get no GPU: the NVIDIA container toolkit is not installed"
         fix = "Install nvidia-container-toolkit; for podman also: sudo nvidia-ctk cdi generate"
         yield Finding(name="gpu toolkit", state=State.WARNING, text=text, fix=fix)
 
 
 def judge(said: str, needed: tuple[int, int] | None) -> Finding:
-    """Judge what nvidia-smi said by the CUDA that the image brings."""
+    """Compare what nvidia-smi reports with the CUDA that the image brings."""
     driver = read(said)
     if driver is None:
         line = next((line.strip() for line in said.splitlines() if line.strip()), "nothing")
@@ -66,7 +68,7 @@ def judge(said: str, needed: tuple[int, int] | None) -> Finding:
     text += f"; the gpu image brings CUDA {_dotted(needed)}"
     if driver.cuda[0] < needed[0]:
         least = _LEAST_DRIVER.get(needed[0])
-        fix = f"Install a driver of {f'version {least} or newer' if least else 'today'}."
+        fix = f"Install driver version {least} or newer." if least else "Install a newer driver."
         return Finding(name="gpu", state=State.WARNING, text=f"{text}, too new for it", fix=fix)
     return Finding(name="gpu", state=State.GOOD, text=text)
 
@@ -89,12 +91,6 @@ def cuda_needed(lock: Path = paths.LOCK) -> tuple[int, int] | None:
         re.MULTILINE,
     )
     return max(((int(major), int(minor)) for major, minor in found), default=None)
-
-
-def _containers_see_gpus() -> bool:
-    tools = ("nvidia-ctk", "nvidia-container-runtime", "nvidia-container-cli")
-    specs = [path for folder in _CDI if folder.is_dir() for path in folder.glob("nvidia*")]
-    return bool(specs) or any(shutil.which(tool) for tool in tools)
 
 
 def _dotted(version: tuple[int, int]) -> str:

@@ -1,4 +1,4 @@
-"""Cores, memory, and room where images, environments and results lie."""
+"""Cores, memory, and free space for images, environments and results."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def machine() -> Iterator[Finding]:
 
 
 def enough(have: float, want: float) -> State:
-    """Return GOOD where there is as much as the platform has."""
+    """Return GOOD if there is as much as the platform has, else WARNING."""
     return State.GOOD if have >= want else State.WARNING
 
 
 def disks(settings: Settings | None) -> Iterator[Finding]:
-    """Check each disk that something is written to, and the right to write there."""
+    """Check the free space and the write permission of each place that is written to."""
     if settings is None:
         return
     places = [
@@ -63,19 +63,19 @@ def disks(settings: Settings | None) -> Iterator[Finding]:
     ):
         if not os.access(_existing(path), os.W_OK):
             fix = f"Type: export POSEBOWL_{setting}=~/posebowl (or any other folder of yours)"
-            text = f"{_existing(path)} may not be written by you"
+            text = f"you cannot write to {_existing(path)}"
             yield Finding(name=name, state=state, text=text, fix=fix)
 
 
 def _disk(held: list[tuple[str, Path, int]]) -> Finding:
-    """Compare the room on one disk with what may have to lie there."""
+    """Compare the free space of one disk with what may be kept there."""
     free = shutil.disk_usage(held[0][1]).free
     wanted = max(room for _, _, room in held)
     names = ", ".join(name for name, _, _ in held)
     text = f"{human_bytes(free)} free for {names}"
     if free >= wanted:
         return Finding(name="disk", state=State.GOOD, text=text)
-    fix = f"Make room; {human_bytes(wanted)} are enough."
+    fix = f"Free some space; {human_bytes(wanted)} is enough."
     if any(name.startswith("images") for name, _, _ in held):
         fix = "Type: docker system df (or: podman system df), and remove what you do not need."
     return Finding(name="disk", state=State.WARNING, text=text, fix=fix)
@@ -93,13 +93,13 @@ def _storage() -> Iterator[tuple[str, Path]]:
 
 
 def _existing(path: Path) -> Path:
-    """Return a folder, or the nearest above it that is there."""
+    """Return a folder, or its nearest parent that exists."""
     path = path.absolute()
     return next((place for place in (path, *path.parents) if _is_dir(place)), Path("/"))
 
 
 def _is_dir(path: Path) -> bool:
-    """Return whether a folder exists, as far as this user may see."""
+    """Return whether a folder exists, as far as this user can see."""
     with contextlib.suppress(OSError):
         return path.is_dir()
     return False

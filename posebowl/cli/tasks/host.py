@@ -15,13 +15,15 @@ def diagnose(*, json: Json = False) -> int:
     from posebowl.cli import output
     from posebowl.cli.views import tables
     from posebowl.errors import UsageError
-    from posebowl.settings import resolve
+    from posebowl.settings import Found, Settings, resolve
 
+    settings: Settings | None = None
+    origins: tuple[Found, ...] | UsageError
     try:
-        settings = resolve.load()
-    except UsageError:
-        settings = None  # The doctor reports what is wrong with them.
-    found = doctor.examine(doctor.probes(settings))
+        origins, settings = resolve.explain(), resolve.load()
+    except UsageError as error:
+        origins = error  # which the doctor reports
+    found = doctor.examine(doctor.probes(settings, origins))
     if json:
         output.print_json({**asdict(found), "healthy": found.healthy})
     else:

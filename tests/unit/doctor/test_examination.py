@@ -50,7 +50,7 @@ def test_what_is_bad_comes_first() -> None:
     probes = [probe("a"), probe("uv", State.BAD, "Type: pip install uv"), probe("x", State.BAD)]
     found = examine(probes)
     assert not found.healthy
-    assert found.next_step == "Put this right first: uv. Type: pip install uv"
+    assert found.next_step == "Fix this first: uv. Type: pip install uv"
 
 
 def test_without_a_zip_the_next_step_is_to_pack() -> None:
@@ -83,7 +83,7 @@ def test_an_engine_without_its_image_is_not_enough() -> None:
     )
     assert not found.healthy
     assert found.next_step == (
-        "Put this right first: engines. Type: uv run nox -s build-cpu -- --engine podman"
+        "Fix this first: engines. Type: uv run nox -s build-cpu -- --engine podman"
     )
 
 
@@ -108,5 +108,5 @@ def test_only_what_is_bad_is_unhealthy(state: State) -> None:
 
 
 def test_every_probe_has_a_name_of_its_own() -> None:
-    names = [name for name, _ in examination.probes(None)]
+    names = [name for name, _ in examination.probes(None, ())]
     assert len(set(names)) == len(names)

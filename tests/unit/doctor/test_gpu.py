@@ -69,7 +69,7 @@ def test_what_is_read() -> None:
         (H100, None, State.GOOD, "H100", ""),
         (OLD, (12, 8), State.GOOD, "RTX 3060", ""),
         (OLD, (13, 2), State.WARNING, "too new for it", "version 580 or newer"),
-        (OLD, (14, 0), State.WARNING, "too new for it", "of today"),
+        (OLD, (14, 0), State.WARNING, "too new for it", "a newer driver"),
         (NO_DRIVER, (13, 2), State.WARNING, "couldn't communicate", "driver again"),
         (MISMATCH, (13, 2), State.WARNING, "version mismatch", "reboot"),
         ("", (13, 2), State.WARNING, "nothing", "driver"),

@@ -66,7 +66,7 @@ def test_a_disk_that_is_almost_full(monkeypatch: pytest.MonkeyPatch, settings: S
     free(monkeypatch, 1 << 30)
     (finding,) = resources.disks(settings)
     assert finding.state is State.WARNING
-    assert finding.fix == "Make room; 5.0 GiB are enough."
+    assert finding.fix == "Free some space; 5.0 GiB is enough."
 
 
 def test_folders_that_may_not_be_written(

@@ -10,6 +10,8 @@ import pytest
 
 from posebowl.doctor import toolchain
 from posebowl.doctor.findings import State
+from posebowl.errors import UsageError
+from posebowl.settings import resolve
 from posebowl.util import process
 from posebowl.util.process import Completed, ProcessError
 
@@ -102,11 +104,13 @@ def test_a_package_that_is_never_installed(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POSEBOWL_CPUS", "2")
-    (finding,) = toolchain.settings()
+    (finding,) = toolchain.settings(resolve.explain())
     assert finding.state is State.GOOD
     assert "cpus" in finding.text
     monkeypatch.setenv("POSEBOWL_CPUS", "two")
-    (finding,) = toolchain.settings()
+    with pytest.raises(UsageError) as caught:
+        resolve.explain()
+    (finding,) = toolchain.settings(caught.value)
     assert (finding.state, finding.fix) == (State.BAD, "Type: export POSEBOWL_CPUS=3")
 
 
