@@ -1,7 +1,7 @@
 """The host's settings for reaching packages, passed to a build as secrets.
 
 They are a bundle of certificates (for a proxy that inspects TLS), indexes and proxies from the
-environment, and apt's proxies. None of them stays in an image.
+environment, and apt's proxies. None of them remains in an image.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ class Secret:
 
 @contextlib.contextmanager
 def secrets(ca_bundle: Path | None) -> Iterator[list[Secret]]:
-    """Collect the host's settings, each as a file that exists as long as the block runs.
+    """Collect the host's settings, each as a file that exists while the block runs.
 
     Args:
         ca_bundle: Certificates to trust; None takes what SSL_CERT_FILE or the like names.
 
     Raises:
-        UsageError: There is no such bundle.
+        UsageError: The bundle does not exist.
     """
     texts = {"env": exports(os.environ), "apt": apt_settings()}
     with tempfile.TemporaryDirectory(prefix="posebowl-") as folder:
@@ -76,7 +76,7 @@ def find_bundle(asked: Path | None, environ: Mapping[str, str]) -> Path | None:
     if asked is not None:
         if not asked.is_file():
             raise UsageError(
-                f"There is no file {asked}.",
+                f"{asked} is not a file.",
                 why="The setting ca_bundle names it as a bundle of certificates.",
                 fix="Name a PEM file: --ca-bundle FILE",
             )
@@ -89,13 +89,13 @@ def find_bundle(asked: Path | None, environ: Mapping[str, str]) -> Path | None:
 
 
 def exports(environ: Mapping[str, str]) -> str:
-    """Return shell commands that set what a build needs of the settings of uv, pip and proxies."""
+    """Return shell commands that export the settings of uv, pip and proxies that a build needs."""
     names = sorted(name for name in environ if _PASSED.fullmatch(name))
     return "".join(f"export {name}={shlex.quote(environ[name])}\n" for name in names)
 
 
 def apt_settings() -> str:
-    """Return the host's apt settings for proxies and timeouts; nothing without apt."""
+    """Return the host's apt settings for proxies and timeouts; empty without apt."""
     if shutil.which("apt-config") is None:
         return ""
     lines = process.run(["apt-config", "dump", "Acquire"], check=False).stdout.splitlines()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import time
 from collections.abc import Mapping
@@ -59,8 +60,8 @@ def build(
         engine: Docker or podman; None takes docker where it works, else podman.
         cache: The folder of the setting `cache`.
         no_cache: Repeat every step.
-        base_image: What to start from; by default the base that `base` made where there is
-            one, else Debian's own image.
+        base_image: What to start from; by default the image that `base` made, if any, else
+            Debian's own.
         ca_bundle: Certificates that the build trusts; by default what the environment names.
         network: The network of the build's steps.
 
@@ -73,7 +74,7 @@ def build(
     start = time.monotonic()
     argv, variables = oci_client.builder(client)
     chosen = base_image or local_name(client) or BASE_IMAGE
-    have_base(client, chosen)
+    pull_base(client, chosen)
     with build_secrets.secrets(ca_bundle) as secrets, staged(variant, cache) as context:
         words = build_argv(
             variant,
@@ -87,7 +88,6 @@ def build(
             buildx=argv[-1] == "buildx",
         )
         _run([*argv, *words], context, variables)
-    seconds = time.monotonic() - start
     image = identity.current(client, variant)
     return Built(
         name=image.name,
@@ -95,7 +95,7 @@ def build(
         id=image.id,
         engine=client.engine,
         bytes=image.bytes,
-        seconds=seconds,
+        seconds=time.monotonic() - start,
         shared_bytes=shared_bytes(client),
         lock=identity.lock_hash(),
     )
@@ -118,15 +118,15 @@ def choose(engine: EngineName | None) -> Client:
     raise EngineError(
         "Images need docker or podman, and neither works here.",
         why=" ".join(reasons),
-        fix="Install one of them; runs work without, on the embedded engine.",
+        fix="Install one of them; the embedded engine runs submissions without.",
     )
 
 
-def have_base(client: Client, name: str) -> None:
-    """See that the engine has the image that a build starts from; pull it where it has not.
+def pull_base(client: Client, name: str) -> None:
+    """Pull the image that a build starts from, unless the engine has it.
 
     Raises:
-        EngineError: No registry that can be reached has it.
+        EngineError: It cannot be pulled.
     """
     if identity.find(client, name):
         return
@@ -135,9 +135,9 @@ def have_base(client: Client, name: str) -> None:
     except process.ProcessError as error:
         raise EngineError(
             f"{client.engine} cannot pull the base image {name}.",
-            why=f"{error.what} Its own words are above.",
+            why=f"{error.what} Its output is above.",
             fix=f"Without a registry, type: uv run invoke base --engine {client.engine}; "
-            "then the same command again. --base-image names another one.",
+            "then repeat this command. --base-image names another image.",
         ) from None
 
 
@@ -154,29 +154,23 @@ def build_argv(
     buildx: bool,
 ) -> list[str]:
     """Build the arguments after the client's name."""
-    words = ["build", "--file", "runtime/Dockerfile"]
-    for name in names:
-        words += ["--tag", name]
-    words += ["--build-arg", f"VARIANT={variant}", "--build-arg", f"BASE_IMAGE={base_image}"]
-    words += ["--network", network]
-    for name in sorted(labels):
-        words += ["--label", f"{name}={labels[name]}"]
-    for secret in secrets:
-        words += secret.argv()
-    if no_cache:
-        words.append("--no-cache")
-    if podman:
-        # Podman builds no intermediate layers of its own accord.
-        words.append("--layers")
-    if buildx:
-        # A builder in a container of its own would keep the image to itself.
-        words += ["--load"]
-        words += ["--allow", "network.host"] if network == "host" else []
-    return [*words, "."]
+    options = [
+        *(("--tag", name) for name in names),
+        ("--build-arg", f"VARIANT={variant}"),
+        ("--build-arg", f"BASE_IMAGE={base_image}"),
+        ("--network", network),
+        *(("--label", f"{name}={labels[name]}") for name in sorted(labels)),
+        *(secret.argv() for secret in secrets),
+        ("--no-cache",) if no_cache else (),
+        ("--layers",) if podman else (),  # else it keeps no intermediate layers
+        ("--load",) if buildx else (),  # else a builder in a container keeps the image to itself
+        ("--allow", "network.host") if buildx and network == "host" else (),
+    ]
+    return ["build", "--file", "runtime/Dockerfile", *itertools.chain(*options), "."]
 
 
 def labels(variant: Variant) -> dict[str, str]:
-    """Return the labels of an image: the same for the same sources."""
+    """Return the labels of an image, the same for the same sources."""
     done = process.run(["git", "rev-parse", "HEAD"], cwd=paths.ROOT, check=False)
     return {
         identity.LOCK_LABEL: identity.lock_hash(),
@@ -187,20 +181,17 @@ def labels(variant: Variant) -> dict[str, str]:
 
 
 def shared_bytes(client: Client) -> int | None:
-    """Return the size of the layers that both images have, in bytes, or None without both."""
-    images = [identity.find(client, image_name(variant)) for variant in Variant]
-    if any(image is None for image in images):
+    """Return the size of the layers that both images have, in bytes; None without both."""
+    names = [image_name(variant) for variant in Variant]
+    if any(identity.find(client, name) is None for name in names):
         return None
-    histories = [layer_sizes(client, image_name(variant)) for variant in Variant]
-    total = 0
-    for one, other in zip(*histories, strict=False):
-        if one != other:
-            break
-        total += one[1]
-    return total
+    one, other = (_layer_sizes(client, name) for name in names)
+    pairs = zip(one, other, strict=False)
+    same = itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)
+    return sum(size for (_, size), _ in same)
 
 
-def layer_sizes(client: Client, name: str) -> list[tuple[str, int]]:
+def _layer_sizes(client: Client, name: str) -> list[tuple[str, int]]:
     """Return the steps that made an image, first to last, each with the bytes it added."""
     form = ["--no-trunc", "--human=false", "--format", "{{.CreatedBy}}\t{{.Size}}"]
     lines = client.run("history", *form, name).stdout.splitlines()
@@ -209,7 +200,7 @@ def layer_sizes(client: Client, name: str) -> list[tuple[str, int]]:
 
 
 def describe(built: Built) -> str:
-    """Return a line or two about what was built."""
+    """Return a line about what was built."""
     size = human_bytes(built.bytes)
     text = f"{built.name} and {built.alias} ({built.engine}): {size} in {built.seconds:.0f} s"
     if built.shared_bytes is not None:
@@ -222,10 +213,8 @@ def _run(argv: list[str], context: Path, variables: dict[str, str]) -> None:
     note(f"$ {' '.join(argv)}")
     try:
         process.run(argv, cwd=context, env=variables, capture=False, to_stderr=True)
-    except process.ProcessError as error:
-        fix = "The last lines above say which step failed, and why."
-        raise EngineError("The image could not be built.", why=error.what, fix=fix) from None
-    except subprocess.SubprocessError as error:
-        raise EngineError(
-            "The image could not be built.", why=str(error), fix="Type: invoke doctor"
-        ) from None
+    except (process.ProcessError, subprocess.SubprocessError) as error:
+        why, fix = str(error), "Type: invoke doctor"
+        if isinstance(error, process.ProcessError):
+            why, fix = error.what, "The last lines above show which step failed, and why."
+        raise EngineError("The image could not be built.", why=why, fix=fix) from None

@@ -1,4 +1,4 @@
-"""What a build reads: a copy of the lock, of the recipe, and of packages that no index has."""
+"""What a build reads: copies of the lock, of the recipe, and of packages that no index has."""
 
 from __future__ import annotations
 
@@ -23,10 +23,9 @@ _SOURCES: Final = Path("runtime", "sources")
 
 @contextlib.contextmanager
 def staged(variant: Variant, cache: Path, root: Path = paths.ROOT) -> Iterator[Path]:
-    """Copy what a build reads to a folder that lives as long as the block.
+    """Copy what a build reads to a folder that exists while the block runs.
 
-    Every file there may be read by all, whatever the modes of the checkout, and the user's own
-    checkout is not written to.
+    All users can read its files, whatever the modes in the checkout, which is not written to.
 
     Args:
         variant: Cpu or gpu.
@@ -50,10 +49,10 @@ def staged(variant: Variant, cache: Path, root: Path = paths.ROOT) -> Iterator[P
 
 def _add_sources(found: Iterable[DirectPackage], context: Path, root: Path) -> None:
     """Copy the sources of packages, and list them for the Dockerfile."""
-    with (context / _SOURCES / "names.txt").open("a", encoding="utf-8") as names:
+    sources = context / _SOURCES
+    with (sources / "names.txt").open("a", encoding="utf-8") as names:
         for package in found:
-            place = _add_source(package, context / _SOURCES / package.name, root)
-            inside = place.relative_to(context / _SOURCES)
+            inside = _add_source(package, sources / package.name, root).relative_to(sources)
             names.write(f"{package.name} {package.version or '0'} {inside}\n")
 
 
@@ -78,11 +77,11 @@ def _add_source(package: DirectPackage, target: Path, root: Path) -> Path:
 def _clone(package: DirectPackage, target: Path) -> Path:
     """Check out the commit that the lock names, with the user's own git and credentials.
 
-    The image gets the files alone: the history could hold what is nobody's business.
+    The image gets the files alone: the history may hold something private.
     """
     address = urllib.parse.urlsplit(package.place)
     query = urllib.parse.parse_qs(address.query)
-    url = urllib.parse.urlunsplit((address.scheme, address.netloc, address.path, "", ""))
+    url = address._replace(query="", fragment="").geturl()
     with tempfile.TemporaryDirectory(prefix="posebowl-git-") as name:
         try:
             process.run(["git", "clone", "--quiet", "--no-checkout", url, name], echo=True)
@@ -95,7 +94,7 @@ def _clone(package: DirectPackage, target: Path) -> Path:
             raise EngineError(
                 f"The source of the package {package.name} cannot be fetched.",
                 why=f"{error.what} {error.why}",
-                fix=f"See that `git clone {url}` works, or type: uv remove {package.name}",
+                fix=f"Check that `git clone {url}` works, or type: uv remove {package.name}",
             ) from None
         for file in Path(name).rglob("*"):
             inside = file.relative_to(name)
@@ -105,7 +104,7 @@ def _clone(package: DirectPackage, target: Path) -> Path:
 
 
 def copy_for_all(source: Path, target: Path) -> Path:
-    """Copy a file so that all may read it, and return the copy."""
+    """Copy a file so that all users can read it, and return the copy."""
     make_folder(target.parent)
     shutil.copyfile(source, target)
     target.chmod(0o755 if source.stat().st_mode & 0o100 else 0o644)

@@ -1,4 +1,4 @@
-"""A base image without a registry: made by debootstrap, imported into docker or podman."""
+"""A base image made without a registry: by debootstrap, imported into docker or podman."""
 
 from __future__ import annotations
 
@@ -47,18 +47,14 @@ class Base:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A part of Debian, and where the host's apt gets it."""
+    """A suite of Debian, and where the host's apt gets it."""
 
     uri: str
     suite: str
 
-    def line(self) -> str:
-        """Write it as a line of sources.list."""
-        return f"deb {self.uri} {self.suite} main\n"
-
 
 def local_name(client: Client) -> str:
-    """Return the name of the base that was made here, or nothing where there is none."""
+    """Return the name of the base image if one was made here, else an empty string."""
     return NAME if identity.find(client, NAME) else ""
 
 
@@ -75,10 +71,10 @@ def make(
     Args:
         client: Of the engine that takes it.
         mirror: Where Debian's packages are; by default where the host's apt gets its own.
-        scratch: A folder with 1 GB of room; by default the one for temporary files.
+        scratch: A folder with 1 GB of free space; by default the one for temporary files.
         name: Of the image.
-        as_root: Install in a root of the host's; otherwise in a container. By default as this
-            user may.
+        as_root: Install in a folder of the host, which only root can; otherwise in a container.
+            By default what this user can.
 
     Raises:
         EngineError: A program that this needs is missing, or fails.
@@ -89,54 +85,64 @@ def make(
     start = time.monotonic()
     sources = host_sources()
     with tempfile.TemporaryDirectory(prefix="posebowl-base-", dir=scratch) as folder:
-        root, archive = Path(folder, "root"), Path(folder, "base.tar")
+        root = Path(folder, "root")
         words = bootstrap_argv(root, mirror or mirror_of(sources))
-        text = "" if mirror else sources_list(sources)
-        if rooted:
-            _run(words)
-            forget_host(root)
-            process.run(["sh", "-ec", tidying(text)], cwd=root, umask=0o022)
-            _run(tar_argv(root, archive), quiet=True)
-            client.run(*import_argv(archive, name), timeout_s=None)
-        else:
-            # What fakeroot pretends of owners has to hold until the archive is made.
-            state = Path(folder, "fakeroot")
-            state.touch()
-            fakeroot = ["fakeroot", "-i", str(state), "-s", str(state), "--"]
-            _run([*fakeroot, words[0], "--foreign", *words[1:]])
-            forget_host(root)
-            if (root / "proc").is_symlink():  # podman mounts nothing on a link
-                (root / "proc").unlink()
-                (root / "proc").mkdir()
-                (root / "proc").chmod(0o755)
-            _run([*fakeroot, *tar_argv(root, archive)], quiet=True)
-            _install_in_container(client, archive, name, text)
+        install = _install_as_root if rooted else _install_as_user
+        install(client, words, root, name, "" if mirror else sources_list(sources))
     image = identity.find(client, name)
     if image is None:
         raise EngineError(
             f"{client.engine} did not keep the base image {name}.",
-            fix=f"Type: {client.engine} images; then the same command again.",
+            fix=f"Type: {client.engine} images; then repeat this command.",
         )
     return Base(name=name, bytes=image.bytes, seconds=time.monotonic() - start)
 
 
+def _install_as_root(
+    client: Client, bootstrap: list[str], root: Path, name: str, sources: str
+) -> None:
+    archive = root.with_name("base.tar")
+    _run(bootstrap)
+    forget_host(root)
+    process.run(["sh", "-ec", tidying(sources)], cwd=root, umask=0o022)
+    _run(tar_argv(root, archive), quiet=True)
+    client.run(*import_argv(archive, name), timeout_s=None)
+
+
+def _install_as_user(
+    client: Client, bootstrap: list[str], root: Path, name: str, sources: str
+) -> None:
+    archive, state = root.with_name("base.tar"), root.with_name("fakeroot")
+    state.touch()  # the owners that fakeroot pretends have to last until the archive is made
+    fakeroot = ["fakeroot", "-i", str(state), "-s", str(state), "--"]
+    _run([*fakeroot, bootstrap[0], "--foreign", *bootstrap[1:]])
+    forget_host(root)
+    proc = root / "proc"
+    if proc.is_symlink():  # podman mounts nothing on a link
+        proc.unlink()
+        proc.mkdir()
+        proc.chmod(0o755)
+    _run([*fakeroot, *tar_argv(root, archive)], quiet=True)
+    _install_in_container(client, archive, name, sources)
+
+
 def _run(argv: list[str], *, quiet: bool = False) -> None:
-    """Run a program of the host, which finds root's programs and makes files for all to read."""
+    """Run a program that finds root's programs and makes files that all users can read."""
     process.run(
         argv, env={"PATH": _path()}, umask=0o022, capture=quiet, to_stderr=True, echo=not quiet
     )
 
 
 def _path() -> str:
-    """Return a PATH with the folders of root's programs, which users' may lack."""
+    """Return a PATH with the folders of root's programs, which a user's may lack."""
     return os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
 
 def _install_in_container(client: Client, archive: Path, name: str, sources: str) -> None:
-    """Import unpacked packages, install them where there is a root: in a container."""
+    """Import unpacked packages, and install them where there is a root user: in a container."""
     unfinished = f"{name}-unfinished"
     container = f"posebowl-base-{secrets.token_hex(4)}"
-    # In a container of this kind debootstrap can do without devices of its own.
+    # debootstrap makes no devices in what it takes for an LXC container.
     run = ["run", "--name", container, "--network", "none", "--workdir", "/"]
     run += ["--env", "container=lxc"]
     if client.engine == EngineName.PODMAN:  # which asks for more than this process may grant
@@ -174,9 +180,9 @@ def import_argv(archive: Path, name: str) -> list[str]:
 
 
 def host_sources() -> list[Source]:
-    """Return where the host's apt gets this release of Debian from; nothing elsewhere.
+    """Return where the host's apt gets this release of Debian; empty on other systems.
 
-    Addresses with a password in them are left out: they would stay in the image.
+    Addresses with a password in them are left out: they would remain in the image.
     """
     if shutil.which("apt-get") is None:
         return []
@@ -186,29 +192,28 @@ def host_sources() -> list[Source]:
 
 
 def parse_sources(text: str) -> list[Source]:
-    """Read lines of an address, a suite and a component; only Debian's own main part."""
-    found = []
-    for line in text.splitlines():
-        words = line.split()
-        if len(words) != 3 or words[2] != "main" or "@" in words[0]:
-            continue
-        if re.fullmatch(rf"{SUITE}(-updates|-security)?", words[1]):
-            found.append(Source(uri=words[0], suite=words[1]))
-    return list(dict.fromkeys(found))
+    """Read lines of an address, a suite and a component; keep those of Debian's main component."""
+    found = re.findall(
+        rf"^[ \t]*([^\s@]+)[ \t]+({SUITE}(?:-updates|-security)?)[ \t]+main[ \t]*$",
+        text,
+        re.MULTILINE,
+    )
+    return [Source(uri=uri, suite=suite) for uri, suite in dict.fromkeys(found)]
 
 
 def mirror_of(sources: list[Source]) -> str:
-    """Return the address of the release itself, or nothing."""
+    """Return the address of the release itself; empty if there is none."""
     return next((source.uri for source in sources if source.suite == SUITE), "")
 
 
 def sources_list(sources: list[Source]) -> str:
     """Return the image's sources.list, so that its apt sees updates where the host's does."""
-    return "".join(source.line() for source in sources) if mirror_of(sources) else ""
+    lines = (f"deb {source.uri} {source.suite} main\n" for source in sources)
+    return "".join(lines) if mirror_of(sources) else ""
 
 
 def tidying(sources: str) -> str:
-    """Return a script for the root's folder: empty what nobody reads in a container."""
+    """Return a script, run in the root's folder, that removes what nobody reads in a container."""
     lines = [f"rm -rf {' '.join(f'{name}/*' for name in _NEEDLESS)}"]
     if sources:
         lines.append(f"printf %s {shlex.quote(sources)} >etc/apt/sources.list")
@@ -216,18 +221,18 @@ def tidying(sources: str) -> str:
 
 
 def forget_host(root: Path) -> None:
-    """Empty what names the machine that made a root."""
+    """Empty the files that name the machine on which a root was made."""
     for name in ("etc/hostname", "etc/resolv.conf", "etc/machine-id"):
         with contextlib.suppress(FileNotFoundError):
             (root / name).write_text("")
 
 
 def missing(*, as_root: bool) -> EngineError | None:
-    """Return what this machine lacks to make the base, or None."""
+    """Return what this machine lacks to make the base image, or None."""
     if sys.platform != "linux":
         return EngineError(
             "The base image can only be made on Linux.",
-            why="debootstrap makes it from Debian's packages, where no registry can be reached.",
+            why="debootstrap makes it from Debian's packages, without a registry.",
             fix="Build with a base image that the engine pulls, or do this in WSL2.",
         )
     programs = ["debootstrap"] if as_root else ["debootstrap", "fakeroot"]
@@ -236,7 +241,6 @@ def missing(*, as_root: bool) -> EngineError | None:
         return None
     return EngineError(
         f"{' and '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not installed.",
-        why="The base image is made with it from Debian's packages, where no registry can be "
-        "reached.",
+        why="The base image is made from Debian's packages with debootstrap, without a registry.",
         fix=f"Type: sudo apt-get install {' '.join(lacking)}",
     )

@@ -29,12 +29,12 @@ TESTS: Final = PurePosixPath("/opt/posebowl-tests")
 _TEST_MEMORY: Final = 8 << 30
 _RESULT: Final = "packages.json"
 _NO_TEST: Final = (4, 5)
-"""Exit codes of pytest where it could not read what to run, or found nothing to run."""
+"""Exit codes of pytest where it cannot read what to run, or finds nothing to run."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Packages:
-    """What is installed in an image, and whether it works there."""
+    """What is installed in an image, and whether it works."""
 
     image: str
     """Its id."""
@@ -55,7 +55,7 @@ def check_packages(
         client: Of docker or podman.
         variant: Which image.
         select: Only tests with this in their names; empty: all.
-        to_stderr: Stdout is for something else.
+        to_stderr: Print on stderr, since stdout is for something else.
 
     Raises:
         EngineError: The image is missing or stale, or the tests could not be started.
@@ -67,26 +67,37 @@ def check_packages(
         folder, output = Path(name), Path(name, "output")
         output.mkdir()
         for file in (paths.RUNTIME / "tests").glob("*.py"):
-            # The checkout's own files may be closed to the user of a run.
+            # The user of a run may be unable to read the checkout's own files.
             copy_for_all(file, folder / "tests" / file.name)
         with host_user.handed_over(output, user):
             spec = _spec(client, image.id, variant, folder, select)
             argv = [*client.argv, *oci_argv.run(client.engine, spec)]
             done = process.run(argv, capture=False, check=False, to_stderr=to_stderr)
-        if select and done.returncode in _NO_TEST:
-            raise UsageError(
-                f"--select {show(select)} matches no test.",
-                why="It takes a part of a test's name, or several with `or` between them.",
-                fix="Type: --select torch",
-            )
-        if not (output / _RESULT).is_file():
-            raise EngineError(
-                f"The tests of the packages did not start: exit code {done.returncode}.",
-                why="The container's own words are above.",
-                fix="Type: invoke doctor",
-            )
-        found = json.loads((output / _RESULT).read_text(encoding="utf-8"))
+        found = _read(output / _RESULT, done.returncode, select)
     return Packages(image=image.id, exit_code=done.returncode, **found)
+
+
+def _read(result: Path, exit_code: int, select: str) -> dict[str, dict[str, str]]:
+    """Read what the tests report.
+
+    Raises:
+        EngineError: They did not start.
+        UsageError: No test is selected.
+    """
+    if select and exit_code in _NO_TEST:
+        raise UsageError(
+            f"--select {show(select)} matches no test.",
+            why="It takes a part of a test's name, or several with `or` between them.",
+            fix="Type: --select torch",
+        )
+    if not result.is_file():
+        raise EngineError(
+            f"The tests of the packages did not start: exit code {exit_code}.",
+            why="The container's output is above.",
+            fix="Type: invoke doctor",
+        )
+    found: dict[str, dict[str, str]] = json.loads(result.read_text(encoding="utf-8"))
+    return found
 
 
 def _spec(client: Client, image: str, variant: Variant, folder: Path, select: str) -> ContainerSpec:

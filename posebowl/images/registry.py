@@ -1,4 +1,4 @@
-"""Move images through a registry, under the names that they have here."""
+"""Move images through a registry, under their local names."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ def required(registry: str | None) -> str:
     """Return the registry that is set.
 
     Raises:
-        UsageError: There is none.
+        UsageError: None is set.
     """
     if registry is None:
         raise UsageError(
             "No registry is set.",
-            why="Images are pushed to a registry and pulled from one, and there is no default.",
+            why="Images are pushed to a registry and pulled from it, and none is used by default.",
             fix="Add --registry HOST[:PORT][/PATH], or set POSEBOWL_REGISTRY.",
         )
     return registry
 
 
 def remote_name(registry: str, variant: Variant, key: str) -> str:
-    """Return the name of an image in a registry: the one that it has here, behind the registry."""
+    """Return the name of an image in a registry: its local name after the registry's."""
     return f"{registry}/{image_name(variant, key)}"
 
 
@@ -46,7 +46,7 @@ def push(client: Client, variant: Variant, registry: str) -> Moved:
     """Push the image that this checkout builds; a stale one is refused.
 
     Raises:
-        EngineError: There is no current image, or the registry does not take it.
+        EngineError: The image is missing or stale, or the registry does not accept it.
     """
     image = identity.current(client, variant)
     remote = remote_name(registry, variant, identity.key())
@@ -63,10 +63,10 @@ def push(client: Client, variant: Variant, registry: str) -> Moved:
 
 
 def pull(client: Client, variant: Variant, registry: str) -> Moved:
-    """Pull the image that was made from this uv.lock, and give it its local names.
+    """Pull the image that was built from this uv.lock, and tag it with its local names.
 
     Raises:
-        EngineError: The registry has none for this lock, or its labels say otherwise.
+        EngineError: The registry has none for this lock, or its labels disagree with its name.
     """
     key = identity.key()
     remote, local = remote_name(registry, variant, key), image_name(variant, key)
@@ -75,7 +75,7 @@ def pull(client: Client, variant: Variant, registry: str) -> Moved:
     try:
         image = identity.find(client, remote)
         if image is None:
-            raise EngineError(f"{client.engine} pulled {remote} and does not have it.", fix=fix)
+            raise EngineError(f"{client.engine} pulled {remote} but does not have it.", fix=fix)
         if why := identity.stale(image, variant):
             raise EngineError(f"{remote} is not what its name says.", why=why, fix=fix)
         for name in (local, image_name(variant)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import shutil
 import sys
 import tempfile
 from dataclasses import replace
@@ -50,50 +49,46 @@ def shell(
         images: Folder of photos, mounted read-only.
         submission_format: The table of ids, mounted read-only.
         archive: A submission to unpack first.
-        command: What to run instead of an interactive shell.
+        command: Run this instead of an interactive shell.
 
     Returns:
         The exit code of the shell.
 
     Raises:
         EngineError: The image is missing or stale.
-        UsageError: An interactive shell is asked for where there is no terminal.
+        UsageError: Without a command, and stdin is not a terminal.
     """
     if not command and not sys.stdin.isatty():
         raise UsageError(
             "A shell needs a terminal.",
             why="Stdin is not one.",
-            fix="Use --command to run something else, such as --command 'python -V'.",
+            fix="Use --command to run something without one, such as --command 'python -V'.",
         )
     image = identity.current(client, variant)
-    user = host_user.run_user(client)
-    output = Path(tempfile.mkdtemp(prefix="posebowl-shell-"))
-    try:
-        with host_user.handed_over(output, user):
-            mounts = oci_argv.run_mounts(
-                archive=(archive or paths.LOCK).resolve(),
-                images=images.resolve(),
-                submission_format=submission_format.resolve(),
-                output=output,
-            )
-            spec = look_spec(client, image.id, LIMITS[variant])
-            spec = replace(
-                spec,
-                mounts=mounts if archive else tuple(m for m in mounts if m.target.suffix != ".zip"),
-                user=user,
-                tty=not command,
-                gpu=variant is Variant.GPU and oci_client.host_has_gpu(),
-                command=("-c", _ENTER + (command or _INTERACTIVE)),
-            )
-            argv = [*client.argv, *oci_argv.run(client.engine, spec)]
-            keyboard = None if command else sys.stdin.buffer
+    with tempfile.TemporaryDirectory(
+        prefix="posebowl-shell-", ignore_cleanup_errors=True
+    ) as output:
+        mounts = oci_argv.run_mounts(
+            archive=(archive or paths.LOCK).resolve(),
+            images=images.resolve(),
+            submission_format=submission_format.resolve(),
+            output=Path(output),
+        )
+        spec = replace(
+            look_spec(client, image.id, LIMITS[variant]),
+            mounts=mounts if archive else tuple(m for m in mounts if m.target.suffix != ".zip"),
+            tty=not command,
+            gpu=variant is Variant.GPU and oci_client.host_has_gpu(),
+            command=("-c", _ENTER + (command or _INTERACTIVE)),
+        )
+        argv = [*client.argv, *oci_argv.run(client.engine, spec)]
+        keyboard = None if command else sys.stdin.buffer
+        with host_user.handed_over(Path(output), spec.user):
             return process.run(argv, capture=False, check=False, stdin=keyboard).returncode
-    finally:
-        shutil.rmtree(output, ignore_errors=True)
 
 
 def look_spec(client: Client, image: str, limits: Limits) -> ContainerSpec:
-    """Describe a container that looks into an image, as the user of a run."""
+    """Return a container that looks into an image, as the user of a run."""
     return ContainerSpec(
         name=f"posebowl-look-{secrets.token_hex(4)}",
         image=image,

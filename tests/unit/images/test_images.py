@@ -222,7 +222,7 @@ def test_the_bundle_is_the_one_asked_for_or_the_environments(tmp_path: Path) -> 
     assert build_secrets.find_bundle(None, {"SSL_CERT_FILE": str(other)}) == other.resolve()
     assert build_secrets.find_bundle(None, {"SSL_CERT_FILE": str(tmp_path / "gone")}) is None
     assert build_secrets.find_bundle(None, {}) is None
-    with pytest.raises(UsageError, match="There is no file"):
+    with pytest.raises(UsageError, match="is not a file"):
         build_secrets.find_bundle(tmp_path / "gone", {})
 
 
