@@ -12,7 +12,6 @@ import contextlib
 import csv
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -34,6 +33,7 @@ from posebowl.render.options import Only
 from posebowl.render.rasterizer import INSTALL, require_renderer
 from posebowl.util import console
 from posebowl.util.files import atomic_write, write_text
+from posebowl.util.host import usable_cores
 
 if TYPE_CHECKING:
     from posebowl.render.rasterizer import Rasterizer
@@ -87,14 +87,14 @@ def render_dataset(
     """Render a set of images; one that was interrupted or shorter is continued.
 
     The same seed gives the same names and pixels, whatever the number of workers, and the
-    longer set begins with the shorter one. The tables grow while the images do.
+    longer set begins with the shorter one. The tables are written as the images appear.
 
     Args:
-        out: A folder that is new, empty, or was made by this function with the same settings.
+        out: A folder that is new, empty, or holds a set with the same settings.
         count: How many images.
         seed: Which set, 0 or more.
         workers: Processes; by default one for each core that this process may use.
-        families: Of FAMILIES; those of TRAINING by default, where there are no meshes.
+        families: Names in FAMILIES; by default those in TRAINING, or none beside meshes.
         meshes: A folder of mesh files, each of which counts as a family.
         only: Photos, cut-outs or backgrounds.
         jpeg: Write JPEG instead of PNG: smaller and faster, for training sets.
@@ -110,18 +110,11 @@ def render_dataset(
     settings = _checked_settings(count, seed, families, only=only, jpeg=jpeg, compact=compact)
     files = {} if meshes is None else find_meshes(meshes)
     if files:
+        digests = [hashlib.sha256(file.read_bytes()).hexdigest()[:16] for file in files.values()]
         names = (*(families or ()), *files)
-        digests = tuple(
-            hashlib.sha256(file.read_bytes()).hexdigest()[:16] for file in files.values()
-        )
-        settings = replace(settings, families=names, meshes=digests)
-    processes = workers if workers is not None else _cores()
-    if processes < 1:
-        raise UsageError(
-            f"--workers must be at least 1, got {processes}.",
-            why="At least one process must render.",
-            fix="Use --workers 1 or more.",
-        )
+        settings = replace(settings, families=names, meshes=tuple(digests))
+    processes = usable_cores() if workers is None else workers
+    _require_at_least(1, "--workers", processes, "At least one process must render.")
     continued = _check(out, settings)
     require_renderer()
     for file in files.values():
@@ -136,7 +129,7 @@ def render_dataset(
             for number, done in enumerate(_work(out, settings, chunks, processes, files)):
                 rows.update({row.index: row for row in done})
                 advance(len(done))
-                if number % max(1, LABELS_EVERY // CHUNK) == 0:
+                if number % (LABELS_EVERY // CHUNK) == 0:
                     write_tables(out, rows, only)
     finally:
         write_tables(out, rows, only)
@@ -146,18 +139,8 @@ def render_dataset(
 def _checked_settings(
     count: int, seed: int, families: Sequence[str] | None, *, only: Only, jpeg: bool, compact: bool
 ) -> RenderSettings:
-    if count < 1:
-        raise UsageError(
-            f"--count must be at least 1, got {count}.",
-            why="A set has at least one image.",
-            fix="Use --count 1 or more.",
-        )
-    if seed < 0:
-        raise UsageError(
-            f"--seed must be at least 0, got {seed}.",
-            why="Seeds are not negative.",
-            fix="Use --seed 0 or more.",
-        )
+    _require_at_least(1, "--count", count, "A set has at least one image.")
+    _require_at_least(0, "--seed", seed, "Seeds are not negative.")
     if jpeg and only is Only.CUTOUTS:
         raise UsageError(
             "Cut-outs cannot be JPEGs.", why="JPEG has no transparency.", fix="Leave out --jpeg."
@@ -171,10 +154,13 @@ def _checked_settings(
     return RenderSettings(seed=seed, families=names, only=only, jpeg=jpeg, compact=compact)
 
 
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def _require_at_least(least: int, option: str, value: int, why: str) -> None:
+    if value < least:
+        raise UsageError(
+            f"{option} must be at least {least}, got {value}.",
+            why=why,
+            fix=f"Use {option} {least} or more.",
+        )
 
 
 def _check(out: Path, settings: RenderSettings) -> bool:
@@ -182,7 +168,9 @@ def _check(out: Path, settings: RenderSettings) -> bool:
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is not a folder.", fix="Choose another --out.")
     if (out / SETTINGS_FILE).is_file():
-        found = _load(out / SETTINGS_FILE)
+        found: Any = None
+        with contextlib.suppress(OSError, ValueError):
+            found = json.loads((out / SETTINGS_FILE).read_text(encoding="utf-8"))
         if found != _plain(settings):
             raise UsageError(
                 f"{out} holds a set that was made with other settings.",
@@ -202,13 +190,6 @@ def _plain(settings: RenderSettings) -> Any:
     return json.loads(json.dumps(asdict(settings)))
 
 
-def _load(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
 def _create(out: Path, settings: RenderSettings) -> None:
     try:
         (out / IMAGES_DIR).mkdir(parents=True, exist_ok=True)
@@ -220,7 +201,7 @@ def _create(out: Path, settings: RenderSettings) -> None:
 
 
 def read_rows(out: Path, *, jpeg: bool) -> dict[int, Row]:
-    """Read the rows, by number, of the images that are really there.
+    """Read the rows, by number, of the images that exist.
 
     Raises:
         UsageError: The table is damaged.
@@ -306,7 +287,7 @@ def _work(
 ) -> Iterator[list[Row]]:
     """Render chunks in worker processes, and yield them as they finish."""
     # Even a single worker is a process of its own: VTK crashes where OpenGL has no driver.
-    # Started afresh, not forked: threads and windows do not survive a fork.
+    # Spawned, not forked: threads and windows do not survive a fork.
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         jobs = [pool.submit(render_chunk, out, settings, chunk, meshes) for chunk in chunks]
         try:
@@ -336,32 +317,31 @@ def render_chunk(
     meshes: Mapping[str, Path] = NO_MESHES,
 ) -> list[Row]:
     """Render some images of a set and write their files."""
-    rows = []
-    for index in indices:
-        image = photo.render(
-            _rasterizer(),
-            seed=settings.seed,
-            index=index,
-            families=settings.families,
-            meshes=meshes,
-            only=settings.only,
-            compact=settings.compact,
-        )
-        path = out / IMAGES_DIR / image_name(image.image_id, jpeg=settings.jpeg)
-        picture = Image.fromarray(image.pixels)
-        with atomic_write(path) as file:
-            if settings.jpeg:
-                picture.save(file, "JPEG", quality=JPEG_QUALITY, subsampling=0)
-            else:
-                level = 9 if settings.compact else 1
-                picture.save(file, "PNG", optimize=settings.compact, compress_level=level)
-        rows.append(
-            Row(
-                index=index,
-                image_id=image.image_id,
-                box=image.box,
-                family=image.family,
-                background=image.background,
-            )
-        )
-    return rows
+    return [_render_row(out, settings, index, meshes) for index in indices]
+
+
+def _render_row(out: Path, settings: RenderSettings, index: int, meshes: Mapping[str, Path]) -> Row:
+    spec = photo.ImageSpec(
+        seed=settings.seed,
+        index=index,
+        families=settings.families,
+        meshes=meshes,
+        only=settings.only,
+        compact=settings.compact,
+    )
+    image = photo.render(_rasterizer(), spec)
+    path = out / IMAGES_DIR / image_name(spec.image_id, jpeg=settings.jpeg)
+    picture = Image.fromarray(image.pixels)
+    with atomic_write(path) as file:
+        if settings.jpeg:
+            picture.save(file, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+        else:
+            level = 9 if settings.compact else 1
+            picture.save(file, "PNG", optimize=settings.compact, compress_level=level)
+    return Row(
+        index=index,
+        image_id=spec.image_id,
+        box=image.box,
+        family=image.family,
+        background=image.background,
+    )

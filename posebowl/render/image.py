@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, assert_never
 
 import numpy as np
+import numpy.typing as npt
 
 from posebowl.render import backgrounds, distractors, materials, scene, sensor
-from posebowl.render.mesh_files import NO_MESHES
+from posebowl.render.earth import Picture
 from posebowl.render.options import Only
+from posebowl.render.parts import Rng
 from posebowl.render.pose import sample_plain_pose, sample_pose
 from posebowl.render.scene import Sprite
 from posebowl.render.sensor import Photo, Sensor
@@ -40,10 +42,9 @@ CUTOUT_SIDES: Final = (250.0, 700.0)
 
 @dataclass(frozen=True, kw_only=True)
 class LabelledImage:
-    """A photo, a cut-out or a background, with its label and metadata.
+    """A photo, a cut-out or a background, with its label.
 
     Attributes:
-        image_id: 32 hexadecimal digits.
         pixels: RGB, shape (IMAGE_HEIGHT, IMAGE_WIDTH, 3); of a cut-out RGBA, shape (h, w, 4).
         box: (xmin, ymin, xmax, ymax); the last two are one past the last pixel. All of a
             cut-out; zeros where there is no spacecraft.
@@ -51,92 +52,72 @@ class LabelledImage:
         background: Behind it; of a cut-out, the one whose light falls on it.
     """
 
-    image_id: str
     pixels: Photo
     box: tuple[int, int, int, int]
     family: str
     background: str
 
 
-def image_id(seed: int, index: int) -> str:
-    """Return the id of a photo: 32 hexadecimal digits."""
-    return hashlib.blake2b(f"{seed}/{index}".encode(), digest_size=16).hexdigest()
+@dataclass(frozen=True, kw_only=True)
+class ImageSpec:
+    """Everything that determines the pixels of an image: number `index` of the set `seed`."""
+
+    seed: int
+    index: int
+    families: Sequence[str]
+    meshes: Mapping[str, Path] = field(default_factory=dict)
+    only: Only = Only.PHOTOS
+    compact: bool = False
+
+    @property
+    def image_id(self) -> str:
+        """Return the name of the image: 32 hexadecimal digits."""
+        name = f"{self.seed}/{self.index}".encode()
+        return hashlib.blake2b(name, digest_size=16).hexdigest()
+
+    @property
+    def varied(self) -> bool:
+        """Return whether there may be damage, decoration, rarer skies and distractors."""
+        return not self.compact or self.only is Only.CUTOUTS
+
+    def start(self) -> tuple[Rng, str, str]:
+        """Return the source of randomness, the family and the background."""
+        kinds = choose_kinds(self.families, seed=self.seed, index=self.index, varied=self.varied)
+        return np.random.default_rng([self.seed, self.index]), *kinds
 
 
-def render(
-    rasterizer: Rasterizer,
-    *,
-    seed: int,
-    index: int,
-    families: Sequence[str],
-    meshes: Mapping[str, Path] = NO_MESHES,
-    only: Only = Only.PHOTOS,
-    compact: bool = False,
-) -> LabelledImage:
-    """Render image `index` of the set `seed`."""
-    match only:
+def render(rasterizer: Rasterizer, spec: ImageSpec) -> LabelledImage:
+    """Render an image."""
+    match spec.only:
         case Only.PHOTOS:
-            return render_photo(
-                rasterizer,
-                seed=seed,
-                index=index,
-                families=families,
-                meshes=meshes,
-                compact=compact,
-            )
+            return render_photo(rasterizer, spec)
         case Only.CUTOUTS:
-            return render_cutout(
-                rasterizer, seed=seed, index=index, families=families, meshes=meshes
-            )
+            return render_cutout(rasterizer, spec)
         case Only.BACKGROUNDS:
-            return render_background(seed=seed, index=index, families=families, compact=compact)
+            return render_background(spec)
         case _:
-            assert_never(only)
+            assert_never(spec.only)
 
 
-def render_photo(
-    rasterizer: Rasterizer,
-    *,
-    seed: int,
-    index: int,
-    families: Sequence[str],
-    meshes: Mapping[str, Path],
-    compact: bool,
-) -> LabelledImage:
+def render_photo(rasterizer: Rasterizer, spec: ImageSpec) -> LabelledImage:
     """Render a spacecraft in front of a background, through a camera."""
-    rng = np.random.default_rng([seed, index])
-    family, kind = choose_kinds(families, seed=seed, index=index, varied=not compact)
+    rng, family, kind = spec.start()
     background = backgrounds.BACKGROUNDS[kind]
-    sprite = _render_visible_sprite(
-        rasterizer,
-        rng,
-        family,
-        families,
-        meshes=meshes,
-        earthshine=background.earthshine,
-        varied=not compact,
-    )
+    sprite = _render_visible_sprite(rasterizer, rng, spec, family, background.earthshine)
     light = background.paint(rng)
     height, width = sprite.coverage.shape
     here = light[sprite.top : sprite.top + height, sprite.left : sprite.left + width]
     # The sun lights white paint and clouds alike; VTK's white leaves room for glints.
     here *= 1 - sprite.coverage[..., None]
-    gain = rng.uniform(1.0, 1.5)
-    silhouette = not compact and background.earthshine >= BRIGHT and rng.random() < SILHOUETTES
-    if silhouette:
-        gain = rng.uniform(0.02, 0.15)
-    elif not compact and rng.random() < OVEREXPOSED:
-        gain = rng.uniform(2.0, 5.0)
+    gain, silhouette = _sample_gain(rng, background.earthshine, varied=spec.varied)
     colour = sprite.colour * np.float32(gain)
     here += colour
-    if not compact:
+    if spec.varied:
         distractors.add_distractors(rng, light)
-    camera = sensor.sample_sensor(rng, compact=compact)
-    brightest = float(np.quantile(colour[sprite.mask].max(axis=1), 0.9))
+    camera = sensor.sample_sensor(rng, compact=spec.compact)
     if not silhouette:
-        camera = sensor.brighten_to_show(camera, brightest)
+        camera = sensor.brighten_to_show(camera, _brightness(colour, sprite.mask))
     return LabelledImage(
-        image_id=image_id(seed, index),
         pixels=sensor.capture(rng, light, camera),
         box=scene.box_of(sprite.mask, sprite.left, sprite.top),
         family=family,
@@ -144,37 +125,41 @@ def render_photo(
     )
 
 
-def render_cutout(
-    rasterizer: Rasterizer,
-    *,
-    seed: int,
-    index: int,
-    families: Sequence[str],
-    meshes: Mapping[str, Path],
-) -> LabelledImage:
+def _sample_gain(rng: Rng, earthshine: float, *, varied: bool) -> tuple[float, bool]:
+    """Sample the factor on a spacecraft's light, and whether that makes it a silhouette."""
+    gain = rng.uniform(1.0, 1.5)
+    if varied and earthshine >= BRIGHT and rng.random() < SILHOUETTES:
+        return rng.uniform(0.02, 0.15), True
+    if varied and rng.random() < OVEREXPOSED:
+        gain = rng.uniform(2.0, 5.0)
+    return gain, False
+
+
+def _brightness(colour: Picture, mask: npt.NDArray[np.bool_], share: float = 0.9) -> float:
+    """Return the light that a share of a spacecraft's pixels stays below."""
+    return float(np.quantile(colour[mask].max(axis=1), share))
+
+
+def render_cutout(rasterizer: Rasterizer, spec: ImageSpec) -> LabelledImage:
     """Render a spacecraft alone, whole and large, to be pasted over any background.
 
     Alpha is the share of a pixel that is covered, and more than 0 wherever any of it is; colour
     is not multiplied by it. Exposed as in a photo, but neither blurred nor noisy.
     """
-    rng = np.random.default_rng([seed, index])
-    family, kind = choose_kinds(families, seed=seed, index=index)
+    rng, family, kind = spec.start()
     earthshine = backgrounds.BACKGROUNDS[kind].earthshine
     side = float(np.exp(rng.uniform(*np.log(CUTOUT_SIDES))))
-    sprite = _render_visible_sprite(
-        rasterizer, rng, family, families, meshes=meshes, earthshine=earthshine, side=side
-    )
+    sprite = _render_visible_sprite(rasterizer, rng, spec, family, earthshine, side=side)
     left, top, right, bottom = scene.box_of(sprite.mask)
     inside = slice(top, bottom), slice(left, right)
     coverage = sprite.coverage[inside][..., None]
     colour = np.asarray(sprite.colour[inside] / np.maximum(coverage, 1e-6), dtype=np.float32)
     colour *= np.float32(rng.uniform(1.0, 1.5))
     drawn = sensor.sample_sensor(rng, compact=False)
-    brightest = float(np.quantile(colour[sprite.mask[inside]].max(axis=1), 0.9))
-    camera = sensor.brighten_to_show(Sensor(exposure=drawn.exposure, gamma=drawn.gamma), brightest)
+    plain = Sensor(exposure=drawn.exposure, gamma=drawn.gamma)
+    camera = sensor.brighten_to_show(plain, _brightness(colour, sprite.mask[inside]))
     pixels = np.concatenate((sensor.tone(colour, camera), coverage), axis=2)
     return LabelledImage(
-        image_id=image_id(seed, index),
         pixels=sensor.to_uint8(pixels),
         box=(0, 0, right - left, bottom - top),
         family=family,
@@ -182,18 +167,14 @@ def render_cutout(
     )
 
 
-def render_background(
-    *, seed: int, index: int, families: Sequence[str], compact: bool
-) -> LabelledImage:
-    """Paint a background and photograph it without a spacecraft."""
-    rng = np.random.default_rng([seed, index])
-    _, kind = choose_kinds(families, seed=seed, index=index, varied=not compact)
+def render_background(spec: ImageSpec) -> LabelledImage:
+    """Render a background without a spacecraft, through a camera."""
+    rng, _, kind = spec.start()
     light = backgrounds.BACKGROUNDS[kind].paint(rng)
-    if not compact:
+    if spec.varied:
         distractors.add_distractors(rng, light)
     return LabelledImage(
-        image_id=image_id(seed, index),
-        pixels=sensor.capture(rng, light, sensor.sample_sensor(rng, compact=compact)),
+        pixels=sensor.capture(rng, light, sensor.sample_sensor(rng, compact=spec.compact)),
         box=(0, 0, 0, 0),
         family="",
         background=kind,
@@ -220,31 +201,24 @@ def choose_kinds(
 
 def _render_visible_sprite(
     rasterizer: Rasterizer,
-    rng: np.random.Generator,
+    rng: Rng,
+    spec: ImageSpec,
     family: str,
-    families: Sequence[str],
-    *,
-    meshes: Mapping[str, Path],
     earthshine: float,
-    varied: bool = True,
+    *,
     side: float | None = None,
 ) -> Sprite:
+    varied = spec.varied
     for _ in range(ATTEMPTS):
-        craft = build(rng, family, families, meshes=meshes, varied=varied)
+        craft = build(rng, family, spec.families, meshes=spec.meshes, varied=varied)
         points = scene.vertices(craft)
         pose = sample_pose(rng, points, side=side) if varied else sample_plain_pose(rng, points)
         light = scene.sample_light(rng, earthshine=earthshine)
         palette = materials.palette(rng, varied=varied) | own_materials(rng, craft)
+        widths = scene.MIN_WIRE_WIDTH, scene.PLAIN_WIRE_WIDTH
+        width = rng.uniform(*widths) if varied else widths[1]
         sprite = scene.render_sprite(
-            rasterizer,
-            rng,
-            craft,
-            palette=palette,
-            pose=pose,
-            light=light,
-            wire_width=rng.uniform(scene.MIN_WIRE_WIDTH, scene.PLAIN_WIRE_WIDTH)
-            if varied
-            else scene.PLAIN_WIRE_WIDTH,
+            rasterizer, rng, craft, palette=palette, pose=pose, light=light, wire_width=width
         )
         if is_visible(sprite):
             return sprite
@@ -256,7 +230,5 @@ def is_visible(sprite: Sprite) -> bool:
     if not sprite.mask.any():
         return False
     left, top, right, bottom = scene.box_of(sprite.mask)
-    covered = sprite.colour[sprite.mask].max(axis=1)
-    bright = float(np.quantile(covered, 0.9))
-    faint = float(np.quantile(covered, 0.2))
+    bright, faint = (_brightness(sprite.colour, sprite.mask, share) for share in (0.9, 0.2))
     return min(right - left, bottom - top) >= MIN_SIDE and bright > 0.1 and faint > 0.012

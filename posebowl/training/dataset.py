@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -158,8 +157,3 @@ def _close_corner(box: Sequence[int]) -> tuple[int, int]:
         min(max(0, x), challenge.IMAGE_WIDTH - LEVEL_WIDTH),
         min(max(0, y), challenge.IMAGE_HEIGHT - LEVEL_HEIGHT),
     )
-
-
-def default_threads() -> int:
-    """Count the processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -24,7 +24,7 @@ from posebowl.errors import StoppedError, UsageError
 from posebowl.training.batches import TrainingSet, batches
 from posebowl.training.copy_paste import PasteSources, cache_backgrounds
 from posebowl.training.cutouts import read_cutouts
-from posebowl.training.dataset import Sample, default_threads, fill_cache, read_labels
+from posebowl.training.dataset import Sample, fill_cache, read_labels
 from posebowl.training.detector import BestBox, build
 from posebowl.training.initial_weights import load_initial_weights
 from posebowl.training.metrics import Accuracy, make_looks, measure
@@ -33,6 +33,7 @@ from posebowl.training.recipe import Recipe, recipe_of
 from posebowl.util import program
 from posebowl.util.console import note
 from posebowl.util.files import atomic_write, write_text
+from posebowl.util.host import usable_cores
 
 
 @dataclass(kw_only=True)
@@ -84,7 +85,7 @@ def train(
         seed=recipe.seed + state.step,
         augmentation=recipe.augmentation,
         paste=recipe.paste,
-        workers=1 if device.type == "cpu" else default_threads(),
+        workers=1 if device.type == "cpu" else usable_cores(),
     )
     if recipe.start and state.step == 0:
         load_initial_weights(
@@ -310,7 +311,7 @@ def choose_precision(name: str, device: Any) -> Any:
 
 def prepare(recipe: Recipe, out: Path) -> TrainingSet:
     """Read and cache the training photos and what is pasted over them."""
-    cache, threads = out / "cache", default_threads()
+    cache, threads = out / "cache", usable_cores()
     samples = [sample for folder in recipe.data for sample in read_labels(Path(folder))]
     note(f"Caching {len(samples)} photos in {cache} (about 2 MB each, made once).")
     files = fill_cache(samples, cache, threads=threads)

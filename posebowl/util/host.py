@@ -15,6 +15,11 @@ def describe() -> dict[str, str]:
     return {"cpu": cpu_model(), "system": platform.platform(), "posebowl": __version__}
 
 
+def usable_cores() -> int:
+    """Return the number of processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def is_root() -> bool:
     """Return whether this process is root's; on Windows nobody is root."""
     return hasattr(os, "geteuid") and os.geteuid() == 0
