@@ -12,7 +12,7 @@ from posebowl.render import mesh
 from posebowl.render.mesh import Array, Mesh, Vector
 
 Role = Literal["body", "trim", "panel", "metal", "dark", "white", "dish", "glow"]
-"""What a part is, which the palette of one spacecraft turns into a material."""
+"""What a part is for; the palette of one spacecraft has a material for each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Wire:
-    """A thin straight member, drawn never thinner than can be seen.
+    """A thin straight member, drawn wide enough to be seen.
 
     The ends, shape (3,), and the radius are in the spacecraft's own length unit.
     """
@@ -48,6 +48,19 @@ class WingShape(TypedDict):
     panels: int
     length: float
     width: float
+
+
+Range = tuple[float, float]
+"""What a number is sampled from."""
+
+
+def sample_wing(rng: Rng, panels: tuple[int, int], length: Range, width: Range) -> WingShape:
+    """Sample the shape of a wing; the upper limit of panels is excluded."""
+    return {
+        "panels": int(rng.integers(*panels)),
+        "length": rng.uniform(*length),
+        "width": rng.uniform(*width),
+    }
 
 
 def pick(rng: Rng, roles: tuple[Role, ...]) -> Role:
@@ -74,6 +87,12 @@ def wire(start: Vector, end: Vector, radius: float, role: Role = "metal") -> Wir
 def direction(rng: Rng) -> Array:
     """Sample a direction, uniform over the sphere."""
     return mesh.normalized(rng.normal(size=3))
+
+
+def around(count: int, start: float = 0.0) -> list[Array]:
+    """Return directions in the plane of x and y, evenly spaced, each of shape (3,)."""
+    angles = start + np.arange(count) * 2 * np.pi / count
+    return [np.array((np.cos(angle), np.sin(angle), 0.0)) for angle in angles]
 
 
 def wing(
@@ -105,20 +124,17 @@ def wing(
     thick = 0.015 * width
     cells = rng.uniform(1.0, 2.5)
     foot = start + outward * yoke
-    parts: Craft = [
-        wire(start, foot + across * width * 0.35, 0.015 * width),
-        wire(start, foot - across * width * 0.35, 0.015 * width),
-    ]
+    u, v = outward * length / 2, across * width / 2
+    parts: Craft = [wire(start, foot + sign * across * width * 0.35, thick) for sign in (1, -1)]
     for index in range(panels):
         centre = foot + outward * (index * (length + gap) + length / 2)
-        u, v = outward * length / 2, across * width / 2
         parts += [
             Part(mesh=mesh.plate(centre + face * thick, u, v, repeats=cells), role="panel"),
             Part(mesh=mesh.plate(centre - face * thick, u, v), role="trim"),
         ]
         if index:
             hinge = foot + outward * (index * (length + gap) - gap)
-            parts.append(wire(hinge - across * width / 2, hinge + across * width / 2, thick))
+            parts.append(wire(hinge - v, hinge + v, thick))
     return parts
 
 
@@ -134,7 +150,7 @@ def wing_pair(rng: Rng, half: float, *, panels: int, length: float, width: float
 
 
 def dish(rng: Rng, at: Vector, axis: Vector, radius: float) -> Craft:
-    """Build a reflector with its feed on struts, standing at `at` and looking along `axis`."""
+    """Build a reflector with its feed on struts, at `at` and facing along `axis`."""
     depth = rng.uniform(0.2, 0.5) * radius
     turn, foot = mesh.basis(axis), np.asarray(at, dtype=float)
     focus = foot + turn @ np.array((0, 0, rng.uniform(0.7, 1.1) * radius))

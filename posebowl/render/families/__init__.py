@@ -41,6 +41,6 @@ HELD_OUT: Final[dict[str, Family]] = {
     "segmented-telescope": held_out.segmented_telescope,
     "reactor-ship": held_out.reactor_ship,
 }
-"""Never trained on: a model's figure on these says how it does on spacecraft it never saw."""
+"""Never trained on: they measure how well a model finds spacecraft it has never seen."""
 
 FAMILIES: Final[dict[str, Family]] = TRAINING | HELD_OUT

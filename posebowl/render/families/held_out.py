@@ -1,7 +1,7 @@
 """Families for tests alone: no model is ever trained on them.
 
-They share no assembly with the training families, neither wing nor dish nor truss nor clutter:
-only meshes and wires. What a model finds of these, it would find of spacecraft it never saw.
+They share no assembly with the training families (no wing, dish, truss or clutter), only meshes and
+wires, so that they measure how well a model finds spacecraft it has never seen.
 """
 
 from __future__ import annotations
@@ -10,13 +10,7 @@ import numpy as np
 
 from posebowl.render import mesh
 from posebowl.render.mesh import Array, Mesh, Vector
-from posebowl.render.parts import Craft, Rng, Role, direction, part, pick, wire
-
-
-def around(count: int, start: float = 0.0) -> list[Array]:
-    """Return directions in the plane of x and y, evenly spaced, each of shape (3,)."""
-    angles = start + np.arange(count) * 2 * np.pi / count
-    return [np.array((np.cos(angle), np.sin(angle), 0.0)) for angle in angles]
+from posebowl.render.parts import Craft, Rng, Role, around, direction, part, pick, wire
 
 
 def cloth(corners: tuple[Vector, Vector, Vector, Vector], *, sag: float = 0.0) -> Mesh:

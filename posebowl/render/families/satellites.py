@@ -9,11 +9,13 @@ from posebowl.render.parts import (
     Craft,
     Rng,
     WingShape,
+    around,
     clutter,
     dish,
     lattice,
     nozzle,
     part,
+    sample_wing,
     whips,
     wing,
     wing_pair,
@@ -26,11 +28,7 @@ def box_bus(rng: Rng) -> Craft:
     size = rng.uniform(0.7, 1.8, 3)
     half = size / 2
     parts: Craft = [part(mesh.box(size), "body")]
-    shape: WingShape = {
-        "panels": int(rng.integers(1, 6)),
-        "length": rng.uniform(0.5, 1.6),
-        "width": rng.uniform(0.6, 2.0),
-    }
+    shape = sample_wing(rng, (1, 6), (0.5, 1.6), (0.6, 2.0))
     if rng.random() < 0.25:
         angle = rng.uniform(0, np.pi)
         normal = (np.cos(angle), 0.0, np.sin(angle))
@@ -61,13 +59,7 @@ def dish_comsat(rng: Rng) -> Craft:
         )
         parts.append(wire((sign * half[0], 0, at[2] * 0.5), at, 0.03))
         parts += dish(rng, at, (-sign * 0.5, rng.normal() * 0.2, 1), radius)
-    parts += wing_pair(
-        rng,
-        half[1],
-        panels=int(rng.integers(2, 7)),
-        length=rng.uniform(0.9, 1.8),
-        width=rng.uniform(1, 2.2),
-    )
+    parts += wing_pair(rng, half[1], **sample_wing(rng, (2, 7), (0.9, 1.8), (1, 2.2)))
     parts += clutter(rng, half, int(rng.integers(2, 8)))
     parts += [
         part(mesh.cylinder(0.12, 0.5, top=0.2), "white", (0.3 * k - 0.3, 0, half[2] + 0.2))
@@ -87,26 +79,18 @@ def cubesat(rng: Rng) -> Craft:
                 u, v, w = (np.roll(np.eye(3), -axis, axis=0).T * np.roll(half, -axis)).T
                 face = mesh.plate(sign * w * 1.01, u * 0.9, v * 0.9, repeats=rng.uniform(0.5, 1.2))
                 parts.append(part(face, "panel" if rng.random() < 0.7 else "body"))
-    rails = [(x, y) for x in (-1, 1) for y in (-1, 1)]
-    for x, y in rails:
-        parts.append(
-            part(mesh.box((0.08, 0.08, size[2] * 1.04)), "metal", (x * half[0], y * half[1], 0))
-        )
+    rail = mesh.box((0.08, 0.08, size[2] * 1.04))
+    for x, y in ((-1, -1), (-1, 1), (1, -1), (1, 1)):
+        parts.append(part(rail, "metal", (x * half[0], y * half[1], 0)))
     parts += whips(rng, half, int(rng.integers(0, 5)), rng.uniform(1, 3))
     if rng.random() < 0.5:
         tilt = rng.uniform(-0.3, 1.2)
-        count = int(rng.integers(1, 4))
+        shape = WingShape(
+            panels=int(rng.integers(1, 4)), length=size[2] * 0.6, width=size[0] * 0.95
+        )
         for sign in (-1, 1):
-            along = (0, sign * np.cos(tilt), np.sin(tilt))
-            parts += wing(
-                rng,
-                (0, sign * half[1], half[2] * 0.9),
-                along,
-                (0, -sign * np.sin(tilt), np.cos(tilt)),
-                panels=count,
-                length=size[2] * 0.6,
-                width=size[0] * 0.95,
-            )
+            root, along = (0, sign * half[1], half[2] * 0.9), (0, sign * np.cos(tilt), np.sin(tilt))
+            parts += wing(rng, root, along, (0, -sign * np.sin(tilt), np.cos(tilt)), **shape)
     return parts + clutter(rng, half, int(rng.integers(0, 5)))
 
 
@@ -124,24 +108,14 @@ def telescope(rng: Rng) -> Craft:
         part(mesh.revolve([(radius, 0), (radius * 1.05, 0.6)]), "dark", (0, 0, length / 2)),
     ]
     if rng.random() < 0.6:
-        lid = mesh.cylinder(radius, 0.05)
-        parts.append(
-            part(
-                lid, "trim", (radius * 1.3, 0, length / 2 + radius), (1, 0, rng.uniform(-0.2, 0.5))
-            )
-        )
-    parts += wing_pair(
-        rng,
-        radius * 1.05,
-        panels=int(rng.integers(1, 4)),
-        length=rng.uniform(0.7, 1.5),
-        width=rng.uniform(0.8, 2.4),
-    )
+        at, axis = (radius * 1.3, 0, length / 2 + radius), (1, 0, rng.uniform(-0.2, 0.5))
+        parts.append(part(mesh.cylinder(radius, 0.05), "trim", at, axis))
+    parts += wing_pair(rng, radius * 1.05, **sample_wing(rng, (1, 4), (0.7, 1.5), (0.8, 2.4)))
     for sign in (-1, 1):
         if rng.random() < 0.6:
-            at = (sign * (radius + rng.uniform(0.4, 1.4)), 0, rng.uniform(-0.5, 0.5) * length)
-            parts.append(wire((sign * radius, 0, at[2]), at, 0.02))
-            parts += dish(rng, at, (sign, 0, rng.normal() * 0.5), rng.uniform(0.2, 0.5))
+            away = (sign * (radius + rng.uniform(0.4, 1.4)), 0, rng.uniform(-0.5, 0.5) * length)
+            parts.append(wire((sign * radius, 0, away[2]), away, 0.02))
+            parts += dish(rng, away, (sign, 0, rng.normal() * 0.5), rng.uniform(0.2, 0.5))
     return parts + clutter(rng, (radius * 0.8, radius * 0.8, length / 2), int(rng.integers(2, 8)))
 
 
@@ -156,10 +130,7 @@ def spinner(rng: Rng) -> Craft:
     ]
     booms = int(rng.integers(2, 7))
     reach = radius * rng.uniform(1.4, 3)
-    start = rng.uniform(0, 6)
-    for k in range(booms):
-        angle = start + k * 2 * np.pi / booms
-        way = np.array((np.cos(angle), np.sin(angle), 0))
+    for way in around(booms, rng.uniform(0, 6)):
         tip = way * reach
         parts.append(wire(way * radius, tip, 0.02))
         if rng.random() < 0.6:
@@ -187,15 +158,8 @@ def radar(rng: Rng) -> Craft:
     for sign in (-1, 1):
         parts.append(wire((0, 0, size[2] / 2), (0, sign * length * 0.45, low), 0.025))
     tilt = rng.uniform(0, 1)
-    parts += wing(
-        rng,
-        (0, 0, size[2] / 2),
-        (0, np.cos(tilt), np.sin(tilt)),
-        (1, 0, 0.4),
-        panels=int(rng.integers(2, 5)),
-        length=rng.uniform(0.6, 1.2),
-        width=rng.uniform(0.7, 1.3),
-    )
+    along, shape = (0, np.cos(tilt), np.sin(tilt)), sample_wing(rng, (2, 5), (0.6, 1.2), (0.7, 1.3))
+    parts += wing(rng, (0, 0, size[2] / 2), along, (1, 0, 0.4), **shape)
     return parts + clutter(rng, size / 2, int(rng.integers(3, 9)))
 
 

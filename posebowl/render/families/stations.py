@@ -8,12 +8,12 @@ from posebowl.render import mesh
 from posebowl.render.parts import (
     Craft,
     Rng,
-    WingShape,
     clutter,
     direction,
     lattice,
     part,
     pick,
+    sample_wing,
     whips,
     wing,
     wire,
@@ -29,17 +29,10 @@ def truss_station(rng: Rng) -> Craft:
     out = np.array((np.cos(angle), 0.0, np.sin(angle)))
     normal = np.cross(out, mesh.Y)
     for place in np.linspace(0.6, 1.0, int(rng.integers(1, 4))):
-        for sign_y in (-1, 1):
-            for sign in (-1, 1):
-                parts += wing(
-                    rng,
-                    (0, sign_y * place * half, 0),
-                    sign * out,
-                    normal,
-                    panels=int(rng.integers(2, 4)),
-                    length=length,
-                    width=rng.uniform(0.9, 1.4),
-                )
+        for side, sign in ((-1, -1), (-1, 1), (1, -1), (1, 1)):
+            panels, wide = int(rng.integers(2, 4)), rng.uniform(0.9, 1.4)
+            root, along = (0, side * place * half, 0), sign * out
+            parts += wing(rng, root, along, normal, panels=panels, length=length, width=wide)
     for k in range(int(rng.integers(1, 5))):
         at = (width, (k - 1) * 1.1, -0.9)
         parts.append(part(mesh.cylinder(0.5, rng.uniform(1.4, 3)), "white", at, (1, 0.1, 0)))
@@ -63,20 +56,12 @@ def module_station(rng: Rng) -> Craft:
         parts += [
             part(mesh.cylinder(radius, length), role, middle, way),
             part(mesh.cylinder(radius, 0.35, top=radius * 0.4), "metal", end + way * 0.15, way),
-            part(
-                mesh.cylinder(radius * 1.03, 0.1),
-                "dark",
-                middle + way * rng.uniform(-0.4, 0.4),
-                way,
-            ),
         ]
+        belt = middle + way * rng.uniform(-0.4, 0.4)
+        parts.append(part(mesh.cylinder(radius * 1.03, 0.1), "dark", belt, way))
         side = mesh.normalized(np.cross(way, direction(rng)))
         if rng.random() < 0.7:
-            shape: WingShape = {
-                "panels": int(rng.integers(1, 5)),
-                "length": rng.uniform(0.6, 1.1),
-                "width": rng.uniform(0.6, 1.3),
-            }
+            shape = sample_wing(rng, (1, 5), (0.6, 1.1), (0.6, 1.3))
             normal = np.cross(way, side) + way * rng.normal() * 0.6
             for sign in (-1, 1):
                 parts += wing(rng, middle + sign * side * radius, sign * side, normal, **shape)
@@ -131,13 +116,7 @@ def ring_station(rng: Rng) -> Craft:
         parts.append(part(mesh.bowl(radius, radius * 0.3), "dish"))
     if rng.random() < 0.6:
         for sign in (-1, 1):
-            parts += wing(
-                rng,
-                (0, 0, sign * 0.6),
-                sign * mesh.Z,
-                mesh.X,
-                panels=int(rng.integers(1, 4)),
-                length=rng.uniform(0.7, 1.4),
-                width=1.2,
-            )
+            panels, length = int(rng.integers(1, 4)), rng.uniform(0.7, 1.4)
+            root, along = (0, 0, sign * 0.6), sign * mesh.Z
+            parts += wing(rng, root, along, mesh.X, panels=panels, length=length, width=1.2)
     return parts

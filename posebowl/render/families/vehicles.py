@@ -9,12 +9,14 @@ from posebowl.render.parts import (
     Craft,
     Rng,
     Role,
+    around,
     clutter,
     direction,
     dish,
     nozzle,
     part,
     pick,
+    sample_wing,
     whips,
     wing,
     wing_pair,
@@ -44,18 +46,9 @@ def capsule(rng: Rng) -> Craft:
     parts += nozzle((0, 0, -length), (0, 0, -1), radius * 0.4, 0.6)
     style = rng.integers(3)
     if style == 0:
-        parts += wing_pair(
-            rng,
-            radius,
-            panels=int(rng.integers(2, 5)),
-            length=rng.uniform(0.6, 1),
-            width=rng.uniform(0.7, 1.4),
-        )
+        parts += wing_pair(rng, radius, **sample_wing(rng, (2, 5), (0.6, 1), (0.7, 1.4)))
     elif style == 1:
-        count = int(rng.choice((2, 4)))
-        for k in range(count):
-            angle = 0.8 + k * 2 * np.pi / count
-            out = np.array((np.cos(angle), np.sin(angle), 0))
+        for out in around(int(rng.choice((2, 4))), 0.8):
             root = out * radius - mesh.Z * length * 0.8
             parts += wing(rng, root, out, mesh.Z, panels=3, length=0.8, width=0.7)
     return parts + clutter(
@@ -71,9 +64,7 @@ def lander(rng: Rng) -> Craft:
     legs = int(rng.choice((3, 4, 4, 6)))
     reach = radius * rng.uniform(1.5, 2.2)
     drop = -height / 2 - rng.uniform(0.6, 1.3)
-    for k in range(legs):
-        angle = 0.4 + k * 2 * np.pi / legs
-        out = np.array((np.cos(angle), np.sin(angle), 0))
+    for out in around(legs, 0.4):
         foot = out * reach + mesh.Z * drop
         parts += [
             wire(out * radius + mesh.Z * height * 0.3, foot, 0.05),
@@ -119,12 +110,12 @@ def rocket_stage(rng: Rng) -> Craft:
     else:
         parts.append(part(mesh.revolve([(radius, 0), (radius, 0.8)]), "dark", (0, 0, length / 2)))
     engines = int(rng.choice((1, 1, 2, 3, 4)))
-    for k in range(engines):
-        angle = k * 2 * np.pi / engines
-        spread = radius * 0.5 * (engines > 1)
-        at = (np.cos(angle) * spread, np.sin(angle) * spread, -length / 2)
-        bell = radius * (0.75 if engines == 1 else 0.4)
-        parts += nozzle(at, (0, 0, -1), bell, bell * rng.uniform(1.2, 2.2))
+    spread = radius * 0.5 * (engines > 1)
+    bell = radius * (0.75 if engines == 1 else 0.4)
+    for way in around(engines):
+        parts += nozzle(
+            way * spread - mesh.Z * length / 2, (0, 0, -1), bell, bell * rng.uniform(1.2, 2.2)
+        )
     if rng.random() < 0.4:
         parts.append(part(mesh.box((0.15, 0.15, length * 0.9)), "dark", (radius, 0, 0)))
     return parts
@@ -149,12 +140,9 @@ def space_plane(rng: Rng) -> Craft:
         x, y = sign * radius * 0.6, -radius * 0.6
         parts.append(part(surface, "white", (x, y + 0.04, 0)))
         parts.append(part(surface, "dark", (x, y - 0.04, 0)))
+    high = span * 0.8
     fin = np.array(
-        [
-            [(0, 0, back), (0, span * 0.8, back - 0.2)],
-            [(0, 0, back + 1.3), (0, span * 0.8, back + 0.5)],
-        ],
-        dtype=float,
+        [[(0, 0, back), (0, high, back - 0.2)], [(0, 0, back + 1.3), (0, high, back + 0.5)]]
     )
     parts.append(part(mesh.patch(fin, mesh.X), "white", (0, radius * 0.8, 0)))
     for k in range(int(rng.integers(1, 4))):
@@ -171,12 +159,8 @@ def tug(rng: Rng) -> Craft:
     parts: Craft = [part(mesh.box(size * 0.8), "body")]
     for x in (-1, 1):
         for y in (-1, 1):
-            parts.append(
-                wire(
-                    (x * half[0], y * half[1], -half[2]), (x * half[0], y * half[1], half[2]), 0.04
-                )
-            )
             at = np.array((x, y, 0)) * half
+            parts.append(wire(at - mesh.Z * half[2], at + mesh.Z * half[2], 0.04))
             if rng.random() < 0.7:
                 tank = mesh.sphere(half.min() * 0.5)
                 parts.append(part(tank, pick(rng, ("metal", "trim", "white")), at))
@@ -187,13 +171,7 @@ def tug(rng: Rng) -> Craft:
             parts.append(wire(joint, following, 0.05, "white"))
             parts.append(part(mesh.sphere(0.09), "dark", following))
             joint = following
-    parts += wing_pair(
-        rng,
-        half[1],
-        panels=int(rng.integers(1, 4)),
-        length=rng.uniform(0.6, 1.2),
-        width=rng.uniform(0.6, 1.6),
-    )
+    parts += wing_pair(rng, half[1], **sample_wing(rng, (1, 4), (0.6, 1.2), (0.6, 1.6)))
     parts += nozzle((0, 0, -half[2]), (0, 0, -1), 0.3, 0.5)
     return parts + clutter(rng, half * 0.8, int(rng.integers(2, 9)))
 
@@ -213,15 +191,9 @@ def assembly(rng: Rng) -> Craft:
         parts.append(part(shape, pick(rng, roles), at, direction(rng)))
         at = at + direction(rng) * rng.uniform(0.3, 1.1)
     for _ in range(int(rng.integers(0, 5))):
-        way = direction(rng)
+        way, normal = direction(rng), direction(rng)
         parts += wing(
-            rng,
-            way * 0.3,
-            way,
-            direction(rng),
-            panels=int(rng.integers(1, 4)),
-            length=rng.uniform(0.3, 1.2),
-            width=rng.uniform(0.3, 1.4),
+            rng, way * 0.3, way, normal, **sample_wing(rng, (1, 4), (0.3, 1.2), (0.3, 1.4))
         )
     if rng.random() < 0.5:
         way = direction(rng)
