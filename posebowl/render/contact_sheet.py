@@ -14,6 +14,8 @@ from posebowl.errors import UsageError
 from posebowl.render.dataset import Row, image_name
 from posebowl.util.files import atomic_write
 
+TILE: Final = (IMAGE_WIDTH // 3, 341)
+"""Width and height of one image on the sheet."""
 COLOUR: Final = (0, 255, 80)
 GREY: Final = (70, 70, 80, 255)
 FORMATS: Final = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
@@ -35,30 +37,28 @@ def write_sheet(
         UsageError: The file's name ends neither with .png nor with .jpg.
     """
     kind = check_sheet(path)
-    width, height = IMAGE_WIDTH // 3, 341
-    count = -(-len(rows) // columns)
-    page = Image.new("RGB", (width * columns, height * count))
+    width, height = TILE
+    page = Image.new("RGB", (width * columns, height * -(-len(rows) // columns)))
     for number, row in enumerate(rows):
         with Image.open(folder / IMAGES_DIR / image_name(row.image_id, jpeg=jpeg)) as image:
-            tile = _tile(image, (width, height))
-            photo = image.mode == "RGB"
-        scale = width / IMAGE_WIDTH
-        box = [side * scale for side in row.box]
-        pen = ImageDraw.Draw(tile)
-        if photo and row.family:
-            pen.rectangle((box[0] - 1, box[1] - 1, box[2], box[3]), outline=COLOUR)
-        pen.text((4, 2), f"{row.index} {row.family} / {row.background}", fill=COLOUR)
-        page.paste(tile, (number % columns * width, number // columns * height))
+            page.paste(_tile(image, row), (number % columns * width, number // columns * height))
     with atomic_write(path) as file:
         page.save(file, kind)
 
 
-def _tile(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Fit an image into a tile; a cut-out is laid on grey, where dark and bright ones show."""
+def _tile(image: Image.Image, row: Row) -> Image.Image:
+    """Return an image reduced, with its box and a caption; a cut-out lies on grey."""
     if image.mode == "RGB":
-        return image.resize(size, Image.Resampling.LANCZOS)
-    page = Image.new("RGBA", image.size, GREY)
-    return ImageOps.pad(Image.alpha_composite(page, image).convert("RGB"), size, color=GREY[:3])
+        tile = image.resize(TILE, Image.Resampling.LANCZOS)
+    else:
+        page = Image.alpha_composite(Image.new("RGBA", image.size, GREY), image)
+        tile = ImageOps.pad(page.convert("RGB"), TILE, color=GREY[:3])
+    pen = ImageDraw.Draw(tile)
+    if image.mode == "RGB" and row.family:
+        left, top, right, bottom = (side * TILE[0] / IMAGE_WIDTH for side in row.box)
+        pen.rectangle((left - 1, top - 1, right, bottom), outline=COLOUR)
+    pen.text((4, 2), f"{row.index} {row.family} / {row.background}", fill=COLOUR)
+    return tile
 
 
 def check_sheet(path: Path) -> str:

@@ -75,8 +75,8 @@ def sample_orbit(rng: Rng, size: tuple[int, int], *, limb: bool, night: bool) ->
     Args:
         rng: Source of randomness.
         size: Of the picture, (width, height).
-        limb: Look at the horizon; otherwise down.
-        night: Put the sun below the horizon.
+        limb: Whether the horizon is seen; otherwise the ground below.
+        night: Whether the sun is below the horizon.
     """
     high = rng.random() < (0.3 if limb else 0.08)
     height = float(np.exp(rng.uniform(*np.log((3000, 30000) if high else (250, 1500)))))
@@ -88,14 +88,8 @@ def sample_orbit(rng: Rng, size: tuple[int, int], *, limb: bool, night: bool) ->
         tilt = rng.uniform(0, max(0.05, horizon - 0.55 * view))
     turn, roll = rng.uniform(0, 2 * np.pi, 2)
     forward = np.array((np.sin(tilt) * np.cos(turn), np.sin(tilt) * np.sin(turn), -np.cos(tilt)))
-    frame = mesh.basis(forward)
-    right = frame[:, 0] * np.cos(roll) + frame[:, 1] * np.sin(roll)
-    down = np.cross(forward, right)
     step = 2 * np.tan(view / 2) / size[0]
-    x = (np.arange(size[0]) - size[0] / 2 + 0.5) * step
-    y = (np.arange(size[1]) - size[1] / 2 + 0.5) * step
-    rays = forward + x[None, :, None] * right + y[:, None, None] * down
-    rays /= np.linalg.norm(rays, axis=2, keepdims=True)
+    rays = _rays(forward, roll, step, size)
     elevation = rng.uniform(-0.6, -0.15) if night else rng.uniform(0.05, 1.0) ** 0.7
     side = rng.uniform(0, 2 * np.pi)
     flat = np.sqrt(1 - elevation**2)
@@ -106,6 +100,16 @@ def sample_orbit(rng: Rng, size: tuple[int, int], *, limb: bool, night: bool) ->
         place=mesh.basis(direction(rng)),
         texel=height * step,
     )
+
+
+def _rays(forward: Array, roll: float, step: float, size: tuple[int, int]) -> Array:
+    """Return the directions of the pixels of a camera, shape (height, width, 3)."""
+    frame = mesh.basis(forward)
+    right = frame[:, 0] * np.cos(roll) + frame[:, 1] * np.sin(roll)
+    down = np.cross(forward, right)
+    x, y = ((np.arange(side) - side / 2 + 0.5) * step for side in size)
+    rays = forward + x[None, :, None] * right + y[:, None, None] * down
+    return np.asarray(rays / np.linalg.norm(rays, axis=2, keepdims=True))
 
 
 def paint(rng: Rng, orbit: Orbit) -> Picture:
@@ -131,7 +135,7 @@ def paint(rng: Rng, orbit: Orbit) -> Picture:
 
 
 def limb_glow(rng: Rng, orbit: Orbit, along: Array, nearest2: Array) -> Picture:
-    """Paint the air above the limb: bright and whitish below, blue above, gone at AIR_KM."""
+    """Paint the air above the limb: bright and whitish below, blue above, none at AIR_KM."""
     above = np.sqrt(np.maximum(nearest2, 0)) - RADIUS_KM
     thick = float(rng.uniform(0.6, 1.6)) * AIR_KM
     camera = np.array((0.0, 0.0, RADIUS_KM + orbit.height))

@@ -42,7 +42,7 @@ class _Raw:
 
 
 def read(path: Path) -> list[Group]:
-    """Read the groups of a .msh file; textures are looked for in folders beside it.
+    """Read the groups of a .msh file; textures may be in its folder or in one below.
 
     Raises:
         ValueError: It is not such a file, or damaged.
@@ -77,25 +77,18 @@ def _groups(lines: list[str]) -> tuple[list[_Raw], int]:
             case "NONORMAL":
                 has_normals = False
             case "GEOM":
-                vertices, triangles = int(words[1]), int(words[2])
-                end = at + 1 + vertices + triangles
+                first = at + 1 + int(words[1])
+                end = first + int(words[2])
                 if end > len(lines):
                     raise ValueError("It ends in the middle of a group.")
-                groups.append(
-                    _Raw(
-                        material=material,
-                        texture=texture,
-                        has_normals=has_normals,
-                        vertices=[
-                            [float(word) for word in line.split()]
-                            for line in lines[at + 1 : at + 1 + vertices]
-                        ],
-                        triangles=[
-                            [int(word) for word in line.split()[:3]]
-                            for line in lines[at + 1 + vertices : end]
-                        ],
-                    )
+                raw = _Raw(
+                    material=material,
+                    texture=texture,
+                    has_normals=has_normals,
+                    vertices=[[float(w) for w in line.split()] for line in lines[at + 1 : first]],
+                    triangles=[[int(w) for w in line.split()[:3]] for line in lines[first:end]],
                 )
+                groups.append(raw)
                 has_normals, at = True, end - 1
         at += 1
     return groups, at

@@ -92,17 +92,7 @@ def gas_giant(rng: Rng) -> Picture:
         rng.uniform(0.002, 0.03)
     )
     latitude = np.clip((v + whirl + 1) / 2, 0, 1)
-    count = int(rng.integers(8, 40))
-    base, spread = rng.uniform(0.4, 0.9, 3), rng.uniform(0.02, 0.2)
-    base[2] *= rng.uniform(0.6, 1.1)
-    belts = (
-        base
-        + spread * rng.normal(size=(count, 1)) * (1, 1, 1.3)
-        + 0.02 * rng.normal(size=(count, 3))
-    )
-    strip = Image.fromarray((np.clip(belts, 0.05, 1)[None] * 255).astype(np.uint8))
-    table = np.asarray(strip.resize((512, 1), Image.Resampling.BICUBIC))[0].astype(np.float32) / 255
-    colour = table[(latitude * 511).astype(np.int32)]
+    colour = _belts(rng)[(latitude * 511).astype(np.int32)]
     for _ in range(int(rng.integers(0, 4))):
         x, y = rng.uniform(-0.6, 0.6, 2)
         wide = rng.uniform(0.03, 0.2)
@@ -113,6 +103,18 @@ def gas_giant(rng: Rng) -> Picture:
     if rng.random() < 0.3 and radius < 700:
         _ring(rng, picture, middle, radius)
     return picture
+
+
+def _belts(rng: Rng) -> Picture:
+    """Sample the colours of belts of gas from pole to pole, shape (512, 3)."""
+    count = int(rng.integers(8, 40))
+    base, spread = rng.uniform(0.4, 0.9, 3), rng.uniform(0.02, 0.2)
+    base[2] *= rng.uniform(0.6, 1.1)
+    bright = spread * rng.normal(size=(count, 1)) * (1, 1, 1.3)
+    belts = base + bright + 0.02 * rng.normal(size=(count, 3))
+    strip = Image.fromarray((np.clip(belts, 0.05, 1)[None] * 255).astype(np.uint8))
+    smooth = strip.resize((512, 1), Image.Resampling.BICUBIC)
+    return np.asarray(np.asarray(smooth)[0].astype(np.float32) / 255)
 
 
 def rocky_planet(rng: Rng) -> Picture:

@@ -25,12 +25,8 @@ from posebowl.render.mesh import Array, Mesh
 SIZES: Final = ((256, 256), (512, 512), (1024, 1024), (2560, 2048))
 """Window sizes, (width, height): the smallest that holds a picture is used, since Mesa's
 software renderer pays for every pixel."""
-
-
 OPENGL_LIBRARIES: Final = ("libEGL.so.1", "libOSMesa.so.8", "libOSMesa.so.6", "libOSMesa.so")
-"""What VTK draws with where there is no display: the first that is there."""
-
-
+"""What VTK draws with where there is no display: the first that can be loaded."""
 INSTALL: Final = "On Debian or Ubuntu, type: sudo apt-get install libegl1 libgl1-mesa-dri"
 
 
@@ -61,7 +57,7 @@ def require_renderer() -> None:
     """Check that rendering is possible, without the seconds that importing PyVista takes.
 
     Raises:
-        RenderError: PyVista or an OpenGL library is missing; says how to get it.
+        RenderError: PyVista or an OpenGL library is missing.
     """
     if find_spec("pyvista") is None:
         raise missing_pyvista()
@@ -85,14 +81,6 @@ def opengl_missing() -> RenderError:
         why=f"None of {', '.join(OPENGL_LIBRARIES)} can be loaded.",
         fix=INSTALL,
     )
-
-
-def _pyvista() -> Any:
-    try:
-        import pyvista  # noqa: PLC0415  the rest of the project works without it
-    except ImportError:
-        raise missing_pyvista() from None
-    return pyvista
 
 
 def _vtk() -> SimpleNamespace:
@@ -120,7 +108,7 @@ def missing_pyvista() -> RenderError:
 
 
 def prefer_egl() -> None:
-    """Spare VTK a failing attempt at an X server, and the user its warning."""
+    """Set VTK to use EGL where there is no display: an X server would only cause a warning."""
     if sys.platform == "linux" and not os.environ.get("DISPLAY"):
         os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
 
@@ -130,7 +118,12 @@ class Rasterizer:
 
     def __init__(self) -> None:
         prefer_egl()
-        self._pv, self._vtk = _pyvista(), _vtk()
+        try:
+            import pyvista  # noqa: PLC0415  the rest of the project works without it
+        except ImportError:
+            raise missing_pyvista() from None
+        self._pv: Any = pyvista
+        self._vtk = _vtk()
         self._plotter = self._pv.Plotter(off_screen=True, window_size=SIZES[0], lighting="none")
         self._plotter.set_background("black")
         self._size = SIZES[0]
@@ -144,14 +137,6 @@ class Rasterizer:
         self._plotter.add_light(self._sun)
         self._plotter.add_light(self._fill)
         self._actors: list[Any] = []
-        self._prove()
-
-    def _prove(self) -> None:
-        """Check that rendering works.
-
-        Raises:
-            RenderError: They do not; says what to install.
-        """
         self._window.Render()
         if not self._window.SupportsOpenGL():
             raise opengl_missing()
@@ -196,10 +181,7 @@ class Rasterizer:
 
     def light(self, *, sun: Array, sunlight: float, fill: Array, fill_light: float) -> None:
         """Set both lights by the directions they come from, shape (3,)."""
-        for lamp, towards, strength in (
-            (self._sun, sun, sunlight),
-            (self._fill, fill, fill_light),
-        ):
+        for lamp, towards, strength in ((self._sun, sun, sunlight), (self._fill, fill, fill_light)):
             lamp.SetPosition(*towards)
             lamp.SetFocalPoint(0, 0, 0)
             lamp.SetIntensity(strength)

@@ -73,7 +73,7 @@ def sample_light(rng: Rng, *, earthshine: float) -> Light:
     """
     sun = direction(rng)
     if sun[2] < 0.1 and rng.random() < 0.75:
-        sun = sun * (1, 1, -1)  # mostly not from behind, where nothing could be seen
+        sun = sun * (1, 1, -1)  # mostly from the camera's side: from behind, nothing is lit
     return Light(
         sun=sun,
         fill=direction(rng),
@@ -131,11 +131,10 @@ def render_sprite(
 
     Wires are at least `wire_width` pixels of the photo wide.
     """
-    left, top = (max(0, int(np.floor(pose.box[i])) - 3) for i in (0, 1))
-    right = min(IMAGE_WIDTH, int(np.ceil(pose.box[2])) + 3)
-    bottom = min(IMAGE_HEIGHT, int(np.ceil(pose.box[3])) + 3)
-    scale = supersampling(right - left, bottom - top)
-    view = crop_view(pose, (left, top, right, bottom), scale)
+    crop = _crop(pose)
+    longer = max(crop[2] - crop[0], crop[3] - crop[1])
+    scale = 4 if longer <= 128 else 3 if longer <= 341 else 2  # times finer than the photo
+    view = crop_view(pose, crop, scale)
     groups = surfaces(rng, craft, palette, pose, wire_width=wire_width)
     rasterizer.load([(shape, palette[role]) for role, shape in groups], ambient=light.ambient)
     lamps = {"sun": light.sun, "fill": light.fill, "fill_light": light.fill_light}
@@ -151,13 +150,19 @@ def render_sprite(
     coverage = downsample(mask[..., None].astype(np.float32), scale)[..., 0]
     # A pixel belongs to the spacecraft if any of it is covered, so that thin parts count.
     return Sprite(
-        left=left, top=top, colour=downsample(lit, scale), coverage=coverage, mask=coverage > 0
+        left=crop[0],
+        top=crop[1],
+        colour=downsample(lit, scale),
+        coverage=coverage,
+        mask=coverage > 0,
     )
 
 
-def supersampling(width: int, height: int) -> int:
-    """Return how many times finer than the photo a crop is rendered."""
-    return 4 if max(width, height) <= 128 else 3 if max(width, height) <= 341 else 2
+def _crop(pose: Pose) -> tuple[int, int, int, int]:
+    """Return the part of the frame around a box, with a margin of three pixels."""
+    left, top = (max(0, int(np.floor(side)) - 3) for side in pose.box[:2])
+    right, bottom = (int(np.ceil(side)) + 3 for side in pose.box[2:])
+    return left, top, min(IMAGE_WIDTH, right), min(IMAGE_HEIGHT, bottom)
 
 
 def downsample(image: npt.NDArray[np.floating[Any]], scale: int) -> npt.NDArray[np.float32]:
@@ -198,34 +203,43 @@ def shadow(
 
     Source: L. Williams, "Casting curved shadows on curved surfaces", SIGGRAPH 1978.
     """
-    from posebowl.render.rasterizer import View  # noqa: PLC0415
-
     size = 512 if max(view.width, view.height) <= 700 else 1024
     turn, centre = mesh.basis(sun).T, np.array((0, 0, -pose.distance))
     reach = pose.radius * 1.05
-    projection = np.diag((1 / reach, 1 / reach, -1 / reach, 1.0))
-    projection[2, 3] = -2.0  # the camera is two reaches away: depth runs from one to three
-    from_sun = View(
-        rotation=turn,
-        position=centre + 2 * reach * np.asarray(sun),
-        projection=projection,
-        width=size,
-        height=size,
-    )
+    from_sun = _sun_view(turn, centre + 2 * reach * np.asarray(sun), reach, size)
     rasterizer.render(from_sun)
-    nearest = (
-        rasterizer.depth(from_sun) * 2 * reach
-    )  # behind the plane one reach off, towards the sun
+    nearest = rasterizer.depth(from_sun) * 2 * reach  # from the plane one reach towards the sun
     rows, columns = np.nonzero(depth < 1)
-    a, b = view.projection[2, 2], view.projection[2, 3]
-    z = -b / (2 * depth[rows, columns].astype(float) - 1 + a)
-    x_clip = (columns + 0.5) / view.width * 2 - 1
-    y_clip = 1 - (rows + 0.5) / view.height * 2
-    x = -z * (x_clip + view.projection[0, 2]) / view.projection[0, 0]
-    y = -z * (y_clip + view.projection[1, 2]) / view.projection[1, 1]
-    points = (np.stack((x, y, z), axis=1) - centre) @ turn.T
+    points = (_unproject(view, rows, columns, depth[rows, columns]) - centre) @ turn.T
     i = np.clip(((points[:, 0] / reach + 1) / 2 * size).astype(int), 0, size - 1)
     j = np.clip(((1 - points[:, 1] / reach) / 2 * size).astype(int), 0, size - 1)
     shade = np.zeros(depth.shape, dtype=bool)
     shade[rows, columns] = nearest[j, i] < reach - points[:, 2] - 6 * reach / size
     return shade
+
+
+def _sun_view(rotation: Array, position: Array, reach: float, size: int) -> View:
+    """Return the orthographic view from the sun, two reaches away: depth runs from one to three."""
+    from posebowl.render.rasterizer import View  # noqa: PLC0415
+
+    projection = np.diag((1 / reach, 1 / reach, -1 / reach, 1.0))
+    projection[2, 3] = -2.0
+    return View(
+        rotation=rotation, position=position, projection=projection, width=size, height=size
+    )
+
+
+def _unproject(
+    view: View,
+    rows: npt.NDArray[np.int64],
+    columns: npt.NDArray[np.int64],
+    depth: npt.NDArray[np.float32],
+) -> Array:
+    """Return the points that are seen in some pixels, in the camera's frame, shape (n, 3)."""
+    a, b = view.projection[2, 2], view.projection[2, 3]
+    z = -b / (2 * depth.astype(float) - 1 + a)
+    x_clip = (columns + 0.5) / view.width * 2 - 1
+    y_clip = 1 - (rows + 0.5) / view.height * 2
+    x = -z * (x_clip + view.projection[0, 2]) / view.projection[0, 0]
+    y = -z * (y_clip + view.projection[1, 2]) / view.projection[1, 1]
+    return np.stack((x, y, z), axis=1)
