@@ -16,8 +16,8 @@ def main(options: RenderOptions) -> None:
     """Render a set.
 
     Raises:
-        UsageError: The options cannot be.
-        StoppedError: Somebody stopped it; what is done is kept.
+        UsageError: The options are unusable.
+        StoppedError: It was interrupted; finished images are kept.
     """
     options.check()
     try:
@@ -35,8 +35,8 @@ def main(options: RenderOptions) -> None:
     except KeyboardInterrupt:
         raise StoppedError(
             "Interrupted.",
-            why="What is done is kept.",
-            fix="Type the same command again: it continues.",
+            why="Finished images are kept.",
+            fix="Type the same command again to continue.",
         ) from None
     if options.sheet is not None:
         write_sheet(options.sheet, options.out, rows[:SHEET_IMAGES], jpeg=options.jpeg)
@@ -44,7 +44,7 @@ def main(options: RenderOptions) -> None:
 
 
 def chosen(options: RenderOptions) -> tuple[str, ...] | None:
-    """Return the families that options ask for; None for those that models train on."""
+    """Return the families that options ask for; None for the training families."""
     return options.family or (tuple(HELD_OUT) if options.held_out else None)
 
 

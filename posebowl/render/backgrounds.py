@@ -19,10 +19,10 @@ class Background:
     """A kind of background.
 
     Attributes:
-        weight: How often it is taken, relative to the others.
-        earthshine: How much light it throws back on the spacecraft, 0 to 1.
-        plain: Whether sets that are not varied have it too.
-        paint: Makes one, 0 to about 1, shape (IMAGE_HEIGHT, IMAGE_WIDTH, 3).
+        weight: How often it is used, relative to the others.
+        earthshine: How much light it reflects onto the spacecraft, 0 to 1.
+        plain: Whether compact sets use it too.
+        paint: Paints one, 0 to about 1, shape (IMAGE_HEIGHT, IMAGE_WIDTH, 3).
     """
 
     weight: float

@@ -11,11 +11,11 @@ from posebowl.render.mesh import Array
 from posebowl.render.parts import Craft, Part, Rng, Wire, direction
 
 MIN_LENGTH_LEFT = 0.35
-"""Share of its length that a damaged spacecraft keeps at least."""
+"""Minimum share of its length that a damaged spacecraft keeps."""
 
 
 def damage_craft(rng: Rng, craft: Craft) -> Craft:
-    """Remove, bend or tear off parts of a spacecraft, but leave enough to be found."""
+    """Remove, bend or tear off parts of a spacecraft, but leave enough of it to detect."""
     harm = (remove_parts, bend, tear_off)[int(rng.integers(3))]
     left = harm(rng, craft)
     return left if _reach(left) > MIN_LENGTH_LEFT * _reach(craft) else craft

@@ -23,17 +23,17 @@ FRAME: Final = np.array((IMAGE_WIDTH, IMAGE_HEIGHT))
 
 @dataclass(frozen=True, kw_only=True)
 class Distractor:
-    """A kind of distractor: how often it is taken, and what it does to light, in place."""
+    """A kind of distractor: its weight in the draw, and what it does to light, in place."""
 
     weight: float
     add: Callable[[Rng, Picture], None]
 
 
 def add_distractors(rng: Rng, light: Picture) -> list[str]:
-    """Disturb the light of some photos, shape (IMAGE_HEIGHT, IMAGE_WIDTH, 3), in place.
+    """Add distractors to the light of some photos, shape (IMAGE_HEIGHT, IMAGE_WIDTH, 3), in place.
 
     Returns:
-        The names of what was added, mostly none.
+        The names of what was added; empty for half of the photos.
     """
     if rng.random() > SHARE:
         return []
@@ -116,7 +116,7 @@ def streaks(rng: Rng, light: Picture) -> None:
 
 
 def dust(rng: Rng, light: Picture) -> None:
-    """Darken spots far out of focus: dust on the lens."""
+    """Add dust on the lens: dark spots far out of focus."""
     mask = np.zeros((IMAGE_HEIGHT, IMAGE_WIDTH, 3), dtype=np.float32)
     for _ in range(int(rng.integers(1, 8))):
         shade = np.full(3, rng.uniform(0.1, 0.5))
@@ -139,7 +139,7 @@ def hot_pixels(rng: Rng, light: Picture) -> None:
 
 
 def reflection(rng: Rng, light: Picture) -> None:
-    """Add a faint, blurred, mirrored second picture, as a window gives."""
+    """Add a faint, blurred, mirrored second picture, as a window reflects it."""
     small = Image.fromarray((np.clip(light[::4, ::4], 0, 1) * 255).astype(np.uint8))
     small = small.filter(ImageFilter.GaussianBlur(float(rng.uniform(3, 20))))
     twin = small.transpose(Image.Transpose.ROTATE_180).resize((IMAGE_WIDTH, IMAGE_HEIGHT))
@@ -163,7 +163,7 @@ def moon(rng: Rng, light: Picture) -> None:
 
 
 def patches(rng: Rng, light: Picture) -> None:
-    """Add islands, lakes and scraps of cloud: ragged patches as bright as what is around them."""
+    """Add islands, lakes and scraps of cloud: ragged patches as bright as their surroundings."""
     for _ in range(int(rng.integers(1, 7))):
         radius = float(np.exp(rng.uniform(np.log(6), np.log(110))))
         middle = rng.uniform(0, 1, 2) * FRAME
@@ -179,7 +179,7 @@ def patches(rng: Rng, light: Picture) -> None:
         cover *= np.clip((1 - np.hypot(x, y) / radius) * 8, 0, 1)
         here = light[y0:y1, x0:x1]
         if here.mean() < 0.01:
-            continue  # nothing of the kind lies in the sky
+            continue  # dark sky has no such patches
         ground = PATCHES[int(rng.integers(len(PATCHES)))] * rng.uniform(0.6, 1.3)
         level = float(here.mean()) * np.asarray(ground) + rng.uniform(0, 0.03)
         here += cover[..., None].astype(np.float32) * (level.astype(np.float32) - here)
@@ -200,7 +200,7 @@ PATCHES: Final = (
     np.array((1.6, 1.3, 0.9)),
     np.array((0.3, 0.45, 0.7)),
 )
-"""Colours by that of the surroundings: cloud, forest, sand, water."""
+"""Colours relative to the surroundings: cloud, forest, sand, water."""
 DISTRACTORS: Final[dict[str, Distractor]] = {
     "flare": Distractor(weight=5, add=flare),
     "smear": Distractor(weight=1, add=smear),

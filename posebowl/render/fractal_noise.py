@@ -21,7 +21,7 @@ def field(exponent: float, number: int = 0) -> Field:
 
     Args:
         exponent: Amplitude falls with frequency to this power; 1 is rough, 2 is smooth.
-        number: Which of many fields of that kind.
+        number: Selects one of many such fields.
     """
     rng = np.random.default_rng([int(exponent * 1000), number])
     frequency = np.hypot(np.fft.fftfreq(TILE)[:, None], np.fft.rfftfreq(TILE)[None, :])
@@ -32,7 +32,7 @@ def field(exponent: float, number: int = 0) -> Field:
 
 
 def sample(tile: Field, x: Field, y: Field) -> Field:
-    """Read a tile at places in texels, bilinear and wrapped; the shape is that of x and y."""
+    """Read a tile at places in texels, bilinear and wrapped; shaped like x and y."""
     x0, y0 = np.floor(x), np.floor(y)
     fx, fy = x - x0, y - y0
     mask = tile.shape[0] - 1

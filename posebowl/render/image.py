@@ -1,6 +1,6 @@
 """One labelled image, determined by the seed of its set and its index.
 
-A photo, or one of the halves that copy-paste augmentation puts together: a cut-out (the spacecraft
+It is a photo, or one of the halves that copy-paste augmentation combines: a cut-out (the spacecraft
 alone) or a background (a photo without one).
 """
 
@@ -34,10 +34,10 @@ GOLDEN: Final = (5**0.5 - 1) / 2
 BRIGHT: Final = 0.7
 """Earthshine from which a background is bright enough for a silhouette."""
 SILHOUETTES: Final = 0.06
-"""Share of the spacecraft before bright backgrounds that are all but black."""
+"""Share of the spacecraft in front of bright backgrounds that are almost black."""
 OVEREXPOSED: Final = 0.06
 CUTOUT_SIDES: Final = (250.0, 700.0)
-"""Shortest and longest that the longer side of a cut-out may be, in pixels."""
+"""Limits of the longer side of a cut-out, in pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,10 +46,10 @@ class LabelledImage:
 
     Attributes:
         pixels: RGB, shape (IMAGE_HEIGHT, IMAGE_WIDTH, 3); of a cut-out RGBA, shape (h, w, 4).
-        box: (xmin, ymin, xmax, ymax); the last two are one past the last pixel. All of a
-            cut-out; zeros where there is no spacecraft.
-        family: Of the spacecraft; empty where there is none.
-        background: Behind it; of a cut-out, the one whose light falls on it.
+        box: (xmin, ymin, xmax, ymax); the last two are one past the last pixel. For a cut-out,
+            the whole image; zeros where there is no spacecraft.
+        family: The spacecraft's; empty where there is none.
+        background: The one behind it; for a cut-out, the one whose light falls on it.
     """
 
     pixels: Photo
@@ -141,10 +141,10 @@ def _brightness(colour: Picture, mask: npt.NDArray[np.bool_], share: float = 0.9
 
 
 def render_cutout(rasterizer: Rasterizer, spec: ImageSpec) -> LabelledImage:
-    """Render a spacecraft alone, whole and large, to be pasted over any background.
+    """Render a spacecraft alone, whole and large, for pasting over any background.
 
-    Alpha is the share of a pixel that is covered, and more than 0 wherever any of it is; colour
-    is not multiplied by it. Exposed as in a photo, but neither blurred nor noisy.
+    Alpha is the share of a pixel that is covered, and above 0 wherever any of it is; colour is not
+    multiplied by it. It is exposed as in a photo, but neither blurred nor noisy.
     """
     rng, family, kind = spec.start()
     earthshine = backgrounds.BACKGROUNDS[kind].earthshine
@@ -226,7 +226,7 @@ def _render_visible_sprite(
 
 
 def is_visible(sprite: Sprite) -> bool:
-    """Return whether the spacecraft can be found: large enough, and lit somewhere."""
+    """Return whether the spacecraft is large and bright enough to be detected."""
     if not sprite.mask.any():
         return False
     left, top, right, bottom = scene.box_of(sprite.mask)

@@ -9,18 +9,27 @@ from typing import Final
 import numpy as np
 
 from posebowl.render import textures
-from posebowl.render.parts import Rng
+from posebowl.render.parts import Range, Rng
 from posebowl.render.textures import Pixels, cell_grid, panel_lines, wrinkles
 
 REPLACED: Final = 0.12
 """Share of the materials of mesh files that are replaced by procedural ones."""
 DECORATED: Final = 0.4
 """Share of the surfaces of a varied spacecraft with marks, stripes or stains."""
+FOILS: Final = (
+    (0.45, 0.25, 0.1),
+    (0.7, 0.2, 0.12),
+    (0.25, 0.5, 0.3),
+    (0.5, 0.3, 0.6),
+    (0.2, 0.35, 0.7),
+    (0.12, 0.12, 0.13),
+)
+"""Rarer colours of foil: brown with age, red, green, violet, blue, black."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """How a surface looks in the sun.
+    """How a surface reflects light.
 
     Attributes:
         colour: RGB, 0 to 1; multiplies the texture.
@@ -43,12 +52,7 @@ Palette = dict[str, Material]
 
 
 def palette(rng: Rng, *, varied: bool = False) -> Palette:
-    """Sample the materials of one spacecraft, one for each role.
-
-    Args:
-        rng: Source of randomness.
-        varied: Whether there may be odd colours, marks, stripes and stains.
-    """
+    """Sample a material for each role; varied ones may have odd colours, marks and stains."""
     plain = _plain(rng)
     if not varied:
         return plain
@@ -70,7 +74,7 @@ def _plain(rng: Rng) -> Palette:
 
 
 def decorate(rng: Rng, role: str, material: Material) -> Material:
-    """Vary the look of a surface: rare foil or cells, marks, stripes, squares, stains."""
+    """Vary a surface: rare foil or cells, marks, stripes, squares, stains."""
     if role == "panel":
         if rng.random() < 0.3:
             sheet = textures.blanket(rng) if rng.random() < 0.5 else textures.worn_cells(rng)
@@ -94,7 +98,7 @@ def decorate(rng: Rng, role: str, material: Material) -> Material:
 
 
 def weather(rng: Rng, material: Material) -> Material:
-    """Vary a material of a mesh file: its tint and shine, or another material for a few."""
+    """Vary the tint and shine of a material from a mesh file; replace a few by others."""
     if rng.random() < REPLACED:
         return _plain(rng)["body"]
     tint = rng.lognormal(0, 0.2) * rng.lognormal(0, 0.05, 3)
@@ -109,15 +113,8 @@ def weather(rng: Rng, material: Material) -> Material:
 
 
 def odd_foil(rng: Rng) -> Material:
-    """Sample foil of a rarer colour: brown with age, red, green, violet, blue, black."""
-    hues = (
-        (0.45, 0.25, 0.1),
-        (0.7, 0.2, 0.12),
-        (0.25, 0.5, 0.3),
-        (0.5, 0.3, 0.6),
-        (0.2, 0.35, 0.7),
-    )
-    hue = (*hues, (0.12, 0.12, 0.13))[int(rng.integers(6))]
+    """Sample foil of a rarer colour."""
+    hue = FOILS[int(rng.integers(len(FOILS)))]
     red, green, blue = np.array(hue) * rng.uniform(0.7, 1.3, 3)
     return _foil(rng, (red, green, blue))
 
@@ -148,8 +145,20 @@ def gold_foil(rng: Rng) -> Material:
 
 def silver_foil(rng: Rng) -> Material:
     """Sample silver insulation foil."""
-    grey = rng.uniform(0.6, 0.9)
-    return _foil(rng, (grey, grey * rng.uniform(0.95, 1), grey * rng.uniform(0.9, 1.05)))
+    return _foil(rng, _greyish(rng, (0.6, 0.9)))
+
+
+def _greyish(
+    rng: Rng, grey: Range, green: Range = (0.95, 1), blue: Range = (0.9, 1.05)
+) -> tuple[float, float, float]:
+    """Sample a grey with a slight tint: ranges of the red, and of the others relative to it."""
+    red = rng.uniform(*grey)
+    return red, red * rng.uniform(*green), red * rng.uniform(*blue)
+
+
+def _lines(rng: Rng, share: float) -> Pixels | None:
+    """Paint panel lines for a share of the materials."""
+    return panel_lines(rng) if rng.random() < share else None
 
 
 def _foil(rng: Rng, colour: tuple[float, float, float]) -> Material:
@@ -165,13 +174,12 @@ def _foil(rng: Rng, colour: tuple[float, float, float]) -> Material:
 
 def white_paint(rng: Rng) -> Material:
     """Sample white or grey paint with panel lines."""
-    grey = rng.uniform(0.6, 1.0)
     return Material(
-        colour=(grey, grey * rng.uniform(0.94, 1), grey * rng.uniform(0.88, 1)),
+        colour=_greyish(rng, (0.6, 1.0), (0.94, 1), (0.88, 1)),
         diffuse=rng.uniform(0.75, 1.0),
         specular=rng.uniform(0, 0.25),
         power=rng.uniform(5, 30),
-        texture=panel_lines(rng) if rng.random() < 0.7 else None,
+        texture=_lines(rng, 0.7),
     )
 
 
@@ -189,19 +197,18 @@ def black(rng: Rng) -> Material:
         specular=rng.uniform(0.05, 0.5),
         power=rng.uniform(5, 50),
         crinkle=rng.choice((0.0, 0.3)),
-        texture=panel_lines(rng) if rng.random() < 0.3 else None,
+        texture=_lines(rng, 0.3),
     )
 
 
 def metal(rng: Rng) -> Material:
-    """Sample bare metal: little scattered, much mirrored."""
-    grey = rng.uniform(0.35, 0.8)
+    """Sample bare metal, which scatters little light and mirrors much."""
     return Material(
-        colour=(grey, grey * rng.uniform(0.95, 1), grey * rng.uniform(0.9, 1.05)),
+        colour=_greyish(rng, (0.35, 0.8)),
         diffuse=rng.uniform(0.4, 0.8),
         specular=rng.uniform(0.4, 1.0),
         power=rng.uniform(8, 80),
-        texture=panel_lines(rng) if rng.random() < 0.3 else None,
+        texture=_lines(rng, 0.3),
     )
 
 

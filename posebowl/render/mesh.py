@@ -73,7 +73,7 @@ def merge(meshes: Iterable[Mesh]) -> Mesh:
 
 
 def patch(points: Array, normals: Array, *, repeats: tuple[float, float] = (1.0, 1.0)) -> Mesh:
-    """Build a surface of a grid of points.
+    """Build a surface from a grid of points.
 
     Args:
         points: Shape (rows, columns, 3).
@@ -106,8 +106,8 @@ def plate(
         centre: Its middle.
         half_u: From the middle to the middle of one side.
         half_v: From the middle to the middle of the next side.
-        cells: Into how many cells a side is cut, so that foil can crinkle.
-        repeats: How often the texture repeats along u; along v by the ratio of the sides.
+        cells: Number of cells along a side: foil crinkles at their corners.
+        repeats: How often the texture repeats along u; along v, in proportion to the sides.
     """
     u, v = np.asarray(half_u, dtype=float), np.asarray(half_v, dtype=float)
     steps = np.linspace(-1, 1, cells + 1)
@@ -140,8 +140,8 @@ def revolve(
     Args:
         profile: Points (radius, height), shape (k, 2).
         segments: Cells around.
-        smooth: Bend the normals along the profile; otherwise each of its pieces is a cone.
-        facets: Leave flat faces around, as of a hexagonal prism.
+        smooth: Whether normals follow the profile; otherwise each of its pieces is a cone.
+        facets: Whether faces are flat all around, as on a hexagonal prism.
     """
     line = np.asarray(profile, dtype=float)
     pieces = [line] if smooth else [line[i : i + 2] for i in range(len(line) - 1)]
@@ -202,7 +202,7 @@ def sphere(radius: float, *, start: float = 0.0, stop: float = np.pi) -> Mesh:
 
 
 def bowl(radius: float, depth: float) -> Mesh:
-    """Build a paraboloid, open towards +z, its lowest point in the origin."""
+    """Build a paraboloid, open towards +z, with its lowest point at the origin."""
     r = np.linspace(0, radius, 9)
     return revolve(np.stack((r, depth * (r / radius) ** 2), axis=1), segments=30, smooth=True)
 

@@ -21,7 +21,7 @@ from posebowl.render.rasterizer import prefer_egl
 from posebowl.render.textures import Pixels
 
 GAMMA: Final = 1 / 2.2
-"""Files have linear colours; the renderer works with displayed ones."""
+"""Mesh files have linear colours; the renderer works with those of a display."""
 LARGEST_TEXTURE: Final = 1024
 NO_MESHES: Final[Mapping[str, Path]] = MappingProxyType({})
 INSTALL: Final = "Type: uv run --group render python -m posebowl.render --help"
@@ -29,14 +29,14 @@ INSTALL: Final = "Type: uv run --group render python -m posebowl.render --help"
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """A spacecraft with materials of its own, by the roles of its parts."""
+    """A spacecraft with its own materials, by the roles of its parts."""
 
     craft: Craft
     materials: Palette
 
 
 def find_meshes(folder: Path) -> dict[str, Path]:
-    """Return the mesh files in a folder and below, by their relative paths without suffix.
+    """Return the mesh files in a folder and its subfolders, by relative path without suffix.
 
     Raises:
         UsageError: There are none.
@@ -51,7 +51,7 @@ def find_meshes(folder: Path) -> dict[str, Path]:
         raise UsageError(
             f"{folder} has no meshes.",
             why=f"The renderer reads {', '.join(READERS)}.",
-            fix="Choose a folder with such files; docs/renderer.md says where to get some.",
+            fix="Choose a folder with such files; docs/renderer.md lists sources.",
         )
     return found
 
@@ -61,7 +61,7 @@ def read_model(path: Path) -> Model:
     """Read a mesh file.
 
     Raises:
-        UsageError: It is damaged, empty, or a library to read it is missing.
+        UsageError: It is damaged or empty, or the library that reads it is missing.
     """
     try:
         surfaces = [one for one in READERS[path.suffix.lower()](path) if len(one[0].triangles)]
@@ -86,7 +86,7 @@ def read_model(path: Path) -> Model:
 def build_mesh(
     points: Array, triangles: npt.NDArray[np.int64], normals: Array | None, uv: Array | None
 ) -> Mesh:
-    """Return a mesh, with flat faces where there are no normals to use."""
+    """Return a mesh, with flat faces where the file has no usable normals."""
     if normals is None or not np.isfinite(normals).all() or not normals.any():
         flat = triangles.reshape(-1)
         points, uv = points[flat], None if uv is None else uv[flat]
@@ -103,7 +103,7 @@ def build_mesh(
 
 
 def _read_scene(path: Path) -> list[tuple[Mesh, Material]]:
-    """Read a format that trimesh knows, each part in the place that the file gives it."""
+    """Read a format that trimesh supports, each part at its place in the scene."""
     import trimesh  # noqa: PLC0415  only sets of meshes need it
 
     scene: Any = trimesh.load_scene(path)
@@ -114,7 +114,7 @@ def _read_scene(path: Path) -> list[tuple[Mesh, Material]]:
         if not isinstance(part, trimesh.Trimesh):
             continue
         points = np.asarray(part.vertices) @ place[:3, :3].T + place[:3, 3]
-        # The file's own normals: trimesh would make up smooth ones for sharp edges.
+        # Only the file's own normals: trimesh would invent smooth ones for sharp edges.
         normals = part._cache.cache.get("vertex_normals")  # noqa: SLF001
         if normals is not None:
             normals = np.asarray(normals) @ np.linalg.inv(place[:3, :3])
@@ -215,4 +215,4 @@ READERS: Final[dict[str, Callable[[Path], list[tuple[Mesh, Material]]]]] = {
     ".3ds": _read_3ds,
     ".msh": _read_msh,
 }
-"""What reads which kind of file, by suffix."""
+"""The function that reads each format, by suffix."""

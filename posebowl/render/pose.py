@@ -25,11 +25,11 @@ WIDTHS: Final = {
 }
 """Quantiles of the width of a box in the real labels, in pixels: share -> width."""
 ELONGATIONS: Final = {0.0: 1.0, 0.5: 1.6, 0.75: 3.2, 0.9: 9.0, 1.0: 15.0}
-"""Quantiles of longer by shorter side that attitudes are chosen by; many craft reach less."""
+"""Quantiles of longer by shorter side to choose attitudes for; many spacecraft reach less."""
 ATTITUDES: Final = 150
-"""How many random attitudes the one of the wanted elongation is chosen from."""
+"""Number of random attitudes from which the best is chosen."""
 CROPPED: Final = 0.7
-"""Share that the frame cuts, of those that it would cut with centres anywhere in it."""
+"""Share that the frame crops, of those that it would crop with centres anywhere in it."""
 MAX_HIDDEN: Final = 0.6
 """Share of a side that the frame may hide."""
 
@@ -59,7 +59,7 @@ class Pose:
 
 @dataclass(frozen=True, kw_only=True)
 class _View:
-    """A spacecraft as the camera sees it, at focal length 1, before it is placed in the frame."""
+    """A spacecraft projected at focal length 1, before it is placed in the frame."""
 
     rotation: Array
     centre: Array
@@ -86,7 +86,7 @@ class _View:
         )
 
     def placed(self, focal: float, corner: Array) -> Pose:
-        """Return the pose whose box has this left upper corner, in pixels."""
+        """Return the pose whose box has this top left corner, in pixels."""
         size = focal * (self.high - self.low)
         left, top, right, bottom = (float(value) for value in (*corner, *(corner + size)))
         return Pose(
@@ -101,13 +101,13 @@ class _View:
 
 
 def sample_pose(rng: Rng, points: Array, *, side: float | None = None) -> Pose:
-    """Sample a pose whose box has size, proportions and position as in the real labels.
+    """Sample a pose whose box is sized, shaped and placed as in the real labels.
 
     Args:
         rng: Source of randomness.
         points: All vertices, shape (n, 3).
-        side: The longer side of the box in pixels, for a spacecraft that is whole; by default
-            sampled.
+        side: The longer side of the box in pixels, for a spacecraft that is not cropped; by
+            default sampled.
     """
     view = _View.of(rng, points, _elongated_rotation(rng, points))
     size = view.high - view.low
@@ -140,7 +140,7 @@ def _quantile(rng: Rng, table: dict[float, float]) -> float:
 
 
 def sample_plain_pose(rng: Rng, points: Array) -> Pose:
-    """Sample a pose as the demo set has them: any attitude, few cut by the frame."""
+    """Sample a pose as in the demo set: any attitude, few cropped by the frame."""
     view = _View.of(rng, points, random_rotations(rng, 1)[0])
     size = view.high - view.low
     drawn = float(np.clip(rng.lognormal(np.log(130.0), 0.8), 14.0, 1500.0))
@@ -156,7 +156,7 @@ def sample_plain_pose(rng: Rng, points: Array) -> Pose:
 
 
 def _elongated_rotation(rng: Rng, points: Array) -> Array:
-    """Return, of some random attitudes, the one whose box has a sampled elongation."""
+    """Return the random attitude whose box is closest to a sampled elongation."""
     some = points[:: 1 + len(points) // 250]
     rotations = random_rotations(rng, ATTITUDES)
     width, height = np.ptp(some @ rotations[:, :2].transpose(0, 2, 1), axis=1).T

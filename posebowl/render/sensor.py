@@ -18,11 +18,11 @@ from posebowl.render.parts import Rng
 Photo = npt.NDArray[np.uint8]
 NOISE_SIDE: Final = 1 << 22
 LARGEST_LEVEL: Final = 0.95
-"""Of light in half of a photo, where 1 is white: a frame all white would show nothing."""
+"""Maximum of the median light, where 1 is white: an all-white frame would show nothing."""
 COMPACT_NOISY: Final = 0.1
-"""Share of noisy photos in a compact set: noise is what makes a PNG large."""
+"""Share of noisy photos in a compact set: noise makes PNG files large."""
 COMPACT_BLUR: Final = 1.4
-"""Least blur in a compact set, in pixels: it takes away grain that costs bytes."""
+"""Minimum blur in a compact set, in pixels: it removes grain, which costs bytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class Sensor:
         tint: Factor on red, green and blue.
         noise: Deviation of the read noise, in grey levels of 255.
         shot: Factor on the noise that grows with the root of the light.
-        grey: Whether it sees no colour.
+        grey: Whether it is monochrome.
     """
 
     exposure: float = 1.0
@@ -74,7 +74,7 @@ def sample_sensor(rng: Rng, *, compact: bool) -> Sensor:
 
 
 def brighten_to_show(sensor: Sensor, light: float) -> Sensor:
-    """Return a sensor whose exposure lifts a light of 0 to 1 above black and noise."""
+    """Return a sensor with enough exposure to lift a light of 0 to 1 above black and noise."""
     level = 0.12 + 5 * sensor.noise / 255
     return replace(sensor, exposure=max(sensor.exposure, level / max(light, 0.05)))
 
@@ -101,7 +101,7 @@ def capture(rng: Rng, light: Picture, sensor: Sensor) -> Photo:
 
 
 def tone(light: Picture, sensor: Sensor) -> Picture:
-    """Apply exposure, tint and gamma to light; white is 1, and what is above is kept up to 4."""
+    """Apply exposure, tint and gamma to light; white is 1, and the result is clipped at 4."""
     light = np.clip(light * (np.array(sensor.tint, dtype=np.float32) * sensor.exposure), 0, 4)
     if sensor.gamma != 1:
         np.power(light, np.float32(sensor.gamma), out=light)
@@ -122,7 +122,7 @@ def vignette_map() -> noise.Field:
 
 
 def halo(rng: Rng, light: Picture) -> Picture:
-    """Spread the light above the sensor's range around it."""
+    """Return the glow around the light that exceeds the sensor's range."""
     step = 8
     height, width = light.shape[0] // step, light.shape[1] // step
     over = np.maximum(light - 0.8, 0).reshape(height, step, width, step, 3).mean(axis=(1, 3))
@@ -138,7 +138,7 @@ def _grains() -> npt.NDArray[np.float32]:
 
 
 def add_noise(rng: Rng, photo: Photo, sensor: Sensor) -> Photo:
-    """Add read noise and shot noise, cut at random out of a fixed run of Gaussian numbers."""
+    """Add read noise and shot noise, a random piece of a fixed run of Gaussian numbers."""
     start, size = int(rng.integers(NOISE_SIDE)), photo.size
     run = _grains()
     grains = np.concatenate((run[start : start + size], run[: max(0, size - (NOISE_SIDE - start))]))

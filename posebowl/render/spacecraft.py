@@ -38,9 +38,9 @@ def build(
     Args:
         rng: Source of randomness.
         family: Of FAMILIES or of the meshes.
-        families: Those of the set, of which a companion may come and no others.
-        meshes: Mesh files, by the names that count as families.
-        varied: Whether it may differ from what its family alone makes.
+        families: Those of the set; a companion comes from them.
+        meshes: Mesh files, by their names as families.
+        varied: Whether it may be docked, damaged or given antennas.
     """
     craft = _make(rng, family, meshes)
     if not varied:
@@ -59,7 +59,7 @@ def _make(rng: Rng, family: str, meshes: Mapping[str, Path]) -> Craft:
 
 
 def own_materials(rng: Rng, craft: Craft) -> Palette:
-    """Return the materials that parts from mesh files bring with them, each varied a little."""
+    """Return the materials of the parts from mesh files, each varied a little."""
     roles = sorted({piece.role for piece in craft if "#" in piece.role})
     files = [Path(role.rpartition("#")[0]) for role in roles]
     return {
@@ -69,7 +69,7 @@ def own_materials(rng: Rng, craft: Craft) -> Palette:
 
 
 def dock(rng: Rng, craft: Craft, other: Craft) -> Craft:
-    """Dock another spacecraft to one, at any attitude, scaled to 0.3 to 1.2 of its size."""
+    """Join another spacecraft to one, at any attitude and 0.3 to 1.2 times its size."""
     mine, others = (np.concatenate([points(piece) for piece in each]) for each in (craft, other))
     scale = rng.uniform(0.3, 1.2) * np.ptp(mine, axis=0).max() / np.ptp(others, axis=0).max()
     turn = mesh.basis(direction(rng)) * scale
@@ -91,7 +91,7 @@ def _placed(piece: Part | Wire, turn: mesh.Array, scale: float, offset: mesh.Arr
 
 
 def add_antennas(rng: Rng, craft: Craft) -> Craft:
-    """Add antennas that the family lacks: long rods, loops, combs and helices."""
+    """Add antennas that its family does not have: long rods, loops, combs and helices."""
     parts = [piece for piece in craft if isinstance(piece, Part)]
     everything = np.concatenate([piece.mesh.points for piece in parts])
     middle, size = everything.mean(axis=0), float(np.ptp(everything, axis=0).max())

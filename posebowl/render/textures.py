@@ -35,7 +35,7 @@ def cell_grid(rng: Rng) -> Pixels:
     wide = max(1, int(n / max(rows, columns) * rng.uniform(0.04, 0.14)))
     image[(np.arange(n) * rows % n) < wide * rows] = line
     image[:, (np.arange(n) * columns % n) < wide * columns] = line
-    return np.asarray(np.clip(image, 0, 255), dtype=np.uint8)
+    return _pixels(image)
 
 
 def wrinkles(rng: Rng) -> Pixels:
@@ -68,7 +68,7 @@ def panel_lines(rng: Rng) -> Pixels:
         x, y = rng.integers(0, n, 2)
         w, h = rng.integers(4, 30, 2)
         image[y : y + h, x : x + w] = rng.uniform(10, 120, 3)
-    return np.clip(image, 0, 255).astype(np.uint8)
+    return _pixels(image)
 
 
 def grid(rng: Rng) -> Pixels:
@@ -96,7 +96,7 @@ def blanket(rng: Rng) -> Pixels:
 
 
 def worn_cells(rng: Rng) -> Pixels:
-    """Paint solar cells of which some are dead, missing or of another batch."""
+    """Paint solar cells, some of them dead, missing or from another batch."""
     image = cell_grid(rng).astype(float)
     count = int(rng.integers(4, 12))
     side = TEXTURE_SIZE // count
@@ -107,7 +107,7 @@ def worn_cells(rng: Rng) -> Pixels:
 
 
 def marked(rng: Rng, page: Pixels) -> Pixels:
-    """Print a flag, a name, a roundel or fiducial marks on a texture."""
+    """Add flags, names, roundels or fiducial marks to a texture."""
     canvas = Image.fromarray(page)
     for _ in range(int(rng.integers(1, 4))):
         mark = (_flag, _name, _name, _roundel, _fiducial)[int(rng.integers(5))](rng)
@@ -167,7 +167,7 @@ def striped(rng: Rng, page: Pixels) -> Pixels:
 
 
 def checkered(rng: Rng, page: Pixels) -> Pixels:
-    """Paint squares on a texture, as for tracking by eye."""
+    """Paint a checkerboard on a texture, as for visual tracking."""
     cell = np.arange(TEXTURE_SIZE) * int(rng.integers(2, 9)) // TEXTURE_SIZE
     on = (cell[:, None] + cell[None, :]) % 2 == 0
     return np.where(on[..., None], _paint(rng), page).astype(np.uint8)
@@ -180,7 +180,7 @@ def _paint(rng: Rng) -> npt.NDArray[np.int64]:
 
 
 def stained(rng: Rng, page: Pixels) -> Pixels:
-    """Stain a texture with soot, scratches and bleached patches."""
+    """Add soot, scratches and bleached patches to a texture."""
     size = (TEXTURE_SIZE, TEXTURE_SIZE)
     cloud = fractal_noise.cut(fractal_noise.field(1.5), rng, size, rng.uniform(1, 4))
     dirt = np.clip(
