@@ -1,7 +1,7 @@
 """Augmentation: random crops of labelled photos, rotated, flipped and jittered.
 
-The network looks twice at a photo (coarse to fine): first at the whole, then closely at what it
-found. The views are of both kinds, so that one network learns both looks.
+The search is coarse to fine: the first look is at the whole photo, the second at a crop around what
+was found. The views are of both kinds, so that one network learns both looks.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ class Augmentation:
     """Probabilities and strengths of the augmentations."""
 
     close: float = 0.40
-    """Share of close views, as the second look sees them."""
+    """Share of close views, like the crops of the second look."""
     mosaic: float = 0.12
-    """Share of mosaics of four whole photos: more and smaller spacecraft at once."""
+    """Share of mosaics of four whole photos: more and smaller spacecraft in one view."""
     quarter_turns: float = 0.25
     tone: float = 1.0
-    """How much exposure, contrast and tint vary."""
+    """Strength of the variation of exposure, contrast and tint."""
     noise: float = 0.25
     blur: float = 0.12
     grey: float = 0.08
     whole_box: float = 0.93
-    """Share of wide views, along each axis, that are moved so as to hold the whole box."""
+    """Share of wide views, along each axis, that are moved so that they contain the whole box."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ class Crop:
 
 
 class Augmenter:
-    """Makes random training views; the same generator state makes the same views."""
+    """Makes random training views; the same state of the generator makes the same views."""
 
     def __init__(
         self, rng: np.random.Generator, size: tuple[int, int], augmentation: Augmentation
@@ -127,7 +127,7 @@ class Augmenter:
         return self.rng.uniform(first, max(first, last))
 
     def _close_crop(self, box: Box, size: tuple[int, int]) -> Crop:
-        """Sample a crop around a box as if the first look had found it inaccurately."""
+        """Sample a crop around a box, as after an inaccurate first look."""
         fill = math.exp(self.rng.uniform(math.log(0.22), math.log(0.95)))
         wide, high = box[2] - box[0], box[3] - box[1]
         unit = max(wide / size[1], high / size[0], 6 / size[1]) / fill
@@ -181,7 +181,7 @@ class Augmenter:
 
 
 def covers(crop: Crop, level: Level) -> bool:
-    """Return whether an image shows all of a crop."""
+    """Return whether a level contains all of a crop."""
     height, width = level.image.shape[:2]
     inside_x = level.x <= crop.x and crop.x + crop.width <= level.x + width / level.scale
     inside_y = level.y <= crop.y and crop.y + crop.height <= level.y + height / level.scale
@@ -215,7 +215,7 @@ def crop_and_resize(level: Level, crop: Crop, size: tuple[int, int]) -> tuple[Im
 
 
 def clip_box(box: Box, size: tuple[int, int]) -> npt.NDArray[np.float64]:
-    """Clip a box to the view, shape (1, 4); shape (0, 4) where too little is left."""
+    """Clip a box to the view, shape (1, 4); return shape (0, 4) if too little is left."""
     limit = np.array([size[1], size[0]] * 2)
     seen = np.clip(box, 0, limit)
     area = np.prod(box[2:] - box[:2])

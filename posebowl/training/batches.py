@@ -41,8 +41,7 @@ def batches(
 ) -> Iterator[dict[str, Any]]:
     """Yield batches forever, in the form that ultralytics' losses take.
 
-    One worker gives the same batches for the same seed; several give the same batches in an
-    order that may vary.
+    One worker yields the same batches for the same seed; with several, their order may vary.
 
     Yields:
         img: uint8 (batch, height, width, 3), red, green, blue; cls: (n, 1), zeros;
@@ -50,26 +49,20 @@ def batches(
     """
     ready: queue.Queue[dict[str, Any] | BaseException] = queue.Queue(maxsize=4)
 
-    def work(number: int) -> None:
+    def work(rng: np.random.Generator) -> None:
         try:
-            rng = np.random.default_rng([seed, number])
-            augmenter = Augmenter(rng, size, augmentation)
-            composer = (
-                Composer(rng, size, paste or CopyPaste(), training_set.sources)
-                if training_set.sources
-                else None
-            )
+            augmenter, composer = Augmenter(rng, size, augmentation), None
+            if training_set.sources:
+                composer = Composer(rng, size, paste or CopyPaste(), training_set.sources)
             for chosen in _order(len(training_set), batch, rng):
-                views = [
-                    take(augmenter, composer, open_photos(training_set, int(index), rng))
-                    for index in chosen
-                ]
-                ready.put(collate(views))
+                opened = (open_photos(training_set, int(index), rng) for index in chosen)
+                ready.put(collate([take(augmenter, composer, photos) for photos in opened]))
         except BaseException as error:  # noqa: BLE001  (handed to the thread that trains)
             ready.put(error)
 
     for number in range(workers):
-        threading.Thread(target=work, args=(number,), daemon=True).start()
+        rng = np.random.default_rng([seed, number])
+        threading.Thread(target=work, args=(rng,), daemon=True).start()
     while True:
         item = ready.get()
         if isinstance(item, BaseException):
@@ -78,7 +71,7 @@ def batches(
 
 
 def take(augmenter: Augmenter, composer: Composer | None, photos: list[Photo]) -> View:
-    """Return a training view of photos, or a composite, which may lie over the first."""
+    """Return a training view of photos, or a composite, perhaps over the first of them."""
     if composer is not None and augmenter.rng.random() < composer.paste.share:
         view = composer.take(photos[0])
         if view is not None:
@@ -105,7 +98,7 @@ def collate(views: Sequence[View]) -> dict[str, Any]:
 
 
 def _order(count: int, batch: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Shuffle all photos in each epoch; what does not fill a batch waits for the next."""
+    """Yield the photos of each batch, shuffled in each epoch; the rest goes into the next epoch."""
     waiting = np.zeros(0, np.int64)
     while True:
         waiting = np.concatenate([waiting, rng.permutation(count)])

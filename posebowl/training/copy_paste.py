@@ -49,9 +49,9 @@ class CopyPaste:
     largest: float = 420.0
     """The longer side of the others, in pixels of the view, evenly in the logarithm."""
     photos: float = 0.4
-    """Share over the empty part of a labelled photo, where there is room."""
+    """Share pasted over the empty part of a labelled photo, where there is room."""
     whole: float = 0.85
-    """Share that is inside the view along each axis, if it fits; a border cuts the others."""
+    """Share that is inside the view along each axis, if it fits; the others are cropped."""
     noise: float = 0.5
     """Share of spacecraft that get noise of their own."""
     blur: float = 0.5
@@ -69,7 +69,7 @@ class PasteSources:
 
 
 class Composer:
-    """Makes random composites; the same generator state makes the same ones."""
+    """Makes random composites; the same state of the generator makes the same ones."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Composer:
         """Paste a spacecraft over a background, or over the empty part of this photo.
 
         Returns:
-            The view with one box; None if there was no room or nothing is to be seen.
+            The view with one box; None if there was no room or nothing is visible.
         """
         rng, paste = self.rng, self.paste
         close = rng.random() < paste.close
@@ -96,28 +96,24 @@ class Composer:
             return None
         height, width = self.size
         factor = min(1.0, found.shape[1] / width)
-        working = (round(height * factor), round(width * factor))
-        how = cv2.INTER_AREA if found.shape[1] > working[1] else cv2.INTER_LINEAR
-        behind = np.asarray(cv2.resize(found, working[::-1], interpolation=how), np.uint8)
-        if rng.random() < 0.5:
-            behind = behind[:, ::-1]
-        if rng.random() < 0.5:
-            behind = behind[::-1]
-        side = self._side(close=close) * factor
-        image, box = self._put(np.ascontiguousarray(behind), side)
+        behind = self._background(found, (round(height * factor), round(width * factor)))
+        low, high = (0.25, 1.0) if close else (paste.smallest, paste.largest)
+        side = math.exp(rng.uniform(math.log(low), math.log(high))) * (width if close else 1)
+        image, box = self._put(behind, side * factor)
         if box is None:
             return None
         if factor < 1:
-            scale = np.array([width / working[1], height / working[0]] * 2)
+            scale = np.array([width / image.shape[1], height / image.shape[0]] * 2)
             enlarged = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
             image, box = np.asarray(enlarged, np.uint8), box * scale
         return View(image=image, boxes=box[None])
 
-    def _side(self, *, close: bool) -> float:
-        """Choose the longer side of the spacecraft, before it is turned, in view pixels."""
-        low, high = (0.25, 1.0) if close else (self.paste.smallest, self.paste.largest)
-        side = math.exp(self.rng.uniform(math.log(low), math.log(high)))
-        return side * self.size[1] if close else side
+    def _background(self, found: Image, size: tuple[int, int]) -> Image:
+        """Resize a background to (height, width), and flip it at random."""
+        how = cv2.INTER_AREA if found.shape[1] > size[1] else cv2.INTER_LINEAR
+        behind = np.asarray(cv2.resize(found, size[::-1], interpolation=how), np.uint8)
+        across, down = self.rng.random() < 0.5, self.rng.random() < 0.5
+        return np.ascontiguousarray(behind[:: -1 if down else 1, :: -1 if across else 1])
 
     def _behind(self, photo: Photo, *, close: bool) -> Image | None:
         """Return a crop of the view's shape without a spacecraft, in pixels of its source."""
@@ -144,7 +140,11 @@ class Composer:
     def _put(self, behind: Image, side: float) -> tuple[Image, Box | None]:
         """Paste one spacecraft whose longer side is `side` before it is turned."""
         rng = self.rng
-        cutout = self._piece(side)
+        first, second = (
+            self.sources.cutouts[k] for k in rng.integers(0, len(self.sources.cutouts), 2)
+        )
+        pair = (level_for(first, 1.2 * side), level_for(second, 1.2 * side))
+        cutout = augment_cutout(rng, *pair, self.paste.augmentation)
         if rng.random() < 0.5:
             cutout = np.ascontiguousarray(cutout[:, ::-1])
         outline = hull(cutout)
@@ -164,23 +164,15 @@ class Composer:
         matrix = np.concatenate([turn, shift[:, None]], 1)
         return paste_cutout(behind, cutout, matrix, turned + shift, self._finish)
 
-    def _piece(self, side: float) -> Cutout:
-        """Choose a cut-out and change it."""
-        rng, cutouts = self.rng, self.sources.cutouts
-        first, second = rng.integers(0, len(cutouts), 2)
-        cutout = level_for(cutouts[first], 1.2 * side)
-        other = level_for(cutouts[second], 1.2 * side)
-        return augment_cutout(rng, cutout, other, self.paste.augmentation)
-
     def _place(self, length: float, limit: int) -> float:
-        """Choose where the box begins along one axis."""
+        """Sample where the box starts along one axis."""
         if length < limit and self.rng.random() < self.paste.whole:
             return self.rng.uniform(0, limit - length)
         hidden = self.rng.uniform(0, 0.6) * length
         return -hidden if self.rng.random() < 0.5 else limit - length + hidden
 
     def _finish(self, placed: Cutout) -> Cutout:
-        """Blur a spacecraft a little and give it noise, as the camera did what is behind it."""
+        """Blur a spacecraft a little and add noise, as the camera did to the background."""
         rng, paste = self.rng, self.paste
         if rng.random() < paste.blur:
             placed = np.asarray(cv2.GaussianBlur(placed, (0, 0), rng.uniform(0.3, 0.9)), np.uint8)
@@ -213,14 +205,14 @@ def paste_cutout(
     """Paste a cut-out onto an image.
 
     Args:
-        behind: The picture; changed in place.
+        behind: The image; changed in place.
         cutout: The cut-out.
-        matrix: From its pixels to those of the picture, (2, 3), corners of pixels being whole.
-        outline: The hull of the cut-out on the picture, (n, 2).
-        finish: What is done to the cut-out when it has its size, or None.
+        matrix: From its pixels to those of the image, (2, 3), with pixel corners at whole numbers.
+        outline: The hull of the cut-out on the image, (n, 2).
+        finish: Applied to the cut-out at its final size, or None.
 
     Returns:
-        The picture, and the box around what of the spacecraft is inside it; None for nothing.
+        The image, and the box around the part of the spacecraft inside it, or None.
     """
     height, width = behind.shape[:2]
     box = np.concatenate([outline.min(0), outline.max(0)])
@@ -246,7 +238,7 @@ def paste_cutout(
 def _visible(
     placed: Cutout, box: Box, corner: tuple[int, int], limit: tuple[int, int]
 ) -> Box | None:
-    """Return the box of the part inside the image, None if hardly anything is."""
+    """Return the box of the part inside the image; None if there is hardly any."""
     seen = placed[..., 3] > SEEN
     columns, rows = np.flatnonzero(seen.any(0)), np.flatnonzero(seen.any(1))
     if not len(columns):
@@ -260,7 +252,7 @@ def _visible(
 
 
 def free(box: Box, rng: np.random.Generator) -> tuple[int, int, int, int]:
-    """Choose the part of a photo at half size that lies left, right, above or below a box."""
+    """Sample a part of a half-size photo left of, right of, above or below a box."""
     margin = 4
     x0, y0 = (max(0, math.floor(edge) - margin) for edge in box[:2])
     x1, y1 = (math.ceil(edge) + margin for edge in box[2:])
@@ -276,7 +268,7 @@ def free(box: Box, rng: np.random.Generator) -> tuple[int, int, int, int]:
 
 
 def cache_backgrounds(folder: Path, cache: Path, *, threads: int) -> list[Path]:
-    """Write the photos of a folder at half size, to be opened without decoding.
+    """Cache the photos of a folder at half size, so that they open without decoding.
 
     Raises:
         BadDataError: There are none.

@@ -1,7 +1,7 @@
 """Cut-outs of spacecraft and their augmentation: damage, joins, antennas, colour.
 
-No two pasted spacecraft should be alike, and few should look like the rendered families: the
-network must learn what spacecraft have in common.
+No two pasted spacecraft should be alike, and few should resemble the rendered families: the network
+must learn what spacecraft have in common.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Cutout = npt.NDArray[np.uint8]
 """Shape (height, width, 4): red, green, blue, multiplied by alpha, and alpha."""
 
 LARGEST_SIDE: Final = 400
-"""Cut-outs are kept at no more than this, in pixels: larger than any box on a training view."""
+"""Cut-outs are reduced to this, in pixels: larger than any box on a training view."""
 SMALLEST_SIDE: Final = 8
 SEEN: Final = 26
 """Alpha, of 255, from which a pixel counts as part of the spacecraft: about a tenth."""
@@ -71,7 +71,7 @@ def premultiply(straight: npt.NDArray[np.uint8]) -> Cutout:
 
 
 def pyramid(cutout: Cutout) -> tuple[Cutout, ...]:
-    """Reduce a cut-out to the largest side that is kept, then again and again by half."""
+    """Reduce a cut-out to LARGEST_SIDE, then repeatedly by half."""
     levels = [shrink(cutout, LARGEST_SIDE / max(cutout.shape[:2]))]
     while max(levels[-1].shape[:2]) > 2 * SMALLEST_SIDE:
         levels.append(shrink(levels[-1], 0.5))
@@ -79,7 +79,7 @@ def pyramid(cutout: Cutout) -> tuple[Cutout, ...]:
 
 
 def shrink(cutout: Cutout, scale: float) -> Cutout:
-    """Reduce a cut-out; one that is small enough stays as it is."""
+    """Reduce a cut-out; return it unchanged for a scale of 1 or more."""
     if scale >= 1:
         return cutout
     height, width = cutout.shape[:2]
@@ -99,10 +99,10 @@ def augment_cutout(
     """Return a cut-out with another shape and colour.
 
     Args:
-        rng: Chooses.
-        cutout: The cut-out; it stays as it is.
+        rng: Source of randomness.
+        cutout: The cut-out; not changed.
         other: A cut-out of about the same size, to attach; None for no attachment.
-        augmentation: How often what is changed.
+        augmentation: The probability of each change.
     """
     if rng.random() < augmentation.damaged:
         cutout = damage(rng, cutout)
@@ -114,7 +114,7 @@ def augment_cutout(
 
 
 def damage(rng: np.random.Generator, cutout: Cutout) -> Cutout:
-    """Break off what lies beyond a random line, unless little would be left."""
+    """Remove what lies beyond a random line, unless little would be left."""
     height, width = cutout.shape[:2]
     angle = rng.uniform(0, 2 * math.pi)
     across = np.cos(angle) * (np.arange(width) - width / 2)
@@ -127,7 +127,7 @@ def damage(rng: np.random.Generator, cutout: Cutout) -> Cutout:
 
 
 def join(rng: np.random.Generator, cutout: Cutout, other: Cutout) -> Cutout:
-    """Attach another cut-out to a random point of this one, behind or before it."""
+    """Attach another cut-out to a random point of this one, behind or in front of it."""
     scale = rng.uniform(0.3, 0.9)
     angle = rng.uniform(0, 360)
     height, width = other.shape[:2]
@@ -183,7 +183,7 @@ def recolour(rng: np.random.Generator, cutout: Cutout, *, dark: bool) -> Cutout:
 
 
 def _point(rng: np.random.Generator, cutout: Cutout) -> tuple[int, int]:
-    """Choose a point of the spacecraft: x, y."""
+    """Sample a point of the spacecraft: x, y."""
     seen = np.flatnonzero(cutout[..., 3] > SEEN)
     if not len(seen):
         return cutout.shape[1] // 2, cutout.shape[0] // 2

@@ -50,10 +50,10 @@ class Level:
 
 
 def read_labels(folder: Path) -> list[Sample]:
-    """List the labelled photos of a data folder, in the order of train_labels.csv.
+    """Read the labelled photos of a data folder, in the order of train_labels.csv.
 
     Raises:
-        BadDataError: The labels or a photo they name are missing or broken.
+        BadDataError: The labels, or photos that they name, are missing or damaged.
     """
     file = folder / challenge.LABELS_FILE
     if not file.is_file():
@@ -80,7 +80,7 @@ def read_photo(path: Path) -> Image:
     """Decode a photo as the solution does.
 
     Raises:
-        BadDataError: It is missing, broken, or no photo.
+        BadDataError: It is missing, damaged, or not a photo.
     """
     module: Any = solution_modules.module("photos")
     try:
@@ -95,12 +95,12 @@ def read_photo(path: Path) -> Image:
 
 
 def _inside(name: str, box: tuple[int, int, int, int], file: Path) -> tuple[int, int, int, int]:
-    """Return a box that has an area within the photo, and refuse any other."""
+    """Return a box after checking that it is inside the photo and not empty."""
     xmin, ymin, xmax, ymax = box
     if 0 <= xmin < xmax <= challenge.IMAGE_WIDTH and 0 <= ymin < ymax <= challenge.IMAGE_HEIGHT:
         return box
     raise BadDataError(
-        f"{file} gives {name} the box {box}, which is not inside the photo.",
+        f"{file} has the box {box} for {name}, which is not inside the photo.",
         why=f"Photos have {challenge.IMAGE_WIDTH} by {challenge.IMAGE_HEIGHT} pixels.",
         fix="Correct the row, or remove it.",
     )
@@ -114,7 +114,7 @@ def fill_cache(samples: Sequence[Sample], cache: Path, *, threads: int) -> list[
 
 
 def levels(file: Path, sample: Sample) -> tuple[Level, Level]:
-    """Open a cached photo: the whole at half size, and the spacecraft's surroundings in full."""
+    """Open a cached photo: the whole at half size, and the spacecraft's surroundings at full."""
     stack = np.load(file, mmap_mode="r")
     x, y = _close_corner(sample.box)
     return (
@@ -124,7 +124,7 @@ def levels(file: Path, sample: Sample) -> tuple[Level, Level]:
 
 
 def photos(samples: Iterable[Sample]) -> Iterable[Image]:
-    """Decode photos one after the other."""
+    """Yield the decoded photos, one after the other."""
     for sample in samples:
         yield read_photo(sample.path)
 

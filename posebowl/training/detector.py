@@ -1,10 +1,10 @@
-"""The network: a YOLO detector with one detection head, and the best box that it sees."""
+"""The network: a YOLO detector with one detection head, and the choice of its best box."""
 
 from __future__ import annotations
 
 import os
 
-# ultralytics must neither look for the internet nor leave files in the home folder.
+# ultralytics must neither try the internet nor leave files in the home folder.
 os.environ.setdefault("YOLO_OFFLINE", "true")
 os.environ.setdefault("YOLO_AUTOINSTALL", "false")
 os.environ.setdefault("YOLO_VERBOSE", "false")
@@ -30,7 +30,7 @@ def build(yaml: str) -> Any:
     best of many boxes needs no suppression of the others, and that head learns faster.
 
     Raises:
-        UsageError: ultralytics does not know the model.
+        UsageError: ultralytics has no such model.
     """
     try:
         config = yaml_model_load(yaml)
@@ -136,6 +136,6 @@ class BestBox(torch.nn.Module):  # type: ignore[misc]  # torch has no types here
 
 
 def quiet() -> None:
-    """Silence warnings about torch's tracing, which say nothing about the result."""
+    """Disable the warnings of torch's tracing, which do not concern the result."""
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -44,7 +44,7 @@ class Group:
     missed: float
     """Share with an IoU under 0.1."""
     first_look: float
-    """Mean IoU of what was found before the second look."""
+    """Mean IoU before the second look."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,11 +60,11 @@ class Evaluation:
 
 
 def evaluate(weights: Path, data: Path) -> Evaluation:
-    """Find the spacecraft on all photos of a folder as the solution does, and measure.
+    """Measure a network on all photos of a folder, with the solution's search.
 
     Args:
         weights: A file that `benchmark.export` made.
-        data: A data folder with labels; with render.csv, families are told apart as well.
+        data: A data folder with labels; with render.csv, also measured by family.
 
     Raises:
         UsageError: The weights cannot be used.
@@ -79,11 +79,6 @@ def evaluate(weights: Path, data: Path) -> Evaluation:
             f"Cannot use {weights}.", why=str(error), fix="Make it with `invoke benchmark.export`."
         ) from None
     scores = ious(loaded.run, samples, loaded.looks)
-    widths = np.array([sample.box[2] - sample.box[0] for sample in samples])
-    limits = list(itertools.pairwise(WIDTHS))
-    bins = [(widths >= low) & (widths < high) for low, high in limits]
-    names = [f"{low} to {high - 1}" for low, high in limits]
-    names[0], names[-1] = f"under {WIDTHS[1]}", f"{WIDTHS[-2]} and more"
     families = read_families(data, samples)
     by_family = [
         summarize(name, scores[[family == name for family in families]])
@@ -93,13 +88,20 @@ def evaluate(weights: Path, data: Path) -> Evaluation:
         weights=str(weights),
         data=str(data),
         total=summarize("all", scores),
-        by_width=tuple(
-            summarize(name, scores[chosen])
-            for name, chosen in zip(names, bins, strict=True)
-            if chosen.any()
-        ),
+        by_width=tuple(_by_width(samples, scores)),
         by_family=tuple(sorted(by_family, key=lambda one: one.mean_iou)),
     )
+
+
+def _by_width(samples: Sequence[Sample], scores: npt.NDArray[np.float64]) -> Iterator[Group]:
+    widths = np.array([sample.box[2] - sample.box[0] for sample in samples])
+    for low, high in itertools.pairwise(WIDTHS):
+        name = f"{low} to {high - 1}" if low else f"under {high}"
+        if high == WIDTHS[-1]:
+            name = f"{low} and more"
+        chosen = (widths >= low) & (widths < high)
+        if chosen.any():
+            yield summarize(name, scores[chosen])
 
 
 def summarize(name: str, scores: npt.NDArray[np.float64]) -> Group:
@@ -120,7 +122,7 @@ def summarize(name: str, scores: npt.NDArray[np.float64]) -> Group:
 
 
 def read_families(data: Path, samples: Sequence[Sample]) -> list[str]:
-    """Return the family of each photo, an empty list where the folder has no render.csv.
+    """Return the family of each photo; an empty list where the folder has no render.csv.
 
     Raises:
         BadDataError: The table of families cannot be read.
@@ -147,11 +149,8 @@ def table(found: Evaluation) -> Table:
     shown.add_column("photos")
     for heading in ("number", "mean IoU", "median", "missed", "first look"):
         shown.add_column(heading, justify="right")
-    for heading, groups in (
-        ("", (found.total,)),
-        ("width ", found.by_width),
-        ("", found.by_family),
-    ):
+    parts = (("", (found.total,)), ("width ", found.by_width), ("", found.by_family))
+    for heading, groups in parts:
         for one in groups:
             figures = (f"{one.mean_iou:.3f}", f"{one.median_iou:.3f}")
             share = f"{100 * one.missed:.1f} %"

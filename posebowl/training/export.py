@@ -2,7 +2,7 @@
 
 python -m posebowl.training.export --weights best.pt --images data/demo
 
-With --int8, the convolutions compute in 8 bits; the exported fp32 file itself may be given then.
+With --int8, the convolutions compute in 8 bits, and --weights may also be an exported fp32 file.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ OPSET: Final = 17
 TOLERANCE_PIXELS: Final = 0.05
 TOLERANCE_SCORE: Final = 1e-3
 CHECKED: Final = 8
-"""Photos on which the two are compared, at the size of either look."""
+"""Photos on which the two are compared, at the size of each look."""
 
 
 class MismatchError(PoseBowlError):
@@ -47,9 +47,9 @@ class MismatchError(PoseBowlError):
 def export(weights: Path, images: list[Path], *, first: Size, second: Size | None) -> bytes:
     """Return a checkpoint as an ONNX file, compared with the original.
 
-    The graph takes decoded photos (uint8, n x height x width x 3, red, green, blue; any n, and
-    any height and width that 32 divides) and gives the best box of each, of any class: n x 5,
-    corners in input pixels and the score.
+    The graph takes decoded photos (uint8, n x height x width x 3, red, green, blue; any n, any
+    height and width divisible by 32) and returns the best box of each, of any class: n x 5, corners
+    in input pixels and the score.
 
     Args:
         weights: An ultralytics detection checkpoint.
@@ -64,12 +64,19 @@ def export(weights: Path, images: list[Path], *, first: Size, second: Size | Non
     model = load(weights)
     names = dict(model.names)
     best_box = BestBox(model)
-    model.fuse(verbose=False)  # after a head was chosen: the other goes
+    model.fuse(verbose=False)  # after a head was chosen: the other is removed
     onnx_model = onnx.load_from_string(trace(best_box, first))
-    metadata = {
-        "class_names": json.dumps(names),
-        "first_look": json.dumps(first),
-        "second_look": json.dumps(second),
+    looks = {"first_look": json.dumps(first), "second_look": json.dumps(second)}
+    metadata = {"class_names": json.dumps(names), **looks, **_provenance(weights)}
+    onnx.helper.set_model_props(onnx_model, metadata)
+    content: bytes = onnx_model.SerializeToString()
+    for size in (first, second) if second else (first,):
+        compare(best_box, content, inputs(images[:CHECKED], size))
+    return content
+
+
+def _provenance(weights: Path) -> dict[str, str]:
+    return {
         "channels": "rgb",
         "source": weights.name,
         "source_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
@@ -77,11 +84,6 @@ def export(weights: Path, images: list[Path], *, first: Size, second: Size | Non
         "posebowl": posebowl.__version__,
         "license": "AGPL-3.0, as weights made with ultralytics are",
     }
-    onnx.helper.set_model_props(onnx_model, metadata)
-    content: bytes = onnx_model.SerializeToString()
-    for size in (first, second) if second else (first,):
-        compare(best_box, content, inputs(images[:CHECKED], size))
-    return content
 
 
 def trace(best_box: BestBox, size: Size) -> bytes:
@@ -114,10 +116,10 @@ def inputs(images: list[Path], size: Size) -> npt.NDArray[np.uint8]:
 
 
 def compare(best_box: BestBox, content: bytes, shown: npt.NDArray[np.uint8]) -> None:
-    """Run both networks on the same inputs.
+    """Check that both networks find the same boxes on the same inputs.
 
     The exported network must return a box that PyTorch returns too, with the same score, and
-    PyTorch must have none with a higher score. (Of two equally good boxes, either may be taken.)
+    PyTorch must have none with a higher score. (Either of two equally good boxes will do.)
 
     Raises:
         MismatchError: A corner or a score differs by more than the tolerance.
@@ -125,13 +127,7 @@ def compare(best_box: BestBox, content: bytes, shown: npt.NDArray[np.uint8]) -> 
     with torch.inference_mode():
         ours = best_box.candidates(torch.from_numpy(shown)).numpy()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    theirs = session.run(["boxes"], {"photos": shown})[0]
-    best = ours[..., 4].max(1, keepdims=True)
-    off = np.abs(ours - theirs[:, None])
-    off[..., 4] = np.maximum(off[..., 4], best - ours[..., 4])
-    share = np.maximum(off[..., :4].max(-1) / TOLERANCE_PIXELS, off[..., 4] / TOLERANCE_SCORE)
-    nearest = np.take_along_axis(off, share.argmin(1)[:, None, None], 1)[:, 0]
-    pixels, score = float(nearest[:, :4].max()), float(nearest[:, 4].max())
+    pixels, score = _difference(ours, session.run(["boxes"], {"photos": shown})[0])
     size = f"{shown.shape[1]}x{shown.shape[2]}"
     if not (pixels <= TOLERANCE_PIXELS and score <= TOLERANCE_SCORE):  # NaN is not agreement
         raise MismatchError(
@@ -140,6 +136,23 @@ def compare(best_box: BestBox, content: bytes, shown: npt.NDArray[np.uint8]) -> 
             fix="Nothing was written. Check the weights with `yolo val`, or try another torch.",
         )
     note(f"{size}: ONNX agrees with PyTorch within {pixels:.2g} pixels on {len(shown)} photos.")
+
+
+def _difference(
+    ours: npt.NDArray[np.float32], theirs: npt.NDArray[np.float32]
+) -> tuple[float, float]:
+    """Return the largest differences, in pixels and score, from the nearest of our boxes.
+
+    Args:
+        ours: All boxes with their scores, shape (n, boxes, 5).
+        theirs: The best box with its score, shape (n, 5).
+    """
+    best = ours[..., 4].max(1, keepdims=True)
+    off = np.abs(ours - theirs[:, None])
+    off[..., 4] = np.maximum(off[..., 4], best - ours[..., 4])
+    share = np.maximum(off[..., :4].max(-1) / TOLERANCE_PIXELS, off[..., 4] / TOLERANCE_SCORE)
+    nearest = np.take_along_axis(off, share.argmin(1)[:, None, None], 1)[:, 0]
+    return float(nearest[:, :4].max()), float(nearest[:, 4].max())
 
 
 def find_images(folder: Path) -> list[Path]:
@@ -160,7 +173,7 @@ def find_images(folder: Path) -> list[Path]:
 
 
 def to_int8(content: bytes, options: ExportOptions) -> bytes:
-    """Quantize an exported network, report the loss, and refuse to ship it if that is large.
+    """Quantize an exported network, and report the loss of accuracy.
 
     Raises:
         AccuracyError: It lost too much accuracy to replace the solution's own file.
@@ -205,7 +218,7 @@ def read_exported(weights: Path) -> bytes:
 
 
 def validated_sizes(weights: Path) -> tuple[Size, Size]:
-    """Read the sizes of the looks that training validated with; ours for other checkpoints."""
+    """Read the look sizes that training validated with; the defaults for other checkpoints."""
     recipe, plain = read(weights).get("recipe") or {}, Recipe()
     return tuple(recipe.get("first", plain.first)), tuple(recipe.get("second", plain.second))
 

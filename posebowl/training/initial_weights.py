@@ -6,7 +6,7 @@ train further, they are restored (`unfold_batch_norm`) without changing the netw
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,36 +20,35 @@ from posebowl.training.detector import load
 from posebowl.util.console import note
 
 _PREFIX: Final = "model."
-"""What the export's wrapper puts before every name."""
+"""The prefix that the export's wrapper adds to every name."""
 
 
-def load_initial_weights(
-    model: Any, weights: Path, views: Callable[[], Iterable[torch.Tensor]]
-) -> None:
+def load_initial_weights(model: Any, weights: Path, views: Iterable[torch.Tensor]) -> None:
     """Load the weights of a file into a newly built model.
 
     Args:
-        model: As `model.build` makes it: one class, one head, not fused.
-        weights: An ultralytics checkpoint, of which everything that fits is taken, or an ONNX file
+        model: As `detector.build` makes it: one class, one head, not fused.
+        weights: An ultralytics checkpoint, of which every tensor that fits is used, or an ONNX file
             that `benchmark.export` made from the same architecture.
-        views: Gives some batches of training views, (n, height, width, 3), uint8, red, green,
-            blue, from which an ONNX file's normalizations are measured anew.
+        views: Some batches of training views, (n, height, width, 3), uint8, red, green, blue, on
+            which the normalizations of an ONNX file are measured; read only for such a file.
 
     Raises:
         UsageError: The file cannot be read, or is of another architecture.
     """
     if weights.suffix == ".onnx":
         fill(model, read_onnx(weights), weights)
-        unfold_batch_norm(model, views())
+        unfold_batch_norm(model, views)
         return
-    other = load(weights).state_dict()
-    own = model.state_dict()
-    fitting = {name: other[name] for name in own if name in other and _fits(own, other, name)}
+    other, own = load(weights).state_dict(), model.state_dict()
+    fitting = {
+        name: other[name] for name in own if name in other and own[name].shape == other[name].shape
+    }
     if len(fitting) < len(own) / 2:
         raise _misfit(weights, f"{len(fitting)} of {len(own)} tensors fit.")
     own.update(fitting)
     model.load_state_dict(own)
-    note(f"Took {len(fitting)} of {len(own)} tensors from {weights}.")
+    note(f"Loaded {len(fitting)} of {len(own)} tensors from {weights}.")
 
 
 def read_onnx(weights: Path) -> dict[str, torch.Tensor]:
@@ -97,11 +96,22 @@ def fill(model: Any, weights: dict[str, torch.Tensor], source: Path) -> None:
 
 
 def unfold_batch_norm(model: Any, views: Iterable[torch.Tensor]) -> None:
-    """Set the statistics of each normalization to those of its input, and undo their effect.
+    """Set the statistics of each normalization to those of its input, and cancel their effect.
 
-    In inference the model says the same as before. In training, where batches are normalized by
-    their own statistics, it says nearly the same, since those are like the measured ones.
+    In inference the output stays the same. In training, where batches are normalized by their own
+    statistics, it stays nearly the same, since those are like the measured ones.
     """
+    for part, (count, total, square) in _measure_outputs(model, views).items():
+        mean, norm = total / count, part.bn
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_((square / count - mean.square()).clamp(min=0))
+        with torch.no_grad():
+            norm.weight.copy_((norm.running_var + norm.eps).sqrt())
+            norm.bias += norm.running_mean
+
+
+def _measure_outputs(model: Any, views: Iterable[torch.Tensor]) -> dict[Any, torch.Tensor]:
+    """Return count, sum and sum of squares of each convolution's output, shape (3, channels)."""
     convs = [part for part in model.modules() if isinstance(part, Conv)]
     device = convs[0].conv.weight.device
     sums = {part: torch.zeros(3, part.conv.out_channels).double().to(device) for part in convs}
@@ -122,20 +132,8 @@ def unfold_batch_norm(model: Any, views: Iterable[torch.Tensor]) -> None:
             model(batch.to(device).permute(0, 3, 1, 2).float() / 255)
     for hook in hooks:
         hook.remove()
-    for part, (count, total, square) in sums.items():
-        mean = total / count
-        spread = (square / count - mean.square()).clamp(min=0)
-        norm = part.bn
-        norm.running_mean.copy_(mean)
-        norm.running_var.copy_(spread)
-        with torch.no_grad():
-            norm.weight.copy_((norm.running_var + norm.eps).sqrt())
-            norm.bias += norm.running_mean
     model.train(was_training)
-
-
-def _fits(own: dict[str, torch.Tensor], other: dict[str, torch.Tensor], name: str) -> bool:
-    return tuple(own[name].shape) == tuple(other[name].shape)
+    return sums
 
 
 def _misfit(weights: Path, why: str) -> UsageError:

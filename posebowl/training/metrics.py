@@ -1,4 +1,4 @@
-"""The accuracy of a network: IoU of its boxes with the labels, found as the solution does."""
+"""The accuracy of a network: IoU of its boxes with the labels, by the solution's search."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ class TrainOptions:
         """Check what can be checked before anything is prepared.
 
         Raises:
-            UsageError: A folder is missing, or holds an earlier run.
+            UsageError: A folder is missing, or contains an earlier run.
         """
         for folder in (*self.data, self.val, *self.cutouts, *self.backgrounds):
             _require_folder(folder)

@@ -35,13 +35,13 @@ from posebowl.training.metrics import Accuracy, Network, measure
 MOST_LOST: Final = 0.01
 """Mean IoU that int8 may lose and still replace the solution's own file."""
 CALIBRATED: Final = 100
-"""Maximum number of calibration photos: more take memory and change little."""
+"""Maximum number of calibration photos: more use memory and change little."""
 
 Inputs = npt.NDArray[np.uint8]
 
 
 class AccuracyError(PoseBowlError):
-    """The int8 network is less accurate than the solution may be."""
+    """The int8 network is not accurate enough for the solution."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ class AccuracyLoss:
 
     @property
     def lost(self) -> float:
-        """Mean IoU lost; negative where int8 happens to be better."""
+        """Return the mean IoU lost; negative where int8 happens to be better."""
         return self.fp32.both_looks - self.int8.both_looks
 
 
@@ -62,7 +62,7 @@ def quantize(content: bytes, inputs: Iterable[Inputs]) -> bytes:
 
     Args:
         content: An fp32 file that `export` made.
-        inputs: What the network sees: see `calibration_inputs`.
+        inputs: The network's inputs; see `calibration_inputs`.
     """
     with tempfile.TemporaryDirectory() as folder, quiet():
         before, after = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
@@ -119,11 +119,11 @@ def measure_loss(fp32: bytes, int8: bytes, samples: Sequence[Sample], looks: Any
 
 
 def require_accuracy(loss: AccuracyLoss, out: Path, own: Path) -> None:
-    """Refuse an int8 network that lost too much accuracy for the solution.
+    """Check that an int8 network did not lose too much accuracy to replace the solution's own.
 
     Args:
-        loss: What it lost.
-        out: Where it is to be written.
+        loss: Its accuracy before and after.
+        out: Where it would be written.
         own: The solution's own file.
 
     Raises:
@@ -132,7 +132,7 @@ def require_accuracy(loss: AccuracyLoss, out: Path, own: Path) -> None:
     if loss.lost > MOST_LOST and out.resolve() == own.resolve():
         raise AccuracyError(
             f"int8 loses {loss.lost:.3f} of mean IoU: too much for the solution's own file.",
-            why=f"At most {MOST_LOST} may be lost; {own} was left as it is.",
+            why=f"The limit is {MOST_LOST}; {own} was not changed.",
             fix="Write it elsewhere with --out, calibrate on more photos with --calibrate, or "
             "export without --int8.",
         )
@@ -150,7 +150,7 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has n
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Silence the advice to preprocess, which fails for inputs of variable size."""
+    """Hide the advice to preprocess, which fails for inputs of variable size."""
     logger = logging.getLogger()
     before = logger.level
     logger.setLevel(logging.ERROR)

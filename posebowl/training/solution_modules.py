@@ -1,4 +1,4 @@
-"""The benchmark solution's own modules, so that training and solution see photos alike."""
+"""The benchmark solution's own modules, so that training and solution treat photos alike."""
 
 from __future__ import annotations
 

@@ -12,7 +12,9 @@ import time
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -72,10 +74,9 @@ def train(
     state = new_state(recipe, device)
     if resume and (out / "last.pt").exists():
         restore(state, out / "last.pt")
-        if state.judged_on != str(recipe.val):
-            state.best = -1.0
         note(f"Resuming at step {state.step}, {state.seconds / 60:.1f} minutes in.")
-    state.judged_on = str(recipe.val)
+    if state.judged_on != str(recipe.val):
+        state.best, state.judged_on = -1.0, str(recipe.val)
     dtype = choose_precision(recipe.precision, device)
     note(f"{recipe.model} on {device} in {dtype}, {len(training_set)} photos.")
     feed = batches(
@@ -87,49 +88,39 @@ def train(
         paste=recipe.paste,
         workers=1 if device.type == "cpu" else usable_cores(),
     )
+    checkpoint = partial(
+        validate_and_save, state, recipe=recipe, training_set=training_set, val=val, out=out
+    )
     if recipe.start and state.step == 0:
-        load_initial_weights(
-            state.model, Path(recipe.start), lambda: (next(feed)["img"] for _ in range(24))
-        )
+        views = (next(feed)["img"] for _ in range(24))
+        load_initial_weights(state.model, Path(recipe.start), views)
         state.average.load_state_dict(state.model.state_dict())
-        validate_and_save(
-            state,
-            recipe=recipe,
-            training_set=training_set,
-            val=val,
-            out=out,
-            losses=evaluate_losses(state, next(feed)),
-        )
-    sums: dict[str, float] = {}
-    count, judged = 0, time.monotonic()
+        checkpoint(losses=evaluate_losses(state, next(feed)))
+    losses: list[dict[str, float]] = []
+    judged = time.monotonic()
     while state.progress(recipe) < 1:
         started = time.monotonic()
         try:
-            losses = train_step(state, next(feed), recipe, device, dtype)
+            losses.append(train_step(state, next(feed), recipe, device, dtype))
         except KeyboardInterrupt:
             save(state, recipe, out / "last.pt")
             raise StoppedError(
                 "Interrupted.",
-                why=f"What was learnt in {state.step} steps is saved.",
+                why=f"The weights after {state.step} steps are saved.",
                 fix="Type the same command with --resume to continue.",
             ) from None
         state.seconds += time.monotonic() - started
-        sums = {name: sums.get(name, 0.0) + value for name, value in losses.items()}
-        count += 1
-        done = state.progress(recipe) >= 1
-        if done or time.monotonic() - judged >= 60 * recipe.every_minutes:
-            means = {name: value / count for name, value in sums.items()}
-            validate_and_save(
-                state, recipe=recipe, training_set=training_set, val=val, out=out, losses=means
-            )
-            sums, count, judged = {}, 0, time.monotonic()
+        due = time.monotonic() - judged >= 60 * recipe.every_minutes
+        if due or state.progress(recipe) >= 1:
+            checkpoint(losses={name: fmean(one[name] for one in losses) for name in losses[0]})
+            losses, judged = [], time.monotonic()
     return state
 
 
 def train_step(
     state: TrainingState, batch: dict[str, Any], recipe: Recipe, device: Any, dtype: Any
 ) -> dict[str, float]:
-    """Run one step of the optimizer and of the running average; return the losses."""
+    """Run one step of the optimizer and the running average; return the losses."""
     for group in state.optimizer.param_groups:
         group["lr"] = learning_rate(state.progress(recipe), state.step, recipe)
     inputs = batch["img"].to(device).permute(0, 3, 1, 2).float() / 255
@@ -137,7 +128,7 @@ def train_step(
     targets = {name: batch[name].to(device) for name in ("cls", "bboxes", "batch_idx")}
     with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
         found = state.model(inputs)
-    # Boxes and losses in full precision: bf16 knows whole pixels only up to 256.
+    # Boxes and losses in full precision: bf16 has whole pixels only up to 256.
     found = {**found, "boxes": found["boxes"].float(), "scores": found["scores"].float()}
     loss, parts = state.model.loss({**targets, "img": inputs}, found)
     loss.sum().backward()
@@ -151,7 +142,7 @@ def train_step(
 
 
 def evaluate_losses(state: TrainingState, batch: dict[str, Any]) -> dict[str, float]:
-    """Return the losses of a batch without learning from it."""
+    """Return the losses of a batch without training on it."""
     device = next(state.model.parameters()).device
     inputs = batch["img"].to(device).permute(0, 3, 1, 2).float() / 255
     targets = {name: batch[name].to(device) for name in ("cls", "bboxes", "batch_idx")}
@@ -195,7 +186,7 @@ def validate_and_save(
     out: Path,
     losses: dict[str, float],
 ) -> None:
-    """Validate the running average; write a checkpoint and a line of curves.csv."""
+    """Write checkpoints and a line of curves.csv, with the accuracy of the running average."""
     save(state, recipe, out / "last.pt")  # before validation, which may fail
     quality = validate(state.average, val, recipe)
     best = quality.both_looks > state.best
@@ -212,14 +203,18 @@ def validate_and_save(
         **{name: round(value, 4) for name, value in losses.items()},
         **{name: round(value, 4) for name, value in asdict(quality).items()},
     }
-    curves = out / "curves.csv"
+    append_row(out / "curves.csv", row)
+    note("  ".join(f"{name} {value}" for name, value in row.items()) + ("  *" if best else ""))
+
+
+def append_row(curves: Path, row: dict[str, Any]) -> None:
+    """Add a row to a CSV file, with the header first if the file is new."""
     is_new = not curves.exists()
     with curves.open("a", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(row))
         if is_new:
             writer.writeheader()
         writer.writerow(row)
-    note("  ".join(f"{name} {value}" for name, value in row.items()) + ("  *" if best else ""))
 
 
 def validate(average: Any, val: list[Sample], recipe: Recipe) -> Accuracy:
@@ -288,7 +283,7 @@ def choose_device(name: str) -> Any:
     """Return the device to train on; by default the GPU if there is one.
 
     Raises:
-        UsageError: A GPU was asked for, but there is none.
+        UsageError: A GPU was requested, but there is none.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -310,7 +305,7 @@ def choose_precision(name: str, device: Any) -> Any:
 
 
 def prepare(recipe: Recipe, out: Path) -> TrainingSet:
-    """Read and cache the training photos and what is pasted over them."""
+    """Read and cache the training photos, and the cut-outs and backgrounds to paste."""
     cache, threads = out / "cache", usable_cores()
     samples = [sample for folder in recipe.data for sample in read_labels(Path(folder))]
     note(f"Caching {len(samples)} photos in {cache} (about 2 MB each, made once).")

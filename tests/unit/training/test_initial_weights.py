@@ -28,7 +28,7 @@ def views():
 def started(views):
     """Build the network with the weights of the solution."""
     network = detector.build("yolo26n.yaml").train()
-    initial_weights.load_initial_weights(network, SHIPPED, lambda: [views])
+    initial_weights.load_initial_weights(network, SHIPPED, [views])
     return network
 
 
@@ -68,7 +68,7 @@ def test_a_checkpoint_gives_the_same_weights(started, tmp_path):
     state.average.load_state_dict(started.state_dict())
     train.save(state, train.Recipe(), tmp_path / "some.pt", slim=True)
     network = detector.build("yolo26n.yaml")
-    initial_weights.load_initial_weights(network, tmp_path / "some.pt", list)
+    initial_weights.load_initial_weights(network, tmp_path / "some.pt", [])
     for name, value in network.state_dict().items():
         if value.is_floating_point():  # a slim checkpoint is in half precision
             torch.testing.assert_close(value, started.state_dict()[name].half().float())
@@ -76,11 +76,11 @@ def test_a_checkpoint_gives_the_same_weights(started, tmp_path):
 
 def test_another_architecture_is_refused():
     with pytest.raises(UsageError, match="another architecture"):
-        initial_weights.load_initial_weights(detector.build("yolo11n.yaml"), SHIPPED, list)
+        initial_weights.load_initial_weights(detector.build("yolo11n.yaml"), SHIPPED, [])
 
 
 def test_a_broken_file_is_refused(tmp_path):
     file = tmp_path / "some.onnx"
     file.write_bytes(b"no graph")
     with pytest.raises(UsageError, match="Cannot read"):
-        initial_weights.load_initial_weights(detector.build("yolo26n.yaml"), file, list)
+        initial_weights.load_initial_weights(detector.build("yolo26n.yaml"), file, [])
