@@ -58,6 +58,12 @@ def basis(axis: Vector) -> Array:
     return np.stack((x, np.cross(z, x), z), axis=1)
 
 
+def around(count: int, start: float = 0.0) -> list[Array]:
+    """Return directions in the plane of x and y, evenly spaced, each of shape (3,)."""
+    angles = start + np.arange(count) * 2 * np.pi / count
+    return [np.array((np.cos(angle), np.sin(angle), 0.0)) for angle in angles]
+
+
 def merge(meshes: Iterable[Mesh]) -> Mesh:
     """Join meshes into one, vertices unshared."""
     items = list(meshes)

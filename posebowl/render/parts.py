@@ -89,12 +89,6 @@ def direction(rng: Rng) -> Array:
     return mesh.normalized(rng.normal(size=3))
 
 
-def around(count: int, start: float = 0.0) -> list[Array]:
-    """Return directions in the plane of x and y, evenly spaced, each of shape (3,)."""
-    angles = start + np.arange(count) * 2 * np.pi / count
-    return [np.array((np.cos(angle), np.sin(angle), 0.0)) for angle in angles]
-
-
 def wing(
     rng: Rng,
     root: Vector,

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from posebowl.render import mesh
-from posebowl.render.mesh import Array, Mesh, Vector
-from posebowl.render.parts import Craft, Rng, Role, around, direction, part, pick, wire
+from posebowl.render.mesh import Array, Mesh, Vector, around
+from posebowl.render.parts import Craft, Rng, Role, direction, part, pick, wire
 
 
 def cloth(corners: tuple[Vector, Vector, Vector, Vector], *, sag: float = 0.0) -> Mesh:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from posebowl.render import mesh
+from posebowl.render.mesh import around
 from posebowl.render.parts import (
     Craft,
     Rng,
     WingShape,
-    around,
     clutter,
     dish,
     lattice,

@@ -122,7 +122,11 @@ def test_backgrounds_without_the_globe_fill_the_frame(name):
 
 
 def test_names_are_32_hex_digits_and_differ():
-    names = {photo.image_id(seed, index) for seed in range(20) for index in range(50)}
+    names = {
+        photo.ImageSpec(seed=seed, index=index, families=()).image_id
+        for seed in range(20)
+        for index in range(50)
+    }
     assert len(names) == 1000
     assert all(len(name) == 32 and set(name) <= set("0123456789abcdef") for name in names)
 
