@@ -18,7 +18,7 @@ def session(runtime: Any, weights: Path, options: Any) -> tuple[Any, str, str]:
 
     Returns:
         The session, the short name of its provider, and an empty string; or None, an empty string,
-        and why there is no session (empty if this onnxruntime was not built for GPUs).
+        and the reason (empty if this onnxruntime was not built for GPUs).
     """
     if CUDA not in runtime.get_available_providers():
         return None, "", ""
@@ -30,7 +30,7 @@ def session(runtime: Any, weights: Path, options: Any) -> tuple[Any, str, str]:
         wanted.insert(0, (TENSORRT, {"trt_fp16_enable": "0"}))
     try:
         opened = runtime.InferenceSession(str(weights), options, providers=wanted)
-    except Exception as error:  # noqa: BLE001  (whatever the driver says)
+    except Exception as error:  # noqa: BLE001  (a driver can raise anything)
         lines = str(error).splitlines() or [type(error).__name__]
         return None, "", f" (the CUDA provider failed: {lines[0]})"
     provider = opened.get_providers()[0]

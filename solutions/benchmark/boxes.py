@@ -33,22 +33,18 @@ class Crop:
 
     @property
     def scale(self) -> npt.NDArray[np.float64]:
-        """Input pixels per photo pixel along x, y, x, y."""
+        """Return the input pixels per photo pixel along x, y, x, y."""
         sx, sy = self.shown_width / self.width, self.shown_height / self.height
         return np.array([sx, sy, sx, sy])
 
     def to_input(self, box: Box) -> Box:
         """Map a box of the photo to the input."""
-        offset = np.array([self.x, self.y, self.x, self.y])
-        pad = np.array([self.left, self.top, self.left, self.top])
-        mapped: Box = (box - offset) * self.scale + pad
+        mapped: Box = (box - [self.x, self.y] * 2) * self.scale + [self.left, self.top] * 2
         return mapped
 
     def to_photo(self, box: Box) -> Box:
         """Map a box of the input to the photo: the inverse of `to_input`."""
-        offset = np.array([self.x, self.y, self.x, self.y])
-        pad = np.array([self.left, self.top, self.left, self.top])
-        mapped: Box = (box - pad) / self.scale + offset
+        mapped: Box = (box - [self.left, self.top] * 2) / self.scale + [self.x, self.y] * 2
         return mapped
 
 
@@ -93,7 +89,7 @@ def zoom_crop(
         photo: Height and width of the photo.
         size: Height and width of the input.
         fill: Share of the crop, along its tighter side, that the box should fill.
-        enlarge: At most so many input pixels per photo pixel: more adds blur, not detail.
+        enlarge: Maximum of input pixels per photo pixel: more adds blur, not detail.
     """
     height, width = photo
     in_height, in_width = size

@@ -1,6 +1,6 @@
-"""The number of processors that this process may use.
+"""The number of cores that this process may use.
 
-os.cpu_count() names those of the machine. A container may have fewer: by its affinity mask
+os.cpu_count() returns those of the machine. A container may have fewer: by its affinity mask
 (`docker run --cpuset-cpus`) or by the quota of its cgroup (`docker run --cpus`). More threads
 or processes than that only wait for each other.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 def usable(root: Path = Path("/")) -> int:
-    """Return the usable processors: those of the affinity mask, or of the quota if fewer."""
+    """Return the usable cores: those of the affinity mask, or of the quota if fewer."""
     if hasattr(os, "sched_getaffinity"):
         count = len(os.sched_getaffinity(0))
     else:
@@ -24,13 +24,13 @@ def usable(root: Path = Path("/")) -> int:
 
 
 def quota(root: Path = Path("/")) -> float | None:
-    """Read the tightest processor quota of this process's cgroup and those above it.
+    """Read the lowest CPU quota of this process's cgroup and those above it.
 
     Args:
-        root: Where proc and sys are; another folder in tests.
+        root: The parent of proc and sys; another folder in tests.
 
     Returns:
-        Processors, such as 2.5; None where there is no quota.
+        Cores, such as 2.5; None without a quota.
     """
     found = [limit for folder in _folders(root) if (limit := _limit(folder)) is not None]
     return min(found, default=None)
@@ -52,10 +52,10 @@ def _limit(folder: Path) -> float | None:
 
 
 def _folders(root: Path) -> Iterator[Path]:
-    """List the folders of this process's cgroup and of all above it, in both versions.
+    """Yield the folders of this process's cgroup and of all above it, in both versions.
 
     Inside a container /proc/self/cgroup may name a path of the host that is not mounted, or
-    just "/"; the mount's own root then is the container's cgroup.
+    just "/"; then the mount's own root is the container's cgroup.
     """
     mounts = {"": "sys/fs/cgroup", "cpu": "sys/fs/cgroup/cpu"}
     for line in _read(root / "proc/self/cgroup").splitlines():

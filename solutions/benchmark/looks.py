@@ -1,7 +1,7 @@
-"""Coarse-to-fine search: where is the spacecraft, and where exactly are its edges?
+"""Coarse-to-fine search: where the spacecraft is, and where exactly its edges are.
 
 Before the first look comes a glance at two thirds of its size, for less than half of its cost.
-Usually it suffices to know where to look closely.
+Usually that is enough to know where to place the second look.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ class Looks:
     second: tuple[int, int] | None
     """None for a single look."""
     glance: tuple[int, int] | None = None
-    """A smaller first look, which suffices where the network is confident. None for no glance."""
+    """A smaller first look, which is enough if the network is confident. None for no glance."""
     sure: float = 0.3
-    """The score from which a glance suffices."""
+    """The score from which a glance is enough."""
     fill: float = 0.6
     """Share of the second look's crop that the box of the first should fill."""
     enlarge: float = 3.0
-    """Most input pixels per photo pixel in the second look."""
+    """Maximum of input pixels per photo pixel in the second look."""
     agree: float = 0.25
-    """Minimum IoU of the two looks; below it the more confident one counts."""
+    """Minimum IoU of the two looks; below it the more confident one is used."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,16 +66,24 @@ def find(photos: Sequence[Photo], network: Network, looks: Looks) -> list[Detect
                 found[index], crops[index] = seen, unsure[index]
     if looks.second is None:
         return found
-    closer: dict[int, Crop] = {}
-    for index, (seen, shape) in enumerate(zip(found, shapes, strict=True)):
-        if (pixels := to_pixels(seen.box, shape)) is not None:
-            box = np.array(pixels, np.float64)
-            crop = zoom_crop(box, shape, looks.second, fill=looks.fill, enlarge=looks.enlarge)
-            if crop != crops[index]:  # the same crop would only repeat the result
-                closer[index] = crop
+    wanted = (_closer(seen.box, shape, looks) for seen, shape in zip(found, shapes, strict=True))
+    closer = {
+        index: crop
+        for index, crop in enumerate(wanted)
+        if crop and crop != crops[index]  # the same crop would only repeat the result
+    }
     for index, second in _look_at(photos, closer, network, looks.second):
         found[index] = choose(found[index], second, looks)
     return found
+
+
+def _closer(box: Box, shape: tuple[int, int], looks: Looks) -> Crop | None:
+    """Return the crop for a second look at a box; None if nothing of it is inside the photo."""
+    pixels = to_pixels(box, shape)
+    if pixels is None or looks.second is None:
+        return None
+    inside = np.array(pixels, np.float64)
+    return zoom_crop(inside, shape, looks.second, fill=looks.fill, enlarge=looks.enlarge)
 
 
 def choose(first: Detection, second: Detection, looks: Looks) -> Detection:

@@ -27,23 +27,23 @@ class Progress:
 
     def __init__(self, total: int) -> None:
         self.total = total
-        self.started = self.said = time.monotonic()
-        self.said_at = 0
+        self.started = self.logged = time.monotonic()
+        self.logged_done = 0
         log.info("0/%d images", total)
 
     def __call__(self, done: int) -> None:
-        """Record how many photos are done."""
+        """Report how many photos are done, if it is time for a line."""
         now = time.monotonic()
-        pause = now - self.said
-        enough = pause >= 2 and (done - self.said_at) * 100 >= self.total
+        pause = now - self.logged
+        enough = pause >= 2 and (done - self.logged_done) * 100 >= self.total
         if done == self.total or enough or pause >= 30:
             speed = done / max(now - self.started, 1e-9)
             log.info("%d/%d images, %.1f a second", done, self.total, speed)
-            self.said, self.said_at = now, done
+            self.logged, self.logged_done = now, done
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    """Read the command line; main.sh gives none, so the defaults are what the platform runs."""
+    """Read the command line; main.sh passes no options, so the platform runs the defaults."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../data"))
     parser.add_argument("--out", type=Path, default=Path("../submission/submission.csv"))

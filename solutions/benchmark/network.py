@@ -50,12 +50,12 @@ def load(
     Args:
         weights: The ONNX file.
         backend: onnxruntime or openvino.
-        device: auto takes a GPU where onnxruntime has one; or cpu, cuda.
-        precision: In what OpenVINO computes: fp32 or bf16. onnxruntime computes as the file says.
-        batch: Photos at once; None takes what is best for the library and the device.
+        device: cpu, cuda, or auto, which uses a GPU if onnxruntime finds one.
+        precision: Of OpenVINO's computations: fp32 or bf16. onnxruntime uses that of the file.
+        batch: Photos at once; None for the best number for the library and the device.
 
     Raises:
-        NetworkError: It cannot be loaded; the message says why.
+        NetworkError: It cannot be loaded.
     """
     if not weights.is_file():
         what = "is not a file" if weights.exists() else "does not exist"

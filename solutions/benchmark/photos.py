@@ -28,7 +28,7 @@ PADDING = 114
 
 HEADER = struct.Struct(">8s4x4sIIBBBBB4x")
 LARGEST = int(os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"])
-"""The most pixels to decode, about 200 MB of memory, whatever a header claims."""
+"""Maximum number of pixels to decode, about 200 MB of memory, whatever a header claims."""
 PLAIN = (b"\x89PNG\r\n\x1a\n", b"IHDR")
 SILENT = {b"gAMA", b"cHRM", b"sRGB", b"pHYs", b"tEXt", b"tIME", b"IDAT", b"IEND"}
 """Chunks that leave the pixels of an 8-bit colour file as they are."""
@@ -64,7 +64,7 @@ def read(path: Path, *, quickly: bool = True) -> Photo:
 
 
 def claimed_pixels(data: bytes) -> int:
-    """Read how many pixels a PNG file says it has; 0 for a file of another kind."""
+    """Read the number of pixels in the header of a PNG file; 0 for other files."""
     if len(data) < HEADER.size or not data.startswith(PLAIN[0]):
         return 0
     _, _, width, height, *_ = HEADER.unpack_from(data)
@@ -132,7 +132,7 @@ def crop_and_resize(photo: Photo, crop: Crop, size: tuple[int, int]) -> Photo:
 
 
 def resize(photo: Photo, width: int, height: int) -> Photo:
-    """Resize a photo: halve it by area while it stays large enough, then resize linearly.
+    """Return a photo resized: halved by area while it stays large enough, then linearly.
 
     Halving is ten times faster than averaging over other ratios. What is left to shrink is less
     than half, where every pixel still counts in linear scaling: there is nothing to alias.

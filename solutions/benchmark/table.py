@@ -20,7 +20,7 @@ class TableError(Exception):
 
 
 def read_ids(path: Path) -> list[str]:
-    """Read the first column of submission_format.csv: about 100 bytes of memory a photo.
+    """Read the first column of submission_format.csv: about 100 bytes of memory per photo.
 
     Raises:
         TableError: It has no such column.
@@ -40,9 +40,9 @@ class Predictions:
         self.boxes: npt.NDArray[np.int32] = np.full((len(ids), 4), -1, np.int32)
 
     def set(self, index: int, pixels: Pixels | None) -> None:
-        """Store the box of a photo; None if nothing was found.
+        """Record the box of a photo; None if nothing was found.
 
-        A photo may be larger than the challenge's; a box may not, or it spoils the whole table.
+        A photo may be larger than the challenge's; a box may not, or the whole table is invalid.
         """
         if pixels is None:
             return

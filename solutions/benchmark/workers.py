@@ -1,4 +1,4 @@
-"""The workers, which turn photo files into boxes: a process for each processor, or one GPU.
+"""The workers, which turn photo files into boxes: a process for each core, or one GPU.
 
 Processes, because kornia-rs holds the GIL while it decodes: in one process, two threads decode
 no more photos than one.
@@ -82,7 +82,7 @@ def detect_all(ids: list[str], worker: Worker, count: int) -> Iterator[Answer]:
 
     Args:
         ids: The photos.
-        worker: What to do with them.
+        worker: Turns them into boxes.
         count: How many processes or threads.
     """
     if worker.net.on_gpu:
@@ -104,7 +104,7 @@ def detect_all(ids: list[str], worker: Worker, count: int) -> Iterator[Answer]:
 
 
 def one_by_one(ids: list[str], worker: Worker) -> Iterator[Answer]:
-    """Continue with one process and one photo at a time, to find the photo that kills it."""
+    """Yield the results of one process, photo by photo, to skip the photo that kills it."""
     done = 0
     while done < len(ids):
         with processes(worker, 1) as pool, contextlib.suppress(BrokenProcessPool):
@@ -117,7 +117,7 @@ def one_by_one(ids: list[str], worker: Worker) -> Iterator[Answer]:
 
 
 def processes(worker: Worker, count: int) -> Executor:
-    """Return a pool of processes; of one thread where the system has no semaphores."""
+    """Return a pool of processes, or of one thread if the system has no semaphores."""
     fork = multiprocessing.get_context("fork")
     set_worker(worker)
     try:
@@ -134,7 +134,7 @@ def set_worker(worker: Worker) -> None:
 
 
 def init_process() -> None:
-    """Tie a process of the pool to its parent: silent, and killed when the parent dies."""
+    """Set up a process of the pool: silent, and killed when the parent dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     # libpng prints a line for every broken photo; the parent logs the first few.
