@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 import polars as pl
 
@@ -19,7 +19,7 @@ from posebowl.challenge import (
     LABELS_FILE,
 )
 from posebowl.data.folder import FIX_UNPACK, DataFolder, how_to_fix, no_folder
-from posebowl.data.images import Flaw, look_at_photos
+from posebowl.data.images import Flaw, Photos, look_at_photos
 from posebowl.errors import BadDataError
 from posebowl.scoring import read_format, read_labels
 from posebowl.util.files import atomic_write, closed_to_runs, refuse_existing
@@ -47,11 +47,11 @@ class DataReport:
     labels: int | None
     """Labelled images, or None without labels."""
     extra: int
-    """Images that submission_format.csv does not name: a run sees them all the same."""
+    """Images that submission_format.csv does not name; a run sees them nevertheless."""
     missing: int
-    """Images that it names and that are not there: a run is made without them."""
+    """Images that it names and that are not there; a run goes without them."""
     deep: bool
-    """The photos were decoded, not only their first and last bytes read."""
+    """The photos were decoded; otherwise only their first and last bytes were read."""
     warnings: tuple[str, ...] = ()
 
     @property
@@ -143,41 +143,23 @@ def check(folder: DataFolder, *, deep: bool = False) -> DataReport:
     """Check that a data folder is whole, or that what is there of it is sound.
 
     Args:
-        folder: What `data_folder.find` gave.
+        folder: What `folder.find` returned.
         deep: Decode every photo, instead of reading its first and last bytes.
 
     Raises:
         BadDataError: Something is missing or broken: each kind with its count and first names.
     """
-    ids = read_format(folder.submission_format)
-    # First of all, since the names of files are made from them.
-    odd = ids.filter(~ids.str.contains(_PLAIN_ID)).to_list()
-    if odd:
-        fix = f"Download {FORMAT_FILE} again: an image_id is the name of a file."
-        fault = _Fault(kind="image_ids are not plain names", names=odd, of=len(ids), fix=fix)
-        _refuse(folder, [fault])
+    ids = _plain_ids(folder)
     photos = look_at_photos(folder.images, ids.to_list(), deep=deep)
     missing = folder.absent
     if len(photos.flawed.get(Flaw.MISSING, ())) < len(ids):
         missing += tuple(photos.flawed.pop(Flaw.MISSING, ()))
         ids = ids.filter(~ids.is_in(pl.Series(missing, dtype=pl.String).implode()))
-    faults = [
-        _Fault(
-            kind=f"images {flaw}",
-            names=photos.flawed[flaw],
-            of=len(ids),
-            fix=how_to_fix(_PHOTO_FIXES[flaw], folder.root),
-        )
-        for flaw in Flaw
-        if flaw in photos.flawed
-    ]
-    faults += _closed(folder)
-    labels = None
-    if folder.labels is not None:
-        labels = read_labels(folder.labels)
-        faults += _label_faults(ids, labels)
+    labels = None if folder.labels is None else read_labels(folder.labels)
+    faults = [*_photo_faults(folder, photos, len(ids)), *_closed(folder)]
+    faults += [] if labels is None else _label_faults(ids, labels)
     if faults:
-        _refuse(folder, faults)
+        raise _not_whole(folder, faults)
     return DataReport(
         folder=folder,
         images=len(ids),
@@ -192,8 +174,26 @@ def check(folder: DataFolder, *, deep: bool = False) -> DataReport:
     )
 
 
+def _plain_ids(folder: DataFolder) -> pl.Series:
+    """Read the image_ids, and check that the names of files can be made of them."""
+    ids = read_format(folder.submission_format)
+    odd = ids.filter(~ids.str.contains(_PLAIN_ID)).to_list()
+    if odd:
+        fix = f"Download {FORMAT_FILE} again: an image_id is the name of a file."
+        fault = _Fault(kind="image_ids are not plain names", names=odd, of=len(ids), fix=fix)
+        raise _not_whole(folder, [fault])
+    return ids
+
+
+def _photo_faults(folder: DataFolder, photos: Photos, of: int) -> Iterator[_Fault]:
+    """Yield a fault for each way in which photos are flawed."""
+    for flaw in filter(photos.flawed.__contains__, Flaw):
+        fix = how_to_fix(_PHOTO_FIXES[flaw], folder.root)
+        yield _Fault(kind=f"images {flaw}", names=photos.flawed[flaw], of=of, fix=fix)
+
+
 def _closed(folder: DataFolder) -> list[_Fault]:
-    """Find what holds the photos together and is closed to the user of a run."""
+    """Return a fault if the user of a run may not read the folder of photos or the table."""
     places = (folder.images, folder.submission_format)
     closed = [place.name for place in places if closed_to_runs(place.stat())]
     if not closed:
@@ -203,7 +203,7 @@ def _closed(folder: DataFolder) -> list[_Fault]:
 
 
 def _on_missing(folder: DataFolder, missing: Sequence[str], there: int) -> list[str]:
-    """Return a warning of images that a run is made without."""
+    """Return a warning of images that are missing from a run."""
     if not missing:
         return []
     names = first_few(missing, len(missing))
@@ -228,10 +228,10 @@ def _label_faults(ids: pl.Series, labels: pl.DataFrame) -> list[_Fault]:
     return [fault for fault in faults if fault.names]
 
 
-def _refuse(folder: DataFolder, faults: Sequence[_Fault]) -> NoReturn:
-    """Raise one error for all faults."""
+def _not_whole(folder: DataFolder, faults: Sequence[_Fault]) -> BadDataError:
+    """Return one error for all faults."""
     also = "; ".join(str(fault) for fault in faults[1:])
-    raise BadDataError(
+    return BadDataError(
         f"The data in {folder.root} is not whole: {faults[0]}.",
         why=f"Also: {also}." if also else "",
         fix=" ".join(dict.fromkeys(fault.fix for fault in faults)),
@@ -239,7 +239,7 @@ def _refuse(folder: DataFolder, faults: Sequence[_Fault]) -> NoReturn:
 
 
 def _warnings(folder: DataFolder, extra: Sequence[str], *, home: Path) -> tuple[str, ...]:
-    """Find what does not stop a run, but is probably not meant."""
+    """Return warnings of what does not stop a run but is probably not intended."""
     warnings = []
     if extra:
         names = first_few(extra, len(extra), 3)

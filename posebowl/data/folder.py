@@ -38,7 +38,7 @@ def find(data: Path | None = None, *, home: Path = DATA, scratch: Path | None = 
     A folder that the user names is taken as it is. Otherwise data/ wins over data/demo as
     soon as anything of the competition lies in it. A training set may come without
     submission_format.csv: it is then made in `scratch` from the labels of the images that are
-    there. If only some of the images are there, one of those alone is made there likewise.
+    there. If only some of the images are there, a table of just those is made there.
 
     Args:
         data: The folder that the user named.
@@ -47,7 +47,7 @@ def find(data: Path | None = None, *, home: Path = DATA, scratch: Path | None = 
             has one. Without it, the folder is returned as it is.
 
     Raises:
-        BadDataError: The folder is missing or incomplete; it says what is missing.
+        BadDataError: The folder is incomplete; the error says what is missing.
         UsageError: The folder that the user named does not exist.
     """
     if data is not None and not data.is_dir():
@@ -83,42 +83,16 @@ def _is_filled(root: Path) -> bool:
 def _complete(root: Path, *, is_demo: bool, scratch: Path | None) -> DataFolder:
     """Check that all parts of a data folder are there, and make the format if need be."""
     images, form, labels = root / IMAGES_DIR, root / FORMAT_FILE, root / LABELS_FILE
-    # A plain folder without a single photo is no better than none.
-    has_images = images.is_dir() and any(images.glob("*.png"))
-    if not has_images:
-        fix = how_to_fix(FIX_UNPACK, root)
-        if any(root.glob("*.png")):
-            if root.name == IMAGES_DIR and _is_filled(root.parent):
-                raise UsageError(
-                    f"{root} is the folder of the photos, not a data folder.",
-                    fix=f"Name the folder that holds it: {local(root.parent)}",
-                )
-            fix = f"Move the photos into {images}."
-        elif not images.is_dir() and not _is_filled(root):
-            raise UsageError(
-                f"{root} is not a data folder: it holds neither {IMAGES_DIR}/ nor a table.",
-                fix=f"Name one that does, such as data/demo. {fix}",
-            )
-        elif root == DATA:
-            fix = f"{fix} Or move its tables away to use the demo set."
-        raise BadDataError(f"{root} is incomplete: {images} holds no photos.", fix=fix)
-    if not form.is_file() and not labels.is_file():
-        raise BadDataError(
-            f"{root} is incomplete: it has images, but neither {FORMAT_FILE} nor {LABELS_FILE}.",
-            why=_WHY_FORMAT,
-            fix=f"Download {FORMAT_FILE} or {LABELS_FILE} from the competition into {root}.",
-        )
-    if not form.is_file():
-        if scratch is None:
-            raise BadDataError(
-                f"{root} has no {FORMAT_FILE}.",
-                why=_WHY_FORMAT,
-                fix=f"Make it from {LABELS_FILE}: invoke data.format{flag('folder', root, DATA)}",
-            )
+    # A folder without a single photo is as bad as none.
+    if not (images.is_dir() and any(images.glob("*.png"))):
+        raise _no_photos(root, images)
+    if not form.is_file() and (scratch is None or not labels.is_file()):
+        raise _no_format(root, labels)
+    absent: tuple[str, ...] = ()
+    if scratch is not None and not form.is_file():
         from posebowl.data.checks import make_format
 
         form = make_format(root, scratch / FORMAT_FILE)
-    absent: tuple[str, ...] = ()
     if scratch is not None and not _has_all(form, images):
         from posebowl.data.checks import narrow_format
 
@@ -133,15 +107,50 @@ def _complete(root: Path, *, is_demo: bool, scratch: Path | None) -> DataFolder:
     )
 
 
+def _no_photos(root: Path, images: Path) -> UsageError | BadDataError:
+    """Return the error for a data folder without photos where they belong."""
+    fix = how_to_fix(FIX_UNPACK, root)
+    if any(root.glob("*.png")):
+        if root.name == IMAGES_DIR and _is_filled(root.parent):
+            return UsageError(
+                f"{root} is the folder of the photos, not a data folder.",
+                fix=f"Name the folder that holds it: {local(root.parent)}",
+            )
+        fix = f"Move the photos into {images}."
+    elif not images.is_dir() and not _is_filled(root):
+        return UsageError(
+            f"{root} is not a data folder: it holds neither {IMAGES_DIR}/ nor a table.",
+            fix=f"Name one that does, such as data/demo. {fix}",
+        )
+    elif root == DATA:
+        fix = f"{fix} Or move its tables away to use the demo set."
+    return BadDataError(f"{root} is incomplete: {images} holds no photos.", fix=fix)
+
+
+def _no_format(root: Path, labels: Path) -> BadDataError:
+    """Return the error for a data folder without submission_format.csv."""
+    if labels.is_file():
+        return BadDataError(
+            f"{root} has no {FORMAT_FILE}.",
+            why=_WHY_FORMAT,
+            fix=f"Make it from {LABELS_FILE}: invoke data.format{flag('folder', root, DATA)}",
+        )
+    return BadDataError(
+        f"{root} is incomplete: it has images, but neither {FORMAT_FILE} nor {LABELS_FILE}.",
+        why=_WHY_FORMAT,
+        fix=f"Download {FORMAT_FILE} or {LABELS_FILE} from the competition into {root}.",
+    )
+
+
 def _has_all(form: Path, images: Path) -> bool:
-    """Check in no time whether each row of a plain table has its photo; False if in doubt."""
+    """Check quickly whether each row of a plain table has its photo; False if in doubt."""
     names = {entry.name for entry in os.scandir(images)}
     rows = form.read_bytes().splitlines()[1:]
     return all(f"{row.partition(b',')[0].decode(errors='replace')}.png" in names for row in rows)
 
 
 def how_to_fix(text: str, root: Path) -> str:
-    """Put a data folder into what is to be typed; the demo set is not where archives belong."""
+    """Return advice with a data folder filled in; archives do not belong in the demo set."""
     out = "" if root == DEMO_DATA else flag("out", root, DATA)
     images, folder = (shlex.quote(str(local(path))) for path in (root / IMAGES_DIR, root))
     return text.format(out=out, images=images, root=folder)

@@ -1,4 +1,4 @@
-"""The photos of a data folder: is each a whole PNG of the right size, at the speed of the disk."""
+"""The photos of a data folder: check at the speed of the disk that each is a whole PNG."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Photos:
 
 
 def look_at_photos(images: Path, ids: Sequence[str], *, deep: bool = False) -> Photos:
-    """Look at the photo of each id.
+    """Check the photo of each id.
 
     Args:
         images: The folder of <image_id>.png.
@@ -80,7 +80,7 @@ def look_at_photos(images: Path, ids: Sequence[str], *, deep: bool = False) -> P
 
 @contextlib.contextmanager
 def _progress(total: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar where there is much to do and somebody to see it."""
+    """Show a bar where there is a terminal and much to do."""
     if total < _MANY or not err.is_terminal:
         yield lambda _: None
         return

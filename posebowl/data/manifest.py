@@ -1,4 +1,4 @@
-"""What the photos of a data set are, byte for byte: name, size and SHA-256 of each."""
+"""The manifest of a data set: name, size and SHA-256 of each file."""
 
 from __future__ import annotations
 
@@ -49,18 +49,19 @@ def image_name(image_id: str) -> str:
 
 
 def look(root: Path, names: Sequence[str], *, memory: Path | None = None) -> tuple[Entry, ...]:
-    """Return what files of a folder hold.
+    """Return size and digest of files of a folder.
 
     Args:
         root: The folder.
         names: The files, relative to it.
-        memory: A folder that keeps the digests of each look: a file whose size and time of
-            change are those of the last one is not read again. None reads all.
+        memory: A folder that keeps the digests: a file whose size and time of change are
+            still the same is not read again. None reads all.
 
     Raises:
         BadDataError: A file is missing, or is not a regular file.
     """
-    kept = memory / f"{_digest(str(root.resolve()))}.json" if memory else None
+    place = hashlib.sha256(str(root.resolve()).encode(errors="surrogateescape")).hexdigest()
+    kept = memory / f"{place[:32]}.json" if memory else None
     known = _remembered(kept) if kept else {}
     states = {name: _state(root, name) for name in names}
     unread = [name for name, state in states.items() if known.get(name, [])[:2] != state]
@@ -142,12 +143,8 @@ def _to_check(root: Path) -> str:
 
 
 def _remembered(kept: Path) -> dict[str, list[int | str]]:
-    """Return digests of earlier looks by name: size, mtime in ns, SHA-256."""
+    """Return what is remembered of files by name: size, mtime in ns, SHA-256."""
     try:
         return dict(json.loads(kept.read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return {}
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""The entries of a tar, compressed or not, or of a zip: told apart by their bytes."""
+"""The entries of a tar, compressed or not, or of a zip; the bytes show which it is."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _zip_members(file: IO[bytes]) -> Iterator[Member]:
 
 
 class _LastRead:
-    """A stream that remembers what was read last: tarfile does not tell an end from a cut."""
+    """A stream that remembers its last read: tarfile does not tell an end from a cut."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self.stream = stream
@@ -108,10 +108,6 @@ class _LastRead:
     def read(self, size: int = -1) -> bytes:
         self.last = self.stream.read(size)
         return self.last
-
-
-def _member_of_tar(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
-    return cast("IO[bytes]", archive.extractfile(info))
 
 
 def _tar_members(stream: IO[bytes]) -> Iterator[Member]:
@@ -128,7 +124,7 @@ def _tar_members(stream: IO[bytes]) -> Iterator[Member]:
                 size=info.size,
                 regular=info.isreg() and not info.issparse(),
                 folder=info.isdir(),
-                open=partial(_member_of_tar, archive, info),
+                open=cast("Callable[[], IO[bytes]]", partial(archive.extractfile, info)),
             )
     if watched.last != bytes(_BLOCK):
         raise tarfile.ReadError("it does not end as a tar does")

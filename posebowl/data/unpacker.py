@@ -9,7 +9,7 @@ import re
 import shlex
 import shutil
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from io import FileIO
@@ -21,7 +21,6 @@ from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
-    TaskID,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
@@ -39,7 +38,7 @@ from posebowl.util.units import human_bytes
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}\.(png|csv)")
 _PART: Final = re.compile(r"\..+\.(png|csv)\.([0-9]+)\.part")
 _FIX_NAME: Final = "Name the archives as they were downloaded: invoke data.unpack FILE.tar ..."
-_FIX_DOWNLOAD: Final = "Download that archive again, and name no other one."
+_FIX_DOWNLOAD: Final = "Download that archive again, and name only archives of the competition."
 LARGEST: Final = {".png": 64 * MIB, ".csv": GIB}
 """An uncompressed photo takes 4 MiB: what is far larger is not a photo but a trap for the disk."""
 _INNER: Final = re.compile(r"\.(tar|tar\.\w+|tgz|tbz2?|txz|zip|7z|rar)$", re.IGNORECASE)
@@ -63,7 +62,7 @@ class Unpacked:
 
 @dataclass(kw_only=True)
 class _Job:
-    """One call of `unpack`, and how far it is."""
+    """One call of `unpack`, and how far it has come."""
 
     target: Path
     force: bool
@@ -85,7 +84,7 @@ def unpack(
 
     Photos go to `target`/images whatever folder they are in, CSV files at the top of an archive
     to `target`; all else is left out. Each file appears whole or not at all. A file that is
-    there with the same size is skipped, so that the same command goes on after a break.
+    there with the same size is skipped, so that the same command continues after a break.
 
     Args:
         archives: As downloaded.
@@ -106,23 +105,25 @@ def unpack(
     except OSError as error:
         raise _cannot_write(target, error) from None
     _check_room(archives, job)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with Progress(
-        *columns, TransferSpeedColumn(), TimeRemainingColumn(), console=err,
-        disable=not err.is_terminal,
-    ) as progress:  # fmt: skip
-        task = progress.add_task("unpacking", total=total)
+    with _progress(total) as show_progress:
         done = 0
         for archive in archives:
-            progress.update(task, description=f"unpacking {archive.name}".replace("[", r"\["))
-            _unpack_one(archive, job, partial(_show_progress, progress, task, done))
+            _unpack_one(archive, job, partial(show_progress, archive.name, done))
             done += _size(archive)
-            progress.update(task, completed=done)
+            show_progress(archive.name, 0, done)
     return Unpacked(folder=target, written=job.written, kept=job.kept, left_out=job.left_out)
 
 
-def _show_progress(progress: Progress, task: TaskID, base: int, at: int) -> None:
-    progress.update(task, completed=base + at)
+@contextlib.contextmanager
+def _progress(total: int) -> Iterator[Callable[[str, int, int], object]]:
+    """Show a bar; what is yielded takes an archive's name, the bytes before it and those read."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    speed = (TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, *speed, console=err, disable=not err.is_terminal) as progress:
+        task = progress.add_task("unpacking", total=total)
+        yield lambda name, before, at: progress.update(
+            task, description=f"unpacking {name}".replace("[", r"\["), completed=before + at
+        )
 
 
 def _size(archive: Path) -> int:
@@ -139,7 +140,7 @@ def _size(archive: Path) -> int:
 
 
 def _unpack_one(archive: Path, job: _Job, at: Callable[[int], object]) -> None:
-    """Extract one archive, reporting how many of its bytes are behind."""
+    """Extract one archive, and report how many of its bytes have been read."""
     before = job.written + job.kept
     inner = ""
     try:
@@ -158,7 +159,7 @@ def _unpack_one(archive: Path, job: _Job, at: Callable[[int], object]) -> None:
         ready = job.written + job.kept - before
         raise BadDataError(
             f"{archive} is cut off, damaged, or not an archive of a known kind: "
-            f"{counted(ready, 'file')} of it could be read, and stay.",
+            f"{counted(ready, 'file')} of it could be read and are kept.",
             why=f"{type(error).__name__}: {show(str(error), 120)}.",
             fix="Download it again, then repeat the command: what is there will be skipped.",
         ) from None
@@ -201,15 +202,7 @@ def _place(member: Member, target: Path) -> Path | None:
 
 def _extract(member: Member, place: Path, job: _Job) -> None:
     """Write one member to its place, unless it is there."""
-    if member.size > job.largest[place.suffix]:
-        size = human_bytes(member.size)
-        what = f"{show(member.path, 120)} takes {size}: that is not a {place.suffix[1:]}."
-        raise BadDataError(what, fix=_FIX_DOWNLOAD)
-    if job.seen.setdefault(place, member.size) != member.size:
-        raise BadDataError(
-            f"{place.name} occurs twice, with {job.seen[place]:,} and {member.size:,} bytes.",
-            fix=_FIX_DOWNLOAD,
-        )
+    _check_size(member, place, job)
     try:
         status = place.lstat()
     except FileNotFoundError:
@@ -219,7 +212,7 @@ def _extract(member: Member, place: Path, job: _Job) -> None:
             job.kept += 1
             return
         raise BadDataError(
-            f"{place} already exists, and differs.",
+            f"{place} already exists and differs.",
             why=f"It is {file_kind(status.st_mode)} of {status.st_size:,} bytes; in the archive "
             f"it has {member.size:,}.",
             fix="Use --force to overwrite it, or move it away.",
@@ -228,6 +221,19 @@ def _extract(member: Member, place: Path, job: _Job) -> None:
         raise _disk_full(place, member.size)
     _write(member, place)
     job.written += 1
+
+
+def _check_size(member: Member, place: Path, job: _Job) -> None:
+    """Check that a member is not too large for what it is, nor there twice with two sizes."""
+    if member.size > job.largest[place.suffix]:
+        size = human_bytes(member.size)
+        what = f"{show(member.path, 120)} takes {size}: that is not a {place.suffix[1:]}."
+        raise BadDataError(what, fix=_FIX_DOWNLOAD)
+    if job.seen.setdefault(place, member.size) != member.size:
+        raise BadDataError(
+            f"{place.name} occurs twice, with {job.seen[place]:,} and {member.size:,} bytes.",
+            fix=_FIX_DOWNLOAD,
+        )
 
 
 def _write(member: Member, place: Path) -> None:
@@ -301,13 +307,13 @@ def _remove_remains(target: Path) -> None:
 
 
 def _check_room(archives: Sequence[Path], job: _Job) -> None:
-    """Refuse before anything is written what cannot fit on the disk."""
+    """Check, before anything is written, that the photos fit on the disk."""
     need = 0
     for archive in archives:
         with archive.open("rb") as file:
             if opener(file) is not None:
                 # The contents are known only when all is read; photos hardly shrink, and what
-                # is there may be most of it: then the disk is watched under way.
+                # is there may be most of it: then the disk is checked before each file.
                 fresh = not any((job.target / IMAGES_DIR).glob("*.png"))
                 need += _size(archive) if fresh else 0
                 continue
