@@ -22,17 +22,10 @@ def candidates(line: str, tasks: Iterable[Task]) -> Sequence[str] | None:
     by_name = {task.name: task for task in tasks}
     place = next((index for index, word in enumerate(words) if word in by_name), len(words))
     rest = words[place + 1 :]
-    if not rest:
+    if not rest or (option := _expecting(by_name[words[place]], rest)) is None:
         return None
-    task = by_name[words[place]]
-    option = _expecting(task, rest)
-    if option is None:
-        words_taken = [known for known in task.options if known.positional]
-        if rest[-1].startswith("-") or not words_taken:
-            return None
-        option = words_taken[0]
+    task, last = by_name[words[place]], rest[-1]
     offered = tuple(option.kind.choices or (option.kind.suggest or tuple)())
-    last = rest[-1]
     if last in offered:
         # It is complete: what comes next is another flag.
         return tuple(known.flag for known in task.options if not known.positional)
@@ -43,9 +36,16 @@ def candidates(line: str, tasks: Iterable[Task]) -> Sequence[str] | None:
 
 
 def _expecting(task: Task, words: Sequence[str]) -> Option | None:
-    """Return the option whose value the last word is, or whose value comes next."""
+    """Return the option whose value the last word is, or whose value comes next.
+
+    Where no flag takes it, it is the first option that is a word of its own.
+    """
     flag = words[-1] if words[-1].startswith("-") else words[-2] if len(words) > 1 else ""
     for option in task.options:
         if flag in {option.flag, f"-{SHORT.get(option.name, '-')}"}:
-            return None if option.is_switch or option.positional else option
-    return None
+            if not (option.is_switch or option.positional):
+                return option
+            break
+    if words[-1].startswith("-"):
+        return None
+    return next((option for option in task.options if option.positional), None)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from posebowl.cli.options import Json
 from posebowl.cli.task import task
 from posebowl.settings import Settings
 from posebowl.util.options import Option
 from posebowl.util.values import EXISTING, FOLDER, TRUTH, Kind, whole
+
+if TYPE_CHECKING:
+    from posebowl.batch import Evaluation, EvaluationRequest, RunOptions
 
 
 def _data(text: str) -> str:
@@ -79,49 +83,69 @@ def evaluate(
     json: Json = False,
 ) -> int:
     """Evaluate many submissions, here or on a Ray cluster; rank them."""
-    from posebowl.batch import JSON_FILE, EvaluationRequest, RunOptions, evaluate as run_all, is_uri
-    from posebowl.cli import child
+    from posebowl.batch import JSON_FILE, EvaluationRequest
     from posebowl.cli.views import leaderboard
-    from posebowl.errors import StoppedError, UsageError
 
-    given = {**vars(settings), **locals()}
-    place = data if data is not None and is_uri(data) else None
-    if data is not None and place is None and not Path(data).is_dir():
-        raise UsageError(f"{data} is not a folder.", fix="Check the path behind --data.")
-    if (address or place) and child.lacks("ray", "cloudpathlib"):
-        words = ["evaluate", *evaluate.argv(given)]
-        child.become(child.python("cluster", settings.cache), "posebowl.cli", words)
-    folder = Path(data) if data and not place else settings.data
+    _move_if_needed(settings, data, address, locals())
     request = EvaluationRequest(
         places=places,
         out=out or settings.submission / "evaluation",
-        data=place or (str(folder) if folder else None),
+        data=data or (str(settings.data) if settings.data else None),
         cache=settings.cache,
-        options=RunOptions(
-            variant=settings.variant,
-            engine=settings.engine,
-            limits=settings.limits,
-            waived=settings.waive,
-            full=settings.full,
-            allow_cpu=settings.allow_cpu,
-        ),
+        options=_run_options(settings),
         shards=shards,
         address=address,
         registry=settings.registry or "",
         resume=resume,
         await_nodes=await_nodes,
     )
-    try:
-        done = run_all(request)
-    except KeyboardInterrupt:
-        raise StoppedError(
-            "Interrupted.",
-            why="Ctrl-C, or a signal to end; finished runs are kept.",
-            fix="Type the same command with --resume.",
-        ) from None
+    done = _evaluated(request)
     if json:
         print((done.out / JSON_FILE).read_text(encoding="utf-8"), end="")
     else:
         leaderboard.leaderboard(done)
     failed = [row.verdict for row in done.rows if row.verdict.is_infrastructure_failure]
     return min((verdict.exit_code for verdict in failed), default=0)
+
+
+def _move_if_needed(
+    settings: Settings, data: str | None, address: str, given: Mapping[str, Any]
+) -> None:
+    """Check --data; continue in the environment for clusters where this one lacks its packages."""
+    from posebowl.batch import is_uri
+    from posebowl.cli import child
+    from posebowl.errors import UsageError
+
+    remote = data is not None and is_uri(data)
+    if data is not None and not remote and not Path(data).is_dir():
+        raise UsageError(f"{data} is not a folder.", fix="Check the path behind --data.")
+    if (address or remote) and child.lacks("ray", "cloudpathlib"):
+        words = ["evaluate", *evaluate.argv({**vars(settings), **given})]
+        child.become(child.python("cluster", settings.cache), "posebowl.cli", words)
+
+
+def _run_options(settings: Settings) -> RunOptions:
+    from posebowl.batch import RunOptions
+
+    return RunOptions(
+        variant=settings.variant,
+        engine=settings.engine,
+        limits=settings.limits,
+        waived=settings.waive,
+        full=settings.full,
+        allow_cpu=settings.allow_cpu,
+    )
+
+
+def _evaluated(request: EvaluationRequest) -> Evaluation:
+    from posebowl.batch import evaluate as run_all
+    from posebowl.errors import StoppedError
+
+    try:
+        return run_all(request)
+    except KeyboardInterrupt:
+        raise StoppedError(
+            "Interrupted.",
+            why="Ctrl-C, or a signal to end; finished runs are kept.",
+            fix="Type the same command with --resume.",
+        ) from None

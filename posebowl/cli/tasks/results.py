@@ -56,11 +56,7 @@ def compare(
     *,
     before: Annotated[
         str,
-        Option(
-            RUN,
-            "a run: its id or the beginning of it, last, previous, or a folder with result.json",
-            positional=True,
-        ),
+        Option(RUN, RUN.expects, positional=True),
     ],
     after: Annotated[str, Option(RUN, "another run", positional=True)],
     html: Annotated[
@@ -77,20 +73,13 @@ def compare(
     json: Json = False,
 ) -> None:
     """Show what changed from one run to another."""
-    from shlex import quote
-
     from posebowl.cli import output
     from posebowl.cli.views import runs as runs_shown
-    from posebowl.errors import UsageError
     from posebowl.report import comparison as page
     from posebowl.results import comparison, history as kept
-    from posebowl.util.files import refuse_existing
 
-    if html is not None and html.is_dir():
-        inside = html / "compare.html"
-        raise UsageError(f"{html} is a folder.", fix=f"Type: --html {quote(str(inside))}")
     if html is not None:
-        refuse_existing(html, force=force)
+        _check_page(html, force=force)
     place = folder or settings.submission
     one, two = (kept.find(word, place, usual=settings.submission) for word in (before, after))
     found = comparison.compare(one, two, top=top)
@@ -102,3 +91,16 @@ def compare(
     runs_shown.comparison(found)
     if html is not None:
         runs_shown.written(html)
+
+
+def _check_page(html: Path, *, force: bool) -> None:
+    """Check that the page may be written."""
+    from shlex import quote
+
+    from posebowl.errors import UsageError
+    from posebowl.util.files import refuse_existing
+
+    if html.is_dir():
+        inside = quote(str(html / "compare.html"))
+        raise UsageError(f"{html} is a folder.", fix=f"Type: --html {inside}")
+    refuse_existing(html, force=force)

@@ -30,24 +30,30 @@ def pack(
     """Pack a solution into submission.zip."""
     from posebowl.cli import output
     from posebowl.cli.views import tables
-    from posebowl.errors import UsageError
-    from posebowl.submission import find_solution, packer
+    from posebowl.submission import packer
 
-    if bool(solution) == (source is not None):
-        raise UsageError(
-            "Give either --solution NAME or --source DIR.",
-            why="Both name the folder to pack."
-            if solution
-            else "Nothing names the folder to pack.",
-            fix="Type: invoke pack --solution benchmark",
-        )
-    folder = source or find_solution(solution)
+    folder = _to_pack(solution, source)
     target = out or settings.archive
     if keep and target.is_file():
         output.present({"path": target, "kept": True}, tables.kept, as_json=json)
         return
     packed = packer.pack(folder, target, force=force)
     output.present(packed, lambda made: tables.packed(made, settings.archive), as_json=json)
+
+
+def _to_pack(solution: str, source: Path | None) -> Path:
+    """Return the folder that exactly one of two options names."""
+    from posebowl.errors import UsageError
+    from posebowl.submission import find_solution
+
+    if bool(solution) == (source is not None):
+        named = "Both name" if solution else "Nothing names"
+        raise UsageError(
+            "Give either --solution NAME or --source DIR.",
+            why=f"{named} the folder to pack.",
+            fix="Type: invoke pack --solution benchmark",
+        )
+    return source or find_solution(solution)
 
 
 @task("check")
@@ -149,7 +155,7 @@ def clean(
         )
     if place.resolve() != usual.resolve() and not is_of_results(place):
         raise UsageError(
-            f"{place} is not a folder that a run was given for its results.",
+            f"{place} is not a folder that a run wrote its results to.",
             why="Files of yours there may have the names of results.",
             fix="Type: invoke clean",
         )

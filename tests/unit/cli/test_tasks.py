@@ -337,7 +337,7 @@ def test_a_folder_of_others_is_not_cleaned(tmp_path: Path) -> None:
     (tmp_path / "submission.csv").write_text("mine")
     done = invoke("clean", "--folder", str(tmp_path), cwd=tmp_path)
     assert done.returncode == 2
-    assert "not a folder that a run was given" in done.stderr
+    assert "not a folder that a run wrote its results to" in done.stderr
     assert (tmp_path / "submission.csv").read_text() == "mine"
 
 
