@@ -106,7 +106,7 @@ def inspect_file(file: IO[bytes], path: Path, *, limits: ArchiveLimits = ARCHIVE
         warnings=(
             *lint.on_script(main),
             *lint.on_sources(sources, imports),
-            *lint.on_calls(sources, {name: entry.mode for name, entry in entries.items()}),
+            *lint.on_calls(sources, {name: e.mode * e.unix for name, e in entries.items()}),
             *lint.on_names(sizes, imports.modules, packed),
             *_on_weights(file, entries, sizes, path),
             *_on_structure(directory, entries),

@@ -241,6 +241,15 @@ def test_what_unzip_closes_to_its_owner_draws_a_warning(
         assert ["owner may read" in warning for warning in warnings] == [True] * expected
 
 
+def test_modes_that_unzip_does_not_take_set_no_executable_bit(tmp_path: Path):
+    for system, warned in ((3, False), (0, True), (19, True)):
+        mode = (stat.S_IFREG | 0o755) << 16
+        tool = Member(name=b"tool.sh", data=MAIN, attributes=mode, system=system)
+        path = write(tmp_path, build(main(b"./tool.sh\n"), tool))
+        warnings = inspect(path).warnings
+        assert ["no executable bit" in warning for warning in warnings] == [True] * warned
+
+
 @pytest.mark.parametrize(
     ("target", "warned"),
     [(b"gone.onnx", True), (b"../gone", True), (b"..", False), (b"b", False), (b"b/c", False),
