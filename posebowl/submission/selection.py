@@ -33,6 +33,7 @@ JUNK: Final = GitIgnoreSpec.from_lines((
     ".git", ".hg/", ".svn/", "__pycache__/", ".venv/", ".nox/", ".tox/", ".mypy_cache/",
     ".ruff_cache/", ".pytest_cache/", ".hypothesis/", ".ipynb_checkpoints/", ".idea/", ".vscode/",
     "node_modules/", "__MACOSX/", ".DS_Store", "._*", "Thumbs.db", "desktop.ini", "*.swp", "*~",
+    "Icon[\r]",  # where the Finder keeps the picture of a folder
 ))  # fmt: skip
 """Left out unless a .gitignore of the solution takes it back with `!`."""
 

@@ -44,6 +44,7 @@ def test_junk_is_left_out(tmp_path: Path):
         "env/lib/x.py",
         "a.swp",
         "b~",
+        "Icon\r",
     ]
     root = make(tmp_path, "main.sh", "src/a.py", "src/env.py", "lib/old.pyc", *junk)
     selection = chosen(root)
@@ -62,6 +63,7 @@ def test_junk_is_left_out(tmp_path: Path):
                 "env/",
                 "a.swp",
                 "b~",
+                "Icon\r",
             ]
         )
     )
