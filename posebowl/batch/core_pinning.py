@@ -21,14 +21,14 @@ _PAUSE_S: Final = 0.2
 def pinned(count: int, locks_folder: Path) -> Iterator[frozenset[int]]:
     """Keep this process, and all that it starts, on cores that no other run has.
 
-    Ray counts cores and does not say which. The kernel releases them should this process die.
+    Ray counts cores without choosing them. The kernel releases them should this process die.
     On a machine with fewer cores, runs take turns with all of them.
 
     Args:
         count: How many cores.
-        locks_folder: Of all runs on this machine.
+        locks_folder: The folder of locks that all runs on this machine share.
     """
-    if not hasattr(os, "sched_setaffinity"):  # macOS and Windows have no such promise
+    if not hasattr(os, "sched_setaffinity"):  # macOS and Windows cannot pin a process
         yield frozenset(range(count))
         return
     before = os.sched_getaffinity(0)
@@ -45,7 +45,7 @@ def pinned(count: int, locks_folder: Path) -> Iterator[frozenset[int]]:
 
 
 def _take(locks: dict[int, FileLock], count: int) -> frozenset[int]:
-    """Hold `count` locks, all or none: two that wait can then not wait for each other."""
+    """Hold `count` locks, all or none, so that two runs cannot wait for each other."""
     while True:
         taken: list[int] = []
         # At random: pods that do not see each other's locks hardly ever choose the same cores.

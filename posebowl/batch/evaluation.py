@@ -42,12 +42,12 @@ class EvaluationRequest:
     registry: str = ""
     resume: bool = False
     await_nodes: bool = False
-    """Machines may yet join: jobs that fit on none of those that are there wait for them."""
+    """Jobs that fit on none of the machines wait for others to join."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """What came of it."""
+    """The plan and the leaderboard of an evaluation that is over."""
 
     plan: Plan
     rows: tuple[Row, ...]
@@ -58,9 +58,9 @@ def evaluate(request: EvaluationRequest) -> Evaluation:
     """Run all submissions that have no result yet, and write the leaderboard.
 
     Raises:
-        BadDataError: The data is not whole.
-        UsageError: Something named is not there, or the folder holds an earlier evaluation.
-        KeyboardInterrupt: Ctrl-C; what had ended is kept for --resume.
+        BadDataError: The data is incomplete.
+        UsageError: Something named does not exist, or the folder holds an earlier evaluation.
+        KeyboardInterrupt: Ctrl-C; what was finished is kept for --resume.
     """
     submissions = plan.collect(request.places)
     cache = NodeCache(request.cache)
@@ -68,7 +68,9 @@ def evaluate(request: EvaluationRequest) -> Evaluation:
     made = plan.make(submissions, whole, shards.split(whole, request.shards), request.options)
     with result_store.opened(request.out, resume=request.resume) as store:
         executor = _executor(request, made, cache)
-        write_text(request.out / result_store.PLAN_FILE, _describe(made))
+        keys = {name: [job.key for job in jobs] for name, jobs in made.jobs.items()}
+        described = json.dumps(leaderboard.metadata(made) | {"jobs": keys}, indent=2, default=str)
+        write_text(request.out / result_store.PLAN_FILE, described + "\n")
         with Progress(made, err) as progress:
             scheduler.execute(made, store, executor, progress)
         merge(made, store)
@@ -95,7 +97,7 @@ def _executor(request: EvaluationRequest, made: Plan, cache: NodeCache) -> Execu
         raise UsageError(
             "Ray is not installed here.",
             why="--address names a Ray cluster.",
-            fix="Type: uv sync --group cluster; or leave --address out.",
+            fix="Type: uv sync --group cluster; or omit --address.",
         ) from None
     return ray_executor.connect(
         request.address,
@@ -104,8 +106,3 @@ def _executor(request: EvaluationRequest, made: Plan, cache: NodeCache) -> Execu
         registry_name=request.registry,
         await_nodes=request.await_nodes,
     )
-
-
-def _describe(made: Plan) -> str:
-    names = {name: [job.key for job in jobs] for name, jobs in made.jobs.items()}
-    return json.dumps(leaderboard.metadata(made) | {"jobs": names}, indent=2, default=str) + "\n"

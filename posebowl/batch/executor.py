@@ -1,4 +1,4 @@
-"""What runs jobs: one after the other on this machine, or what Ray makes of them."""
+"""What runs jobs: this machine, one after the other, or a Ray cluster."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from posebowl.errors import Verdict
 
 @dataclass(frozen=True, kw_only=True)
 class Completion:
-    """A try at a job that is over."""
+    """An attempt at a job that is over."""
 
     job: Job
     output: JobResult | None
@@ -27,7 +27,7 @@ class Completion:
 
 @dataclass(frozen=True, kw_only=True)
 class Capacity:
-    """The machines that are at work just now."""
+    """The machines that are at work."""
 
     nodes: int
     slots: int
@@ -35,10 +35,10 @@ class Capacity:
 
 
 class Executor(Protocol):
-    """Takes jobs, and returns what came of each in the order in which they end."""
+    """Takes jobs, and returns the outcome of each in the order in which they end."""
 
     max_jobs: int
-    """Jobs that it takes at once, running or waiting."""
+    """The most jobs that it takes at once, running or waiting."""
 
     def submit(self, job: Job) -> None:
         """Take a job."""

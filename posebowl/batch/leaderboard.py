@@ -1,4 +1,4 @@
-"""The leaderboard: who comes where, as rows, CSV and JSON."""
+"""The leaderboard as rows, CSV and JSON."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final
 
 from posebowl.batch.merge import key_of
@@ -14,7 +14,7 @@ from posebowl.batch.plan import Plan, base_key
 from posebowl.batch.result_store import RESULTS, ResultStore
 from posebowl.engines.oci import image
 from posebowl.errors import Verdict
-from posebowl.results import LOG_FILE, REPORT_FILE, Result
+from posebowl.results import LOG_FILE, REPORT_FILE
 from posebowl.util.text import visible
 
 SCHEMA_VERSION: Final = 1
@@ -26,7 +26,7 @@ class Row:
     """A submission's line."""
 
     rank: int | None
-    """Equal scores share a rank, and the next one is as many lower; None: not ranked."""
+    """Equal scores share a rank, and the ranks after it are skipped; None: not ranked."""
     submission: str
     verdict: Verdict
     message: str
@@ -37,39 +37,30 @@ class Row:
     wall_s: float | None
     """Of all shards together."""
     peak_memory_bytes: int | None
-    """Of the shard that took most."""
+    """Of the shard that used most."""
     shards: int
     tries: int
     retried: tuple[str, ...]
-    """What machines failed on the way, a sentence each."""
+    """The failures of machines that led to another attempt, a sentence each."""
     engine: str
     sha256: str
     report: str
-    """Relative to the leaderboard; empty where there is none."""
+    """Relative to the leaderboard; empty without a report."""
     log: str
 
 
 def rows(plan: Plan, store: ResultStore) -> tuple[Row, ...]:
     """Rank all submissions: those that passed by mean IoU, then the others by verdict and name."""
-    lines = [_row(plan, store, submission.name) for submission in plan.submissions]
-    passed = sorted(
-        (line for line in lines if line.verdict is Verdict.OK and line.mean_iou is not None),
-        key=lambda line: (-(line.mean_iou or 0.0), line.submission),
-    )
-    others = sorted(
-        (line for line in lines if line.verdict is not Verdict.OK or line.mean_iou is None),
-        key=lambda line: (line.verdict.exit_code, line.submission),
-    )
-    return (*_ranked(passed), *others)
-
-
-def _ranked(passed: Sequence[Row]) -> list[Row]:
-    ranked: list[Row] = []
-    for place, line in enumerate(passed, 1):
-        tied = bool(ranked) and ranked[-1].mean_iou == line.mean_iou
-        rank = ranked[-1].rank if tied else place
-        ranked.append(Row(**{**vars(line), "rank": rank}))
-    return ranked
+    passed: list[Row] = []
+    others: list[Row] = []
+    for submission in plan.submissions:
+        line = _row(plan, store, submission.name)
+        ranks = line.verdict is Verdict.OK and line.mean_iou is not None
+        (passed if ranks else others).append(line)
+    passed.sort(key=lambda line: (-(line.mean_iou or 0.0), line.submission))
+    others.sort(key=lambda line: (line.verdict.exit_code, line.submission))
+    first = {line.mean_iou: place for place, line in reversed([*enumerate(passed, 1)])}
+    return (*(replace(line, rank=first[line.mean_iou]) for line in passed), *others)
 
 
 def _row(plan: Plan, store: ResultStore, name: str) -> Row:
@@ -94,15 +85,11 @@ def _row(plan: Plan, store: ResultStore, name: str) -> Row:
         shards=len(jobs),
         tries=len(attempts),
         retried=tuple(f"{item.node}: {item.reason}" for item in attempts if item.reason),
-        engine=_engine(found),
+        engine=found.engine if found else "",
         sha256=jobs[0].submission.sha256,
         report=_link(store, key, REPORT_FILE),
         log=_link(store, key, LOG_FILE),
     )
-
-
-def _engine(found: Result | None) -> str:
-    return found.engine if found else ""
 
 
 def _link(store: ResultStore, key: str, name: str) -> str:

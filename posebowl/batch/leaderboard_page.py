@@ -1,4 +1,4 @@
-"""The leaderboard as a page: the look of the report, and its promise to load nothing."""
+"""The leaderboard as a page that looks like the report and, like it, loads nothing."""
 
 from __future__ import annotations
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+
+import polars as pl
 
 from posebowl import report
 from posebowl.batch.plan import Job, Plan, Submission, merged_key
@@ -24,7 +27,7 @@ from posebowl.results import (
     kind_of,
     result as results,
 )
-from posebowl.scoring import read_labels, read_predictions, score
+from posebowl.scoring import Score, read_labels, read_predictions, score
 from posebowl.util.files import write_text
 from posebowl.util.units import duration
 
@@ -82,15 +85,14 @@ def merge_results(parts: Sequence[Result], limits: Limits) -> Result:
     """Merge the results of shards into one.
 
     The verdict is the first that holds by the documented precedence, and the time of all shards
-    together counts against the time limit: spreading a run gains no time.
+    together counts against the time limit: splitting a run gains no time.
 
     Args:
         parts: The result of each shard, in their order.
-        limits: What the whole was allowed; each shard had it too.
+        limits: Those of the whole run; each shard had them too.
     """
     worst = min(parts, key=lambda part: _PRECEDENCE.index(part.verdict))
     used = sum(part.timing.wall_s for part in parts if part.timing is not None)
-    late = used > limits.wall_time_s and not worst.verdict.is_infrastructure_failure
     merged = dataclasses.replace(
         worst,
         run_id=parts[0].run_id,
@@ -103,17 +105,18 @@ def merge_results(parts: Sequence[Result], limits: Limits) -> Result:
         samples=(),
         other_cores=None,  # each shard has its own, and its own warning
     )
-    if late and worst.verdict not in {Verdict.BAD_ARCHIVE, Verdict.TIME_LIMIT}:
-        return dataclasses.replace(
-            merged,
-            verdict=Verdict.TIME_LIMIT,
-            message=f"The {len(parts)} shards took {duration(used)} together, "
-            f"above the time limit of {duration(limits.wall_time_s)}.",
-            fix="Make it faster; the report shows how many images a second it reached.",
-            exit_code=None,
-            signal=None,
-        )
-    return merged
+    late = used > limits.wall_time_s and not worst.verdict.is_infrastructure_failure
+    if not late or worst.verdict in {Verdict.BAD_ARCHIVE, Verdict.TIME_LIMIT}:
+        return merged
+    return dataclasses.replace(
+        merged,
+        verdict=Verdict.TIME_LIMIT,
+        message=f"The {len(parts)} shards took {duration(used)} together, "
+        f"above the time limit of {duration(limits.wall_time_s)}.",
+        fix="Make it faster; the report shows how many images a second it reached.",
+        exit_code=None,
+        signal=None,
+    )
 
 
 def _timing(parts: Sequence[Result], used: float) -> Timing | None:
@@ -145,10 +148,10 @@ def _meters(parts: Sequence[Result], used: float) -> dict[str, Meter]:
 
 
 def join_tables(tables: Sequence[bytes]) -> bytes:
-    """Join CSVs of the same header into one: byte for byte what one run would have written.
+    """Join CSVs of the same header into one, byte for byte what one run would have written.
 
     Args:
-        tables: Valid tables; line ends, a BOM and a missing last line end are kept as they are.
+        tables: Valid tables; line ends, a BOM and a missing last line end are kept.
     """
     joined = bytearray(tables[0])
     for table in tables[1:]:
@@ -167,24 +170,26 @@ def _join_logs(folders: Sequence[Path]) -> str:
     return "\n".join(texts)
 
 
-def _write(folder: Path, merged: Result, whole: Dataset) -> None:
-    """Score the table against all labels, and write result.json and the report."""
-    scored, frame = None, None
-    if merged.verdict is Verdict.OK:
-        form, labels = folder / FORMAT_FILE, folder / LABELS_FILE
+def _score(folder: Path, whole: Dataset) -> tuple[pl.DataFrame, Score | None]:
+    """Return the predictions in a folder, and their score where there are labels."""
+    with tempfile.TemporaryDirectory() as name:
+        form, labels = Path(name, FORMAT_FILE), Path(name, LABELS_FILE)
         form.write_bytes(whole.submission_format)
         frame = read_predictions(folder / PREDICTIONS_FILE, form).frame
-        if whole.labels is not None:
-            labels.write_bytes(whole.labels)
-            scored = score(frame, read_labels(labels))
-            merged = dataclasses.replace(
-                merged,
-                score=ScoreSummary(
-                    mean_iou=scored.mean_iou, median_iou=scored.median_iou, images=scored.count
-                ),
-            )
-        form.unlink()
-        labels.unlink(missing_ok=True)
+        if whole.labels is None:
+            return frame, None
+        labels.write_bytes(whole.labels)
+        return frame, score(frame, read_labels(labels))
+
+
+def _write(folder: Path, merged: Result, whole: Dataset) -> None:
+    """Score the table against all labels, and write result.json and the report."""
+    frame, scored = _score(folder, whole) if merged.verdict is Verdict.OK else (None, None)
+    if scored is not None:
+        summary = ScoreSummary(
+            mean_iou=scored.mean_iou, median_iou=scored.median_iou, images=scored.count
+        )
+        merged = dataclasses.replace(merged, score=summary)
     results.write(merged, folder / RESULT_FILE)
     report.write(
         folder / REPORT_FILE,

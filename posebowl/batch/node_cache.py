@@ -1,4 +1,4 @@
-"""What a machine keeps of evaluations: data and zips, each written once and checked."""
+"""The data and zips that a machine keeps for evaluations, each written once and checked."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ class NodeCache:
 
     @property
     def root(self) -> Path:
-        """Return the folder of evaluations in it."""
+        """Return its folder for evaluations."""
         return self.home / "evaluate"
 
     def entries(self, folder: Path, names: Sequence[str]) -> tuple[Entry, ...]:
-        """Return size and digest of files, read again only where they changed."""
+        """Return the size and digest of files, which are read again only if they changed."""
         return manifest.look(folder, names, memory=self.root / "digests")
 
     def data_folder(self, shard: Dataset) -> Path:
-        """Return a data folder that holds just a shard, filled first where it is not there yet.
+        """Return a data folder that holds just a shard, and fill it first if need be.
 
         However many processes ask at once, one of them fills it.
 
         Raises:
-            EngineError: The data cannot be had here, or is not what was planned.
+            EngineError: The data cannot be read here, or is not what was planned.
         """
         if shard.in_place:
             self._check_in_place(shard)
@@ -56,11 +56,11 @@ class NodeCache:
         return target
 
     def archive(self, submission: Submission, chunks: Iterable[bytes] | None) -> Path | None:
-        """Return a zip as this machine has it, or None where it has to be sent.
+        """Return this machine's copy of a zip, or None if it has to be sent.
 
         Args:
-            submission: The zip; its path is taken if this machine has the same file there.
-            chunks: Its bytes, asked for only where they are needed.
+            submission: The zip; its own path is returned if this machine has the same file there.
+            chunks: Its bytes, read only if they are needed.
 
         Raises:
             EngineError: The bytes are not those that were planned.
@@ -98,7 +98,7 @@ def _write_checked(target: Path, chunks: Iterable[bytes], submission: Submission
         if digest_file(file) != submission.sha256:
             raise EngineError(
                 f"{submission.archive} changed while it was evaluated.",
-                fix="Leave the zips alone until the end, and type the same command with --resume.",
+                fix="Leave the zips alone until the end, and repeat the command with --resume.",
             )
 
 
@@ -112,7 +112,7 @@ def _check_same(seen: Iterable[Entry], shard: Dataset) -> None:
 
 
 def _is_whole(target: Path, shard: Dataset) -> bool:
-    """Return whether all sizes are right: digests were checked when it was filled."""
+    """Return whether all sizes are right; digests were checked when it was filled."""
     try:
         return all((target / entry.name).stat().st_size == entry.bytes for entry in shard.entries)
     except OSError:

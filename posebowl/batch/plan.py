@@ -56,7 +56,7 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """All that is to be run."""
+    """All the runs of an evaluation."""
 
     options: RunOptions
     whole: Dataset
@@ -67,7 +67,7 @@ class Plan:
 
     @property
     def distinct(self) -> dict[str, Job]:
-        """All jobs by key: a zip that is there twice is run once."""
+        """All jobs by key: a zip that is named twice is run once."""
         return {job.key: job for jobs in self.jobs.values() for job in jobs}
 
 
@@ -80,29 +80,30 @@ def make(
     """Plan to run all submissions on all shards of the whole."""
     digests = [shard.digest for shard in shards]
     base = base_key(options)
+    jobs = {
+        submission.name: tuple(
+            Job(
+                key=_hash(base, submission.sha256, digest),
+                submission=submission,
+                shard_index=index,
+                shard_digest=digest,
+                options=options,
+            )
+            for index, digest in enumerate(digests)
+        )
+        for submission in submissions
+    }
     return Plan(
         options=options,
         whole=whole,
         shards=tuple(shards),
         submissions=tuple(submissions),
-        jobs={
-            submission.name: tuple(
-                Job(
-                    key=_hash(base, submission.sha256, digest),
-                    submission=submission,
-                    shard_index=index,
-                    shard_digest=digest,
-                    options=options,
-                )
-                for index, digest in enumerate(digests)
-            )
-            for submission in submissions
-        },
+        jobs=jobs,
     )
 
 
 def base_key(options: RunOptions) -> str:
-    """Return a hash of what all jobs share: limits, variant, engine, what images are made of."""
+    """Return a hash of what all jobs share: limits, variant, engine, lock and recipe."""
     table = asdict(options) | {
         "waived": sorted(options.waived),
         "lock": digest(),
@@ -112,7 +113,7 @@ def base_key(options: RunOptions) -> str:
 
 
 def merged_key(jobs: Sequence[Job]) -> str:
-    """Return the key of what is merged from the results of jobs."""
+    """Return the key of the result that is merged from those of jobs."""
     return _hash("merged", *(job.key for job in jobs))
 
 
@@ -127,24 +128,10 @@ def collect(places: Sequence[Path]) -> tuple[Submission, ...]:
     """Find the zips that a user names, and those in the folders that they name.
 
     Raises:
-        UsageError: There is no such file or folder, or no zip in it.
+        UsageError: A file or folder does not exist, or a folder holds no zip.
         BadArchiveError: What is named is not a regular file.
     """
-    found: dict[Path, str] = {}
-    for place in places:
-        if place.is_dir():
-            zips = {
-                path: _name(path.relative_to(place), place)
-                for path in sorted(place.rglob("*.zip"))
-                if path.is_file() and not _made_by_macos(path.relative_to(place))
-            }
-            if not zips:
-                raise UsageError(f"There is no zip in {place}.", fix=_FIX)
-            found |= zips
-        elif place.exists():
-            found[place] = _name(Path(place.name), place.absolute().parent)
-        else:
-            raise UsageError(f"{place} does not exist.", fix=_FIX)
+    found = {path: name for place in places for path, name in _zips(place).items()}
     if not found:
         raise UsageError(
             "No submission is named.", fix="Type: invoke evaluate submission/submission.zip"
@@ -161,13 +148,26 @@ def collect(places: Sequence[Path]) -> tuple[Submission, ...]:
     )
 
 
-def _made_by_macos(path: Path) -> bool:
-    """Return whether macOS put a file beside another one, for attributes that disks lack."""
-    return path.name.startswith("._") or "__MACOSX" in path.parts
+def _zips(place: Path) -> dict[Path, str]:
+    """Return a zip or those of a folder, each with the name of its submission."""
+    if not place.exists():
+        raise UsageError(f"{place} does not exist.", fix=_FIX)
+    if not place.is_dir():
+        return {place: _name(Path(place.name), place.absolute().parent)}
+    zips = {path: path.relative_to(place) for path in sorted(place.rglob("*.zip"))}
+    found = {
+        path: _name(inside, place)
+        for path, inside in zips.items()
+        # macOS keeps the attributes of a file in another one beside it.
+        if path.is_file() and not inside.name.startswith("._") and "__MACOSX" not in inside.parts
+    }
+    if not found:
+        raise UsageError(f"{place} holds no zip.", fix=_FIX)
+    return found
 
 
 def _name(path: Path, parent: Path) -> str:
-    """Name a submission after its zip, or after its folder where the zip is submission.zip."""
+    """Name a submission after its zip, or after its folder if the zip is submission.zip."""
     stem = path.with_suffix("")
     if stem.name != _PACKED_NAME:
         return stem.as_posix()

@@ -1,4 +1,4 @@
-"""What an evaluation shows: submissions, shards, machines and when it may end."""
+"""What an evaluation shows: submissions, shards, machines and the time left."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ _PLAIN_INTERVAL_S: Final = 30.0
 
 
 class Progress:
-    """Prints each run that ends, with a live line on a terminal and now and then elsewhere."""
+    """Prints each run that ends, and a status: live on a terminal, now and then elsewhere."""
 
     def __init__(
         self, plan: Plan, console: Console = err, now: Callable[[], float] = time.monotonic
     ) -> None:
         self._console = console
         self._now = now
+        shards = len(plan.shards)
         self._names = {
-            job.key: _title(plan, name, job.shard_index)
+            job.key: name if shards == 1 else f"{name} [{job.shard_index + 1}/{shards}]"
             for name, jobs in plan.jobs.items()
             for job in jobs
         }
@@ -62,7 +63,7 @@ class Progress:
         self._console.print(plain(f"{counted(jobs, 'run')} to do{kept_words}.", "dim"))
 
     def completed(self, completion: Completion, *, again: bool) -> None:
-        """Print how a try ended."""
+        """Print how an attempt ended."""
         name = self._names[completion.job.key]
         output = completion.output
         if output is None:
@@ -107,8 +108,3 @@ class Progress:
         self._console.print(
             Text.assemble((f"{word:<10}", colour), " ", plain(f"{name}  {told}{rest}"))
         )
-
-
-def _title(plan: Plan, name: str, shard: int) -> str:
-    shards = len(plan.shards)
-    return name if shards == 1 else f"{name} [{shard + 1}/{shards}]"

@@ -1,12 +1,11 @@
-"""Jobs on a Ray cluster: a task each, with the limits of its run as its resources."""
+"""Jobs on a Ray cluster: a task for each, which claims the limits of its run as resources."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 # Ray would start each worker with `uv run`; workers have the environment of their node instead.
@@ -27,6 +26,7 @@ from posebowl.batch.shards import Dataset
 from posebowl.challenge import Variant
 from posebowl.errors import UsageError, Verdict
 from posebowl.settings import resolve
+from posebowl.util.text import reason
 from posebowl.util.units import human_bytes
 
 _MAX_JOBS: Final = 1000
@@ -46,8 +46,8 @@ def run_task(
 ) -> tuple[str, worker.JobResult | None]:
     """Run a job on a node of the cluster, on cores of its own; return the node's name too."""
     chunks = None if parcel is None else (ray.get(chunk) for chunk in parcel)
-    # A process of a node begins here, so its own settings must say where its cache is: the
-    # machine that hands out the jobs may have it elsewhere.
+    # A process begins here, on a machine whose cache may lie elsewhere than that of the machine
+    # that hands out the jobs: hence its own settings.
     cache = NodeCache(resolve.load().cache)
     with core_pinning.pinned(job.options.limits.cpus, cache.root / "cores"):
         output = worker.run_job(
@@ -86,7 +86,7 @@ class RayExecutor:
             # A bug of this tool: treated like a lost machine, so that the other jobs go on.
             return Completion(job=job, output=None, lost=f"The task failed: {error.cause!r}")
         except RayError as error:
-            return Completion(job=job, output=None, lost=_first_line(error))
+            return Completion(job=job, output=None, lost=reason(error))
         if output is None:
             return self._send(job)
         if output.result.verdict is Verdict.INTERRUPTED:
@@ -96,7 +96,10 @@ class RayExecutor:
     def _send(self, job: Job) -> Completion | None:
         """Start a job again, with its zip, which the machine that took it does not have."""
         try:
-            self._submit(job, list(_parcel(job.submission.archive)))
+            with job.submission.archive.open("rb") as file:
+                self._submit(
+                    job, [ray.put(chunk) for chunk in iter(lambda: file.read(_CHUNK), b"")]
+                )
         except OSError as error:
             what = f"{job.submission.archive} cannot be read: {error.strerror}."
             return Completion(
@@ -168,8 +171,8 @@ def _join(address: str) -> None:
                 continue
             raise UsageError(
                 "Ray could not be started here." if local else f"No cluster answers at {address}.",
-                why=_first_line(error),
-                fix="Start one (ray start --head) and name its address, or leave --address out.",
+                why=reason(error),
+                fix="Start one (ray start --head) and name its address, or omit --address.",
             ) from None
         return
 
@@ -205,17 +208,5 @@ def _check_fits(claim: Mapping[str, float]) -> None:
         f"{human_bytes(claim['memory'])} of memory{gpus}.",
         why=f"The most that one has is {most['CPU']:g} cores, {human_bytes(most['memory'])} and "
         f"{most['GPU']:g} GPUs.",
-        fix="Give runs less with --cpus and --memory, or add --await-nodes if machines are to "
-        "join yet.",
+        fix="Lower --cpus and --memory, or add --await-nodes if more machines will join.",
     )
-
-
-def _parcel(archive: Path) -> Iterator[Any]:
-    """Put a zip into the cluster's store, in pieces."""
-    with archive.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            yield ray.put(chunk)
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__

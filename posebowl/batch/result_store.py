@@ -1,4 +1,4 @@
-"""Results under the keys of their jobs: whole or not there, and never run again."""
+"""Results under the keys of their jobs: whole or absent, and never run again."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ ATTEMPTS_FILE: Final = "attempts.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One try at a job."""
+    """One attempt at a job."""
 
     node: str
     verdict: str
     reason: str
-    """What went wrong with the machine; empty when all went well there."""
+    """How the machine failed; empty if it did not."""
 
 
 class ResultStore:
@@ -42,19 +42,19 @@ class ResultStore:
         return self._results / key
 
     def result(self, key: str) -> Result | None:
-        """Return the result of a key, or None where there is none."""
+        """Return the result of a key, or None without one."""
         path = self.folder(key) / RESULT_FILE
         with contextlib.suppress(BadDataError):
             return results.read(path) if path.is_file() else None
         return None
 
     def finished(self, key: str) -> bool:
-        """Return whether a key has a result that says something of its submission."""
+        """Return whether a key has a result that is the submission's own doing."""
         found = self.result(key)
         return found is not None and not found.verdict.is_infrastructure_failure
 
     def attempts(self, key: str) -> tuple[Attempt, ...]:
-        """Return the tries that a key took."""
+        """Return the attempts at a job."""
         try:
             table = json.loads((self.folder(key) / ATTEMPTS_FILE).read_text(encoding="utf-8"))
             return tuple(Attempt(**row) for row in table)
@@ -62,14 +62,14 @@ class ResultStore:
             return ()
 
     def save(self, key: str, output: JobResult, attempts: Sequence[Attempt]) -> None:
-        """Keep the files of a job, whole or not at all; a failed try's are replaced."""
+        """Keep the files of a job, whole or not at all; those of a failed attempt are replaced."""
         with self.writing(key) as folder:
             for name, content in output.files.items():
                 (folder / name).write_bytes(content)
             write_text(folder / ATTEMPTS_FILE, json.dumps([asdict(item) for item in attempts]))
 
     def writing(self, key: str) -> AbstractContextManager[Path]:
-        """Make an empty folder that takes the place of a key when the block succeeds."""
+        """Make an empty folder that becomes that of a key if the block succeeds."""
         return atomic_folder(self.folder(key))
 
 
@@ -78,8 +78,8 @@ def opened(out: Path, *, resume: bool) -> Iterator[ResultStore]:
     """Hold the folder of an evaluation.
 
     Raises:
-        UsageError: It holds an earlier one, which --resume was not given for.
-        BusyError: Another evaluation is at work in it.
+        UsageError: It holds an earlier one, and --resume was not given.
+        BusyError: Another evaluation is using it.
     """
     with held(out):
         if (out / PLAN_FILE).exists() and not resume:

@@ -1,7 +1,8 @@
-"""From the plan to the store: results that are there stay, infrastructure failures are retried."""
+"""From the plan to the store: existing results are kept, infrastructure failures are retried."""
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict, deque
 from typing import Final, Protocol
 
@@ -14,22 +15,22 @@ from posebowl.errors import Verdict
 MAX_TRIES: Final = 3
 """Runs of a job until ENGINE_ERROR is taken for its result."""
 MAX_LOSSES: Final = 8
-"""Machines that a job may lose: one that brings down each of them must come to an end, too."""
+"""Machines that a job may lose: even one that brings each of them down has to end."""
 
 
 class Listener(Protocol):
-    """Hears how an evaluation goes."""
+    """Follows an evaluation."""
 
     def started(self, missing: frozenset[str], kept: int) -> None:
         """The jobs of these keys are to be run; so many others have a result."""
         ...
 
     def completed(self, completion: Completion, *, again: bool) -> None:
-        """A try is over; `again`: another one follows."""
+        """An attempt is over; `again`: another one follows."""
         ...
 
     def tick(self, capacity: Capacity) -> None:
-        """Time went by."""
+        """Time has passed."""
         ...
 
 
@@ -37,33 +38,30 @@ def execute(plan: Plan, store: ResultStore, executor: Executor, listener: Listen
     """Run all jobs that have no result in the store, and put their results there.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C; what had ended is kept.
+        KeyboardInterrupt: Ctrl-C; what was finished is kept.
     """
     jobs = plan.distinct
     todo = deque(job for key, job in jobs.items() if not store.finished(key))
     listener.started(frozenset(job.key for job in todo), len(jobs) - len(todo))
     attempts: dict[str, list[Attempt]] = defaultdict(list)
     running = 0
-    try:
+    with contextlib.closing(executor):
         while todo or running:
             while todo and running < executor.max_jobs:
                 executor.submit(todo.popleft())
                 running += 1
             listener.tick(executor.capacity())
-            completion = executor.wait()
-            if completion is None:
+            if (completion := executor.wait()) is None:
                 continue
             running -= 1
             again = _settle(completion, attempts[completion.job.key], store)
             listener.completed(completion, again=again)
             if again:
                 todo.append(completion.job)
-    finally:
-        executor.close()
 
 
 def _settle(completion: Completion, attempts: list[Attempt], store: ResultStore) -> bool:
-    """Keep what came of a try; return whether there is to be another one."""
+    """Keep the outcome of an attempt; return whether another one is to follow."""
     output = completion.output
     if output is None:
         attempts.append(Attempt(node=completion.node, verdict="", reason=completion.lost))

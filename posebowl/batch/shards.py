@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import itertools
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from posebowl.batch.storage import is_uri, open_storage
+from posebowl.batch.storage import Storage, is_uri, open_storage
 from posebowl.challenge import FORMAT_FILE, ID_COLUMN, LABELS_FILE
 from posebowl.data import MANIFEST_FILE, Entry, checks, folder as data_folder, image_name, manifest
 from posebowl.errors import BadDataError, UsageError
@@ -23,7 +22,7 @@ from posebowl.util.text import first_few
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """Photos in their order, the table that names them, and their labels where there are any."""
+    """Photos in their order, the table that names them, and their labels if there are any."""
 
     source: str
     """A folder or a URI."""
@@ -35,7 +34,7 @@ class Dataset:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all that a run on this slice can see, and of its labels; of no path."""
+        """SHA-256 of all that a run on this data can see, and of its labels; not of its place."""
         whole = hashlib.sha256()
         for part in (self.submission_format, self.labels or b""):
             whole.update(len(part).to_bytes(8) + part)
@@ -52,8 +51,8 @@ def load(where: str | None, look: Callable[[Path, list[str]], tuple[Entry, ...]]
         look: Returns size and digest of the named files of a folder.
 
     Raises:
-        BadDataError: It is not whole.
-        UsageError: There is no such folder, or cloudpathlib is missing.
+        BadDataError: It is incomplete.
+        UsageError: The folder does not exist, or cloudpathlib is missing.
     """
     if where is not None and is_uri(where):
         return _of_bucket(where)
@@ -72,16 +71,7 @@ def load(where: str | None, look: Callable[[Path, list[str]], tuple[Entry, ...]]
 
 def _of_bucket(where: str) -> Dataset:
     source = open_storage(where)
-    listing, form = source.read(MANIFEST_FILE), source.read(FORMAT_FILE)
-    for name, content in ((MANIFEST_FILE, listing), (FORMAT_FILE, form)):
-        if content is None:
-            raise BadDataError(
-                f"{where} has no {name}.",
-                why="The manifest says how large each photo is, and what it hashes to.",
-                fix="Make it before you upload a folder: invoke data.manifest --folder FOLDER",
-            )
-    assert listing is not None  # noqa: S101  # for the type checker
-    assert form is not None  # noqa: S101
+    listing, form = (_read(source, name) for name in (MANIFEST_FILE, FORMAT_FILE))
     known = manifest.parse(listing.decode(errors="replace"), f"{where}/{MANIFEST_FILE}")
     labels = source.read(LABELS_FILE)
     for name, content in ((FORMAT_FILE, form), (LABELS_FILE, labels)):
@@ -94,7 +84,8 @@ def _of_bucket(where: str) -> Dataset:
                 fix="Upload both of the same folder, after: "
                 "invoke data.manifest --folder FOLDER --force",
             )
-    names = [image_name(image_id) for image_id in _ids(form)]
+    with _as_file(form, FORMAT_FILE) as path:
+        names = [image_name(image_id) for image_id in read_format(path)]
     if absent := [name for name in names if name not in known]:
         raise BadDataError(
             f"{where}/{MANIFEST_FILE} does not list {first_few(absent, len(absent), 1)}.",
@@ -109,6 +100,17 @@ def _of_bucket(where: str) -> Dataset:
     )
 
 
+def _read(source: Storage, name: str) -> bytes:
+    content = source.read(name)
+    if content is None:
+        raise BadDataError(
+            f"{source.where} has no {name}.",
+            why="The manifest lists the size and digest of each photo.",
+            fix="Make it before you upload a folder: invoke data.manifest --folder FOLDER",
+        )
+    return content
+
+
 def split(whole: Dataset, count: int) -> tuple[Dataset, ...]:
     """Split a data set into shards of nearly the same size, in its order.
 
@@ -120,7 +122,7 @@ def split(whole: Dataset, count: int) -> tuple[Dataset, ...]:
     if not 1 <= count <= photos:
         raise UsageError(
             f"--shards must be between 1 and {photos:,}, got {count}.",
-            why="Each shard is a run on one photo or more.",
+            why="Each shard is a run on at least one photo.",
             fix=f"Type: --shards {min(max(count, 1), photos)}",
         )
     if count == 1:
@@ -129,43 +131,41 @@ def split(whole: Dataset, count: int) -> tuple[Dataset, ...]:
     if len(lines) != photos:
         raise BadDataError(
             f"{FORMAT_FILE} has {len(lines):,} lines for {photos:,} photos: it cannot be split.",
-            fix="Make it again: invoke data.format --force; or leave --shards out.",
+            fix="Make it again: invoke data.format --force; or omit --shards.",
         )
-    labels = None if whole.labels is None else _read_labels(whole.labels)
+    ends = [photos * index // count for index in range(count + 1)]
+    parts = [whole.entries[low:high] for low, high in itertools.pairwise(ends)]
     return tuple(
         Dataset(
             source=whole.source,
-            submission_format=header + b"".join(lines[low:high]),
-            labels=None if labels is None else _labels_of(labels, whole.entries[low:high]),
-            entries=whole.entries[low:high],
+            submission_format=header + b"".join(lines[low : low + len(part)]),
+            labels=labels,
+            entries=part,
             in_place=False,
         )
-        for low, high in itertools.pairwise(photos * index // count for index in range(count + 1))
+        for low, part, labels in zip(ends, parts, _split_labels(whole.labels, parts), strict=False)
     )
-
-
-def _ids(form: bytes) -> list[str]:
-    with _as_file(form, FORMAT_FILE) as path:
-        return read_format(path).to_list()
-
-
-def _read_labels(content: bytes) -> pl.DataFrame:
-    with _as_file(content, LABELS_FILE) as path:
-        return read_labels(path)
 
 
 @contextlib.contextmanager
 def _as_file(content: bytes, name: str) -> Iterator[Path]:
-    """Write content to a file, for what reads files."""
+    """Write content to a temporary file, for functions that read one."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         path.write_bytes(content)
         yield path
 
 
-def _labels_of(labels: pl.DataFrame, entries: tuple[Entry, ...]) -> bytes:
-    names = pl.DataFrame({"name": [entry.name for entry in entries]})
-    keyed = labels.with_columns(name=pl.format("images/{}.png", pl.col(ID_COLUMN)))
-    table = io.BytesIO()
-    keyed.join(names, on="name", how="semi", maintain_order="left").drop("name").write_csv(table)
-    return table.getvalue()
+def _split_labels(
+    content: bytes | None, parts: Sequence[tuple[Entry, ...]]
+) -> Iterator[bytes | None]:
+    """Yield the labels of each part, or None for each without labels."""
+    if content is None:
+        yield from (None for _ in parts)
+        return
+    with _as_file(content, LABELS_FILE) as path:
+        labels = read_labels(path).with_columns(name=pl.format("images/{}.png", pl.col(ID_COLUMN)))
+    for part in parts:
+        names = pl.DataFrame({"name": [entry.name for entry in part]})
+        own = labels.join(names, on="name", how="semi", maintain_order="left").drop("name")
+        yield own.write_csv().encode()

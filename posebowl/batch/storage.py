@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from posebowl.errors import BadDataError, EngineError, UsageError
+from posebowl.util.text import reason
 
 SCHEMES: Final = ("s3://", "gs://", "az://")
 
@@ -21,14 +22,14 @@ class Storage(Protocol):
     where: str
 
     def read(self, name: str) -> bytes | None:
-        """Return a small file, or None where there is none of that name."""
+        """Return a small file, or None if it does not exist."""
         ...
 
     def fetch(self, name: str, target: Path) -> None:
         """Put a file at `target`.
 
         Raises:
-            EngineError: It cannot be had just now.
+            EngineError: It cannot be read at present.
         """
         ...
 
@@ -55,16 +56,16 @@ class FolderStorage:
         self._root = root
 
     def read(self, name: str) -> bytes | None:
-        """Return a small file, or None where there is none of that name."""
+        """Return a small file, or None if it does not exist."""
         with contextlib.suppress(FileNotFoundError):
             return (self._root / name).read_bytes()
         return None
 
     def fetch(self, name: str, target: Path) -> None:
-        """Link a file to `target`, or copy it where links cannot go.
+        """Link a file to `target`, or copy it if it cannot be linked.
 
         Raises:
-            EngineError: The file is not there: the folder is not shared with this machine.
+            EngineError: The file cannot be read: the folder is not shared with this machine.
         """
         source = self._root / name
         try:
@@ -91,13 +92,13 @@ class BucketStorage:
         self._root = _cloud_path(self.where)
 
     def read(self, name: str) -> bytes | None:
-        """Return a small object, or None where there is none of that name."""
+        """Return a small object, or None if it does not exist."""
         path = self._root / name
         try:
             return bytes(path.read_bytes()) if path.exists() else None
         except Exception as error:  # noqa: BLE001  # each cloud's SDK has errors of its own
             raise BadDataError(
-                f"{path} cannot be read: {_first_line(error)}",
+                f"{path} cannot be read: {reason(error)}",
                 fix="Check the address and this machine's credentials.",
             ) from None
 
@@ -105,21 +106,21 @@ class BucketStorage:
         """Download an object.
 
         Raises:
-            EngineError: It cannot be had; another try may go better.
+            EngineError: It cannot be downloaded; another attempt may succeed.
         """
         path = self._root / name
         try:
             path.download_to(target)
         except Exception as error:  # noqa: BLE001  # each cloud's SDK has errors of its own
             raise EngineError(
-                f"{platform.node()} cannot download {path}: {_first_line(error)}",
+                f"{platform.node()} cannot download {path}: {reason(error)}",
                 fix="Check the address and this machine's credentials.",
             ) from None
 
 
 def _cloud_path(where: str) -> Any:
     try:
-        import cloudpathlib  # noqa: PLC0415  # only those who name a URI need it
+        import cloudpathlib  # noqa: PLC0415  # only a URI needs it
     except ModuleNotFoundError:
         raise UsageError(
             f"{where} is in object storage, and cloudpathlib is not installed here.",
@@ -129,10 +130,6 @@ def _cloud_path(where: str) -> Any:
         return cloudpathlib.CloudPath(where)
     except Exception as error:  # noqa: BLE001  # of the SDK: credentials, a bucket's name
         raise UsageError(
-            f"{where} cannot be opened: {_first_line(error)}",
+            f"{where} cannot be opened: {reason(error)}",
             fix="Check the address and this machine's credentials.",
         ) from None
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__

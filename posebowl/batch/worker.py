@@ -28,7 +28,7 @@ from posebowl.util.process_identity import is_orphan, owner
 
 @dataclass(frozen=True, kw_only=True)
 class JobResult:
-    """What a job left: the files of a run, by name, and the machine that it ran on."""
+    """The result and files of a run, by name, and the machine that it ran on."""
 
     node: str
     result: Result
@@ -48,12 +48,12 @@ def run_job(
     Args:
         job: What to run.
         shard: The data that it is run on.
-        cache: What this machine keeps of evaluations.
-        registry_name: Where the image is pulled from if this machine lacks it; empty: nowhere.
+        cache: What this machine keeps for evaluations.
+        registry_name: Where to pull the image from if this machine lacks it; empty: nowhere.
         chunks: The bytes of the zip, for a machine that does not have it.
 
     Returns:
-        What came of it; None where this machine has to be sent the zip.
+        The result; None if this machine has to be sent the zip.
     """
     try:
         zipped = cache.archive(job.submission, chunks)
@@ -93,7 +93,7 @@ def failure(job: Job, message: str, fix: str) -> JobResult:
 def _run(job: Job, zipped: Path, data: Path, cache: NodeCache) -> JobResult:
     scratch = make_folder(cache.root / "runs")
     _reap(scratch)
-    prefix = f"{owner()}:".replace(":", "+")  # which paths given to engines may not hold
+    prefix = f"{owner()}:".replace(":", "+")  # a colon cannot be in a path given to an engine
     with tempfile.TemporaryDirectory(dir=scratch, prefix=prefix) as name:
         out = Path(name)
         result = run(
@@ -128,7 +128,7 @@ def _ensure_image(
     """Check that a container engine has the image of the lock, or pull it.
 
     Raises:
-        EngineError: It is missing, and no registry is given or has it.
+        EngineError: It is missing, and cannot be pulled.
     """
     if engine is None or engine is EngineName.EMBEDDED:
         return
@@ -142,12 +142,7 @@ def _ensure_image(
                 f"{platform.node()}: {error.what}", why=error.why, fix=f"{error.fix}. {fix}"
             ) from None
         with FileLock(make_folder(locks) / f"pull-{engine}-{variant}.lock"):
-            _pull(oci_client.connect(engine), variant, registry_name)
-
-
-def _pull(client: oci_client.Client, variant: Variant, registry_name: str) -> None:
-    """Pull the image, unless another task of this machine just did."""
-    try:
-        image.current(client, variant)
-    except EngineError:
-        registry.pull(client, variant, registry_name)
+            try:  # another task of this machine may just have pulled it
+                image.current(client, variant)
+            except EngineError:
+                registry.pull(client, variant, registry_name)

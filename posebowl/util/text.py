@@ -59,6 +59,11 @@ def first_few(names: Iterable[str], count: int, limit: int = 5) -> str:
     return ", ".join(shown) + (f" and {more:,} more" if more > 0 else "")
 
 
+def reason(error: BaseException) -> str:
+    """Return the first line of what an exception says, or its type where it says nothing."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
 def counted(count: int, noun: str, plural: str = "") -> str:
     """Return a number before its noun: `1 image`, `12,000 images`."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"

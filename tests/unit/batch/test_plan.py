@@ -54,7 +54,7 @@ def test_what_macos_leaves_beside_a_zip_is_not_a_submission(tmp_path: Path) -> N
 
     assert [item.name for item in plan.collect([tmp_path / "all"])] == [".d", "a"]
     assert len(plan.collect([tmp_path / "all/._a.zip"])) == 1  # as it is named
-    with pytest.raises(UsageError, match="no zip in"):
+    with pytest.raises(UsageError, match="holds no zip"):
         plan.collect([tmp_path / "all/b"])
 
 
