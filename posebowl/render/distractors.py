@@ -78,9 +78,8 @@ def flare(rng: Rng, light: Picture) -> None:
 
 
 def line(light: Picture, start: Array, end: Array, colour: Array, *, fade: bool) -> None:
-    """Add a thin line, fading towards its end or not."""
-    count = max(2, int(np.abs(end - start).max()))
-    steps = np.linspace(0, 1, count)
+    """Add a thin line; it may fade towards its end."""
+    steps = np.linspace(0, 1, max(2, int(np.abs(end - start).max())))
     places = start + (end - start) * steps[:, None]
     inside = ((places >= 0) & (places < FRAME - 1)).all(axis=1)
     columns, rows = places[inside].astype(int).T

@@ -142,8 +142,7 @@ def limb_glow(rng: Rng, orbit: Orbit, along: Array, nearest2: Array) -> Picture:
     tangent = camera + orbit.rays * -along[..., None]
     lit = np.clip((tangent @ orbit.sun) / RADIUS_KM * 3 + 0.45, 0, 1)
     strength = np.exp(-np.maximum(above, 0) / (thick / 4)) * lit * (along < 0)
-    blue = np.array((0.25, 0.5, 1.0))
-    white = np.array((0.75, 0.85, 1.0))
+    white, blue = np.array((0.75, 0.85, 1.0)), np.array((0.25, 0.5, 1.0))
     low = np.exp(-np.maximum(above, 0) / (thick / 12))[..., None]
     return np.asarray(strength[..., None] * (white * low + blue * (1 - low)), dtype=np.float32)
 

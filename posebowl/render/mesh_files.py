@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from posebowl.errors import UsageError
 from posebowl.render import orbiter
@@ -155,7 +156,7 @@ def _colour(rgba: Any, *, linear: bool = True) -> tuple[float, float, float]:
     return float(red**power), float(green**power), float(blue**power)
 
 
-def shrink_texture(image: Any) -> Pixels:
+def shrink_texture(image: Image.Image) -> Pixels:
     """Return an image as RGB pixels, reduced to LARGEST_TEXTURE."""
     small = image.convert("RGB")
     small.thumbnail((LARGEST_TEXTURE, LARGEST_TEXTURE))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from posebowl.render.mesh import Array
 
@@ -19,7 +20,7 @@ WHITE: Final = ("1 1 1 1", "", "0 0 0 1", "")
 class Group:
     """Triangles of one material, right-handed.
 
-    Shapes: points and normals (n, 3), uv (n, 2), triangles (m, 3). The texture is a Pillow image.
+    Shapes: points and normals (n, 3), uv (n, 2), triangles (m, 3).
     """
 
     points: Array
@@ -29,7 +30,7 @@ class Group:
     colour: tuple[float, float, float]
     specular: float
     power: float
-    texture: Any | None
+    texture: Image.Image | None
 
 
 @dataclass(kw_only=True)
@@ -136,10 +137,8 @@ def _group(raw: _Raw, materials: list[tuple[str, ...]], textures: list[str], pat
     )
 
 
-def _texture(path: Path, name: str) -> Any | None:
+def _texture(path: Path, name: str) -> Image.Image | None:
     """Open a texture in the mesh's folder or in one below it, whatever the case of its name."""
-    from PIL import Image  # noqa: PLC0415
-
     wanted = name.replace("\\", "/").rpartition("/")[2].lower()
     for file in sorted(path.parent.rglob("*")):
         if file.name.lower() == wanted:

@@ -168,11 +168,10 @@ def nozzle(at: Vector, axis: Vector, radius: float, length: float) -> Craft:
 
 def whips(rng: Rng, half: Vector, count: int, length: float) -> Craft:
     """Build thin antennas that leave the faces of a box of the given half sides."""
-    sides = np.asarray(half, dtype=float)
     parts: Craft = []
     for _ in range(count):
         way = direction(rng)
-        foot = way / np.abs(way / sides).max()
+        foot = way / np.abs(way / np.asarray(half, dtype=float)).max()
         tip = foot + mesh.normalized(way + 0.5 * direction(rng)) * length * rng.uniform(0.4, 1.2)
         parts.append(wire(foot, tip, 0.006 * length))
     return parts

@@ -85,16 +85,11 @@ class Augmenter:
 
     def take(self, photos: list[Photo]) -> View:
         """Return a view of the first photo, or a mosaic of the first four."""
-        kind = self.rng.random()
-        if kind < self.augmentation.mosaic and len(photos) >= 4:
-            view = self._mosaic(photos[:4])
-        else:
-            view = self._one(
-                photos[0],
-                self.size,
-                close=kind < self.augmentation.mosaic + self.augmentation.close,
-            )
-        return self.jitter(view)
+        kind, mosaic = self.rng.random(), self.augmentation.mosaic
+        if kind < mosaic and len(photos) >= 4:
+            return self.jitter(self._mosaic(photos[:4]))
+        close = kind < mosaic + self.augmentation.close
+        return self.jitter(self._one(photos[0], self.size, close=close))
 
     def _one(self, photo: Photo, size: tuple[int, int], *, close: bool) -> View:
         """Return one crop, with a random symmetry of the square."""

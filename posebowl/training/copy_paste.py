@@ -68,20 +68,14 @@ class PasteSources:
     """Photos without spacecraft at half their resolution, as .npy files."""
 
 
+@dataclass(frozen=True)
 class Composer:
     """Makes random composites; the same state of the generator makes the same ones."""
 
-    def __init__(
-        self,
-        rng: np.random.Generator,
-        size: tuple[int, int],
-        paste: CopyPaste,
-        sources: PasteSources,
-    ) -> None:
-        self.rng = rng
-        self.size = size
-        self.paste = paste
-        self.sources = sources
+    rng: np.random.Generator
+    size: tuple[int, int]
+    paste: CopyPaste
+    sources: PasteSources
 
     def take(self, photo: Photo) -> View | None:
         """Paste a spacecraft over a background, or over the empty part of this photo.

@@ -105,12 +105,7 @@ def _by_width(samples: Sequence[Sample], scores: npt.NDArray[np.float64]) -> Ite
 
 
 def summarize(name: str, scores: npt.NDArray[np.float64]) -> Group:
-    """Return the accuracy on a group.
-
-    Args:
-        name: Of the group.
-        scores: IoU before the second look and after it, shape (photos, 2).
-    """
+    """Return the accuracy on a group; scores are IoU before and after the second look, (n, 2)."""
     return Group(
         name=name,
         photos=len(scores),

@@ -38,13 +38,7 @@ def make_looks(first: Size, second: Size | None) -> Any:
 
 
 def measure(network: Network, samples: Sequence[Sample], looks: Any) -> Accuracy:
-    """Return the mean IoU on labelled photos.
-
-    Args:
-        network: Finds the best box on each input.
-        samples: Labelled photos.
-        looks: The search; see `make_looks`.
-    """
+    """Return the mean IoU on labelled photos; see `ious`."""
     table = ious(network, samples, looks)
     return Accuracy(
         first_look=float(table[:, 0].mean()),
