@@ -1,17 +1,18 @@
-"""Measure evaluations on Ray: efficiency, overhead of a task, and what 1,000 machines would do.
+"""Measure evaluations on Ray: efficiency, overhead per run, and a simulation of 1,000 machines.
 
     uv sync --group cluster-test --group lean
     uv run --no-sync python -m benchmarks.cluster
 
-The same submissions, each a fixed amount of processor time, are evaluated one after the other, on
-a real cluster of one machine and on one of two: raylets of one core each, on this machine, by the
-embedded engine. Efficiency is the time that main.sh ran by the time that the cores were held,
-start of Ray not counted; overhead is what is left, for each run.
+The same submissions, each a fixed amount of CPU time, are evaluated one after the other, on a real
+cluster of one machine and on one of two: raylets of one core each, on this machine, with the
+embedded engine. Efficiency is the time that main.sh ran divided by the time that the cores were
+held, without the start of Ray; overhead is the rest, per run.
 
-Then SimPy plays 10,000 runs on 1,000 machines, their durations drawn from those that were just
-recorded (or that --recorded names) and stretched to different means. Each run costs its machine
-the measured overhead, and the driver, which takes one result at a time, the measured time to keep
-one. The ideal has no overhead: the sum of all durations by the machines, or the longest one.
+Then SimPy simulates 10,000 runs on 1,000 machines. Their durations are sampled from those just
+recorded (or those in --recorded) and scaled to different means. Each run costs its machine the
+measured overhead, and the driver, which takes one result at a time, the measured time to store
+one. The ideal has no overhead: the sum of all durations divided by the machines, or the longest
+duration.
 """
 
 from __future__ import annotations
@@ -62,23 +63,23 @@ END
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """How one way to run them went."""
+    """The times of one way to run the submissions."""
 
     name: str
     workers: int
     elapsed_s: float
-    """From the first job that is started to the last result that is kept."""
+    """From the start of the first job to the storing of the last result."""
     ran_s: tuple[float, ...]
     """How long main.sh ran, each time."""
 
     @property
     def efficiency(self) -> float:
-        """Time that main.sh ran, of the time that cores were held."""
+        """Return the share of the time that cores were held in which main.sh ran."""
         return sum(self.ran_s) / (self.workers * self.elapsed_s)
 
     @property
     def overhead_s(self) -> float:
-        """Time that cores were held and main.sh did not run, for each run."""
+        """Return the time per run that cores were held and main.sh did not run."""
         return (self.workers * self.elapsed_s - sum(self.ran_s)) / len(self.ran_s)
 
 
@@ -118,7 +119,7 @@ def measure(name: str, workers: int, made: Plan, executor: Executor, out: Path) 
 
 
 def start(workers: int, tries: int = 5) -> Cluster:
-    """Start a cluster; Ray gives its agents 15 s, which a busy machine may not keep to."""
+    """Start a cluster; retry, since Ray's agents must start within 15 s, even on a busy machine."""
     cluster = Cluster()
     try:
         for _ in range(workers):
@@ -132,7 +133,7 @@ def start(workers: int, tries: int = 5) -> Cluster:
 
 
 def all_ways(made: Plan, out: Path) -> Iterator[Measured]:
-    """Measure one after the other, and clusters of one and two machines."""
+    """Measure runs one after the other, and on clusters of one and two machines."""
     by_digest = {shard.digest: shard for shard in made.shards}
     # Once unmeasured: the environment is in the page cache for all of them.
     warm = plan.make(made.submissions[:1], made.whole, made.shards, OPTIONS)
@@ -155,7 +156,7 @@ def all_ways(made: Plan, out: Path) -> Iterator[Measured]:
 
 
 class Unclosed:
-    """An executor that goes on after its jobs."""
+    """An executor that stays open after its jobs."""
 
     def __init__(self, executor: Executor) -> None:
         self.max_jobs, self.submit, self.wait = executor.max_jobs, executor.submit, executor.wait
@@ -166,7 +167,7 @@ class Unclosed:
 
 
 def keeping_s(kept: ResultStore, key: str, scratch: Path, repeats: int = 50) -> float:
-    """Measure how long it takes to keep the result of a run."""
+    """Measure how long it takes to store the result of a run."""
     folder = kept.folder(key)
     found = kept.result(key)
     assert found is not None  # noqa: S101
@@ -182,7 +183,7 @@ def keeping_s(kept: ResultStore, key: str, scratch: Path, repeats: int = 50) -> 
 def simulate(
     durations: Sequence[float], *, machines: int, overhead_s: float, keeping_s: float
 ) -> float:
-    """Play runs on machines, in their order, and return when the last result is kept."""
+    """Simulate runs on machines, in order; return the time when the last result is stored."""
     world = simpy.Environment()
     slots, driver = simpy.Resource(world, machines), simpy.Resource(world, 1)
 
@@ -209,7 +210,7 @@ def show_simulation(
     mean = sum(drawn) / len(drawn)
     table = Table(
         title=f"{options.runs:,} runs on {options.machines:,} machines (simulated; "
-        f"overhead {overhead_s:.2f} s, keeping a result {keeping * 1e3:.1f} ms)"
+        f"overhead {overhead_s:.2f} s, storing a result {keeping * 1e3:.1f} ms)"
     )
     for name in ("mean run", "ideal", "makespan", "efficiency"):
         table.add_column(name, justify="right")
@@ -225,17 +226,38 @@ def show_simulation(
     console.print(table)
 
 
-def main() -> None:
-    """Measure, simulate, print."""
+def table(found: Sequence[Measured], title: str) -> Table:
+    """Return the measurements as a table."""
+    shown = Table(title=title)
+    for heading in ("", "elapsed", "main.sh ran", "efficiency", "overhead per run"):
+        shown.add_column(heading, justify="right" if heading else "left")
+    for item in found:
+        shown.add_row(
+            item.name,
+            f"{item.elapsed_s:.1f} s",
+            f"{sum(item.ran_s):.1f} s",
+            f"{item.efficiency:.1%}",
+            f"{item.overhead_s:.2f} s",
+        )
+    return shown
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--count", type=int, default=12, help="submissions (12)")
-    parser.add_argument("--seconds", type=float, default=4.0, help="processor time of each (4)")
+    parser.add_argument("--seconds", type=float, default=4.0, help="CPU time of each (4)")
     parser.add_argument("--machines", type=int, default=1000)
     parser.add_argument("--runs", type=int, default=10_000)
-    parser.add_argument("--recorded", type=Path, help="a leaderboard.json to take durations from")
-    options = parser.parse_args()
+    parser.add_argument("--recorded", type=Path, help="a leaderboard.json with durations")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure, simulate, and print the tables."""
+    options = parse()
     console = Console()
     with tempfile.TemporaryDirectory(dir=paths.SUBMISSION) as name:
         folder = Path(name)
@@ -247,18 +269,7 @@ def main() -> None:
         kept = ResultStore(folder / "serial")
         keeping = keeping_s(kept, next(iter(made.distinct)), folder / "keeping")
     ray.shutdown()
-    table = Table(title=f"{options.count} submissions of about {options.seconds:g} s")
-    for heading in ("", "elapsed", "main.sh ran", "efficiency", "overhead a run"):
-        table.add_column(heading, justify="left" if not heading else "right")
-    for item in found:
-        table.add_row(
-            item.name,
-            f"{item.elapsed_s:.1f} s",
-            f"{sum(item.ran_s):.1f} s",
-            f"{item.efficiency:.1%}",
-            f"{item.overhead_s:.2f} s",
-        )
-    console.print(table)
+    console.print(table(found, f"{options.count} submissions of about {options.seconds:g} s"))
     recorded = list(found[-1].ran_s)
     if options.recorded:
         rows = json.loads(options.recorded.read_text())["rows"]

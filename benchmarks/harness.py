@@ -5,10 +5,10 @@
 For each engine that works here: the time from typing `invoke run` to the first line of main.sh,
 and the overhead of the whole command over the same main.sh in the same container (or, for the
 embedded engine, in a bare shell) started by hand. The goal for the overhead is under a second.
-Times are medians; what matters are their differences within one run of this script. One run
-before them, which does not count, has Python keep what it compiles, as it does unless
-PYTHONDONTWRITEBYTECODE is set: then each command compiles some 500 modules again. Then come
-packing, scoring, and the images' sizes and rebuilds, each a script of its own beside this one.
+Times are medians; only their differences within one run of this script matter. A first run, which
+does not count, lets Python store its bytecode, as it does unless PYTHONDONTWRITEBYTECODE is set;
+then each command would compile some 500 modules again. Packing, scoring, and the images' sizes and
+rebuilds follow, each a script of its own beside this one.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Timing:
 
 
 def main() -> None:
-    """Print the table."""
+    """Measure the parts asked for, and print them."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--only", choices=["overhead", *OTHERS], help="one part of it")
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def show_overhead(engines: list[EngineName], repeats: int) -> None:
-    """Print a row an engine, in seconds."""
+    """Print one row per engine, in seconds."""
     print(f"{'engine':10} {'first line':>10} {'whole':>8} {'by hand':>8} {'overhead':>9}")
     with TemporaryDirectory(prefix="posebowl-harness-") as name:
         folder = Path(name)
@@ -83,7 +83,7 @@ def show_overhead(engines: list[EngineName], repeats: int) -> None:
 
 
 def usable() -> Iterator[EngineName]:
-    """List the engines that work here."""
+    """Yield the engines that work here; report why others do not."""
     for name in EngineName:
         if problem := select.make(name).unavailable():
             print(f"{name}: {problem}", file=sys.stderr)
@@ -100,7 +100,7 @@ def make_data(folder: Path) -> Path:
 
 
 def make_archive(folder: Path) -> Path:
-    """Pack a main.sh that records when it started."""
+    """Build a submission whose main.sh records when it started."""
     (folder / "solution").mkdir()
     (folder / "solution" / "main.sh").write_text(MAIN)
     pack(folder / "solution", folder / "submission.zip")
@@ -108,7 +108,7 @@ def make_archive(folder: Path) -> Path:
 
 
 def run(engine: EngineName, archive: Path, data: Path, out: Path) -> Timing:
-    """Time `invoke run`, as a user types it but for `uv run`."""
+    """Measure `invoke run`, as a user types it but without `uv run`."""
     argv = [sys.executable, "-m", "invoke", "run", "--engine", engine, "--zip", str(archive)]
     unusual = "PYTHONDONTWRITEBYTECODE"
     start, clock = time.time(), time.monotonic()
@@ -126,7 +126,7 @@ def run(engine: EngineName, archive: Path, data: Path, out: Path) -> Timing:
 
 
 def by_hand(engine: EngineName, data: Path, folder: Path) -> Timing:
-    """Time the same main.sh with the engine's own client, or in a bare shell."""
+    """Measure the same main.sh with the engine's own client, or in a bare shell."""
     output = folder / "hand"
     shutil.rmtree(output, ignore_errors=True)
     (output / "submission").mkdir(parents=True)
@@ -142,7 +142,7 @@ def by_hand(engine: EngineName, data: Path, folder: Path) -> Timing:
 
 
 def hand_argv(engine: EngineName, data: Path, folder: Path, output: Path) -> list[str]:
-    """Build what one would type: the same mounts and limits, and no harness."""
+    """Build the command that a user would type: the same mounts and limits, without the harness."""
     script = folder / "solution" / "main.sh"
     if engine is EngineName.EMBEDDED:
         (output / "data").symlink_to(data)
@@ -161,7 +161,7 @@ def hand_argv(engine: EngineName, data: Path, folder: Path, output: Path) -> lis
 
 
 def median(measure: Callable[[], Timing], repeats: int) -> Timing:
-    """Repeat a measurement, and return the medians."""
+    """Return the medians of a repeated measurement."""
     taken = [measure() for _ in range(repeats)]
     return Timing(
         first_line_s=statistics.median(one.first_line_s for one in taken),

@@ -37,7 +37,7 @@ builder.build(Variant(sys.argv[2]), EngineName(sys.argv[1]), cache=Path("cache")
 
 
 def main() -> None:
-    """Print sizes and the time of a rebuild."""
+    """Measure each engine, and print sizes and the time of a rebuild."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--engine", type=EngineName, help="docker or podman")
     parser.add_argument("--variant", type=Variant, default=Variant.CPU)
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def show_sizes(client: Client) -> None:
-    """Print what each image takes, and what both have in common."""
+    """Print the size of each image, and of what both share."""
     for variant in Variant:
         image = identity.find(client, image_name(variant))
         size = human_bytes(image.bytes) if image else "not built"
@@ -68,7 +68,7 @@ def show_sizes(client: Client) -> None:
 
 
 def rebuild_s(client: Client, variant: Variant, package: str) -> float:
-    """Add a package in a copy of the checkout, and time the build there."""
+    """Measure the build in a copy of the checkout with one more package."""
     with TemporaryDirectory(prefix="posebowl-images-") as name:
         copy = Path(name)
         for file in ("pyproject.toml", "uv.lock"):
@@ -76,7 +76,7 @@ def rebuild_s(client: Client, variant: Variant, package: str) -> float:
         for folder in ("posebowl", "runtime"):
             shutil.copytree(paths.ROOT / folder, copy / folder)
         subprocess.run(["uv", "add", "--quiet", "--no-sync", package], cwd=copy, check=True)
-        # Else a second measurement would find what the first has built, and measure nothing.
+        # Otherwise a second measurement would find what the first has built.
         with (copy / "pyproject.toml").open("a") as file:
             file.write(f"# {time.time_ns()}\n")
         start = time.monotonic()

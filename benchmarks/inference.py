@@ -4,21 +4,21 @@
 
 Run it with the Python of the cpu environment (the reference needs torch and ultralytics), or with
 --engine docker, which runs every part in the cpu image with 3 processors, 4 GiB and no network.
-Every way of predicting runs in a process of its own, on the same processors and photos:
+Every way of predicting runs in its own process, on the same cores and photos:
 
 reference       ultralytics.YOLO(checkpoint)(photo), one photo at a time, written row by row
 onnxruntime     the solution's main.py as it is
 onnxruntime int8, openvino, openvino bf16
                 the same with other weights, or with another backend
-network         only the network, on the inputs that it gets in the solution: a ceiling
-decode          only reading and decoding the photos: another
+network         the network alone, on the inputs that it gets in the solution: a ceiling
+decode          reading and decoding the photos alone: another ceiling
 
-Times are of whole processes, imports and loading included, except for the two ceilings. "first"
-is the time of a whole run on one photo; "inside" is the pace without that start. Without
---checkpoint the reference gets the weights of the ONNX file, put back into the network that they
-came from.
+Times are of whole processes, including imports and loading, except for the two ceilings. "first"
+is the time of a whole run on one photo; "inside" is the speed without that start. Without
+--checkpoint the reference gets the weights of the ONNX file, loaded into the original network.
 
-With --scale 100 1000 10000 the solution also runs on so many photos: links to those that there are.
+With --scale 100 1000 10000 the solution also runs on so many photos, hard links to the existing
+ones.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Limits:
     engine: str
 
     def argv(self, folder: Path, weights: Path) -> list[str]:
-        """Start Python within the limits; what is read there lies where it lies here."""
+        """Build the start of a command: Python within the limits, with the same paths as here."""
         if self.engine == "none":
             return [sys.executable]
         client = oci_client.connect(EngineName(self.engine))
@@ -173,7 +173,7 @@ def rebuild(weights: Path, checkpoint: Path) -> None:
 def stage(data: Path, count: int, place: Path) -> int:
     """Build a data folder of `count` labelled photos from hard links; return how many it has.
 
-    Where there are fewer, the same photos come again under other names.
+    If there are fewer, photos are repeated under other names.
     """
     labels = pl.read_csv(data / LABELS_FILE, columns=list(COLUMNS))
     (place / "images").mkdir(parents=True)
@@ -190,13 +190,13 @@ def stage(data: Path, count: int, place: Path) -> int:
 
 
 def take(labels: pl.DataFrame, count: int) -> Iterator[dict[str, object]]:
-    """Repeat the rows until there are enough."""
+    """Yield the rows, repeated until there are enough."""
     for at in range(count):
         yield labels.row(at % len(labels), named=True)
 
 
 def link(source: Path, target: Path) -> None:
-    """Hard-link a photo, or copy it to another file system."""
+    """Write a hard link to a photo, or a copy on another file system."""
     with contextlib.suppress(OSError):
         target.hardlink_to(source.resolve())
         return
@@ -204,7 +204,7 @@ def link(source: Path, target: Path) -> None:
 
 
 def measure(way: Way, many: Path, one: Path, limits: Limits, args: argparse.Namespace) -> Measured:
-    """Run one way on all photos, and on one; of several repeats the fastest counts."""
+    """Measure one way on all photos and on one; the fastest of several repeats counts."""
     out = many.parent / f"{way.name.replace(' ', '-')}.csv"
     whole = way.part in {"solution", "reference"}
     runs = [run(way, many, out, limits, args) for _ in range(args.repeats)]
@@ -225,7 +225,7 @@ def measure(way: Way, many: Path, one: Path, limits: Limits, args: argparse.Name
 
 
 def run(way: Way, place: Path, out: Path, limits: Limits, args: argparse.Namespace) -> Used:
-    """Run one way within the limits, and read what it used."""
+    """Run one way within the limits, and return what it used."""
     argv = limits.argv(place.parent, way.weights)
     argv += ["-m", "benchmarks.inference_parts", way.part, str(place), str(out)]
     argv += ["--weights", str(way.weights), "--device", args.device]
@@ -247,7 +247,7 @@ def scale(args: argparse.Namespace, folder: Path, limits: Limits) -> Iterator[di
 
 
 def judge(results: list[Measured]) -> Iterator[str]:
-    """Compare with the goals."""
+    """Yield the comparisons with the goals."""
     found = {one.name: one for one in results}
     ours = found.get("onnxruntime")
     if ours and "reference" in found:

@@ -1,4 +1,4 @@
-"""The parts of benchmarks.inference, each run in a process of its own, inside the limits.
+"""The parts of benchmarks.inference, each run in its own process within the limits.
 
     python -m benchmarks.inference_parts PART PLACE OUT [--weights ...]
 
@@ -34,7 +34,7 @@ WARM_UP = 4
 LONGEST_WARM_UP_S = 300
 PAUSE_S = 0.2
 RECORDED = 64
-"""Photos whose inputs the network sees again and again where only the network is measured."""
+"""Photos whose inputs are repeated when the network alone is measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,18 +88,18 @@ def solution(args: argparse.Namespace) -> Used:
 
 
 def child(argv: Sequence[str], images: int) -> Used:
-    """Run a program, and ask the kernel what it and its processes used."""
+    """Run a program, and return what the kernel measured of it and its processes."""
     started = time.perf_counter()
     process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     memory = Memory(process.pid)
     with process:
-        said = process.stderr.read() if process.stderr else b""
+        errors = process.stderr.read() if process.stderr else b""
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     wall = time.perf_counter() - started
     peak = max(memory.stop(), used.ru_maxrss << 10)
     if process.returncode != 0:
-        sys.exit(said.decode(errors="replace"))
+        sys.exit(errors.decode(errors="replace"))
     return Used(
         images=images,
         wall_s=wall,
@@ -109,9 +109,9 @@ def child(argv: Sequence[str], images: int) -> Used:
 
 
 class Memory:
-    """Watches how much memory a process and those that it started hold at the same time.
+    """Watches the memory that a process and its descendants hold at the same time.
 
-    Pages that several of them share count once: the sum of the kernel's proportional set sizes.
+    Shared pages count once: it is the sum of the kernel's proportional set sizes.
     """
 
     def __init__(self, pid: int) -> None:
@@ -122,7 +122,7 @@ class Memory:
         self.thread.start()
 
     def watch(self) -> None:
-        """Sample a few times a second: each sample costs a millisecond or two a process."""
+        """Sample a few times per second; a sample costs a millisecond or two per process."""
         while not self.ended.wait(PAUSE_S):
             with contextlib.suppress(psutil.Error):
                 all_of_them = [self.first, *self.first.children(recursive=True)]
@@ -149,7 +149,7 @@ def measured(work: Callable[[], object], images: int) -> Used:
 
 
 def reference(args: argparse.Namespace) -> Used:
-    """Predict as the competition's benchmark did: PyTorch, one photo at a time.
+    """Measure the competition's own loop: PyTorch, one photo at a time.
 
     The time includes imports and loading, as in `solution`.
     """
@@ -174,7 +174,7 @@ def reference(args: argparse.Namespace) -> Used:
 
 
 def decode(args: argparse.Namespace) -> Used:
-    """Only read and decode the photos, in as many processes as there are processors."""
+    """Measure reading and decoding the photos alone, in one process per core."""
     photos = module("photos")
     files = [args.place / "images" / f"{name}.png" for name in names(args.place)]
 
@@ -186,7 +186,7 @@ def decode(args: argparse.Namespace) -> Used:
 
 
 def network(args: argparse.Namespace) -> Used:
-    """Only run the network, on the inputs that it gets in the solution, from memory."""
+    """Measure the network alone, on the inputs that it gets in the solution, from memory."""
     photos, looks = module("photos"), module("looks")
     net = module("network").load(args.weights, backend="onnxruntime", device=args.device)
     files = [args.place / "images" / f"{name}.png" for name in names(args.place)]
@@ -213,7 +213,7 @@ def network(args: argparse.Namespace) -> Used:
 
 
 def everywhere(work: Callable[[Sequence[Any]], None], items: Sequence[Any]) -> Used:
-    """Share work among as many processes as there are processors; time it once all are warm."""
+    """Measure work shared among one process per core, once all are warm."""
     count = module("cpus").usable()
     fork = multiprocessing.get_context("fork")
     ready, results = fork.Barrier(count), fork.SimpleQueue()

@@ -27,7 +27,7 @@ def main() -> None:
     """Build the solution, pack it both ways, print seconds and the ratio."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--mebibytes", type=int, default=1024)
-    parser.add_argument("--repeats", type=int, default=3, help="the best of so many counts")
+    parser.add_argument("--repeats", type=int, default=3, help="the fastest counts")
     parser.add_argument("--folder", type=Path, default=None, help="where to work")
     words = parser.parse_args()
     with TemporaryDirectory(prefix="posebowl-pack-", dir=words.folder) as name:

@@ -1,12 +1,12 @@
-"""Measure what it costs a run to be watched: the same work with the profile and without.
+"""Measure what watching costs a run: the same work with and without the profile.
 
     uv run python -m benchmarks.profile [--repeats 5] [--engine docker] [--seconds 5]
 
-A main.sh keeps every core that it is given busy with a fixed amount of work and says how long that
-took. Runs that are looked at as usual, and runs that are left alone until they end, take turns.
-The ratio of their medians is what watching costs; the lowest and the highest ratio of neighbours
-show how noisy the machine was. The last column is steadier: the processor time that the harness
-itself used for watching (what it uses without is taken off), as a share of one core.
+A main.sh keeps all of its cores busy with a fixed amount of work and prints how long that took.
+Runs that are watched as usual alternate with runs that are left alone until they end. The ratio of
+their medians is the cost of watching; the lowest and the highest ratio of neighbouring runs show
+how noisy the machine was. The last column is steadier: the CPU time that the harness itself used
+for watching (minus what it uses without), as a share of one core.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Taken:
 
 
 def main() -> None:
-    """Print a row an engine."""
+    """Measure each engine, and print one row for it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=5.0, help="of work in each run, about")
@@ -74,7 +74,7 @@ def main() -> None:
 
 
 def measure(name: EngineName, repeats: int, seconds: float) -> None:
-    """Alternate watched and unwatched runs, and print the ratio."""
+    """Measure watched and unwatched runs in turn, and print the ratio."""
     engine = select.make(name)
     with TemporaryDirectory(prefix="posebowl-profile-") as folder:
         place = Path(folder)
@@ -100,7 +100,7 @@ def measure(name: EngineName, repeats: int, seconds: float) -> None:
 
 @contextlib.contextmanager
 def unwatched() -> Iterator[None]:
-    """Watch runs only at their end, within the block."""
+    """Set the watchdog to look only at the end of runs, within the block."""
     places = [(embedded, "_ENFORCED_INTERVAL_S"), (embedded, "_WATCHDOG_INTERVAL_S")]
     places += [(container, "_INTERVAL_S"), (container, "_FAR_INTERVAL_S")]
     with contextlib.ExitStack() as stack:

@@ -2,11 +2,11 @@
 
     uv run python -m benchmarks.score [--rows 1000000] [--repeat 3]
 
-Each measurement is a process of its own that validates predictions against a
-submission_format.csv and scores them against labels, once, as `invoke score` would. The time
-is that of the work without importing libraries and the best of the repetitions, the memory
-the largest resident set of the process. Two pandas readers are measured: one as strict as this
-project's, and one that lets pandas guess the types, which takes "+5" and " 5" for 5.
+Each measurement is a process of its own that validates predictions against a submission_format.csv
+and scores them against labels, once, as `invoke score` would. The time is the minimum over the
+repetitions, without importing libraries; the memory is the largest resident set of the process.
+Two pandas readers are measured: one as strict as this project's, and one that lets pandas guess
+the types, which reads "+5" and " 5" as 5.
 """
 # Each process imports only what it measures, and a check that fails is a bug of this script.
 # ruff: noqa: PLC0415, S101
@@ -51,7 +51,7 @@ def make_tables(folder: Path, rows: int) -> None:
 
 
 def ours(folder: Path) -> Callable[[], float]:
-    """Measure this project."""
+    """Return the work of `invoke score`, by this project."""
     from posebowl.scoring import read_labels, read_predictions, score
 
     def work() -> float:
@@ -62,7 +62,7 @@ def ours(folder: Path) -> Callable[[], float]:
 
 
 def with_pandas(folder: Path, *, strict: bool) -> Callable[[], float]:
-    """Return the same checks and the same score in plain pandas."""
+    """Return the same work, checks and score, in plain pandas."""
     import pandas as pd
 
     def read(name: str) -> pd.DataFrame:
@@ -124,7 +124,7 @@ def measure(kind: str, folder: Path) -> None:
 
 
 def best(kind: str, folder: Path, repeat: int) -> dict[str, float]:
-    """Measure in fresh processes, and keep the fastest."""
+    """Return the fastest of several measurements, each in a new process."""
     argv = [sys.executable, "-m", "benchmarks.score", "--measure", kind, "--folder", str(folder)]
     results: list[dict[str, float]] = [
         json.loads(subprocess.run(argv, check=True, capture_output=True, cwd=ROOT).stdout)
