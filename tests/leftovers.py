@@ -26,8 +26,9 @@ PATIENCE_S: Final = 10.0
 
 ENDS_WITH_US: Final = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 """Started by Python itself: they end when this process does."""
-OF_OTHERS: Final = (".ses", "uv-*.lock")
-"""Files that onnxruntime (its session) and uv (its locks) keep in the temporary folder."""
+OF_OTHERS: Final = (".ses", "uv-*.lock", "torchinductor_*")
+"""What onnxruntime (its session), uv (its locks) and PyTorch (its cache) keep in the temporary
+folder."""
 
 
 class Leftovers:
