@@ -86,8 +86,8 @@ def render_dataset(
 ) -> list[Row]:
     """Render a set of images; one that was interrupted or shorter is continued.
 
-    The same seed gives the same names and pixels, whatever the number of workers, and the
-    longer set begins with the shorter one. The tables are written as the images appear.
+    The same seed makes the same names and pixels, whatever the number of workers, and a longer
+    set begins with the shorter one. The tables are written as the images appear.
 
     Args:
         out: A folder that is new, empty, or holds a set with the same settings.
@@ -296,7 +296,7 @@ def _work(
         except BrokenProcessPool:
             raise PoseBowlError(
                 "A rendering process crashed.",
-                why="Usually there is no OpenGL driver, or memory ran out.",
+                why="Usually an OpenGL driver is missing, or memory ran out.",
                 fix=f"{INSTALL}. Or try again with --workers 1: finished images are kept.",
             ) from None
         finally:

@@ -47,7 +47,7 @@ class RenderOptions:
 
     out: Annotated[Path, Option(FOLDER, "folder: new, empty, or one to continue")]
     count: Annotated[int, Option(whole(1, 24), "how many images")] = 24
-    seed: Annotated[int, Option(whole(0, 0), "which set: the same seed gives the same pixels")] = 0
+    seed: Annotated[int, Option(whole(0, 0), "which set: the same seed makes the same pixels")] = 0
     workers: Annotated[int | None, Option(whole(1, 2), "processes", "one per core")] = None
     only: Annotated[
         Only, Option(choice(Only), "what the images show; cutouts are spacecraft alone, as RGBA")

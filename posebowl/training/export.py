@@ -54,8 +54,8 @@ def export(weights: Path, images: list[Path], *, first: Size, second: Size | Non
     Args:
         weights: An ultralytics detection checkpoint.
         images: Photos on which ONNX and PyTorch are compared.
-        first: Height and width at which the solution first looks at a whole photo.
-        second: The same for its closer look; None for a single look.
+        first: Height and width of the first look, at a whole photo.
+        second: The same of the second look; None for a single look.
 
     Raises:
         UsageError: The weights cannot be used.

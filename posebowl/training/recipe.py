@@ -1,8 +1,9 @@
-"""The training recipe: the hyperparameters and data of a run."""
+"""The training recipe: the hyperparameters and data of a training run."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from posebowl.training.augment import Augmentation
 from posebowl.training.copy_paste import CopyPaste
@@ -19,7 +20,7 @@ class Recipe:
     first: tuple[int, int] = TrainOptions.first
     """Height and width of the first look in validation."""
     second: tuple[int, int] = TrainOptions.second
-    """The same of the second look."""
+    """The same for the second look."""
     batch: int = TrainOptions.batch
     rate: float = TrainOptions.rate
     """Highest learning rate of AdamW."""
@@ -33,9 +34,9 @@ class Recipe:
     seed: int = TrainOptions.seed
     minutes: float = TrainOptions.minutes
     steps: int | None = TrainOptions.steps
-    """Stop after so many steps, not minutes: repeatable."""
+    """Number of steps, instead of minutes: reproducible."""
     every_minutes: float = TrainOptions.every_minutes
-    """Between checkpoints, each of which is validated."""
+    """Minutes between checkpoints, each of which is validated."""
     start: str = ""
     """Initial weights; empty for random ones."""
     precision: str = TrainOptions.precision
@@ -48,22 +49,18 @@ class Recipe:
     paste: CopyPaste = field(default_factory=CopyPaste)
 
 
+_AS_GIVEN: Final = (
+    *("model", "size", "first", "second", "batch", "rate", "seed"),
+    *("minutes", "steps", "every_minutes", "precision", "device"),
+)
+"""The fields that are options of the same name."""
+
+
 def recipe_of(options: TrainOptions) -> Recipe:
     """Return the recipe that options ask for."""
     return Recipe(
-        model=options.model,
+        **{name: getattr(options, name) for name in _AS_GIVEN},
         start=str(options.start or ""),
-        size=options.size,
-        first=options.first,
-        second=options.second,
-        batch=options.batch,
-        rate=options.rate,
-        seed=options.seed,
-        minutes=options.minutes,
-        steps=options.steps,
-        every_minutes=options.every_minutes,
-        precision=options.precision,
-        device=options.device,
         data=tuple(str(folder) for folder in options.data),
         val=str(options.val),
         cutouts=tuple(str(folder) for folder in options.cutouts),
