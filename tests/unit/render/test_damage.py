@@ -52,7 +52,7 @@ def test_what_is_torn_off_lay_beyond_a_plane():
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_damage_leaves_something_to_look_for(family):
+def test_damage_leaves_something_to_find(family):
     for seed in range(8):
         rng = np.random.default_rng(seed)
         craft = FAMILIES[family](rng)

@@ -67,7 +67,7 @@ def test_a_folder_of_the_user_s_is_left_alone(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_a_file_is_no_folder(tmp_path):
+def test_a_file_is_not_a_folder(tmp_path):
     (tmp_path / "set").write_text("")
     with pytest.raises(UsageError, match="not a folder"):
         render_dataset(tmp_path / "set", count=1, seed=1)
@@ -80,7 +80,7 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
         dataset._create(tmp_path / "file" / "set", settings)
 
 
-def test_without_pyvista_nothing_is_written_and_the_fix_is_said(tmp_path, capsys, monkeypatch):
+def test_without_pyvista_nothing_is_written_and_the_fix_is_printed(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(rasterizer, "find_spec", lambda _name: None)
     out = tmp_path / "set"
     assert main(["--count", "1", "--seed", "1", "--out", str(out)]) == 1
@@ -152,7 +152,7 @@ def test_sheet_shows_the_images_with_their_boxes(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["sheet.gif", "nowhere/sheet.png"])
-def test_a_sheet_that_cannot_be_written_is_said_before_rendering(tmp_path, name, capsys):
+def test_a_sheet_that_cannot_be_written_is_refused_before_rendering(tmp_path, name, capsys):
     out = tmp_path / "set"
     options = ["--count", "1", "--seed", "1", "--out", str(out), "--sheet", str(tmp_path / name)]
     assert main(options) == 2

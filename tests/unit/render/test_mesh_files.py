@@ -126,7 +126,7 @@ def test_a_folder_without_meshes_is_refused(tmp_path):
     assert not (tmp_path / "set").exists()
 
 
-def test_files_of_one_name_are_told_apart(tmp_path):
+def test_files_of_one_name_get_different_names(tmp_path):
     (tmp_path / "nasa").mkdir()
     for name in ("iss.msh", "iss.obj", "nasa/iss.glb"):
         (tmp_path / name).write_bytes(b"")

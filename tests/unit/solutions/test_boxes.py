@@ -69,7 +69,7 @@ def test_close_up_of_a_large_box_is_the_whole_photo():
     assert crop == boxes.letterbox((1024, 1280), (256, 320))
 
 
-def test_close_up_enlarges_no_more_than_told():
+def test_a_close_crop_is_enlarged_no_more_than_allowed():
     crop = boxes.zoom_crop(
         np.array([600.0, 500, 604, 503]), (1024, 1280), (256, 320), fill=0.5, enlarge=2.0
     )

@@ -52,7 +52,7 @@ def test_the_second_look_is_closer_to_the_truth(box):
         assert twice.pixels(photo) == box
 
 
-def test_many_photos_at_once_give_the_same_as_one_by_one():
+def test_many_photos_at_once_are_found_as_one_by_one():
     photos = [photo_with((x, 300, x + 40, 350)) for x in (10, 500, 1200)]
     photos.append(np.zeros((1024, 1280, 3), np.uint8))
     photos.append(photo_with((100, 50, 1250, 1000)))

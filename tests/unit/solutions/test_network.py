@@ -28,13 +28,13 @@ def expected():
     return load().run(PHOTOS)
 
 
-def test_the_file_says_how_to_look():
+def test_the_file_has_the_sizes_of_the_looks():
     looks = load().looks
     assert looks.glance == (224, 256)
     assert looks.second is not None
 
 
-def test_openvino_says_the_same(expected):
+def test_openvino_computes_the_same(expected):
     pytest.importorskip("openvino", reason="needs the lean group")
     loaded = load(backend="openvino")
     assert loaded.looks == load().looks
@@ -45,14 +45,14 @@ def test_openvino_says_the_same(expected):
     np.testing.assert_allclose(loaded.run(PHOTOS), expected, atol=0.05)
 
 
-def test_openvino_in_bf16_says_nearly_the_same(expected):
+def test_openvino_in_bf16_computes_nearly_the_same(expected):
     pytest.importorskip("openvino", reason="needs the lean group")
     found = load(backend="openvino", precision="bf16").run(PHOTOS)
     np.testing.assert_allclose(found[:, 4], expected[:, 4], atol=0.05)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 5, 8])
-def test_bound_buffers_say_the_same_for_any_number_of_photos(expected, batch):
+def test_bound_buffers_compute_the_same_for_any_number_of_photos(expected, batch):
     """The GPU's way to run batches, on onnxruntime's CPU device."""
     session = onnxruntime.InferenceSession(str(WEIGHTS), providers=["CPUExecutionProvider"])
     bound = backend_gpu.BoundSession(

@@ -196,7 +196,7 @@ def test_show_fills_the_input_and_pads_with_grey(shape):
     assert (shown[~inside] == photos.PADDING).all()
 
 
-def test_show_puts_pixels_where_the_window_says():
+def test_a_crop_puts_pixels_where_it_maps_them():
     photo = np.zeros((1024, 1280, 3), np.uint8)
     box = np.array([640, 400, 720, 464])
     photo[400:464, 640:720] = 255

@@ -176,7 +176,7 @@ def test_a_missing_folder_suggests_another(tmp_path: Path):
     assert find_solution("benchmark", solutions=tmp_path) == tmp_path / "benchmark"
 
 
-def test_a_file_is_no_folder(tmp_path: Path):
+def test_a_file_is_not_a_folder(tmp_path: Path):
     file = tmp_path / "x"
     file.write_text("")
     with pytest.raises(UsageError, match="is not a folder"):

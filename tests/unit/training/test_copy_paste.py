@@ -73,7 +73,7 @@ def test_boxes_are_tight(black, seed):
 
 @settings(deadline=None, max_examples=30)
 @given(seed=st.integers(0, 100_000))
-def test_the_same_seed_gives_the_same_view(black, seed):
+def test_the_same_seed_makes_the_same_view(black, seed):
     sources = PasteSources(cutouts=[cut_out(), cut_out(90, 90)], backgrounds=[black])
     one, other = (
         Composer(np.random.default_rng(seed), SIZE, CopyPaste(), sources).take(photo())
@@ -95,7 +95,7 @@ def test_sizes_reach_from_a_few_pixels_to_the_whole_view(black):
     assert len(views) > 270
 
 
-def test_close_views_are_filled_as_the_second_look_sees_them(black):
+def test_close_views_are_filled_as_in_the_second_look(black):
     made = composer(black, 1, photos=0, close=1, whole=1)
     views = [made.take(photo()) for _ in range(100)]
     longest = [(view.boxes[0, 2:] - view.boxes[0, :2]).max() for view in views]
@@ -142,7 +142,7 @@ def test_no_room_no_view(black):
 
 
 @pytest.mark.parametrize("degrees", [0, 30, 45, 90, 200])
-def test_lay_puts_pixels_where_the_matrix_says(degrees):
+def test_pasting_puts_pixels_where_the_matrix_maps_them(degrees):
     cutout = cut_out()[0]
     outline = copy_paste.hull(cutout)
     turn = math.radians(degrees)

@@ -39,7 +39,7 @@ def test_read_cut_outs_as_pyramids_with_colour_multiplied_by_alpha(tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_a_picture_without_transparency_is_no_cut_out(tmp_path, mode):
+def test_an_image_without_transparency_is_not_a_cut_out(tmp_path, mode):
     (tmp_path / "images").mkdir()
     Image.new(mode, (20, 20)).save(tmp_path / "images" / "one.png")
     with pytest.raises(BadDataError, match="not an RGBA image"):

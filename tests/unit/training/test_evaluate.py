@@ -70,7 +70,7 @@ def test_json_and_table(folder, tmp_path, capsys):
     assert "tug" in shown
 
 
-def test_weights_that_are_none_are_named(folder, tmp_path):
+def test_files_that_are_not_weights_are_named(folder, tmp_path):
     with pytest.raises(UsageError, match=r"Cannot use .*missing\.onnx"):
         evaluate.evaluate(tmp_path / "missing.onnx", folder)
 

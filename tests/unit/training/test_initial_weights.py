@@ -32,7 +32,7 @@ def started(views):
     return network
 
 
-def test_the_network_says_what_the_onnx_file_says(started, views):
+def test_the_network_computes_what_the_onnx_file_does(started, views):
     session = ort.InferenceSession(SHIPPED, providers=["CPUExecutionProvider"])
     theirs = session.run(None, {"photos": views.numpy()})[0]
     with torch.no_grad():
@@ -41,7 +41,7 @@ def test_the_network_says_what_the_onnx_file_says(started, views):
     np.testing.assert_allclose(ours[:, 4], theirs[:, 4], atol=1e-4)
 
 
-def test_in_training_it_says_nearly_the_same(started, views):
+def test_in_training_it_computes_nearly_the_same(started, views):
     network = copy.deepcopy(started)
     inputs = views.permute(0, 3, 1, 2).float() / 255
     for part in norms(network):
@@ -63,7 +63,7 @@ def norms(network):
     return [part for part in network.modules() if isinstance(part, torch.nn.BatchNorm2d)]
 
 
-def test_a_checkpoint_gives_the_same_weights(started, tmp_path):
+def test_a_checkpoint_has_the_same_weights(started, tmp_path):
     state = train.new_state(train.Recipe(), torch.device("cpu"))
     state.average.load_state_dict(started.state_dict())
     train.save(state, train.Recipe(), tmp_path / "some.pt", slim=True)

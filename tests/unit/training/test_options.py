@@ -16,11 +16,11 @@ def asked(*words: str) -> Recipe:
     return recipe_of(program.read(TrainOptions, [*NEEDED, *words], task="benchmark.train"))
 
 
-def test_what_is_not_said_is_the_recipe_s():
+def test_defaults_are_those_of_the_recipe():
     assert asked() == Recipe(data=("a",), val="v")
 
 
-def test_what_is_said_holds():
+def test_options_reach_the_recipe():
     words = ["--data", "b", "--cutouts", "c", "--pasted", "0.2", "--rate", "1e-3"]
     recipe = asked(*words, "--start", "s.onnx", "--size", "64x96", "--steps", "7")
     assert (recipe.data, recipe.cutouts, recipe.start) == (("a", "b"), ("c",), "s.onnx")
@@ -56,7 +56,7 @@ def test_a_number_that_makes_no_sense_is_refused(words):
         asked(*words)
 
 
-def test_a_device_that_is_none_is_refused():
+def test_an_unknown_device_is_refused():
     with pytest.raises(UsageError, match="--device must be auto, cpu or cuda"):
         asked("--device", "zzz")
 

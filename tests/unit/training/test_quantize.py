@@ -27,7 +27,7 @@ def int8():
     return quantize.quantize(content, quantize.calibration_inputs(content, images, LOOKS))
 
 
-def test_seen_gives_both_looks():
+def test_calibration_inputs_are_of_both_looks():
     images = export.find_images(paths.DEMO_DATA)[:2]
     shown = quantize.calibration_inputs(
         SHIPPED.read_bytes(), images, dataclasses.replace(LOOKS, glance=None)
@@ -44,7 +44,7 @@ def test_int8_is_small_and_finds_the_same(int8):
     assert abs(loss.lost) < 0.1
 
 
-def test_int8_says_that_it_is_and_is_not_quantized_again(int8, tmp_path):
+def test_int8_is_marked_and_is_not_quantized_again(int8, tmp_path):
     file = tmp_path / "int8.onnx"
     file.write_bytes(int8)
     with pytest.raises(UsageError, match="not an fp32 file"):

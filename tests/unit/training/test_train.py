@@ -87,7 +87,7 @@ def test_collate():
     assert batch["bboxes"].tolist() == expected
 
 
-def test_the_same_seed_gives_the_same_batches(folder, tmp_path):
+def test_the_same_seed_makes_the_same_batches(folder, tmp_path):
     training_set = train.prepare(train.Recipe(data=(str(folder),)), tmp_path)
     assert isinstance(training_set, TrainingSet)
     streams = [
@@ -241,7 +241,7 @@ def test_compare_notices_another_network(checkpoint, folder):
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no checkpoint"])
-def test_weights_that_are_none(tmp_path, folder, content):
+def test_files_that_are_not_weights_are_refused(tmp_path, folder, content):
     weights = tmp_path / "some.pt"
     if content is not None:
         weights.write_bytes(content)
