@@ -55,7 +55,7 @@ _FIX_WRITE: Final = "Write it with pandas: df.to_csv(path, index=False), and not
 _FIX_ROUND: Final = f"Round before writing: {_BOX} = {_BOX}.round().astype(int)."
 _FIX_DIGITS: Final = "Write digits only, as int(value) does: no separators, no prefixes."
 _FIX_ONCE: Final = 'Write the file once, opened with "w" rather than "a".'
-_FIX_SAME: Final = (
+FIX_SAME: Final = (
     "Write each image_id as submission_format.csv has it: the name of the photo without folder "
     "and .png, as Path(photo).stem has it, in the same case, without blanks or quotes."
 )
@@ -271,14 +271,14 @@ def _on_id(ids: Sequence[str], number: int, expected: Sequence[str]) -> tuple[st
         return f"the file ends where {show(expected[number])} belongs.", FIX_IDS
     image_id = ids[number]
     fix = FIX_IDS
-    if image_id not in expected and _stem(image_id) in map(_stem, expected):
-        fix = _FIX_SAME
+    if image_id not in expected and stem(image_id) in map(stem, expected):
+        fix = FIX_SAME
     if number >= len(expected):
         return f"{show(image_id)} is one row too many.", fix
     return f"{show(image_id)} stands where {show(expected[number])} belongs.", fix
 
 
-def _stem(image_id: str) -> str:
+def stem(image_id: str) -> str:
     """Return an id without the folder, ending, quotes and capitals that some writers leave."""
     name = image_id.strip(" \t'").lower().replace("\\", "/").rpartition("/")[2]
     return re.sub(r"\.(png|jpe?g)$", "", name)

@@ -12,6 +12,7 @@ import polars as pl
 from posebowl.challenge import BOX_COLUMNS, COLUMNS, ID_COLUMN
 from posebowl.errors import BadDataError, InvalidPredictionsError, UsageError
 from posebowl.scoring.box_csv import name_duplicates, parse
+from posebowl.scoring.box_faults import FIX_SAME, stem
 from posebowl.scoring.labels import read_labels
 from posebowl.scoring.predictions import MAX_BYTES, read_bounded
 from posebowl.util.text import counted, first_few
@@ -103,12 +104,15 @@ def _align(predictions: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
     )
     absent = truth.filter(pl.col(BOX_COLUMNS[0]).is_null())[ID_COLUMN]
     if len(absent):
+        known = set(map(stem, labels[ID_COLUMN]))
         names = first_few(absent[:5].to_list(), len(absent))
         raise BadDataError(
             f"{len(absent):,} of {counted(predictions.height, 'prediction')} have no label: "
             f"{names}.",
             why=f"There are {counted(labels.height, 'label')}.",
-            fix="Score against the labels of the images that were predicted.",
+            fix=FIX_SAME
+            if not known.isdisjoint(map(stem, absent))
+            else "Score against the labels of the images that were predicted.",
         )
     return truth
 

@@ -96,6 +96,14 @@ def test_iou_of_known_pairs(pred: Box, truth: Box, expected: float) -> None:
     assert iou(np.array([pred]), np.array([truth])).tolist() == [expected]
 
 
+def test_ids_that_are_file_names_are_recognised() -> None:
+    labels = frame_of(["a", "b"], [(0, 0, 1, 1)] * 2)
+    for names, fix in ((["images/A.png", "x"], "without folder"), (["x", "y"], "Score against")):
+        with pytest.raises(BadDataError, match="2 of 2 predictions have no label") as caught:
+            score(frame_of(names, [(0, 0, 1, 1)] * 2), labels)
+        assert fix in caught.value.fix
+
+
 def test_predictions_without_a_label_are_named() -> None:
     predictions = frame_of([f"p{i}" for i in range(8)], [(0, 0, 1, 1)] * 8)
     labels = predictions.head(1)
