@@ -315,6 +315,7 @@ def _on_header(header: bytes, data: bytes) -> tuple[str, str]:
         (kind, f"the file is {kind}, not CSV", _FIX_WRITE),
         (line < len(lines), f"the header stands in line {line}", "Write nothing above it."),
         (header.startswith(_BOM), "a second byte order mark stands before it", _FIX_WRITE),
+        (b'"' in header, "it has quotes within a field", _FIX_WRITE),
         (
             fields[1:] == columns or not fields[0],
             "it begins with the row numbers of a data frame",

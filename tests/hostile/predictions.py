@@ -243,6 +243,8 @@ BAD_HEADERS = (
             words=("line 1", "the header stands in line 2")),
     CsvCase(name="two-marks", make=lambda ids: b"\xef\xbb\xbf" * 2 + good(ids),
             words=("line 1", "second byte order mark")),
+    CsvCase(name="quotes-in-header", make=headed(f'""{HEADER}'),
+            words=("line 1", "quotes within a field")),
     CsvCase(name="capitals", make=headed("Image_ID,xmin,ymin,xmax,ymax"),
             words=("line 1", "case")),
     CsvCase(name="spaces-in-header", make=headed("image_id, xmin, ymin, xmax, ymax"),
