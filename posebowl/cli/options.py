@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -10,16 +9,11 @@ from posebowl import paths
 from posebowl.util.options import Option
 from posebowl.util.values import FILE, FOLDER, TEXT, TRUTH, Kind
 
-
-def _solutions() -> Sequence[str]:
-    return sorted(script.parent.name for script in paths.SOLUTIONS.glob("*/main.sh"))
-
-
 SOLUTION: Final = Kind(
     expects="the name of a folder in solutions/",
     example="benchmark",
     read=TEXT.read,
-    suggest=_solutions,
+    suggest=lambda: sorted(script.parent.name for script in paths.SOLUTIONS.glob("*/main.sh")),
 )
 ZIP = Annotated[Path | None, Option(FILE, "the zip", "submission/submission.zip")]
 ZIP_TO_UNPACK = Annotated[Path | None, Option(FILE, "a submission to unpack first")]

@@ -23,6 +23,7 @@ MOST_RUNS: Final = 50
 """Runs kept in the history of each folder."""
 
 
+# Functions, since a lambda within a mark is evaluated without the names of this module.
 def _submission() -> str:
     return str(paths.SUBMISSION)
 

@@ -15,10 +15,6 @@ LEAST_MEMORY: Final = 16 * MIB
 """With less, engines cannot even start main.sh."""
 
 
-def _engine(text: str) -> EngineName | None:
-    return None if text == AUTO else EngineName(text)
-
-
 def _limits(text: str) -> frozenset[Limit]:
     found = frozenset(Limit(name.strip()) for name in text.split(",") if name.strip())
     if not found:
@@ -44,7 +40,7 @@ VARIANT: Final = choice(Variant)
 ENGINE: Final = Kind(
     expects=either([AUTO, *EngineName]),
     example="docker",
-    read=_engine,
+    read=lambda text: None if text == AUTO else EngineName(text),
     choices=(AUTO, *EngineName),
 )
 LIMITS: Final = Kind(

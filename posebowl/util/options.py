@@ -58,12 +58,9 @@ class Option:
             text += f": {values.either(self.kind.choices)}"
         if self.many and not self.positional:
             text += "; may be repeated"
-        unset = self.unset or ("" if self._has_no_default else self.kind.write(self.default))
+        has_default = self.default is not REQUIRED and self.default not in (None, ())
+        unset = self.unset or (self.kind.write(self.default) if has_default else "")
         return f"{text} ({unset})" if unset and not self.is_switch else text
-
-    @property
-    def _has_no_default(self) -> bool:
-        return self.default is REQUIRED or self.default in (None, ())
 
     def read(self, given: Any) -> Any:
         """Return the value of what was given: text, several texts, True, or None for nothing.

@@ -108,7 +108,9 @@ def whole(least: int, example: int, *, none_at_zero: str = "") -> Kind:
     def read(text: str) -> int:
         if not text.strip().isascii() or "_" in text:
             raise ValueError(text)
-        return _at_least(int(text), least)
+        if (value := int(text)) < least:
+            raise OutOfRangeError(f"at least {least}")
+        return value
 
     special = f", or 0 for {none_at_zero}" if none_at_zero else ""
     expects = "a whole number" + (special or f" of {least} or more")
@@ -143,17 +145,10 @@ def multiple_pair(step: int, example: str) -> Kind:
             raise ValueError(text)
         return height, width
 
-    return Kind(expects=expects, example=example, read=read, write=_joined_by_x)
+    def write(edges: Sequence[int]) -> str:
+        return "x".join(map(str, edges))
 
-
-def _joined_by_x(edges: Sequence[int]) -> str:
-    return "x".join(str(edge) for edge in edges)
-
-
-def _at_least(value: int, least: int) -> int:
-    if value < least:
-        raise OutOfRangeError(f"at least {least}")
-    return value
+    return Kind(expects=expects, example=example, read=read, write=write)
 
 
 def _truth(text: str) -> bool:
