@@ -1,4 +1,4 @@
-"""All tasks, in the order in which they are of use."""
+"""All tasks, in the order in which they are needed."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class _InvokeTask(invoke.Task):  # type: ignore[misc]  # invoke is not looked in
     def get_arguments(self, ignore_unknown_help: Any = None) -> list[Any]:  # noqa: ARG002
         """Return the arguments for invoke's parser.
 
-        Words that are not there are not asked for: the task says what is missing.
+        Words that were not typed are left out: the task itself reports what is missing.
         """
         options = self.declared.options
         expected = count_words(sys.argv, self.name, options)
@@ -107,7 +107,7 @@ class _Words(Argument):  # type: ignore[misc]
 
 
 def count_words(argv: Sequence[str], name: str, options: Iterable[Option]) -> int:
-    """Return how many words behind a task's name are neither flags nor values of other flags."""
+    """Count the words behind a task's name that are neither flags nor values of flags."""
     takes = set()
     for option in options:
         if not (option.is_switch or option.positional):
@@ -138,7 +138,7 @@ def _parse_tasks(self: Any) -> None:
 
 
 def _parse_cleanup(self: Any) -> None:
-    """Print the list, help or completion that was asked for; its reader, such as `head`, may go."""
+    """Print the list, help or completion; its reader, such as `head`, may end before it does."""
     try:
         try:
             _explained(self, _PARSE_CLEANUP)

@@ -22,7 +22,7 @@ _NO_VALUE: Final = re.compile(r"Flag <Argument: (?P<flag>[\w-]+).*needed value")
 def advice(
     complaint: str, context: Any, tasks: Iterable[str], argv: Sequence[str] = ()
 ) -> UsageError | None:
-    """Return invoke's complaint as an error of ours, or None if it is an unexpected one.
+    """Return invoke's complaint as a UsageError, or None if it is an unexpected one.
 
     Args:
         complaint: What invoke says.

@@ -215,7 +215,7 @@ def _on_missing(folder: DataFolder, missing: Sequence[str], there: int) -> list[
 
 
 def _label_faults(ids: pl.Series, labels: pl.DataFrame) -> list[_Fault]:
-    """Find images without a label, and labels that no photo can have."""
+    """Return faults for images without a label, and for labels that no photo can have."""
     unlabelled = ids.filter(~ids.is_in(labels[ID_COLUMN].implode())).to_list()
     xmin, ymin, xmax, ymax = (pl.col(column) for column in BOX_COLUMNS)
     outside = (xmin < 0) | (ymin < 0) | (xmax > IMAGE_WIDTH) | (ymax > IMAGE_HEIGHT)

@@ -25,7 +25,7 @@ _HEAD: Final = struct.Struct(">8sI4sII5sI")
 
 _BATCH: Final = 200
 _MANY: Final = 2000
-"""From so many photos on, a progress bar is shown."""
+"""A progress bar is shown from this many photos on."""
 
 
 class Flaw(StrEnum):
@@ -99,7 +99,7 @@ def _progress(total: int) -> Iterator[Callable[[int], None]]:
 
 
 def look(path: Path, *, deep: bool = False) -> tuple[Flaw, str] | None:
-    """Find what is wrong with a photo, with details in brackets, or None."""
+    """Return what is wrong with a photo, with details in brackets, or None."""
     try:
         with open_regular(path) as file:
             return _look_inside(file, deep=deep)

@@ -239,8 +239,8 @@ def _check_size(member: Member, place: Path, job: _Job) -> None:
 def _write(member: Member, place: Path) -> None:
     """Write a file whole or not at all.
 
-    There is no fsync for each of a hundred thousand files: a file that a crash of the machine
-    leaves without its content is found by `data.check`, and its archive is still there.
+    A hundred thousand files are not synced one by one: `data.check` finds a file that a crash of
+    the machine left without its content, and its archive is still there.
     """
     part = place.parent / f".{place.name}.{os.getpid()}.part"
     left = member.size

@@ -104,7 +104,7 @@ def _plain(text: bytes) -> bytes:
 
 
 def _columns(text: bytes, limit: int) -> pl.DataFrame:
-    """Read the columns as text; a line with too many fields loses some, a short one has nulls."""
+    """Read the columns as text; a line with too many fields loses some, a short one gets nulls."""
     for lenient in (False, True):
         try:
             return pl.read_csv(

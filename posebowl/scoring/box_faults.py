@@ -221,7 +221,7 @@ def _on_fractions(texts: pl.DataFrame) -> str:
 
 
 def _are_sizes(boxes: pl.DataFrame) -> bool:
-    """Decide whether boxes are x, y, width, height: many contradict corners, none contradicts it.
+    """Check whether boxes are x, y, width, height: many cannot be corners, and all can be this.
 
     A corner or two in the wrong order are another mistake, so that a tenth of the rows, and
     at least two, must have a minimum above its maximum.

@@ -1,4 +1,4 @@
-"""Which modules a submission needs: read from its Python files, which never run here."""
+"""The modules that a submission needs, read from its Python files, which never run here."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _of_node(node: ast.AST) -> Iterator[str]:
 
 
 def _matched(text: str) -> Iterator[str]:
-    """Find what looks like an import statement: for broken files, and for shell scripts."""
+    """Yield the modules of what looks like an import: for broken files and shell scripts."""
     for match in _STATEMENT.finditer(text):
         if match["source"]:
             yield match["source"]

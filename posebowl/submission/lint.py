@@ -15,7 +15,7 @@ from posebowl.util.text import counted, first_few
 from posebowl.util.units import human_bytes
 
 SOURCE_SUFFIXES: Final = (".sh", ".py", ".yaml", ".yml", ".toml", ".cfg", ".ini")
-"""Files that are looked into."""
+"""Files whose text is checked."""
 WEIGHT_SUFFIXES: Final = frozenset((
     ".onnx", ".pt", ".pth", ".ckpt", ".safetensors", ".bin", ".torchscript", ".ptl", ".engine",
     ".trt", ".plan", ".tflite", ".pb", ".h5", ".hdf5", ".keras", ".weights", ".pkl", ".pickle",
@@ -23,7 +23,7 @@ WEIGHT_SUFFIXES: Final = frozenset((
     ".pdparams", ".params", ".caffemodel",
 ))  # fmt: skip
 HUGE_BYTES: Final = 2 * GIB
-"""From here on an archive is worth a word: uploads and unpacking take minutes."""
+"""A larger archive is warned of: to upload and unpack it takes minutes."""
 
 _FRAMEWORKS: Final = frozenset((
     "torch", "torchvision", "ultralytics", "onnxruntime", "openvino", "tensorflow", "keras",
@@ -160,7 +160,7 @@ def _may_be_weights(name: str, size: int) -> bool:
 
 
 def _few(warnings: list[str], limit: int = 8) -> Iterator[str]:
-    """Keep a hostile script from filling the screen."""
+    """Yield the first few warnings, so that a hostile script cannot fill the screen."""
     yield from warnings[:limit]
     if len(warnings) > limit:
         yield f"... and {len(warnings) - limit} more of this kind."

@@ -1,4 +1,4 @@
-"""Names of files that mean the same on every system, and those that do not."""
+"""Names in an archive: which of them mean the same file on every system."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a script would fetch from the network, or take from an environment, that a run lacks."""
+"""What a script takes from the network or from a conda environment, neither of which a run has."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _CONDA: Final = re.compile(
 
 
 def network_uses(script: str, name: str) -> list[str]:
-    """Warn, with line numbers, of commands that need the network, which a run does not have."""
+    """Return warnings, with line numbers, of commands that need the network, which a run lacks."""
     bare, expanded = masked(script[:LINT_BYTES])
     found = []
     for match in _INSTALL.finditer(expanded):
@@ -48,7 +48,7 @@ def network_uses(script: str, name: str) -> list[str]:
 
 
 def _on_install(arguments: str) -> list[str]:
-    """Find what makes one `pip install` ask the network."""
+    """Return what makes one `pip install` use the network."""
     options, targets = _split(arguments)
     if "--no-index" in options:
         return []
@@ -95,7 +95,7 @@ def _split(arguments: str) -> tuple[set[str], list[str]]:
 
 
 def conda_uses(script: str, name: str) -> list[str]:
-    """Warn, with line numbers, of environments that a script activates."""
+    """Return warnings, with line numbers, of conda environments that a script activates."""
     bare = masked(script[:LINT_BYTES])[0]
     return [
         f"{name}:{script.count(chr(10), 0, match.start(1)) + 1}: `{' '.join(match[1].split())}`: "

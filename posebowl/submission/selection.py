@@ -120,7 +120,7 @@ def _folder(walk: _Walk, folder: Path, prefix: str, rules: _Rules, chain: tuple[
         name = prefix + item.name
         if path == walk.skip:
             continue
-        # git takes a link for a file; whoever writes `data/` means a link to data all the same.
+        # To git a link is a file; but whoever writes `data/` means a link to data as well.
         linked = item.is_symlink()
         is_folder = item.is_dir(follow_symlinks=False)
         forms = [f"{name}/"] * (linked or is_folder) + [name] * (not is_folder)
@@ -232,7 +232,7 @@ def _source(walk: _Walk, path: Path, name: str, info: os.stat_result) -> Source:
 
 
 def _executable(path: Path, mode: int) -> bool:
-    """Check whether a file may be executed: on Windows by its content, as there is no bit."""
+    """Check whether a file is executable: on Windows, where no bit says so, by its content."""
     if os.name != "nt":
         return bool(mode & stat.S_IXUSR)
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""What `sh main.sh` would trip over: line ends, syntax, and what only bash understands."""
+"""What makes `sh main.sh` fail: line ends, syntax, and what only bash understands."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from posebowl.util.text import brief
 
 BOM: Final = b"\xef\xbb\xbf"
 SHELLCHECK_BYTES: Final = 16 << 10
-"""How much of a script is looked at for what only bash understands."""
+"""How much of a script is searched for what only bash understands."""
 
 _PIPEFAIL: Final = re.compile(COMMAND + r"set\s[^\n;&|]{0,80}?-\w*o\s+pipefail", re.MULTILINE)
 
 
 def bashisms(script: bytes, name: str) -> list[str]:
-    """Warn, with line numbers, of what parses but fails under a plain sh such as dash.
+    """Return warnings, with line numbers, of what parses but fails under a plain sh such as dash.
 
-    By shellcheck, where it is installed. It is slow with scripts that nest without end, so that
-    it looks at SHELLCHECK_BYTES for at most two seconds.
+    They come from shellcheck, where it is installed. It is slow with scripts that nest deeply, so
+    it reads SHELLCHECK_BYTES and has two seconds.
     """
     found = {
         (line, f"{text[:1].lower()}{text[1:].rstrip('.')} (SC{code})")
@@ -69,7 +69,7 @@ class SyntaxCheck:
 
 
 def check_syntax(script: bytes, argv: Sequence[str] | None = None) -> SyntaxCheck:
-    """Let a plain sh parse the script without running it.
+    """Have a plain sh parse a script without running it.
 
     The platform's sh is dash. Where neither sh nor any other command is dash, bash in its
     posix mode stands in, which lets many of bash's own constructs pass.
@@ -101,7 +101,7 @@ def _on_file(argv: Sequence[str], script: bytes, *, timeout_s: float) -> Complet
 
 
 def parser() -> list[str]:
-    """Find a shell that parses as the platform's does; the nearest one else."""
+    """Return the command of a shell that parses as the platform's does, or the nearest to it."""
     dash = shutil.which("dash")
     if dash:
         return [dash, "-n"]

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 LINT_BYTES: Final = 64 << 10
-"""How much of a script is looked at for commands."""
+"""How much of a script is searched for commands."""
 
 _TOKEN: Final = re.compile(
     r"""(?P<comment>(?<![^\s;&|()])\#[^\n]*)

@@ -58,7 +58,7 @@ def plain(text: str, style: str = "") -> Text:
 
 
 def note(text: str, to: Console | None = None) -> None:
-    """Print what goes on, on stderr."""
+    """Print on stderr what is being done."""
     (to or err).print(plain(typed(text), "dim"))
 
 

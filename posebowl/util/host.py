@@ -21,12 +21,12 @@ def usable_cores() -> int:
 
 
 def is_root() -> bool:
-    """Return whether this process is root's; on Windows nobody is root."""
+    """Return whether this process runs as root; on Windows none does."""
     return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
 def cpu_model() -> str:
-    """Return the processor's name, or its architecture where the system does not tell."""
+    """Return the processor's name, or its architecture where the system does not name it."""
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):

@@ -1,4 +1,4 @@
-"""What the system refuses, in words: why, and what to type."""
+"""The system's errors in words: why, and what to type."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ANY: Final = "Check the path, its permissions and the disk."
 
 
 def as_error(error: OSError) -> PoseBowlError:
-    """Return an error of the system as one of ours: what, why, fix."""
+    """Return an error of the system as a PoseBowlError: what, why, fix."""
     place = f"{error.filename}: " if error.filename else ""
     why, fix = explain(error)
     return PoseBowlError(f"{place}{error.strerror or error}.", why=why, fix=fix)
@@ -39,7 +39,7 @@ def explain(error: OSError, place: Path | None = None) -> tuple[str, str]:
 
     Args:
         error: What the system said.
-        place: Where it was, if the error does not tell.
+        place: Where it happened, if the error does not name a file.
     """
     path = Path(str(error.filename)) if error.filename else place
     why = _WHY.get(error.errno or 0, "")

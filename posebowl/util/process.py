@@ -50,16 +50,16 @@ def run(
         argv: The program and its arguments; never a shell string.
         cwd: Where to run it.
         env: Variables to set on top of the present environment; None takes one out of it.
-        timeout_s: After so many seconds it is killed and ProcessError raised.
+        timeout_s: After this many seconds it is killed and ProcessError is raised.
         umask: The mask of its file modes; by default that of this process.
-        on_line: Told each line that it prints, at once; stdout and stderr are then one, and
-            there is no `timeout_s`.
+        on_line: Called with each line that it prints, at once; stdout and stderr are then one,
+            and `timeout_s` is ignored.
         capture: Return its output; otherwise it goes to this terminal.
-        to_stderr: Without `capture`: all of it, so that stdout holds a result alone.
+        to_stderr: Without `capture`: print all of it there, so that stdout holds only a result.
         echo: Show the command line first.
         check: Raise ProcessError when it exits with anything but 0.
         stdin: What it reads; nothing by default.
-        fix: What to tell the user to type next if it fails.
+        fix: What the user should type if it fails.
 
     Raises:
         ProcessError: The program is missing, failed (with `check`), or took too long.

@@ -85,5 +85,5 @@ def human_bytes(count: float) -> str:
 
 
 def rate(amount: float, duration_s: float) -> float | None:
-    """Return an amount per second; None where the time is too short to tell."""
+    """Return an amount per second; None where the time is too short for a rate."""
     return amount / duration_s if duration_s >= _SHORTEST_S else None
