@@ -52,7 +52,7 @@ class Found:
             UsageError: It is not of the setting's kind.
         """
         kind = self.setting.kind
-        if not self.text:
+        if not self.text and (kind is types.LIMITS or self.origin is Origin.DEFAULT):
             return frozenset() if kind is types.LIMITS else None
         try:
             return kind.read(self.text)
@@ -161,7 +161,7 @@ def _table(file: Path) -> dict[str, object]:
     import tomllib
 
     try:
-        tool = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {})
+        tool = tomllib.loads(file.read_text(encoding="utf-8-sig")).get("tool", {})
     except FileNotFoundError:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -177,7 +177,7 @@ def _table(file: Path) -> dict[str, object]:
         )
     for key in table:
         if key not in SETTINGS:
-            known = _near(key, SETTINGS)
+            known = _near(key.lower(), SETTINGS)
             raise _unknown(
                 f"{key} in {TABLE} of {file}",
                 known,
@@ -236,4 +236,4 @@ def _toml(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     names = {int: "a whole number", float: "a number", list: "an array", dict: "a table"}
-    return f"{show(str(value))}, {names.get(type(value), type(value).__name__)}"
+    return f"{show(str(value))}, {names.get(type(value), f'a {type(value).__name__}')}"

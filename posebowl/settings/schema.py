@@ -29,8 +29,9 @@ def _submission() -> str:
 
 
 def _cache() -> str:
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return str(Path(base, "posebowl"))
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    # Its specification: a relative path is not valid, and is to be ignored.
+    return str((base if base.is_absolute() else Path("~/.cache")) / "posebowl")
 
 
 @dataclass(frozen=True)

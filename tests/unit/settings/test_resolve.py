@@ -104,6 +104,11 @@ def test_an_empty_variable_is_none(file: Path, monkeypatch: pytest.MonkeyPatch) 
     assert load(file).registry is None
 
 
+def test_a_file_of_notepad_and_an_empty_list_are_read(file: Path) -> None:
+    file.write_text("[tool.posebowl]\ncpus = 2\nwaive = []\n", encoding="utf-8-sig")
+    assert (load(file).cpus, load(file).waive) == (2, frozenset())
+
+
 def test_limits_are_the_variant_s_unless_set(file: Path) -> None:
     assert load(file, variant="gpu").limits == LIMITS[Variant.GPU]
     changed = load(file, time_limit="10m", memory="512m", cpus="1").limits
@@ -130,15 +135,20 @@ def test_the_cache_is_the_user_s(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     assert load(file).cache == tmp_path / "xdg" / "posebowl"
-    monkeypatch.setenv("XDG_CACHE_HOME", "")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert load(file).cache == tmp_path / ".cache" / "posebowl"
+    for not_valid in ("", "cache", "~/cache"):
+        monkeypatch.setenv("XDG_CACHE_HOME", not_valid)
+        assert load(file).cache == tmp_path / ".cache" / "posebowl"
 
 
 @pytest.mark.parametrize(
     ("line", "what", "said", "fix"),
     [
         ("cpu = 3", "cpu in", "Did you mean cpus?", "Write cpus instead."),
+        ("CPUS = 3", "CPUS in", "Did you mean cpus?", "Write cpus instead."),
+        ('submission = ""', 'got ""', "a folder", 'Write submission = "~/folder"'),
+        ('engine = ""', 'got ""', "auto, docker, podman or", 'Write engine = "docker"'),
+        ("time_limit = 1979-05-27", "a date", "a duration", 'Write time_limit = "10m"'),
         ("zzzz = 3", "zzzz in", "No setting", "invoke config"),
         ('cpus = "3"', '"3", a string', "a whole number", "Write cpus = 3"),
         ("cpus = 2.5", '"2.5", a number', "a whole number", "Write cpus = 3"),
