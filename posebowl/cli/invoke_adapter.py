@@ -17,7 +17,7 @@ from invoke.parser import Argument
 
 from posebowl.cli import completion, suggest
 from posebowl.cli.task import Task
-from posebowl.errors import UsageError
+from posebowl.errors import PoseBowlError
 from posebowl.util import program
 from posebowl.util.options import SHORT, Option
 
@@ -30,6 +30,7 @@ _PARSE_CLEANUP: Final = invoke.Program.parse_cleanup
 
 def collection(tasks: Iterable[Task]) -> Any:
     """Return what invoke takes for the content of tasks.py."""
+    program.open_closed_streams()
     root = invoke.Collection()
     inner: dict[str, Any] = {}
     for task in tasks:
@@ -147,6 +148,18 @@ def _parse_cleanup(self: Any) -> None:
     except BrokenPipeError:
         program.silence()
         raise invoke.Exit(code=1) from None
+    except OSError as error:
+        _refuse(_unprintable(error))
+
+
+def _unprintable(error: OSError) -> PoseBowlError:
+    from posebowl.util import console
+
+    try:
+        with console.results():
+            raise error
+    except PoseBowlError as explained:
+        return explained
 
 
 invoke.Program.parse_tasks = _parse_tasks
@@ -164,7 +177,7 @@ def _explained(self: Any, step: Any) -> None:
         _refuse(better)
 
 
-def _refuse(error: UsageError) -> None:
+def _refuse(error: PoseBowlError) -> None:
     from posebowl.util import console
 
     console.show_error(error, as_json="--json" in sys.argv or "-j" in sys.argv)

@@ -39,10 +39,11 @@ def advice(
     if not (found := _UNKNOWN.fullmatch(complaint)):
         return None
     word = found["word"].partition("=")[0]
+    flags = [typed.partition("=")[0] for typed in argv]
     if word.startswith("-"):
         close = _close(word, context.flags if context else ())
         what = f"{task or 'invoke'} has no flag {show(word)}."
-    elif (flag := _before(word, argv)) and argv.count(flag) > 1:
+    elif (flag := _before(word, argv)) and flags.count(flag) > 1:
         return UsageError(f"{flag} is given twice.", fix=f"Type it once; {help_on}.")
     elif task:
         takes_zip = word.endswith(".zip") and "--zip" in context.flags and word.isprintable()

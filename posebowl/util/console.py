@@ -7,11 +7,14 @@ files, words of a submission) is neither markup nor emoji code, and cannot contr
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
+import shutil
 import sys
-from typing import Final, TextIO
+from collections.abc import Iterator
+from typing import Any, Final, TextIO
 
 from rich.console import Console
 from rich.table import Table
@@ -26,12 +29,64 @@ _WIDE: Final = 1000
 
 def _width(stream: TextIO | None) -> int | None:
     """Return a width at which no table wraps in a file, because files are searched by line."""
+    if os.environ.get("COLUMNS", "0") != "0":
+        return None
     seen = stream is not None and stream.isatty()
-    return None if seen or "COLUMNS" in os.environ else _WIDE
+    # Rich takes COLUMNS=0 at its word, and prints nothing.
+    return shutil.get_terminal_size().columns if seen else _WIDE
 
 
-out = Console(highlight=False, emoji=False, soft_wrap=True, width=_width(sys.stdout))
-err = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True, width=_width(sys.stderr))
+class _Results(Console):
+    """A console whose failure is a sentence."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print what a command was asked for."""
+        with results():
+            super().print(*objects, **options)
+
+
+@contextlib.contextmanager
+def results() -> Iterator[None]:
+    """Report that stdout cannot be written to, because it is a full disk, say.
+
+    Raises:
+        PoseBowlError: It cannot; nothing more is printed to it.
+        BrokenPipeError: Its reader has gone.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        discard(sys.stdout)
+        raise PoseBowlError(
+            f"The result cannot be printed: {error.strerror or error}.",
+            why="It goes to a place that takes no more; what the command did is done.",
+            fix="Print it somewhere else.",
+        ) from error
+
+
+class _Notes(Console):
+    """A console whose failure, on a full disk say, does not stop the work that it is about."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print; what cannot be written is dropped, unless its reader has gone."""
+        try:
+            super().print(*objects, **options)
+        except BrokenPipeError:
+            raise
+        except OSError:
+            discard(sys.stderr)
+
+
+def discard(stream: TextIO) -> None:
+    """Drop what is still to be printed to a stream that cannot be written to."""
+    with contextlib.suppress(io.UnsupportedOperation):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+out = _Results(highlight=False, emoji=False, soft_wrap=True, width=_width(sys.stdout))
+err = _Notes(stderr=True, highlight=False, emoji=False, soft_wrap=True, width=_width(sys.stderr))
 
 
 def print_table(table: Table, to: Console) -> None:

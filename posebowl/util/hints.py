@@ -14,7 +14,7 @@ def local(path: Path) -> Path:
     """Return a path relative to the working directory if it lies below it."""
     try:
         return path.resolve().relative_to(Path.cwd())
-    except ValueError:
+    except (ValueError, FileNotFoundError):  # the working directory may be gone
         return path
 
 

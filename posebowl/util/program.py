@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import os
 import signal
 import sys
@@ -50,11 +48,13 @@ def guard(main: Callable[[], int | None], *, as_json: bool = False, debug: bool 
     """
     from posebowl.util import console, os_errors
 
+    open_closed_streams()
     end_as_ctrl_c("SIGTERM", "SIGHUP")
     console.tolerate_odd_names()
     try:
         code = main() or 0
-        sys.stdout.flush()
+        with console.results():
+            sys.stdout.flush()
     except BrokenPipeError:
         silence()
         return 1
@@ -73,6 +73,19 @@ def guard(main: Callable[[], int | None], *, as_json: bool = False, debug: bool 
         console.show_error(stopped, as_json=as_json)
         return stopped.exit_code
     return code
+
+
+def open_closed_streams() -> None:
+    """Connect stdin, stdout and stderr, where closed, to nothing.
+
+    Otherwise, a file that is opened later gets the number of one, and what is printed with it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
 
 
 def parser(options: Iterable[Option], task: str) -> argparse.ArgumentParser:
@@ -116,5 +129,6 @@ def end_as_ctrl_c(*names: str) -> None:
 
 def silence() -> None:
     """Discard what is still to be printed, because its reader, such as `head`, has gone."""
-    with contextlib.suppress(io.UnsupportedOperation):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    from posebowl.util import console
+
+    console.discard(sys.stdout)

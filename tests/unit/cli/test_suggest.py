@@ -28,6 +28,7 @@ from tests.typed import invoke
             "Type: uv run invoke check --zip my.zip; ",
         ),
         ("doctor a.zip", 'doctor takes no word "a.zip"', "`uv run invoke --help doctor`"),
+        ("run --cpus=2 --cpus 3", "--cpus is given twice.", "Type it once; "),
         ("run --waive cpus --waive memory", "--waive is given twice.", "Type it once; "),
         ("--zap", 'invoke has no flag "--zap".', "`uv run invoke --list`"),
         ("pack \x1b[31m", 'takes no word "\\x1b[31m"', "`uv run invoke --help pack`"),

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
@@ -133,3 +134,31 @@ def test_lines_of_tables_end_where_their_text_does(*, terminal: bool) -> None:
     lines = caught.getvalue().splitlines()
     assert [line.rstrip() for line in lines] == [" a  b", " c  [d] and some more"]
     assert (lines[0] != lines[0].rstrip()) is terminal
+
+
+@pytest.mark.parametrize("columns", ["0", "", "abc", "20"])
+def test_a_width_that_cannot_be_is_not_taken_at_its_word(columns: str) -> None:
+    lines = "from posebowl.util import console as c; c.out.print('one'); c.note('two')"
+    done = subprocess.run(
+        [sys.executable, "-c", lines],
+        cwd=paths.ROOT,
+        env=os.environ | {"COLUMNS": columns},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ("one\n", "two\n")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is a device of Linux")
+def test_notes_to_a_full_disk_do_not_stop_the_work() -> None:
+    lines = "from posebowl.util import console as c; c.note('lost'); c.warn('lost'); print('done')"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", lines],
+            cwd=paths.ROOT,
+            stdout=subprocess.PIPE,
+            stderr=full,
+            check=False,
+        )
+    assert (done.returncode, done.stdout) == (0, b"done\n")

@@ -26,6 +26,11 @@ def test_places_below_are_relative(here: Path) -> None:
     assert hints.local(Path("../else")) == Path("../else")
 
 
+def test_places_are_named_where_the_working_directory_is_gone(here: Path, tmp_path: Path) -> None:
+    here.rmdir()
+    assert hints.local(tmp_path / "a") == tmp_path / "a"
+
+
 def test_a_flag_names_a_place_that_is_not_the_default(here: Path) -> None:
     usual = here / "usual"
     assert hints.flag("out", usual, usual) == ""

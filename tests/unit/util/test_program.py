@@ -182,3 +182,34 @@ def test_what_is_wrong_is_a_sentence_with_a_way_on(line: str, what: str, fix: st
     assert caught.value.what.startswith(what)
     assert caught.value.what.endswith(".")
     assert fix in caught.value.fix
+
+
+GUARDED = "import sys; from posebowl.util import console, program; sys.exit(program.guard({}))"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is a device of Linux")
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_result_that_cannot_be_printed_is_a_sentence(*, as_json: bool) -> None:
+    shown = "console.out.print('word')"
+    line = GUARDED.format(f"lambda: {shown}, as_json={as_json}")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", line],
+            cwd=paths.ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0].startswith("error: The result cannot be printed: No space")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell closes the streams")
+def test_closed_streams_are_not_those_of_a_file_that_is_opened(tmp_path: Path) -> None:
+    line = GUARDED.format("lambda: open('note', 'w').write('mine') and print('gone') or 7")
+    argv = ["sh", "-c", '"$@" <&- >&- 2>&-', "sh", sys.executable, "-c", line]
+    paths_of = os.environ | {"PYTHONPATH": str(paths.ROOT)}
+    assert subprocess.run(argv, cwd=tmp_path, env=paths_of, check=False).returncode == 7
+    assert (tmp_path / "note").read_text() == "mine"
