@@ -10,7 +10,7 @@ from typing import Final
 
 from posebowl.environments import uv
 from posebowl.environments.lockfile import digest
-from posebowl.environments.venv import Group, folder
+from posebowl.environments.venv import Group, folder, usable
 from posebowl.errors import EngineError
 from posebowl.util.files import make_folder, write_text
 from posebowl.util.process import ProcessError
@@ -94,6 +94,11 @@ def package_names(group: Group, cache: Path) -> list[str]:
     Raises:
         EngineError: uv is missing, or cannot read its lock.
     """
+    with usable(cache):
+        return _package_names(group, cache)
+
+
+def _package_names(group: Group, cache: Path) -> list[str]:
     kept = folder(cache) / f"packages-{group}-{digest()[:16]}.txt"
     if not kept.is_file():
         export = ["export", "--frozen", "--no-default-groups", "--group", group]

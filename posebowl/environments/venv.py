@@ -26,6 +26,7 @@ from posebowl.environments.lockfile import digest
 from posebowl.errors import EngineError
 from posebowl.util.files import atomic_folder, make_folder
 from posebowl.util.host import is_root
+from posebowl.util.os_errors import explain
 from posebowl.util.process import ProcessError
 from posebowl.util.units import human_bytes
 
@@ -77,6 +78,25 @@ def ensure(group: Group, cache: Path, *, note: Note = lambda _: None) -> Path:
     Raises:
         EngineError: This system cannot have it, uv is missing, or cannot make it.
     """
+    with usable(cache):
+        return _ensure(group, cache, note)
+
+
+@contextmanager
+def usable(cache: Path) -> Iterator[None]:
+    """Report what the system refuses in the cache folder as an error that names the setting."""
+    try:
+        yield
+    except OSError as error:
+        why, _ = explain(error)
+        raise EngineError(
+            f"The cache {cache} cannot be used: {error.strerror or error}.",
+            why=f"{error.filename or cache}: {why}",
+            fix="Name a folder of yours: export POSEBOWL_CACHE=FOLDER",
+        ) from error
+
+
+def _ensure(group: Group, cache: Path, note: Note) -> Path:
     target = location(group, cache)
     if ready(group, cache):
         return target

@@ -14,6 +14,7 @@ from filelock import FileLock
 
 from posebowl import paths
 from posebowl.environments import digest, venv
+from posebowl.environments.packages import package_names
 from posebowl.environments.venv import ensure, location, ready
 from posebowl.errors import EngineError
 from tests.umask import closed
@@ -139,3 +140,16 @@ def test_without_uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(EngineError, match="uv is not installed"):
         ensure("lean", tmp_path)
+
+
+def test_a_cache_that_cannot_be_used_names_its_setting(fake_uv: FakeUv, tmp_path: Path) -> None:
+    fake_uv('print("packages = []")')
+    (tmp_path / "file").touch()
+    for use in (ensure, package_names):
+        with pytest.raises(EngineError) as caught:
+            use("lean", tmp_path / "file")
+        assert (
+            caught.value.what == f"The cache {tmp_path / 'file'} cannot be used: Not a directory."
+        )
+        assert "A part of the path is not a folder." in caught.value.why
+        assert "export POSEBOWL_CACHE=" in caught.value.fix
