@@ -109,6 +109,11 @@ def _complete(root: Path, *, is_demo: bool, scratch: Path | None) -> DataFolder:
 
 def _no_photos(root: Path, images: Path) -> UsageError | BadDataError:
     """Return the error for a data folder without photos where they belong."""
+    if images.is_dir() and not os.access(images, os.R_OK | os.X_OK):
+        return BadDataError(
+            f"{images} cannot be read: Permission denied.",
+            fix=f"Type: chmod -R a+rX {shlex.quote(str(local(images)))}",
+        )
     fix = how_to_fix(FIX_UNPACK, root)
     if any(root.glob("*.png")):
         if root.name == IMAGES_DIR and _is_filled(root.parent):
@@ -144,8 +149,11 @@ def _no_format(root: Path, labels: Path) -> BadDataError:
 
 def _has_all(form: Path, images: Path) -> bool:
     """Check quickly whether each row of a plain table has its photo; False if in doubt."""
-    names = {entry.name for entry in os.scandir(images)}
-    rows = form.read_bytes().splitlines()[1:]
+    try:
+        names = {entry.name for entry in os.scandir(images)}
+        rows = form.read_bytes().splitlines()[1:]
+    except PermissionError:
+        return False
     return all(f"{row.partition(b',')[0].decode(errors='replace')}.png" in names for row in rows)
 
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from posebowl import paths
+from posebowl.challenge import FORMAT_FILE
 from posebowl.data.checks import check
 from posebowl.data.folder import DataFolder, find
 from posebowl.errors import BadDataError, UsageError
+from posebowl.util.host import is_root
 from tests.unit.data.test_checks import IDS, fill
 
 
@@ -146,3 +154,33 @@ def test_images_of_another_set_are_not_a_part(home: Path, tmp_path: Path) -> Non
     (root / "submission_format.csv").write_text("image_id,xmin,ymin,xmax,ymax\nother,0,0,0,0\n")
     with pytest.raises(BadDataError, match="1 of 1 images are missing"):
         check(find(root, scratch=tmp_path))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes of POSIX")
+@pytest.mark.parametrize(
+    ("closed", "mode", "what"),
+    [("images", 0o311, "images cannot be read"), (FORMAT_FILE, 0, f"{FORMAT_FILE} cannot be read")],
+)
+def test_what_may_not_be_read_is_broken_data(closed: str, mode: int, what: str) -> None:
+    lines = (
+        "import os, sys; from pathlib import Path as P; from posebowl.data import checks, folder; "
+    )
+    lines += "[os.setuid(65534) for _ in '1' if os.geteuid() == 0]; "  # root may read all
+    lines += "folder.find(P(sys.argv[1]), scratch=P(sys.argv[1]))"
+    with tempfile.TemporaryDirectory() as place:  # where also an ordinary user may look
+        root = Path(place, "data")
+        shutil.copytree(paths.DEMO_DATA, root)
+        Path(place).chmod(0o755)
+        for path in (root / closed, root):
+            path.chmod(mode if path.name == closed else 0o777)
+            os.chown(path, 65534 if is_root() else -1, -1)
+        done = subprocess.run(
+            [sys.executable, "-c", lines, root],
+            cwd=paths.ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        (root / closed).chmod(0o755)
+    assert f"BadDataError: {root}" in done.stderr
+    assert f"{what}: Permission denied" in done.stderr
