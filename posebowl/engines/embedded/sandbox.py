@@ -228,7 +228,8 @@ def is_initial_user_namespace() -> bool:
 
 def bind(root: Path, item: Bind) -> None:
     """Show a file or folder of the host below `root`, with all that is mounted in it."""
-    place = root / item.target[1:]
+    # The name may come from a process of another encoding: made the same text for the same bytes.
+    place = Path(os.fsdecode(os.fsencode(root / item.target[1:])))
     if Path(item.source).is_dir():
         place.mkdir(parents=True, exist_ok=True)
     else:
