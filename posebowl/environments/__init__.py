@@ -14,7 +14,6 @@ if TYPE_CHECKING:
         source_files as source_files,
     )
     from posebowl.environments.packages import (
-        Choice as Choice,
         choose as choose,
         package_names as package_names,
     )
@@ -44,7 +43,7 @@ __getattr__ = face(
         "excluded",
         "source_files",
     ),
-    packages=("Choice", "choose", "package_names"),
+    packages=("choose", "package_names"),
     uv=("UV_REACH", "rewriting_settings", "run_uv"),
     venv=(
         "NOBODY",

@@ -1,4 +1,4 @@
-"""uv.lock: the digest that names what is made from it, and its packages that no index has."""
+"""uv.lock: the digest that names what is made from it, and its packages from outside an index."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class DirectPackage:
     name: str
     kind: Kind
     version: str
-    """Empty where only its build backend knows it."""
+    """Empty if only its build backend knows it."""
     place: str
     """A path relative to the lock, or URL[?query]#COMMIT."""
 
@@ -68,7 +68,7 @@ def _digest(lock: Path, _mtime_ns: int, _size: int) -> str:
 
 
 def direct_packages(text: str) -> list[DirectPackage]:
-    """Return the packages in the text of a lock that no index has."""
+    """Return the packages in the text of a lock that come from outside an index."""
     kinds: dict[str, Kind] = {"path": "file", "git": "git"}
     return [
         DirectPackage(name=name, version=version, kind=kinds.get(kind, "folder"), place=place)
@@ -77,7 +77,7 @@ def direct_packages(text: str) -> list[DirectPackage]:
 
 
 def source_files(package: DirectPackage, root: Path) -> Iterator[Path]:
-    """Return the files that a package by path is made of, in a fixed order; none from git."""
+    """Yield the files of a package by path, in a fixed order; none of one from git."""
     place = root / package.place
     if package.kind == "file":
         yield place
@@ -92,8 +92,8 @@ def excluded(root: Path = paths.ROOT) -> dict[str, str]:
     """Return what pyproject.toml asks for and its tool.uv.exclude-dependencies leaves out.
 
     Returns:
-        Each package, and what to do about it: uv adds and locks it without a word, and never
-        installs it.
+        Each package, and what to do about it: uv adds and locks it silently, and never installs
+        it.
     """
     table = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     left_out = set(table.get("tool", {}).get("uv", {}).get("exclude-dependencies", ()))
@@ -112,11 +112,11 @@ def excluded(root: Path = paths.ROOT) -> dict[str, str]:
 
 
 def edited(lock: Path = paths.LOCK) -> str:
-    """Return a sentence where git has another uv.lock than the checkout; nothing otherwise."""
+    """Return a sentence if uv.lock differs from the one that git has; empty otherwise."""
     argv = ["git", "status", "--porcelain", "--", lock.name]
     if "M" not in process.run(argv, cwd=lock.parent, check=False).stdout[:2]:
         return ""
     return (
-        "uv.lock has changes that are not committed. If they are not yours, uv made them from its "
-        "own settings: `git diff uv.lock` shows them, `git checkout uv.lock` takes them back."
+        "uv.lock has changes that are not committed. If they are not yours, uv made them because "
+        "of its own settings: `git diff uv.lock` shows them, `git checkout uv.lock` undoes them."
     )

@@ -1,4 +1,4 @@
-"""The packages of a dependency group, the modules that they bring, and the group that is enough."""
+"""The packages of a dependency group, their modules, and the smallest group that is enough."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from posebowl.errors import EngineError
 from posebowl.util.files import make_folder, write_text
 from posebowl.util.process import ProcessError
 
-# Distributions whose modules have another name than they have themselves.
+# Distributions whose modules have other names than their own.
 MODULE_NAMES: Final = {
     "absl-py": ("absl",),
     "attrs": ("attr", "attrs"),
@@ -87,9 +87,9 @@ def modules(group: Group, cache: Path) -> frozenset[str]:
 
 
 def package_names(group: Group, cache: Path) -> list[str]:
-    """Return the packages of a group by their normalized names.
+    """Return the normalized names of the packages of a group.
 
-    The list is kept beside the environments: asking uv takes as long as starting a run.
+    The list is kept beside the environments, since asking uv takes as long as starting a run.
 
     Raises:
         EngineError: uv is missing, or cannot read its lock.

@@ -1,7 +1,7 @@
-"""uv, started so that no setting of the user changes what it makes.
+"""uv, run so that no setting of the user changes what it makes.
 
 Settings about how packages are reached (indexes, proxies, certificates, caches) hold; those about
-which packages are taken and how they are installed do not, whether they stand in the environment,
+which packages are chosen and how they are installed do not, whether they are in the environment,
 in the user's uv.toml or in the system's.
 """
 
@@ -25,11 +25,11 @@ UV_REACH: Final = re.compile(
     r"|HTTP_TIMEOUT|HTTP_RETRIES|INSECURE_HOST|SYSTEM_CERTS|NATIVE_TLS|PYTHON_INSTALL_MIRROR"
     r"|CONCURRENT_\w+)"
 )
-"""Variables of uv that say how packages are reached."""
+"""Variables of uv about how packages are reached."""
 _PLACES: Final = re.compile(
     r"UV_(CACHE_DIR|NO_CACHE|OFFLINE|KEYRING_PROVIDER|PYTHON_INSTALL_DIR|GITHUB_TOKEN|LOCK_TIMEOUT)"
 )
-"""Variables of uv that say where it keeps what it fetched, and who asks."""
+"""Variables of uv about where it keeps what it fetched, and with which credentials."""
 _KEYS: Final = re.compile(
     r"(default-)?index(-url|-strategy)?|extra-index-url|(http|https|no)-proxy|allow-insecure-host"
     r"|system-certs|native-tls|offline|cache-dir|no-cache|keyring-provider|python-install-mirror"
@@ -39,9 +39,9 @@ _KEYS: Final = re.compile(
 _REWRITES: Final = re.compile(
     r"UV_(DEFAULT_INDEX|INDEX_URL|RESOLUTION|FORK_STRATEGY|(EXCLUDE_NEWER|PRERELEASE)(_PACKAGE)?)"
 )
-"""Variables with which uv, started by the user, writes uv.lock again."""
+"""Variables with which uv, run by the user, rewrites uv.lock."""
 _REWRITING_KEYS: Final = ("dependency-metadata", "exclude-newer-package", "index", "index-url")
-"""Keys of uv.toml with which it does, though pyproject.toml states what it can."""
+"""Keys of uv.toml with which it does, in spite of all that pyproject.toml can fix."""
 
 
 def run_uv(
@@ -55,22 +55,21 @@ def run_uv(
 
     Args:
         words: Its arguments.
-        env: Variables to set besides.
-        timeout_s: After so many seconds it is killed.
-        check: Raise ProcessError when it exits with anything but 0.
-        on_line: Told each line that it prints, at once.
+        env: Further variables to set.
+        timeout_s: It is killed after so many seconds.
+        check: Raise ProcessError if its exit code is not 0.
+        on_line: Called with each line as it is printed.
 
     Raises:
         ProcessError: uv is missing, failed, or took too long.
         UsageError: The user's uv.toml cannot be read.
     """
     with tempfile.TemporaryDirectory(prefix="posebowl-uv-") as scratch:
-        variables = environment(os.environ, Path(scratch))
         return process.run(
             ["uv", *words],
             cwd=paths.ROOT,
-            # It leaves locks among the temporary files.
-            env={**variables, "TMPDIR": scratch, **(env or {})},
+            # uv leaves locks among the temporary files, hence TMPDIR.
+            env=environment(os.environ, Path(scratch)) | {"TMPDIR": scratch} | dict(env or {}),
             timeout_s=timeout_s,
             check=check,
             on_line=on_line,
@@ -80,11 +79,11 @@ def run_uv(
 
 
 def environment(environ: Mapping[str, str], scratch: Path) -> dict[str, str | None]:
-    """Return what to set in the environment of uv, and (None) what to take out.
+    """Return the variables to set for uv, with None for those to remove.
 
     Args:
         environ: The environment of this process.
-        scratch: A folder for a configuration file, which lives as long as uv runs.
+        scratch: A folder for a configuration file, which exists while uv runs.
 
     Raises:
         UsageError: The user's uv.toml cannot be read.
@@ -95,15 +94,21 @@ def environment(environ: Mapping[str, str], scratch: Path) -> dict[str, str | No
         if name.startswith("UV_") and not (UV_REACH.fullmatch(name) or _PLACES.fullmatch(name))
     }
     kept |= dict.fromkeys(("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "CONDA_PREFIX"))
-    if settings := _settings(environ):
-        file = scratch / "uv.toml"
-        file.write_text("".join(f"{key} = {_toml(settings[key])}\n" for key in sorted(settings)))
-        return kept | {"UV_CONFIG_FILE": str(file)}
-    return kept | {"UV_NO_CONFIG": "1"}
+    settings: dict[str, Any] = {}
+    for file in configuration_files(environ):
+        settings |= _read(file)
+    lines = [
+        f"{key} = {_toml(settings[key])}\n" for key in sorted(settings) if _KEYS.fullmatch(key)
+    ]
+    if not lines:
+        return kept | {"UV_NO_CONFIG": "1"}
+    file = scratch / "uv.toml"
+    file.write_text("".join(lines))
+    return kept | {"UV_CONFIG_FILE": str(file)}
 
 
 def configuration_files(environ: Mapping[str, str]) -> list[Path]:
-    """Return the configuration files of system and user that uv reads, the weaker first."""
+    """Return the configuration files of system and user that uv reads, lowest precedence first."""
     if environ.get("UV_NO_CONFIG", "").lower() in {"1", "true"}:
         return []
     if named := environ.get("UV_CONFIG_FILE"):
@@ -119,9 +124,9 @@ def configuration_files(environ: Mapping[str, str]) -> list[Path]:
 
 
 def rewriting_settings(environ: Mapping[str, str]) -> list[str]:
-    """Return the user's settings with which `uv run` writes uv.lock again.
+    """Return the user's settings with which `uv run` rewrites uv.lock.
 
-    This project's own calls of uv are not affected. With UV_FROZEN, nothing is.
+    This project's own calls of uv are not affected; with UV_FROZEN, no call is.
 
     Raises:
         UsageError: The user's uv.toml cannot be read.
@@ -132,13 +137,6 @@ def rewriting_settings(environ: Mapping[str, str]) -> list[str]:
     for file in configuration_files(environ):
         found += [f"{key} in {file}" for key in _REWRITING_KEYS if key in _read(file)]
     return found
-
-
-def _settings(environ: Mapping[str, str]) -> dict[str, Any]:
-    settings: dict[str, Any] = {}
-    for file in configuration_files(environ):
-        settings |= _read(file)
-    return {key: value for key, value in settings.items() if _KEYS.fullmatch(key)}
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -153,7 +151,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _toml(value: Any) -> str:
-    """Return a value of uv.toml as TOML; tables inline."""
+    """Return a value of uv.toml as TOML, with tables inline."""
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }"
     if isinstance(value, list):

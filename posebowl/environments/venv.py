@@ -1,8 +1,8 @@
 """Environments made from uv.lock for the embedded engine and the training tools.
 
 Each lies in the user's cache folder under the digest of the lock and its group's name, is made
-once, and is reused while the lock is unchanged. It is complete or it is not there. Its files are
-those of the user who made it, and others may only read them.
+once, and is reused while the lock is unchanged. It is complete or absent. Its files belong to the
+user who made it, and others can only read them.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ Group = Literal["lean", "cpu", "gpu", "render", "cluster"]
 NOBODY: Final = 65534
 """User and group of a run when root starts it, on the host."""
 RUN_GROUP: Final = 65533
-"""A second group of such a run, which no user has: it may add to its own layer over the folders of
-an environment, though they are root's."""
+"""A second group of such a run, which no user has: through it the run can add to its own layer over
+the folders of an environment, though they are root's."""
 
 _MARKER: Final = ".posebowl.json"
 _NEWS_EVERY_S: Final = 10.0
@@ -45,12 +45,12 @@ Note = Callable[[str], None]
 
 
 def folder(cache: Path) -> Path:
-    """Return the folder that holds the environments, in that of the setting `cache`."""
+    """Return the folder of the environments, inside that of the setting `cache`."""
     return cache / "environments"
 
 
 def location(group: Group, cache: Path) -> Path:
-    """Return where the environment of a group lies, made or not."""
+    """Return the place of a group's environment, whether or not it exists."""
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
     return folder(cache) / f"{group}-py{version}-{digest()[:16]}"
 
@@ -68,15 +68,15 @@ def ready(group: Group, cache: Path) -> bool:
 
 
 def ensure(group: Group, cache: Path, *, note: Note = lambda _: None) -> Path:
-    """Return the environment of a group, made from uv.lock first where it is not there yet.
+    """Return the environment of a group, and make it from uv.lock first if need be.
 
     Args:
         group: The dependency group.
         cache: The folder of the setting `cache`.
-        note: Told what takes long, and how far it has come.
+        note: Called with what takes long, and its progress.
 
     Raises:
-        EngineError: This system cannot have it, uv is missing, or cannot make it.
+        EngineError: It does not exist for this system, or uv is missing or cannot make it.
     """
     with usable(cache):
         return _ensure(group, cache, note)
@@ -101,12 +101,6 @@ def _ensure(group: Group, cache: Path, note: Note) -> Path:
     if ready(group, cache):
         return target
     _check_system(group)
-    if shutil.which("uv") is None:
-        raise EngineError(
-            "uv is not installed.",
-            why="Environments are made with it, from uv.lock.",
-            fix="Type: pip install uv",
-        )
     make_folder(target.parent)
     with _held(target, group, note):
         if not ready(group, cache):
@@ -122,10 +116,10 @@ def python(environment: Path) -> Path:
 
 
 def _check_system(group: Group) -> None:
-    """Check that uv.lock has the packages of a group for this system.
+    """Check that uv is installed and uv.lock has the packages of a group for this system.
 
     Raises:
-        EngineError: It has not: the large ones are locked for the platform's system only.
+        EngineError: They are missing: large packages are locked for the platform's system only.
     """
     here = sys.platform, platform.machine()
     if group in {"lean", "cpu", "gpu"} and here != ("linux", "x86_64"):
@@ -134,11 +128,17 @@ def _check_system(group: Group) -> None:
             why="Its packages are locked for Linux on x86_64, which the platform has.",
             fix="Use such a machine, WSL2 on Windows, or a container: docs/how-to/other-systems.md",
         )
+    if shutil.which("uv") is None:
+        raise EngineError(
+            "uv is not installed.",
+            why="It makes the environments from uv.lock.",
+            fix="Type: pip install uv",
+        )
 
 
 @contextmanager
 def _held(target: Path, group: Group, note: Note) -> Iterator[None]:
-    """Hold the lock of an environment; while another process does, report how far that is."""
+    """Hold the lock of an environment; while another process holds it, report its progress."""
     lock = FileLock(target.with_name(f"{target.name}.lock"))
     start, patience_s = time.monotonic(), 0.0
     while True:
@@ -178,17 +178,17 @@ def _make(group: Group, target: Path, note: Note) -> None:
             why=error.why,
             fix="Check the network (without one: docs/how-to/air-gapped.md) and the disk "
             f"(POSEBOWL_CACHE names another place than {target.parent}), "
-            "then type the same command again.",
+            "then repeat this command.",
         ) from error
 
 
 def _let_others_read(environment: Path) -> None:
-    """Set the modes of an environment, whatever the umask was that it or uv's cache was made under.
+    """Set the modes of an environment, under whatever umask it or uv's cache was made.
 
-    A run that root starts is not root. It may add packages to its own layer over the environment,
-    so it has to write to the folders: not as their owner, but through a group that only runs have.
-    Files keep their owner: they may be hard links into uv's cache, and to replace or remove one
-    takes no more than write access to its folder.
+    A run that root starts is not root. It can add packages to its own layer over the environment,
+    so it must be able to write to the folders: not as their owner, but through a group that only
+    runs have. Files keep their owner: they may be hard links into uv's cache, and write access to
+    their folder is enough to replace or remove one.
     """
     as_root = is_root()
     for name, _, files in os.walk(environment):
@@ -203,7 +203,7 @@ def _let_others_read(environment: Path) -> None:
 
 
 def _bytes_below(place: Path) -> int:
-    """Return the size of a folder that somebody else is filling."""
+    """Return the size of a folder that another process is filling."""
     total = 0
     for name, _, files in os.walk(place):
         for file in files:

@@ -84,7 +84,7 @@ def test_one_that_could_not_be_made_is_not_there(
     with pytest.raises(EngineError, match=r"could not be made from uv\.lock") as caught:
         ensure("cpu", tmp_path)
     assert caught.value.why.endswith("error: no network")
-    assert caught.value.fix.endswith("type the same command again.")
+    assert caught.value.fix.endswith("then repeat this command.")
     assert "air-gapped.md" in caught.value.fix
     assert (paths.ROOT / "docs" / "how-to" / "air-gapped.md").is_file()
     assert not ready("cpu", tmp_path)
