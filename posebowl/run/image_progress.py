@@ -1,4 +1,4 @@
-"""How many images a run has got through, as far as that can be seen from outside."""
+"""How many images a run has done, as far as that can be seen from outside."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _PAIR: Final = re.compile(r"(?<![\d.,])(\d[\d,]*)\s*(?:/|of)\s*(\d[\d,]*)(?!\.?\
 
 
 class Progress:
-    """Counts images while a run goes on.
+    """Counts images during a run.
 
     Args:
-        images: How many the data has; asked once the run goes on.
+        images: Returns how many the data has; called once main.sh runs.
     """
 
     def __init__(self, images: Callable[[], int]) -> None:
@@ -30,23 +30,23 @@ class Progress:
         self._seen: dict[float, tuple[int, int]] = {}
 
     def begin(self, reads: ImageReads) -> None:
-        """Take what counts the files that are read."""
+        """Count the files that are read with this from now on."""
         self._reads = reads
 
     def line(self, text: str) -> None:
-        """Take a line of the log."""
+        """Look for a count in a line of the log."""
         self._logged = images_done(text, self._images()) or self._logged
 
     def look(self, sample: Sample) -> Sample:
-        """Return a sample with the images that are done by now."""
+        """Return a sample with the images done so far."""
         read, logged = self._now()
         self._seen[sample.elapsed_s] = read, logged
         return dataclasses.replace(sample, images=read or logged)
 
     def fill(self, samples: Sequence[Sample]) -> tuple[tuple[Sample, ...], Source]:
-        """Return the samples of a run that has ended with their images, and what told of them.
+        """Return the samples of a finished run with their images, and the source of these.
 
-        Reads go before the log: they were seen, not said. One source holds for all samples.
+        Reads are preferred to the log: they were seen, not claimed. All samples have one source.
         """
         last = self._now()
         source = Source.READS if last[0] else Source.LOG if last[1] else Source.NONE
@@ -64,12 +64,12 @@ class Progress:
 def following(
     watch: Watcher, folder: Path, images: Callable[[], int]
 ) -> Iterator[tuple[Watcher, Progress]]:
-    """Count images until the block ends: give the watcher for the engine, and the count.
+    """Count images until the block ends; yield the watcher for the engine, and the count.
 
     Args:
-        watch: Hears all that the engine tells, its samples with their images.
+        watch: Called with all that the engine reports, its samples with their images.
         folder: Of the images.
-        images: How many the data has; asked once the run goes on.
+        images: Returns how many the data has; called once main.sh runs.
     """
     with contextlib.ExitStack() as stack:
         progress = Progress(images)
@@ -82,22 +82,17 @@ def following(
             watch.admit()  # which may look at the images: that is not the run
             progress.begin(stack.enter_context(watching(folder)))
 
-        yield (
-            Watcher(
-                line=line,
-                sample=lambda sample: watch.sample(progress.look(sample)),
-                note=watch.note,
-                admit=admit,
-            ),
-            progress,
-        )
+        def sample(taken: Sample) -> None:
+            watch.sample(progress.look(taken))
+
+        yield dataclasses.replace(watch, line=line, sample=sample, admit=admit), progress
 
 
 def images_done(line: str, images: int) -> int | None:
-    """Read how many images are done from a line such as "120/500 images", if it tells.
+    """Return how many images are done by a line such as "120/500 images", or None.
 
     Only a pair whose second number is the number of images counts, so that no epoch, size or
-    date is taken for progress.
+    date is mistaken for progress.
     """
     for match in reversed(list(_PAIR.finditer(line))):
         done, total = (int(number.replace(",", "")) for number in match.groups())

@@ -1,4 +1,4 @@
-"""From what the engine saw, or from what failed, to a verdict by the documented precedence."""
+"""From what the engine saw, or what failed, to a verdict by the documented precedence."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from posebowl.util.units import duration, human_bytes
 
 _NO_MODULE: Final = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
 _TOO_LARGE: Final = "File too large"
-"""EFBIG in words, which a program gets that ignores SIGXFSZ, as Python does."""
+"""EFBIG in words, for programs that ignore SIGXFSZ, such as Python."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,21 +41,26 @@ PASSED: Final = Judgement(
 def judge(
     outcome: Outcome, limits: Limits, log_tail: str = "", *, log: Path = Path(LOG_FILE)
 ) -> Judgement:
-    """Judge an execution, before its predictions are looked at; OK means: go on.
+    """Judge an execution, before its predictions are read; OK means: go on.
 
-    TIME_LIMIT goes before OUTPUT_LIMIT, MEMORY_LIMIT, and SIGNALED or RUNTIME_ERROR.
+    TIME_LIMIT takes precedence over OUTPUT_LIMIT, MEMORY_LIMIT, and SIGNALED or RUNTIME_ERROR.
 
     Args:
         outcome: What the engine saw.
         limits: What the run was allowed.
         log_tail: The end of the log, for a hint about what to do; it decides nothing.
-        log: What the log is called, for people who are to read it.
+        log: How advice names the log.
     """
     verdict = outcome.verdict(limits)
     if verdict is Verdict.OK:
         return Judgement(verdict=verdict, message="", warnings=_warnings(outcome))
     if verdict in {Verdict.SIGNALED, Verdict.RUNTIME_ERROR} and outcome.exit_code is not None:
         return _judge_exit_code(outcome.exit_code, outcome.signal, limits, log_tail, log)
+    return _judge_limit(verdict, outcome, limits)
+
+
+def _judge_limit(verdict: Verdict, outcome: Outcome, limits: Limits) -> Judgement:
+    """Judge a run that has no exit code, or whose exit code does not count."""
     wrote = f"wrote more than {human_bytes(limits.output_bytes)} to disk"
     if outcome.stopped_by is None and outcome.output_bytes <= limits.output_bytes:
         wrote = f"tried to make a file larger than {human_bytes(limits.file_bytes)}"
@@ -73,7 +78,7 @@ def judge(
             "Hold fewer images or batches at once, or use fewer worker processes.",
         ),
         Verdict.ENGINE_ERROR: (
-            "The engine lost the run: main.sh has no exit code.",
+            "The engine lost track of the run: main.sh has no exit code.",
             "Run it again.",
         ),
     }[verdict]
@@ -87,11 +92,10 @@ def _judge_exit_code(
         return Judgement(
             verdict=Verdict.SIGNALED,
             message=f"main.sh died of signal {number} ({_signal_name(number)}).",
-            fix=f"The end of the log, {log}, says what it did last.",
+            fix=f"The end of the log, {log}, shows what it did last.",
             signal=number,
         )
-    missing = _NO_MODULE.findall(log_tail)
-    if missing:
+    if missing := _NO_MODULE.findall(log_tail):
         name = missing[-1].partition(".")[0]
         fix = (
             f"Python found no module {name}: if it is one of yours, pack it; otherwise type "
@@ -104,9 +108,8 @@ def _judge_exit_code(
         )
     else:
         fix = f"The end of the log, {log}, says why."
-    return Judgement(
-        verdict=Verdict.RUNTIME_ERROR, message=f"main.sh ended with exit code {code}.", fix=fix
-    )
+    message = f"main.sh ended with exit code {code}."
+    return Judgement(verdict=Verdict.RUNTIME_ERROR, message=message, fix=fix)
 
 
 def _warnings(outcome: Outcome) -> tuple[str, ...]:
@@ -127,11 +130,11 @@ def _signal_name(number: int) -> str:
 
 
 def judge_failure(error: BaseException, place: Path) -> Judgement:
-    """Judge a run that something ended other than main.sh.
+    """Judge a run that was ended by something other than main.sh.
 
     Args:
-        error: What ended it; where it is a mistake of ours, `invoke --debug` shows its traceback.
-        place: Where the results go, for what the system refused without a name.
+        error: What ended it; if it is a bug of this tool, `invoke --debug` shows its traceback.
+        place: Where the results go, for errors of the system that name no file.
     """
     verdict = error.verdict if isinstance(error, VerdictError) else Verdict.ENGINE_ERROR
     match error:

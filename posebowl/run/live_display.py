@@ -1,4 +1,4 @@
-"""What is seen of a run while it goes on: the log as it comes, and one live line below it."""
+"""What is shown during a run: the log as it is written, and one live line below it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PLAIN_INTERVAL_S: Final = 30.0
 
 
 class Display:
-    """Shows a run; on a terminal with a live line, elsewhere with a plain one now and then."""
+    """Shows a run, with a status: a live line on a terminal, elsewhere a line now and then."""
 
     def __init__(
         self,
@@ -35,11 +35,11 @@ class Display:
 
     @contextlib.contextmanager
     def watching(self, limits: Limits, images: Callable[[], int]) -> Iterator[Watcher]:
-        """Show what a run says and uses until the block ends.
+        """Show what a run prints and uses until the block ends.
 
         Args:
             limits: What it may use.
-            images: How many the data has; asked once the run goes on.
+            images: Returns how many the data has; called once main.sh runs.
         """
         if self._quiet:
             yield Watcher()
@@ -51,7 +51,7 @@ class Display:
         live = Live(console=self._console, transient=True, auto_refresh=False)
 
         def sample(taken: Sample) -> None:
-            live.start()  # only now: what comes before may show a bar of its own
+            live.start()  # only now: the steps before may show a progress bar
             live.update(panel.status(taken), refresh=True)
 
         try:

@@ -1,4 +1,4 @@
-"""How much of this machine other programs took while main.sh ran: it shows in every time."""
+"""How much of this machine other programs used while main.sh ran, which distorts its times."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 from posebowl.util.units import rate
 
 _DISTURBING: Final = 0.25
-"""Share of its cores from which on a run that lacks them is called disturbed."""
+"""A run that lacks more than this share of its cores is called disturbed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,7 @@ class CpuTimes:
 
     at_s: float
     busy_s: float
-    """All that they did not idle, what a hypervisor stole included."""
+    """All time that was not idle, including what a hypervisor stole."""
     own_s: float
     """Of this process."""
     cores: int
@@ -28,15 +28,15 @@ class CpuTimes:
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """What other programs took of this machine between two moments."""
+    """What other programs used of this machine between two moments."""
 
     cores: float
     """That they used, on average."""
     of: int
-    """Cores that there are."""
+    """Cores of the machine."""
 
     def disturbance(self, limit: int) -> str:
-        """Return a sentence where a run that may use `limit` cores lacked some, else nothing."""
+        """Return a sentence if a run that may use `limit` cores lacked some; empty otherwise."""
         entitled = min(self.of, limit)
         if entitled - (self.of - self.cores) <= _DISTURBING * entitled:
             return ""
@@ -47,16 +47,12 @@ class Load:
 
 
 def read(stat: Path = Path("/proc/stat")) -> CpuTimes | None:
-    """Read how long the cores have been busy; None where the system does not tell."""
+    """Read how long the cores have been busy; None if the system does not report it."""
     try:
         usable = {f"cpu{number}" for number in os.sched_getaffinity(0)}
-        rows = [
-            line.split()
-            for line in stat.read_text(encoding="utf-8").splitlines()
-            if line.startswith("cpu")
-        ]
+        rows = [line.split() for line in stat.read_text(encoding="utf-8").splitlines()]
         # user nice system idle iowait irq softirq steal
-        ticks = [[int(word) for word in row[1:9]] for row in rows if row[0] in usable]
+        ticks = [[int(word) for word in row[1:9]] for row in rows if row and row[0] in usable]
         second = os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, AttributeError):
         return None
@@ -69,7 +65,7 @@ def read(stat: Path = Path("/proc/stat")) -> CpuTimes | None:
 
 
 def between(before: CpuTimes | None, after: CpuTimes | None, run_s: float) -> Load | None:
-    """Return what others took between two moments; None if unknown, or for too short a time.
+    """Return what others used between two moments; None if unknown, or if the time is too short.
 
     Args:
         before: When main.sh started.

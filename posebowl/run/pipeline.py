@@ -54,7 +54,7 @@ _RESERVE_BYTES: Final = 1 << 20
 
 
 class Prepare(Protocol):
-    """What `select.prepared` does: choose an engine, and make what it needs for a run."""
+    """Chooses an engine, and makes what it needs for a run, as `select.prepared` does."""
 
     def __call__(
         self,
@@ -70,21 +70,25 @@ class Prepare(Protocol):
 
 
 def run(request: Request, display: Display, *, prepared: Prepare = select.prepared) -> Result:
-    """Execute a submission as the platform would, and write what came of it.
+    """Execute a submission as the platform would, and write its results.
 
     Every way in which a run can end is a verdict in the result that is returned and written to
     result.json; only a run that cannot start at all raises.
 
     Raises:
-        BusyError: Another run holds the folder; nothing in it was touched.
+        BusyError: Another run holds the folder; nothing in it was changed.
         UsageError: The request names an archive or a data folder that does not exist, or a
-            folder for the results that holds other files of their names; nothing was touched.
+            folder for the results that holds other files of their names; nothing was changed.
     """
     _refuse_mistakes(request)
     with held(request.out), held_back() as signals:
         with undisturbed():
             clear(request.out)
-        reached, ending = _perform(_start(request), display, prepared, signals)
+        run_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+        scratch = request.out / f"{SCRATCH_PREFIX}{run_id}"
+        scratch.mkdir()
+        started = Started(request=request, run_id=run_id, scratch=scratch)
+        reached, ending = _perform(started, display, prepared, signals)
         with undisturbed():
             return publish(reached, ending)
 
@@ -99,7 +103,7 @@ def _perform(
         with signals.let_through():
             threading.Thread(target=_load_judges, daemon=True).start()
             with ThreadPoolExecutor() as pool:
-                # An engine takes its time to answer.
+                # An engine is slow to answer.
                 asked = pool.submit(select.ask, request.engine)
                 reached = checked = check(started)
                 reached = staged = stage(checked)
@@ -114,12 +118,12 @@ def _perform(
             reached = collected = collect(judged)
             reached = validated = validate(collected)
             return score(validated), PASSED
-    except BaseException as error:  # noqa: BLE001  # whatever it was, what is known is published
+    except BaseException as error:  # noqa: BLE001  # whatever it is, what is known is published
         return reached, judge_failure(error, request.out)
 
 
 def _refuse_mistakes(request: Request) -> None:
-    """Refuse what was mistyped, before anything is touched.
+    """Refuse what was mistyped, before anything is changed.
 
     Raises:
         UsageError: See `run`.
@@ -129,13 +133,6 @@ def _refuse_mistakes(request: Request) -> None:
     if request.data is not None:
         with contextlib.suppress(BadDataError):  # which is a verdict, once the run has started
             data_folder.find(request.data)
-
-
-def _start(request: Request) -> Started:
-    run_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-    scratch = request.out / f"{SCRATCH_PREFIX}{run_id}"
-    scratch.mkdir()
-    return Started(request=request, run_id=run_id, scratch=scratch)
 
 
 def check(started: Started) -> Checked:
@@ -149,16 +146,18 @@ def check(started: Started) -> Checked:
 
 
 def stage(checked: Checked) -> Staged:
-    """Find the data and make the folders of the run, all within its scratch folder.
+    """Find the data and make the folders of the run, all in its scratch folder.
 
     Raises:
-        BadDataError: The data folder is missing or half filled.
+        BadDataError: The data folder is missing or incomplete.
     """
     request, scratch = checked.request, checked.scratch
     checked.reserve.write_bytes(bytes(_RESERVE_BYTES))
     folder = data_folder.find(request.data, scratch=scratch)
     if folder.labels is not None:
-        threading.Thread(target=_load_scoring, daemon=True).start()
+        # What only a run with labels needs, numpy among it: 0.2 s of CPU off the end.
+        module = "posebowl.report.score_section"
+        threading.Thread(target=importlib.import_module, args=(module,), daemon=True).start()
     output, engine = scratch / "output", scratch / "engine"
     output.mkdir()
     engine.mkdir()
@@ -183,8 +182,8 @@ def prepare(staged: Staged, watch: Watcher, prepared: Prepare) -> Ready:
     """Choose an engine, and make what it needs; the data is checked meanwhile (see `Watcher`).
 
     Raises:
-        EngineError: The named engine, or none at all, works here.
-        BadDataError: The data is not whole.
+        EngineError: The named engine does not work here, or none does.
+        BadDataError: The data is incomplete.
     """
     request = staged.request
     with _data_first(staged.data):
@@ -198,9 +197,9 @@ def execute(ready: Ready, watch: Watcher) -> Executed:
     """Run main.sh to its end or to a limit.
 
     Raises:
-        EngineError: It could not be started, or the engine failed under way.
+        EngineError: It could not be started, or the engine failed meanwhile.
         LimitUnenforcedError: A limit that is not waived does not hold.
-        BadDataError: The data is not whole.
+        BadDataError: The data is incomplete.
     """
     before = None
 
@@ -227,7 +226,7 @@ def execute(ready: Ready, watch: Watcher) -> Executed:
 
 @contextlib.contextmanager
 def _data_first(check_data: DataCheck) -> Iterator[None]:
-    """Report what is wrong with the data before whatever else the block finds wrong."""
+    """Report an error in the data before any other that the block raises."""
     try:
         yield
     except BadDataError:
@@ -256,15 +255,15 @@ def collect(judged: Judged) -> Collected:
     """Copy the predictions, so that what is judged is what is kept.
 
     Raises:
-        BadOutputError: There are none, or they are not a regular file, or too large.
+        BadOutputError: They are missing, not a regular file, or too large.
     """
     from posebowl.scoring import read_bounded
 
     spec = judged.spec
     judged.reserve.unlink(missing_ok=True)
     with contextlib.suppress(EngineError):
-        remove_tree(spec.scratch)  # what main.sh filled may be the room that the copy needs
-    spec.output.chmod(0o700)  # it may have been closed as well
+        remove_tree(spec.scratch)  # main.sh may have filled the space that the copy needs
+    spec.output.chmod(0o700)  # main.sh may have changed its mode
     source = spec.output / PREDICTIONS_FILE
     with contextlib.suppress(FileNotFoundError):
         # Whoever runs this judges alike: root reads any file, others what its owner may read.
@@ -293,7 +292,7 @@ def validate(collected: Collected) -> Validated:
 
 
 def score(validated: Validated) -> Scored:
-    """Compare the predictions with the labels, where there are any.
+    """Compare the predictions with the labels, if there are any.
 
     Raises:
         BadDataError: The labels are broken.
@@ -309,15 +308,10 @@ def score(validated: Validated) -> Scored:
 def _load_judges() -> None:
     """Load what reads and judges tables while the engine prepares: 0.6 s of CPU off the end.
 
-    The order is that of their use; whoever needs one of them sooner waits for it.
+    The order is that of their use; code that needs one of them sooner waits for it.
     """
     for name in ("data.checks", "report", "results.history"):
         importlib.import_module(f"posebowl.{name}")
     from posebowl import report
 
     report.load()
-
-
-def _load_scoring() -> None:
-    """Load what only a run with labels needs, numpy among it: 0.2 s of CPU off the end."""
-    importlib.import_module("posebowl.report.score_section")

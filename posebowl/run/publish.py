@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 from posebowl.challenge import PREDICTIONS_FILE
@@ -36,9 +37,9 @@ from posebowl.util.units import rate
 
 
 def publish(reached: Started, ending: Judgement) -> Result:
-    """Put what came of a run in its place, each file whole or not at all.
+    """Put the results of a run in their place, each file whole or not at all.
 
-    The log and the predictions go first and take no room, so that nothing that fails after
+    The log and the predictions go first and need no space, so that nothing that fails after
     main.sh has ended costs them. A report that cannot be written makes the run an ENGINE_ERROR;
     a history that cannot be written is a warning.
 
@@ -51,7 +52,7 @@ def publish(reached: Started, ending: Judgement) -> Result:
         result = describe(reached, ending, warnings)
         results.write(result, out / RESULT_FILE)
         _write_report(reached, result)
-    except BaseException as error:  # noqa: BLE001  # whatever it was, the verdict is written
+    except BaseException as error:  # noqa: BLE001  # whatever it is, the verdict is written
         return _write_failure(reached, _and_before(judge_failure(error, out), ending), warnings)
     return _keep(reached, result)
 
@@ -59,7 +60,7 @@ def publish(reached: Started, ending: Judgement) -> Result:
 def _move_out(reached: Started, ending: Judgement) -> list[str]:
     """Move log and predictions out of the scratch folder, remove it, and return what went wrong.
 
-    Predictions that could not be judged, by no fault of theirs, are worth keeping.
+    Predictions that a failure of the machine left unjudged are kept.
     """
     unjudged = isinstance(reached, Collected) and ending.verdict.is_infrastructure_failure
     names = [LOG_FILE]
@@ -76,16 +77,14 @@ def _move_out(reached: Started, ending: Judgement) -> list[str]:
 
 
 def describe(reached: Started, ending: Judgement, warnings: list[str]) -> Result:
-    """Build the result of a run of what the last step that it reached knows."""
+    """Build the result of a run from what the last step that it reached knows."""
     known: dict[str, Any] = {
         "engine": reached.request.engine or "",
         "archive": {"path": str(reached.request.archive)},
         "data": {},
     }
-    said: list[str] = []
     if isinstance(reached, Checked):
         known |= _of_archive(reached)
-        said += reached.archive.warnings
     if isinstance(reached, Staged) and (report := reached.data.report) is not None:
         known["data"] = {
             "root": str(reached.folder.root),
@@ -93,23 +92,15 @@ def describe(reached: Started, ending: Judgement, warnings: list[str]) -> Result
             "labelled": reached.folder.labels is not None,
             "demo": reached.folder.is_demo,
         }
-        said += report.warnings
     if isinstance(reached, Ready):
         known["engine"] = str(reached.engine.name)
     if isinstance(reached, Executed):
         known |= _of_execution(reached)
-        if reached.load is not None:
-            said.append(reached.load.disturbance(reached.request.limits.cpus))
     if isinstance(reached, Judged):
         known["signal"] = reached.judgement.signal
-        said += reached.judgement.warnings
-    if isinstance(reached, Validated):
-        said += reached.predictions.warnings
-    if isinstance(reached, Scored) and reached.score is not None:
+    if isinstance(reached, Scored) and (found := reached.score) is not None:
         known["score"] = ScoreSummary(
-            mean_iou=reached.score.mean_iou,
-            median_iou=reached.score.median_iou,
-            images=reached.score.count,
+            mean_iou=found.mean_iou, median_iou=found.median_iou, images=found.count
         )
     return Result(
         run_id=reached.run_id,
@@ -117,9 +108,23 @@ def describe(reached: Started, ending: Judgement, warnings: list[str]) -> Result
         message=ending.message,
         fix=ending.fix,
         variant=reached.request.variant,
-        warnings=tuple(dict.fromkeys(filter(None, [*said, *warnings]))),
+        warnings=tuple(dict.fromkeys(filter(None, [*_warnings(reached), *warnings]))),
         **known,
     )
+
+
+def _warnings(reached: Started) -> Iterator[str]:
+    """Yield the warnings of each step that was reached."""
+    if isinstance(reached, Checked):
+        yield from reached.archive.warnings
+    if isinstance(reached, Staged) and reached.data.report is not None:
+        yield from reached.data.report.warnings
+    if isinstance(reached, Executed) and reached.load is not None:
+        yield reached.load.disturbance(reached.request.limits.cpus)
+    if isinstance(reached, Judged):
+        yield from reached.judgement.warnings
+    if isinstance(reached, Validated):
+        yield from reached.predictions.warnings
 
 
 def _of_archive(checked: Checked) -> dict[str, Any]:
@@ -171,7 +176,7 @@ def _write_report(reached: Started, result: Result) -> None:
 
 
 def _and_before(failure: Judgement, ending: Judgement) -> Judgement:
-    """Return the verdict on a run whose results could not be written; the machine's goes first."""
+    """Return the verdict on a run whose results could not be written; the machine's wins."""
     if ending.verdict.is_infrastructure_failure:
         return dataclasses.replace(ending, message=f"{ending.message} {failure.message}")
     before = f"The run itself had ended with {ending.verdict}: {ending.message}"
@@ -192,7 +197,7 @@ def _write_failure(reached: Started, failure: Judgement, warnings: list[str]) ->
             results.write(result, path)
         except OSError:
             raise
-        except BaseException:  # noqa: BLE001  # then what is known is what cannot be written
+        except BaseException:  # noqa: BLE001  # what is known is what cannot be written
             reached, result = bare, describe(bare, failure, warnings)
             results.write(result, path)
     except OSError as error:

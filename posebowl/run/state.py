@@ -1,4 +1,4 @@
-"""What is known of a run after each of its steps: every step adds to what the one before knew."""
+"""What is known of a run after each of its steps: each adds to what the one before knew."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class Request:
     keep_runs: int = MOST_RUNS
     """How many runs the history of `out` keeps, this one among them."""
     log_called: Path | None = None
-    """What advice calls the log; None: by its place in `out`, which is right while it stays."""
+    """How advice names the log; None: by its place in `out`."""
 
 
 class DataCheck:
-    """The check of a data folder: made once, by whoever first needs it, and then remembered."""
+    """The check of a data folder, made once, when it is first needed."""
 
     def __init__(self, folder: DataFolder) -> None:
         self._folder = folder
@@ -57,7 +57,7 @@ class DataCheck:
         """Check the data, unless that was done.
 
         Raises:
-            BadDataError: The data is not whole.
+            BadDataError: The data is incomplete.
         """
         from posebowl.data import check
 
@@ -85,7 +85,7 @@ class Started:
 
     @property
     def reserve(self) -> Path:
-        """Room that is given up once main.sh has ended, should it have filled the disk."""
+        """Space that is freed once main.sh has ended, in case it filled the disk."""
         return self.scratch / "reserve"
 
 
@@ -122,7 +122,7 @@ class Executed(Ready):
     outcome: Outcome
     images_from: Source
     load: Load | None
-    """Of this machine by other programs, while main.sh ran; None where nothing tells."""
+    """Of this machine by other programs, while main.sh ran; None if unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,20 +134,20 @@ class Judged(Executed):
 
 @dataclass(frozen=True, kw_only=True)
 class Collected(Judged):
-    """The host has a copy of submission.csv that nobody else can change."""
+    """The host has a copy of submission.csv that no other process can change."""
 
     copy: Path
 
 
 @dataclass(frozen=True, kw_only=True)
 class Validated(Collected):
-    """The predictions keep to the format."""
+    """The predictions have the right format."""
 
     predictions: Predictions
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scored(Validated):
-    """The predictions are compared with the labels, where there are any."""
+    """The predictions are compared with the labels, if there are any."""
 
     score: Score | None
