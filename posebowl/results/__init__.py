@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from posebowl.results.meters import (
         METERS as METERS,
         Meter as Meter,
-        MeterKind as MeterKind,
         kind_of as kind_of,
         measure as measure,
     )
@@ -66,7 +65,6 @@ __getattr__ = face(
     meters=(
         "METERS",
         "Meter",
-        "MeterKind",
         "kind_of",
         "measure",
     ),

@@ -15,28 +15,28 @@ from posebowl.util import os_errors
 from posebowl.util.files import open_up, remove_tree
 
 _PART: Final = re.compile(r"\.(.+)\.[^.]+\.part")
-"""What a killed process leaves of a file that it was writing: see files.atomic_write."""
+"""What a killed process leaves of a file that it was writing; see files.atomic_write."""
 _QUIET: Final = frozenset({"README.md", ".gitignore", ".gitkeep", LOCK_FILE})
-"""Part of the repository; not worth a word."""
+"""Part of the repository; not worth mentioning."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cleaned:
-    """What happened to the submission folder."""
+    """What was done to a folder of results."""
 
     removed: tuple[Path, ...]
     kept: tuple[Path, ...]
-    """What else is there: it belongs to the user."""
+    """All else that it holds, which belongs to the user."""
     freed_bytes: int
 
 
 def clean(folder: Path, *, with_history: bool = False) -> Cleaned:
     """Remove results, logs, reports and the remains of killed runs.
 
-    The history stays unless asked for: it is what earlier results are compared with. A run in
-    it that the user gave another name stays in any case.
+    The history is kept unless asked for: earlier results are compared with it. A run in it that
+    the user renamed is kept in any case.
 
-    A submission.zip stays, whoever made it: the folder that it was packed from may have changed
+    A submission.zip is kept, whoever made it: the folder that it was packed from may have changed
     since, so that it cannot be made again. Links are never followed, and never removed.
 
     Raises:
@@ -46,29 +46,34 @@ def clean(folder: Path, *, with_history: bool = False) -> Cleaned:
     kept: list[Path] = []
     freed = 0
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if _is_results_folder(path):
-            inner = clean(path, with_history=with_history)
-            removed += inner.removed
-            kept += inner.kept
-            freed += inner.freed_bytes
-            _remove_if_empty(path)
-            continue
-        made = [path] if _is_made(path) else []
-        if with_history and path.name == HISTORY_DIR and not path.is_symlink():
-            made = sorted(history.kept(path))
-        stays = not made or (made != [path] and not _is_emptied_by(path, made))
-        if stays and path.name not in _QUIET:
-            kept.append(path)
-        for one in made:
-            freed += _remove(one)
-            removed.append(one)
-        if made and _is_emptied_by(path, []):
-            path.rmdir()
+        if path.is_dir() and not path.is_symlink() and is_of_results(path):
+            done = clean(path, with_history=with_history)
+            if [left.name for left in path.iterdir()] == [LOCK_FILE]:
+                (path / LOCK_FILE).unlink()
+                path.rmdir()
+        else:
+            done = _clean_one(path, with_history=with_history)
+        removed += done.removed
+        kept += done.kept
+        freed += done.freed_bytes
     return Cleaned(removed=tuple(removed), kept=tuple(kept), freed_bytes=freed)
 
 
+def _clean_one(path: Path, *, with_history: bool) -> Cleaned:
+    """Remove a file or folder of the results, or what is not the user's of a history."""
+    made = [path] if _is_made(path) else []
+    if with_history and path.name == HISTORY_DIR and not path.is_symlink():
+        made = sorted(history.kept(path))
+    stays = not made or (made != [path] and not _is_emptied_by(path, made))
+    freed = sum(_remove(one) for one in made)
+    if made and _is_emptied_by(path, []):
+        path.rmdir()
+    kept = (path,) if stays and path.name not in _QUIET else ()
+    return Cleaned(removed=tuple(made), kept=kept, freed_bytes=freed)
+
+
 def _remove(path: Path) -> int:
-    """Remove a file or a folder, and return how many bytes that gives back."""
+    """Remove a file or a folder, and return how many bytes that frees."""
     try:
         if path.is_dir():
             open_up(path)
@@ -87,17 +92,6 @@ def _remove(path: Path) -> int:
 def _is_emptied_by(folder: Path, removed: list[Path]) -> bool:
     """Return whether a folder holds nothing but what is removed."""
     return folder.is_dir() and not folder.is_symlink() and set(folder.iterdir()) == set(removed)
-
-
-def _is_results_folder(path: Path) -> bool:
-    """Return whether a run was given this folder for its results."""
-    return path.is_dir() and not path.is_symlink() and is_of_results(path)
-
-
-def _remove_if_empty(folder: Path) -> None:
-    if [path.name for path in folder.iterdir()] == [LOCK_FILE]:
-        (folder / LOCK_FILE).unlink()
-        folder.rmdir()
 
 
 def _is_made(path: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -23,11 +24,11 @@ Box = tuple[int, int, int, int]
 Floats = NDArray[np.float64]
 
 TOP: Final = 12
-"""Images named of those that gained, and of those that lost most."""
+"""How many of the images that gained most are named, and of those that lost most."""
 
 _SAME: Final = 1e-9
 _UNLIKE_CORES: Final = 0.5
-"""Cores that others took more of in one run than in the other, from which on times differ."""
+"""Times are not comparable if others used this many more cores in one run than in the other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,7 @@ class Figure:
     before: float | None
     after: float | None
     good: Literal["more", "less", ""]
-    """Which way is better; empty where it is neither."""
+    """Which way is better; empty if neither is."""
 
     @property
     def change(self) -> float | None:
@@ -74,7 +75,7 @@ class Figure:
 
     @property
     def mood(self) -> Literal["better", "worse", ""]:
-        """Whether the change is for the better; a hundredth of speed or memory is noise."""
+        """Whether the change is for the better; one percent of speed or memory is noise."""
         change = self.change
         least = _SAME if self.unit == "IoU" else abs(self.before or 0.0) / 100
         if change is None or not self.good or abs(change) <= least:
@@ -84,7 +85,7 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """Something that holds for one run as it does not for the other."""
+    """A property in which two runs differ."""
 
     name: str
     before: str
@@ -107,13 +108,13 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class Images:
-    """What became of the images that both runs predicted."""
+    """How the predictions of two runs differ."""
 
     count: int
     only_before: int
     only_after: int
     moved: int
-    """Whose box is another one."""
+    """How many have another box."""
     overlap: float
     """Mean IoU of the two predictions with each other."""
     better: int | None
@@ -122,14 +123,14 @@ class Images:
     difference: float | None
     """Mean of IoU after minus IoU before; None without labels."""
     interval: tuple[float, float] | None
-    """In which the mean difference lies with 95 % confidence: see `paired_interval`."""
+    """That holds the mean difference with 95 % confidence; see `paired_interval`."""
     gains: tuple[Change, ...]
     losses: tuple[Change, ...]
     """Without labels: the images whose two boxes overlap least."""
 
     @property
     def significant(self) -> bool:
-        """Whether the interval leaves out 0."""
+        """Whether the interval excludes 0."""
         return self.interval is not None and not self.interval[0] <= 0 <= self.interval[1]
 
 
@@ -151,9 +152,9 @@ def compare(before: Run, after: Run, *, top: int = TOP) -> Comparison:
     """Compare two runs.
 
     Args:
-        before: The run that is the measure.
+        before: The run to compare with.
         after: The run whose changes are reported.
-        top: Images named of those that gained and lost most.
+        top: How many images are named of those that gained most, and of those that lost most.
 
     Raises:
         PoseBowlError: Predictions that were kept cannot be read.
@@ -164,17 +165,6 @@ def compare(before: Run, after: Run, *, top: int = TOP) -> Comparison:
         without = " and ".join(run.name for run in (before, after) if run.predictions is None)
         if without:
             notes.append(f"Single images are not compared: {without} left no predictions.")
-    counts = a.data.get("images"), b.data.get("images")
-    if None not in counts and counts[0] != counts[1]:
-        notes.append(f"The runs had {counts[0]} and {counts[1]} images: times are not comparable.")
-    others = a.other_cores or 0.0, b.other_cores or 0.0
-    if abs(others[0] - others[1]) > _UNLIKE_CORES:
-        notes.append(
-            f"Other programs took {others[0]:.1f} and {others[1]:.1f} cores meanwhile: times are "
-            "not comparable."
-        )
-    if a.engine != b.engine and a.engine and b.engine:
-        notes.append(f"The engines differ ({a.engine}, {b.engine}), and so may speed and memory.")
     return Comparison(
         before=_side(before),
         after=_side(after),
@@ -182,8 +172,23 @@ def compare(before: Run, after: Run, *, top: int = TOP) -> Comparison:
         limits=_limits(a, b),
         environment=_environment(a, b),
         images=images,
-        notes=tuple(dict.fromkeys(filter(None, [before.note, after.note, *notes]))),
+        notes=tuple(dict.fromkeys(filter(None, [before.note, after.note, *notes, *_doubts(a, b)]))),
     )
+
+
+def _doubts(a: Result, b: Result) -> Iterator[str]:
+    """Yield what makes the times of two runs hard to compare."""
+    counts = a.data.get("images"), b.data.get("images")
+    if None not in counts and counts[0] != counts[1]:
+        yield f"The runs had {counts[0]} and {counts[1]} images: times are not comparable."
+    others = a.other_cores or 0.0, b.other_cores or 0.0
+    if abs(others[0] - others[1]) > _UNLIKE_CORES:
+        yield (
+            f"Other programs took {others[0]:.1f} and {others[1]:.1f} cores meanwhile: times are "
+            "not comparable."
+        )
+    if a.engine != b.engine and a.engine and b.engine:
+        yield f"The engines differ ({a.engine}, {b.engine}), and so may speed and memory."
 
 
 def paired_interval(differences: Floats) -> tuple[float, float] | None:
@@ -302,17 +307,14 @@ def _images(
         return None, ["The runs have no image in common."]
     notes = []
     labelled = "iou" in before.columns and "iou" in after.columns
-    if labelled and (changed := _relabelled(joined)):
+    if labelled and (changed := _changed(joined, TRUE_COLUMNS).size):
         notes.append(f"The labels of {counted(changed, 'image')} differ between the runs.")
     overlap = iou(
         joined.select(BOX_COLUMNS).to_numpy(),
         joined.select(f"{column}_after" for column in BOX_COLUMNS).to_numpy(),
     )
-    same = joined.select(
-        pl.all_horizontal(pl.col(c) == pl.col(f"{c}_after") for c in BOX_COLUMNS)
-    ).to_series()
     table = _Table(frame=joined, overlap=overlap, labelled=labelled)
-    moved = np.flatnonzero(~same.to_numpy())
+    moved = _changed(joined, BOX_COLUMNS)
     found = Images(
         count=joined.height,
         only_before=before.height - joined.height,
@@ -379,6 +381,7 @@ class _Table:
         )
 
 
-def _relabelled(joined: pl.DataFrame) -> int:
-    other = pl.any_horizontal(pl.col(c) != pl.col(f"{c}_after") for c in TRUE_COLUMNS)
-    return joined.filter(other).height
+def _changed(joined: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.integer]:
+    """Return the rows in which one of some columns differs between the runs."""
+    other = pl.any_horizontal(pl.col(c) != pl.col(f"{c}_after") for c in columns)
+    return joined.select(other.alias("other")).to_series().arg_true().to_numpy()

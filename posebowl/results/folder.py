@@ -1,4 +1,4 @@
-"""The folder of the results: held by one run at a time, cleared of what runs left, no more."""
+"""The folder of the results: held by one run at a time, and cleared of nothing but results."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ LOCK_FILE: Final = ".lock"
 
 @contextlib.contextmanager
 def held(out: Path, *, leave: bool = True) -> Iterator[None]:
-    """Hold the folder of the results; the kernel lets go of it should this process die.
+    """Hold the folder of the results; the kernel releases it should this process die.
 
     Args:
         out: The folder, made if need be.
-        leave: Leave the lock's file, by which a folder of results is known; False takes one away
-            that was not there before.
+        leave: Leave the lock file, by which a folder of results is known; False removes one that
+            did not exist before.
     """
     out.mkdir(parents=True, exist_ok=True)
     lock = out / LOCK_FILE
@@ -46,19 +46,19 @@ def held(out: Path, *, leave: bool = True) -> Iterator[None]:
                     lock.unlink(missing_ok=True)
     except Timeout:
         raise BusyError(
-            f"Another run is at work in {out}.",
-            why="Two runs in one folder would take each other's results.",
-            fix="Wait for its end, or give this one another folder with --out.",
+            f"Another run is using {out}.",
+            why="Two runs in one folder would overwrite each other's results.",
+            fix="Wait for it to end, or choose another folder with --out.",
         ) from None
 
 
 def is_of_results(folder: Path) -> bool:
-    """Return whether a run was given this folder for its results: it left its lock there."""
+    """Return whether a run used this folder for its results: it left its lock file there."""
     return (folder / LOCK_FILE).is_file()
 
 
 def is_scratch(path: Path) -> bool:
-    """Return whether a run made this folder for itself, by its name."""
+    """Return whether this is the scratch folder of a run, by its name."""
     return bool(_SCRATCH.fullmatch(path.name))
 
 
@@ -66,25 +66,25 @@ def check_replaceable(out: Path) -> None:
     """Check that a run would replace nothing but the results of runs.
 
     Raises:
-        UsageError: It is not a folder, or no run was given it before and it holds such a file.
+        UsageError: It is not a folder, or holds such a file though no run used it before.
     """
     if out.exists() and not out.is_dir():
         raise UsageError(
             f"{out} is not a folder.",
             why="A run writes several files.",
-            fix="Give the results a folder with --out.",
+            fix="Choose a folder for the results with --out.",
         )
     taken = [name for name in RESULT_FILES if os.path.lexists(out / name)]
     if taken and not is_of_results(out):
         raise UsageError(
             f"{out} holds {' and '.join(taken)}, which no run put there.",
-            why="A run would replace it.",
-            fix="Move it away, or give the results another folder with --out.",
+            why="A run would overwrite it.",
+            fix="Move it away, or choose another folder with --out.",
         )
 
 
 def clear(out: Path) -> None:
-    """Remove the results of earlier runs and what killed ones left; nothing else."""
+    """Remove the results of earlier runs and the remains of killed ones, and nothing else."""
     for name in RESULT_FILES:
         (out / name).unlink(missing_ok=True)
     for left in filter(is_scratch, out.iterdir()):

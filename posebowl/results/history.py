@@ -25,7 +25,7 @@ from posebowl.util.hints import flag
 from posebowl.util.text import counted, first_few, show
 
 MOST_BYTES: Final = 256 << 20
-"""Of all kept runs together; the newest is kept whatever its size."""
+"""Of all runs in the history together; the newest is kept whatever its size."""
 IMAGES_FILE: Final = "predictions.parquet"
 """image_id, the predicted box and, where there are labels, the true box and the IoU."""
 LAST: Final = "last"
@@ -37,27 +37,27 @@ _PART: Final = re.compile(rf"\.{_RUN_ID.pattern}\.part")
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A run that is over, and where what came of it lies."""
+    """A run that is over, and the folder that holds its results."""
 
     name: str
-    """By which it is called: the name of its folder in the history, or a path."""
+    """The name of its folder in the history, or a path."""
     folder: Path
     result: Result
     note: str = ""
-    """Why it was chosen for a word that others could have meant too, in a sentence."""
+    """Why it was chosen for an ambiguous word, in a sentence."""
 
     @property
     def predictions(self) -> Path | None:
-        """Where its predictions lie: kept in the history, or as the run published them."""
+        """The file of its predictions: in the history, or as the run published them."""
         kept = self.folder / HISTORY_DIR / self.result.run_id / IMAGES_FILE
         places = (self.folder / IMAGES_FILE, kept, self.folder / PREDICTIONS_FILE)
         return next((path for path in places if path.exists()), None)
 
     def images(self) -> pl.DataFrame | None:
-        """Read its predictions, with the IoU of each where labels are at hand; None without.
+        """Read its predictions, with the IoU of each if there are labels; None without any.
 
         Raises:
-            PoseBowlError: They are there and broken.
+            PoseBowlError: They exist but are broken.
         """
         path = self.predictions
         if path is None:
@@ -92,24 +92,23 @@ def keep(
 ) -> None:
     """Keep a run in its results folder, whole or not at all, and drop the oldest.
 
-    Parquet keeps the predictions in a fifth of what CSV takes, with their types. Report and log
+    Parquet keeps the predictions in a fifth of the size of CSV, with their types. Report and log
     are kept as well: they are below 13 MB, and the next run in the folder replaces them.
 
     Args:
         out: The results folder; report and log are taken from it.
         result: The run.
-        images: Its predictions, with the IoU of each where there are labels.
-        most_runs: How many are kept; none where it is 0.
-        most_bytes: What they may take together.
+        images: Its predictions, with the IoU of each if there are labels.
+        most_runs: How many are kept; 0 keeps none.
+        most_bytes: How many bytes they may take together.
 
     Raises:
         OSError: It cannot be written; nothing of it is left.
     """
     place = out / HISTORY_DIR
-    if place.is_dir():
-        for left in place.iterdir():
-            if _PART.fullmatch(left.name):
-                shutil.rmtree(left)
+    for left in place.iterdir() if place.is_dir() else ():
+        if _PART.fullmatch(left.name):
+            shutil.rmtree(left)
     if most_runs > 0:
         place.mkdir(exist_ok=True)
         _write(place, (out / REPORT_FILE, out / LOG_FILE), result, images)
@@ -132,7 +131,7 @@ def _write(
 
 
 def _drop(place: Path, most_runs: int, most_bytes: int) -> None:
-    """Drop the oldest of the runs that still have the names they were given."""
+    """Drop the oldest of the runs that the user has not renamed."""
     total = 0
     newest_first = sorted(kept(place), key=lambda path: _age_key(path.name, path), reverse=True)
     for count, folder in enumerate(newest_first):
@@ -142,14 +141,14 @@ def _drop(place: Path, most_runs: int, most_bytes: int) -> None:
 
 
 def kept(place: Path) -> list[Path]:
-    """List the runs of a history that are the tool's: one that the user renamed is the user's."""
+    """Return the runs of a history that are the tool's: one that the user renamed is the user's."""
     if not place.is_dir():
         return []
     return [path for path in place.iterdir() if _RUN_ID.fullmatch(path.name) and _is_folder(path)]
 
 
 def runs(out: Path) -> tuple[list[Run], list[str]]:
-    """Read all runs of a results folder, the newest first, and the names of those broken."""
+    """Read all runs of a results folder, newest first, and the names of broken ones."""
     place, found, broken = out / HISTORY_DIR, [], []
     for folder in place.iterdir() if place.is_dir() else ():
         if folder.name.startswith(".") or not _is_folder(folder):
@@ -165,7 +164,7 @@ def runs(out: Path) -> tuple[list[Run], list[str]]:
 
 
 def _age_key(run_id: str, folder: Path) -> tuple[str, int]:
-    """Order runs in time: by the second in their ids, within it by when they were written."""
+    """Return a key that sorts runs by the second in their ids, then by when they were written."""
     return run_id.rpartition("-")[0], folder.stat().st_mtime_ns
 
 
@@ -173,14 +172,14 @@ def find(word: str, out: Path, *, usual: Path = SUBMISSION) -> Run:
     """Find the run that a user names.
 
     Args:
-        word: `last` or `previous` (of the runs with predictions, if any has some), the beginning
+        word: `last` or `previous` (of the runs with predictions, if there are any), the beginning
             or the random end of a run's id, the name that a user gave its folder, or the path
             of a folder with a result.json.
         out: The results folder whose history is meant.
-        usual: The results folder that commands take unless told otherwise.
+        usual: The results folder that commands use by default.
 
     Raises:
-        UsageError: There is no such run, or more than one.
+        UsageError: No run has this name, or more than one.
         BadDataError: Its result.json is broken.
     """
     if word in {LAST, PREVIOUS}:
@@ -194,21 +193,21 @@ def find(word: str, out: Path, *, usual: Path = SUBMISSION) -> Run:
     if len(fits) > 1:
         raise UsageError(
             f"{show(word)} fits {len(fits)} runs: {first_few(sorted(fits), len(fits))}.",
-            fix="Give more of the id.",
+            fix="Type more of the id.",
         )
     path = Path(word).expanduser()
     folder = path.parent if path.name == RESULT_FILE else path
     if word and (folder / RESULT_FILE).is_file():
         return Run(name=word, folder=folder, result=results.read(folder / RESULT_FILE))
     raise UsageError(
-        f"There is no run {show(word)} among {counted(len(names), 'kept run')}, and no "
-        f"{RESULT_FILE} in a folder of that name.",
+        f"{show(word)} is neither one of {counted(len(names), 'kept run')} nor a folder with a "
+        f"{RESULT_FILE}.",
         fix=f"Type: invoke history{flag('folder', out, usual)}",
     )
 
 
 def _recent(word: str, out: Path, usual: Path) -> Run:
-    """Find a run by its place in time: a failed one leaves nothing to compare, so it is skipped."""
+    """Find a run by its age; a failed one leaves nothing to compare and is skipped."""
     found, _ = runs(out)
     comparable = [run for run in found if run.predictions is not None]
     usable = comparable or found

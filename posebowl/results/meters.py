@@ -31,7 +31,7 @@ class Meter:
 
     @property
     def room(self) -> str:
-        """Return in words what is left of the limit: `12% left`; of cores, how busy they were."""
+        """Return what is left of the limit, such as `12% left`; of cores, how busy they were."""
         if self.unit == "cores":
             return f"{self.share:.0%} busy"
         return "over 99% left" if 0 < self.share < 0.01 else f"{max(0.0, 1 - self.share):.0%} left"
@@ -44,14 +44,14 @@ class MeterKind:
     label: str
     unit: str = ""
     limit: Limit | None = None
-    """Whether engines enforce it, they say under this name."""
+    """The name under which engines report whether they enforce it."""
     used: Callable[[Outcome], float | None] = lambda _: None
     allowed: Callable[[Limits], float] = lambda _: 0.0
     on_platform: float | None = None
     """The platform's limit, where it publishes one."""
     less_is_better: bool = False
     adds_up: bool = False
-    """Over the shards of a submission; of the others the largest counts, as each had the limit."""
+    """Whether the shards of a submission share the limit; otherwise the largest value counts."""
 
 
 METERS: Final = {
@@ -100,12 +100,12 @@ METERS: Final = {
 
 
 def kind_of(name: str) -> MeterKind:
-    """Return the kind of a meter; one that a newer version of this tool added has but a name."""
+    """Return the kind of a meter; of one that a newer version added, only the name is known."""
     return METERS.get(name) or MeterKind(label=shorten(name, 30))
 
 
 def measure(outcome: Outcome, limits: Limits) -> dict[str, Meter]:
-    """Return what a run used of each of its limits, as far as it can be told."""
+    """Return what a run used of each of its limits, as far as that is known."""
     return {
         name: Meter(used=used, limit=kind.allowed(limits), unit=kind.unit)
         for name, kind in METERS.items()

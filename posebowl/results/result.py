@@ -19,7 +19,7 @@ from posebowl.util.text import show
 _T = TypeVar("_T")
 
 SCHEMA_VERSION: Final = 1
-"""Raised when a field changes its meaning or goes; new fields alone do not raise it."""
+"""Raised when a field changes its meaning or is removed, but not for new fields."""
 
 _LARGEST: Final = 64 << 20
 
@@ -40,7 +40,7 @@ class Timing:
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreSummary:
-    """How good the predictions are, where labels are at hand."""
+    """How good the predictions are, if there are labels."""
 
     mean_iou: float
     median_iou: float
@@ -48,7 +48,7 @@ class ScoreSummary:
 
 
 class Source(StrEnum):
-    """What tells how many images are done."""
+    """How images are counted during a run."""
 
     READS = "reads"
     """Image files that the run has opened and closed, as the kernel saw it."""
@@ -66,7 +66,7 @@ class Result:
     message: str
     """One sentence: how the run ended."""
     fix: str
-    """What to do or type next; empty when all is well."""
+    """What to do or type next; empty if all is well."""
     engine: str
     variant: str
     archive: dict[str, Any]
@@ -86,13 +86,13 @@ class Result:
     environment: dict[str, str] = field(default_factory=dict)
     samples: tuple[Sample, ...] = ()
     images_from: str = ""
-    """What told how many images each sample counts: see Source."""
+    """How the images of each sample were counted; see Source."""
     other_cores: float | None = None
-    """Cores that other programs took while main.sh ran; None where nothing tells."""
+    """Cores that other programs used while main.sh ran; None if unknown."""
     schema_version: int = SCHEMA_VERSION
 
     def to_json(self) -> str:
-        """Return the text of result.json, fit for UTF-8 whatever bytes a path is made of."""
+        """Return the text of result.json, which is valid UTF-8 whatever bytes a path has."""
         table = msgspec.to_builtins(self)
         text = json.dumps(table, indent=2, ensure_ascii=False, allow_nan=False)
         # A byte that is not UTF-8 is a lone surrogate here, and becomes JSON's escape of one.
@@ -109,7 +109,7 @@ def write(result: Result, path: Path) -> None:
 
 
 def read(path: Path) -> Result:
-    """Read a result.json; fields that newer versions of this tool added are passed over.
+    """Read a result.json; fields that newer versions of this tool added are ignored.
 
     Raises:
         BadDataError: It is missing, not a result, or of another schema version.
@@ -138,5 +138,5 @@ def _decode(text: bytes, kind: type[_T]) -> _T:
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError:
-        # Lone surrogates, of a path that is not UTF-8, only the standard library reads.
+        # Only the standard library reads lone surrogates, which stand for bytes that are not UTF-8.
         return msgspec.convert(json.loads(text), type=kind)

@@ -273,7 +273,7 @@ def test_two_runs_at_once(bench: Bench) -> None:
     bench.out.mkdir()
     (bench.out / "submission.csv").write_text("of the other run")
     holding: AbstractContextManager[object] = FileLock(bench.out / ".lock")
-    with holding, pytest.raises(BusyError, match="Another run is at work"):
+    with holding, pytest.raises(BusyError, match="Another run is using"):
         run(bench.request(), Display(quiet=True))
     assert bench.files() == {"submission.csv"}
 
