@@ -15,7 +15,7 @@ LEFT, RIGHT, TOP, BOTTOM = 52.0, 350.0, 14.0, 168.0
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """Maps values low..high to coordinates start..stop, by their logarithm if so asked."""
+    """Maps values low..high to coordinates start..stop, linearly or by their logarithm."""
 
     low: float
     high: float
@@ -34,7 +34,7 @@ class Scale:
 
 @dataclass(frozen=True, kw_only=True)
 class Tick:
-    """A place on an axis, with its label."""
+    """A position on an axis, with its label."""
 
     at: float
     label: str
@@ -42,7 +42,7 @@ class Tick:
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
-    """A bar of a histogram; `label` says in words what it counts."""
+    """A bar of a histogram; `label` describes in words what it counts."""
 
     x: float
     y: float
@@ -65,7 +65,7 @@ class Chart:
     name: str
     title: str
     summary: str
-    """What a reader who does not see the chart should know."""
+    """The chart in a sentence, for readers who cannot see it."""
     x_label: str
     y_label: str
     x_ticks: tuple[Tick, ...]
@@ -73,7 +73,7 @@ class Chart:
     bars: tuple[Bar, ...] = ()
     line: str = ""
     line2: str = ""
-    """A second line, dashed; then both are named by `names`."""
+    """A second line, dashed; `names` then names both."""
     names: tuple[str, ...] = ()
     area: str = ""
     dots: str = ""
@@ -83,16 +83,16 @@ class Chart:
     """Horizontal lines with a label."""
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
-    """The same as a table, for readers who do not see the chart; its columns are `columns`."""
+    """The same as a table, for readers who cannot see the chart; its columns are `columns`."""
 
 
 def polyline(points: Iterable[tuple[float, float]]) -> str:
-    """Write the path through points."""
+    """Return the SVG path through points."""
     return "M" + "L".join(f"{x:g} {y:g}" for x, y in points)
 
 
 def steps(top: float, *, whole: bool = False, count: int = 4) -> list[float]:
-    """Choose round values 0..top, `count` steps or fewer: 1, 2 or 5 times a power of ten."""
+    """Return round values 0..top in at most `count` steps: 1, 2 or 5 times a power of ten."""
     raw = top / count
     power = 10.0 ** math.floor(math.log10(raw)) if raw > 0 else 1.0
     step = next(s * power for s in (1, 2, 5, 10) if s * power >= raw * 0.999)

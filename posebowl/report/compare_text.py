@@ -1,4 +1,4 @@
-"""What changed between two runs, in words: the same in the terminal and on the page."""
+"""What changed between two runs, in the same words in the terminal and on the page."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def change(figure: Figure) -> str:
 
 
 def verdict_on(images: Images) -> str:
-    """Return in a sentence what the images say about the score."""
+    """Return a sentence about what the images show of the score."""
     if images.difference is None:
         return (
             f"{counted(images.moved, 'box', 'boxes')} of {images.count:,} changed; the two "

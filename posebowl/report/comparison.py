@@ -1,4 +1,4 @@
-"""Two runs side by side as one HTML page that needs nothing else."""
+"""Two runs side by side, as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 from posebowl.challenge import IMAGES_DIR
 from posebowl.errors import Verdict
 from posebowl.report import pictures
-from posebowl.report.charts import Chart
 from posebowl.report.compare_text import amount, change, verdict_on
 from posebowl.report.gallery import Group, Item
 from posebowl.report.iou_charts import iou_differences, iou_pairs
@@ -20,7 +19,7 @@ from posebowl.util.files import write_text
 from posebowl.util.text import counted, shorten
 
 _PICTURES = 24
-"""Drawn of the gains and of the losses together."""
+"""How many are drawn, of the gains and the losses together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +40,7 @@ def write(path: Path, found: Comparison, before: Run, after: Run) -> None:
         path: The page; an older one is replaced.
         found: The comparison.
         before: Its first run.
-        after: Its second run; photos are taken from its data, where that is still at hand.
+        after: Its second run; photos are taken from its data, if that still exists.
 
     Raises:
         OSError: The page cannot be written.
@@ -53,6 +52,7 @@ def write(path: Path, found: Comparison, before: Run, after: Run) -> None:
 def render(found: Comparison, before: Run, after: Run) -> str:
     """Return the HTML of a comparison; see `write`."""
     groups = _groups(found.images)
+    ious = paired_ious(before, after)
     root = after.result.data.get("root")
     photos = Path(root) / IMAGES_DIR if isinstance(root, str) and root else None
     loaded = iter(pictures.load([item for group in groups for item in group.items], photos))
@@ -65,13 +65,13 @@ def render(found: Comparison, before: Run, after: Run) -> str:
         found=found,
         sentence=verdict_on(found.images) if found.images else "",
         lines=[_line(figure) for figure in found.figures],
-        charts=_charts(before, after),
+        charts=(iou_pairs(*ious), iou_differences(*ious)) if ious else (),
         groups=[(group, [(item, next(loaded)) for item in group.items]) for group in groups],
     )
 
 
 def headline(found: Comparison) -> tuple[State, str]:
-    """Return in a few words whether the second run is the better one."""
+    """Return in a few words whether the second run is better."""
     passed = [side.verdict == Verdict.OK for side in (found.before, found.after)]
     if passed == [True, False]:
         return "fail", "It no longer passes"
@@ -102,11 +102,6 @@ def _line(figure: Figure) -> Line:
         change=change(figure),
         mood=figure.mood,
     )
-
-
-def _charts(before: Run, after: Run) -> tuple[Chart, ...]:
-    ious = paired_ious(before, after)
-    return (iou_pairs(*ious), iou_differences(*ious)) if ious else ()
 
 
 def _groups(images: Images | None) -> list[Group]:

@@ -1,4 +1,4 @@
-"""Which images a report shows, and what it says of each."""
+"""Which images a report shows, and what it says about each."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ Box = tuple[int, int, int, int]
 WORST: Final = 24
 BEST: Final = 8
 SUSPECTS: Final = 8
-"""Images shown of those with an empty or a shared box."""
+"""How many images with an empty or a shared box are shown."""
 
+_XMIN, _YMIN, _XMAX, _YMAX = (pl.col(column) for column in BOX_COLUMNS)
+_EMPTY: Final = (_XMIN >= _XMAX) | (_YMIN >= _YMAX)
 _SHARED_MIN: Final = 3
 _SHARED_SHARE: Final = 1000
-"""A box is called shared from 3 images on, and from one image in a thousand on."""
+"""A box is called shared if at least 3 images, and one in a thousand, have it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +37,12 @@ class Item:
     iou: float | None
     chips: tuple[str, ...] = ()
     before: Box | None = None
-    """What another run predicted, where two are compared."""
+    """What the other run predicted, if two are compared."""
     iou_before: float | None = None
 
     @property
     def label(self) -> str:
-        """Return in words what the picture shows."""
+        """Return a description of what the picture shows."""
         parts = [f"Image {shorten(self.image_id, 60)}"]
         if self.iou is not None:
             before = f"{self.iou_before:.2f} before, " if self.iou_before is not None else ""
@@ -65,7 +67,7 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class SharedBox:
-    """A box that many images have in common."""
+    """A box that several images have in common."""
 
     box: Box
     images: int
@@ -98,7 +100,7 @@ class _Table:
     taken: set[int] = field(default_factory=set)
 
     def take(self, rows: Iterable[int]) -> tuple[Item, ...]:
-        """Make items of rows; none is taken twice."""
+        """Make items of rows, except those taken before."""
         fresh = [row for row in rows if row not in self.taken]
         self.taken.update(fresh)
         return tuple(self._item(self.frame.row(row, named=True)) for row in fresh)
@@ -123,27 +125,23 @@ def choose(predictions: pl.DataFrame | None, score: Score | None) -> Gallery:
     """Choose the images to show: a bounded number, the same for the same predictions.
 
     Args:
-        predictions: image_id and boxes; None where a run left none.
-        score: Its frame is used instead, where labels are at hand.
+        predictions: image_id and boxes; None if a run left none.
+        score: With labels; its frame is used instead.
     """
     frame = score.frame if score is not None else predictions
     if frame is None or frame.is_empty():
         return Gallery()
-    scored = score is not None
-    counted_frame = frame.with_columns(twins=pl.len().over(list(BOX_COLUMNS)))
     table = _Table(
-        frame=counted_frame,
-        scored=scored,
+        frame=frame.with_columns(twins=pl.len().over(list(BOX_COLUMNS))),
+        scored=score is not None,
         shared_from=max(_SHARED_MIN, math.ceil(frame.height / _SHARED_SHARE)),
     )
-    shared = _shared(table)
-    groups = _by_score(table) if scored else _sample(table)
+    groups = _by_score(table) if table.scored else _sample(table)
     groups.append(_suspects(table))
-    xmin, ymin, xmax, ymax = (pl.col(column) for column in BOX_COLUMNS)
     return Gallery(
         groups=tuple(group for group in groups if group.items),
-        empty=frame.filter((xmin >= xmax) | (ymin >= ymax)).height,
-        shared=shared,
+        empty=frame.filter(_EMPTY).height,
+        shared=_shared(table),
         rows=frame.height,
     )
 
@@ -155,7 +153,7 @@ def _by_score(table: _Table) -> list[Group]:
     if len(order) <= WORST:
         note = "All images, worst first."
         return [Group(name="worst", title="Every image", note=note, items=table.take(order))]
-    # Where more than fit miss altogether, those shown come from all over the data.
+    # If more than fit miss altogether, those shown are spread over all the data.
     ties = order[: table.frame.filter(iou <= iou.min()).height]
     worst = table.take(spread(ties, WORST) if len(ties) > WORST else order[:WORST])
     quarter = order[max(WORST, len(ties), len(order) * 3 // 4) :]
@@ -188,23 +186,21 @@ def _sample(table: _Table) -> list[Group]:
 
 
 def _suspects(table: _Table) -> Group:
-    xmin, ymin, xmax, ymax = (pl.col(column) for column in BOX_COLUMNS)
-    suspect = (xmin >= xmax) | (ymin >= ymax) | (pl.col("twins") >= table.shared_from)
+    suspect = _EMPTY | (pl.col("twins") >= table.shared_from)
     rows = table.frame.select(suspect.alias("suspect")).to_series().arg_true()
     left = [row for row in rows.head(SUSPECTS * 100) if row not in table.taken]
     return Group(
         name="suspects",
         title="More with an empty or a shared box",
-        note="Such boxes are most often a solution's fall-back where it found nothing.",
+        note="Such boxes are most often a solution's fallback when it finds nothing.",
         items=table.take(spread(left, SUSPECTS)),
     )
 
 
 def _shared(table: _Table) -> tuple[SharedBox, ...]:
     mean = [pl.col("iou").mean().alias("mean_iou")] if table.scored else []
-    xmin, ymin, xmax, ymax = (pl.col(column) for column in BOX_COLUMNS)
     boxes = (
-        table.frame.filter((pl.col("twins") >= table.shared_from) & (xmin < xmax) & (ymin < ymax))
+        table.frame.filter((pl.col("twins") >= table.shared_from) & ~_EMPTY)
         .group_by(BOX_COLUMNS, maintain_order=True)
         .agg(pl.len().alias("images"), *mean)
         .sort("images", descending=True, maintain_order=True)
@@ -219,7 +215,7 @@ def _shared(table: _Table) -> tuple[SharedBox, ...]:
 
 
 def spread(rows: Sequence[int], count: int) -> list[int]:
-    """Pick at most `count` rows, two or more, at even distances, both ends among them."""
+    """Return at most `count` rows (two or more), evenly spaced, with the first and the last."""
     if len(rows) <= count:
         return list(rows)
     return [rows[i * (len(rows) - 1) // (count - 1)] for i in range(count)]

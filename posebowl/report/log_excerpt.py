@@ -1,4 +1,4 @@
-"""Strangers' text and measured numbers, made fit for a page."""
+"""Untrusted text, made fit for a page: the entries of a result, and the end of a log."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _SUSPECT: Final = re.compile(
 
 
 def get(table: Mapping[str, Any], key: str, limit: int = 300) -> str:
-    """Return an entry of a table as text; empty where there is none."""
+    """Return an entry of a table as text; empty without one."""
     value = table.get(key)
     return "" if value is None else shorten(value, limit)
 
 
 def signal_name(number: int) -> str:
-    """Name a signal: `SIGSEGV`; its number where it has no name."""
+    """Return the name of a signal, such as `SIGSEGV`, or its number if it has no name."""
     try:
         return signal.Signals(number).name
     except ValueError:
@@ -45,7 +45,7 @@ class LogLine:
 
     text: str
     suspect: bool
-    """It speaks of an error."""
+    """Whether it mentions an error."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,17 +56,17 @@ class LogExcerpt:
     """The last ones."""
     total_bytes: int = 0
     cut: bool = False
-    """There is more before the first line."""
+    """Whether there is more before the first line."""
     first_error: str = ""
-    """The line of the whole log that first tells of an error; empty if none does."""
+    """The first line of the whole log that reports an error; empty if none does."""
 
 
 def read_log(path: Path, *, failed: bool) -> LogExcerpt:
-    """Read the end of a log; a missing log is an empty one.
+    """Read the end of a log; a missing log is taken for an empty one.
 
     Args:
         path: The log of a run.
-        failed: Look for signs of an error too, which only mean something after a failed run.
+        failed: Also look for signs of an error, which only mean something after a failed run.
     """
     try:
         with open_regular(path) as file:
@@ -75,12 +75,11 @@ def read_log(path: Path, *, failed: bool) -> LogExcerpt:
         return LogExcerpt()
     tail = data[-_LOG_BYTES:].decode(errors="backslashreplace").rstrip()
     lines = re.split(r"\r\n|\n|\r", tail)[-_LOG_LINES:] if tail else []
-    shown = [shorten(line, _LONGEST_LINE) for line in lines]
+    shown = (shorten(line, _LONGEST_LINE) for line in lines)
     return LogExcerpt(
         lines=tuple(
             LogLine(
-                text=line,
-                suspect=failed and bool(_SUSPECT.search(line.encode(errors="replace"))),
+                text=line, suspect=failed and bool(_SUSPECT.search(line.encode(errors="replace")))
             )
             for line in shown
         ),
@@ -91,7 +90,7 @@ def read_log(path: Path, *, failed: bool) -> LogExcerpt:
 
 
 def _first_error(data: bytes) -> str:
-    """Find the exception of the first traceback, or else the first line that tells of an error."""
+    """Return the exception of the first traceback, or else the first line that reports an error."""
     start = _TRACEBACK.search(data)
     found = _EXCEPTION.search(data, start.end()) if start else _SUSPECT.search(data)
     found = found or start

@@ -1,4 +1,4 @@
-"""result.json, pictures and log -> one HTML page that needs nothing else."""
+"""result.json, pictures and log -> one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def write(
         path: The page; an older one is replaced.
         result: The run.
         log: What main.sh printed; it may be missing.
-        images: The folder of <image_id>.png; None where there is none.
-        predictions: image_id and boxes; None where the run left none that are valid.
+        images: The folder of <image_id>.png, if there is one.
+        predictions: image_id and boxes; None if the run left none that are valid.
         score: With labels: the score of these predictions.
 
     Raises:
@@ -84,7 +84,7 @@ def render(
 
 
 def _score_view(score: Score | None) -> ScoreView | None:
-    """Summarise a score; None where there is none, and then nothing is loaded for it."""
+    """Summarise a score; without one, return None and load nothing."""
     if score is None:
         return None
     from posebowl.report.score_section import score_view
@@ -93,14 +93,14 @@ def _score_view(score: Score | None) -> ScoreView | None:
 
 
 def load() -> None:
-    """Read and compile the templates ahead of `write`, which then does not wait for them."""
+    """Read and compile the templates in advance, so that `write` need not wait for them."""
     parts = _environment().list_templates(filter_func=lambda name: name.startswith("_"))
     for name in (_TEMPLATE, *parts):
         _environment().get_template(name)
 
 
 def fill(template: str, **values: Any) -> str:
-    """Return a page of this look: a template, filled, with the style, script and policy of all."""
+    """Return a page: a template filled with values, and the style, script and policy of all."""
     style, script = _asset("style.css"), _asset("script.js")
     return (
         _environment()
@@ -115,7 +115,7 @@ def fill(template: str, **values: Any) -> str:
 
 
 def policy(style: str, script: str) -> str:
-    """Return a Content-Security-Policy under which only these two texts and data URIs work."""
+    """Return a Content-Security-Policy that allows only these two texts and data URIs."""
     return (
         f"default-src 'none'; img-src data:; style-src {_digest(style)}; "
         f"script-src {_digest(script)}; base-uri 'none'; form-action 'none'"
@@ -145,7 +145,7 @@ def _environment() -> Environment:
 
 
 def _finalize(value: Any) -> Any:
-    """Escape what does not print, wherever a template puts untrusted text."""
+    """Escape what does not print in any text that a template inserts."""
     if isinstance(value, str) and not isinstance(value, Markup):
         return visible(value)
     return value
