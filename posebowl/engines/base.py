@@ -108,7 +108,7 @@ class Outcome:
     log_bytes: int
     """All that main.sh printed, kept or not."""
     oom_kills: int
-    """Processes that the kernel or the watchdog killed for want of memory."""
+    """Processes that the kernel or the watchdog killed for lack of memory."""
     samples: tuple[Sample, ...] = ()
     unenforced: dict[Limit, str] = field(default_factory=dict)
     """Limits that did not hold, each with the reason in one sentence."""

@@ -1,4 +1,4 @@
-"""Charts of the IoU of many images; apart from the others, since a run without labels has none."""
+"""Charts of the IoU of many images, apart from the others: a run without labels has none."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def iou_pairs(before: Floats, after: Floats) -> Chart:
 
 
 def iou_differences(before: Floats, after: Floats, bins: int = 40) -> Chart:
-    """Draw how many images gained or lost how much; those that stayed are told, not drawn."""
+    """Draw by how much images gained or lost; those that did not change are only counted."""
     changed = (after - before)[np.abs(after - before) > 1e-9]
     reach = max(0.05, min(1.0, float(np.abs(changed).max(initial=0.0))))
     counts, edges = np.histogram(changed, bins=bins, range=(-reach, reach))
@@ -130,7 +130,7 @@ def iou_differences(before: Floats, after: Floats, bins: int = 40) -> Chart:
         name="differences",
         title="Change of IoU",
         summary=f"Histogram of the change of IoU of {changed.size:,} images that changed; "
-        f"{before.size - changed.size:,} stayed as they were.",
+        f"{before.size - changed.size:,} did not change.",
         x_label="IoU after minus IoU before",
         y_label="images that changed",
         x_ticks=tuple(Tick(at=x(v), label=f"{v:+g}" if v else "0") for v in values),
@@ -164,7 +164,7 @@ def _bar_rows(bars: tuple[Bar, ...]) -> tuple[tuple[str, ...], ...]:
 
 
 def _medians(sizes: Floats, ious: Floats) -> list[tuple[float, float]]:
-    """Split images into groups of like size, and give each group's median size and IoU."""
+    """Return the median size and IoU of each group of images of similar size."""
     groups = min(12, len(sizes) // 6)
     if groups < 2:
         return []

@@ -33,7 +33,7 @@ _STEPS: Final = ((800, 76), (720, 68), (640, 60), (512, 52), (400, 44), (320, 34
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A photo for a page, or why there is none."""
+    """A photo for a page, or why it is missing."""
 
     width: int = IMAGE_WIDTH
     """Of the original: boxes are drawn in its pixels."""
@@ -41,12 +41,12 @@ class Picture:
     uri: Markup | None = None
     close_up: Markup | None = None
     region: Box | None = None
-    """Part of the original that the close-up shows."""
+    """The part of the original that the close-up shows."""
     missing: str = ""
 
 
 def load(items: Sequence[Item], images: Path | None) -> tuple[Picture, ...]:
-    """Load the photos of a gallery, in its order; one that cannot be had says why."""
+    """Load the photos of a gallery, in its order; one that cannot be loaded says why."""
     if not items:
         return ()
     budget = min(_PER_PICTURE, BUDGET_BYTES // len(items))
@@ -72,7 +72,7 @@ def load_one(item: Item, images: Path | None, *, budget: int) -> Picture:
 
 
 def _file(images: Path, image_id: str) -> Path:
-    """Return the file of an image: in this folder, regular, of a sane size."""
+    """Return the file of an image: in this folder, regular, and not too large."""
     name = f"{image_id}.png"
     if Path(name).name != name or "\\" in name:
         raise ValueError(name)
@@ -99,9 +99,9 @@ def _shrink(photo: Image.Image, item: Item, budget: int) -> Picture:
 
 
 def close_up_region(item: Item, width: int, height: int) -> Box | None:
-    """Choose the part of a photo around its boxes, of 5 to 4; None if that is most of it.
+    """Return the part of a photo around its boxes, 5 by 4; None if that is most of it.
 
-    Both boxes are in it where they are near each other, else the true one.
+    It holds all boxes if they are close to each other, else the true one.
     """
     boxes = [box for box in (item.truth, item.pred, item.before) if box is not None]
     around = (
@@ -122,7 +122,7 @@ def close_up_region(item: Item, width: int, height: int) -> Box | None:
 
 
 def _encode(photo: Image.Image, budget: int, widest: int = _STEPS[0][0]) -> bytes:
-    """Encode a JPEG of at most `budget` bytes, or the smallest that is tried."""
+    """Return a JPEG of at most `budget` bytes, or the smallest that was tried."""
     data = b""
     for width, quality in _STEPS:
         small = photo

@@ -1,4 +1,4 @@
-"""What a report says of the score: facts, charts, and a table by size."""
+"""What a report says about the score: facts, charts, and a table by size."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ScoreView:
 
 
 def score_view(score: Score) -> ScoreView | None:
-    """Summarise a score; None where it is that of no image."""
+    """Summarise a score; None if no image was scored."""
     if score.frame.is_empty():
         return None
     ious: Floats = score.frame["iou"].to_numpy().astype(np.float64)

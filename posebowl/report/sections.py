@@ -1,4 +1,4 @@
-"""What a report says in words: verdict, platform, environment."""
+"""The texts of a report: verdict, platform, environment."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _TITLES: Final = {
     Verdict.BAD_OUTPUT: "No usable submission.csv",
     Verdict.INVALID_PREDICTIONS: "The predictions break the format",
     Verdict.ENGINE_ERROR: "The run could not be made",
-    Verdict.BUSY: "Another run is going on",
+    Verdict.BUSY: "Another run is in progress",
     Verdict.LIMIT_UNENFORCED: "A limit cannot be enforced here",
-    Verdict.BAD_DATA: "The data are broken",
+    Verdict.BAD_DATA: "The data is broken",
     Verdict.INTERRUPTED: "Interrupted",
 }
 _NAMES: Final = {
@@ -38,7 +38,7 @@ _NAMES: Final = {
     "cpu_model": "CPU model",
 }
 _TIGHT: Final = 0.8
-"""Share of a limit from which on a report warns."""
+"""A report warns from this share of a limit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class Gauge:
 
 @dataclass(frozen=True, kw_only=True)
 class Platform:
-    """Whether the platform would say the same."""
+    """Whether the platform would reach the same verdict."""
 
     state: State
     answer: str
@@ -92,7 +92,7 @@ def headline(result: Result) -> Headline:
         facts.append(f"it died of {signal_name(result.signal)}")
     if result.oom_kills:
         facts.append(
-            f"{counted(result.oom_kills, 'process', 'processes')} killed for want of memory"
+            f"{counted(result.oom_kills, 'process', 'processes')} killed for lack of memory"
         )
     return Headline(
         state=state,
@@ -105,7 +105,7 @@ def headline(result: Result) -> Headline:
 
 
 def platform_view(result: Result) -> Platform:
-    """Return whether the platform would end the run in the same way, and what is unknown."""
+    """Return whether the platform would end the run in the same way, and what is not known."""
     gauges = tuple(
         _gauge(name, result)
         for name in (*METERS, *sorted(set(result.meters) - set(METERS)))
@@ -135,7 +135,7 @@ def platform_view(result: Result) -> Platform:
 def _answer(result: Result, beyond: list[str], tight: list[str]) -> tuple[State, str, list[str]]:
     stricter = _stricter(result)
     if result.verdict.is_infrastructure_failure:
-        return "unsure", "Not known", ["This run does not tell anything about the submission."]
+        return "unsure", "Not known", ["This run says nothing about the submission."]
     if result.verdict is not Verdict.OK:
         if stricter:
             return "unsure", "Not known", [stricter]
@@ -143,7 +143,7 @@ def _answer(result: Result, beyond: list[str], tight: list[str]) -> tuple[State,
     if beyond:
         return "fail", "No", beyond
     if result.variant == Variant.GPU:
-        why = "This run could use a GPU; the platform has none. Run the cpu variant to know."
+        why = "This run could use a GPU; the platform has none. Run the cpu variant to find out."
         return "unsure", "Not known", [why]
     reasons = [f"Little head-room: {', '.join(tight)}."] if tight else []
     if result.unenforced:
@@ -152,7 +152,7 @@ def _answer(result: Result, beyond: list[str], tight: list[str]) -> tuple[State,
 
 
 def _stricter(result: Result) -> str:
-    """Name the limit that ended a run though the platform's is wider; empty if none is."""
+    """Return which limit ended a run though the platform's is wider; empty if none did."""
     name = {
         Verdict.TIME_LIMIT: "time",
         Verdict.MEMORY_LIMIT: "memory",
@@ -178,7 +178,7 @@ def _gauge(name: str, result: Result) -> Gauge:
     if platform is not None and abs(meter.limit - platform) > 1e-6 * platform:
         notes.append(f"The platform's limit is {quantity(platform, meter.unit)}.")
     state: Literal["fine", "tight", "over"] = "fine"
-    # All cores busy is what a fast solution wants, and a long log is only cut.
+    # A fast solution keeps all cores busy, and a long log is only cut.
     if name == "log" and share > 1:
         state = "tight"
         notes.append("What was printed beyond the limit was cut from the middle of the log.")
@@ -209,20 +209,20 @@ def _differences(result: Result) -> tuple[str, ...]:
         count = result.data.get("images")
         number = f"the {count:,}" if isinstance(count, int) else "the"
         parts.append(
-            f"It ran on {number} demo images: the platform has many more, so time grows with them "
-            "(see the speed below), and the score there will be another."
+            f"It ran on {number} demo images: the platform has many more, so the time will be "
+            "longer (see the speed below) and the score different."
         )
     if result.engine == "embedded":
         parts.append(
             "The embedded engine uses this machine's system libraries instead of the container "
             "image; the Python packages are those of the lock."
         )
-    parts.append("The platform's processor is another one: its speed can differ.")
+    parts.append("The platform has another processor, so the speed can differ.")
     return tuple(parts)
 
 
 def environment_rows(result: Result) -> tuple[tuple[str, str], ...]:
-    """List what a run ran on, as pairs of name and value."""
+    """Return what a run ran on, as pairs of name and value."""
     archive, data = result.archive, result.data
     rows = [
         ("Run", shorten(result.run_id, 100)),

@@ -1,4 +1,4 @@
-"""What a report says of speed: images per second, what fits into the time, the run's course."""
+"""What a report says about speed: images per second, what fits into the time, and charts."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from posebowl.util.units import duration, quantity
 _PLATFORM_S: Final = LIMITS[Variant.CPU].wall_time_s
 _SOURCES: Final = {
     Source.READS: "An image counts once its file was opened and closed, as the kernel saw it.",
-    Source.LOG: "Images are counted by the lines such as 120/500 that main.sh printed.",
-    Source.NONE: "Nothing told how many images were done at a time: no image file was seen to be "
-    "read, and no line such as 120/500 was printed. The bytes read stand in for it.",
+    Source.LOG: "Images are counted by lines such as 120/500 that main.sh printed.",
+    Source.NONE: "Images could not be counted over time: no image file was seen to be "
+    "read, and no line such as 120/500 was printed. The bytes read are shown instead.",
 }
 
 
@@ -54,22 +54,18 @@ def speed_view(result: Result) -> Speed | None:
     source = Source(result.images_from) if result.images_from in set(Source) else Source.NONE
     return Speed(
         rate=rate,
-        forecast=_forecast(rate) if rate else "",
+        forecast=f"In {_PLATFORM_S / 60:.0f} minutes this solution can do about "
+        f"{_rounded(rate * _PLATFORM_S):,} images on this machine."
+        if rate
+        else "",
         facts=_facts(result),
         charts=charts,
         note=_SOURCES[source if pace else Source.NONE] if charts else "",
     )
 
 
-def _forecast(rate: float) -> str:
-    return (
-        f"In {_PLATFORM_S / 60:.0f} minutes this solution can do about "
-        f"{_rounded(rate * _PLATFORM_S):,} images on this machine."
-    )
-
-
 def _rounded(count: float) -> int:
-    """Round down to three digits: more would promise what no machine keeps."""
+    """Return a number rounded down to three digits: no machine is steadier than that."""
     unit: int = 10 ** max(0, math.floor(math.log10(max(count, 1))) - 2)
     return math.floor(count / unit) * unit
 

@@ -1,10 +1,10 @@
-"""Charts of a run over its time: memory, cores, disk, and how fast it gets on."""
+"""Charts of a run over time: memory, cores, disk, and images per second."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from posebowl.engines import Sample
@@ -14,15 +14,15 @@ from posebowl.util.units import duration, human_bytes
 _MOST_SAMPLES: Final = 300
 _SPANS: Final = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
 _ROWS: Final = 10
-"""Steps of the table that stands behind a chart."""
+"""Steps of the table that accompanies a chart."""
 _STRETCHES: Final = 40
-"""At most, into which a run is cut to tell how many images it did in each."""
+"""The most parts into which a run is divided to count the images of each."""
 
 
 def memory_over_time(samples: Sequence[Sample], *, limit: float | None) -> Chart | None:
-    """Draw memory over time; None where there are too few samples."""
+    """Draw memory over time; None if there are too few samples."""
     if samples and not samples[-1].memory_bytes:
-        samples = samples[:-1]  # taken when all had ended
+        samples = samples[:-1]  # taken after all processes had ended
     points = [(s.elapsed_s, float(s.memory_bytes)) for s in samples]
     peak = max((value for _, value in points), default=0.0)
     return _over_time(
@@ -37,7 +37,7 @@ def memory_over_time(samples: Sequence[Sample], *, limit: float | None) -> Chart
 
 
 def cpu_over_time(samples: Sequence[Sample], *, limit: float | None) -> Chart | None:
-    """Draw busy processor cores over time; None where there are too few samples."""
+    """Draw busy processor cores over time; None if there are too few samples."""
     points = _rates([(sample.elapsed_s, sample.cpu_s) for sample in samples])
     peak = max((value for _, value in points), default=0.0)
     return _over_time(
@@ -52,10 +52,10 @@ def cpu_over_time(samples: Sequence[Sample], *, limit: float | None) -> Chart | 
 
 
 def images_over_time(samples: Sequence[Sample]) -> Chart | None:
-    """Draw images a second over time; None where nothing told how many were done."""
+    """Draw images a second over time; None if they were not counted."""
     if not any(sample.images for sample in samples):
         return None
-    # Where few images are done in a stretch, the curve would show only when each was counted.
+    # With few images in a stretch, the curve would show only when each was counted.
     stretches = min(_STRETCHES, max(4, samples[-1].images // 4))
     stretch = max(1, math.ceil(len(samples) / stretches))
     ends = [*samples[:-1:stretch], samples[-1]]
@@ -73,7 +73,7 @@ def images_over_time(samples: Sequence[Sample]) -> Chart | None:
 
 
 def bytes_over_time(samples: Sequence[Sample]) -> Chart | None:
-    """Draw what was read and written so far; None where there was neither."""
+    """Draw how much was read and written so far; None if nothing was."""
     read = [(s.elapsed_s, float(s.read_bytes)) for s in samples]
     written = [(s.elapsed_s, float(s.write_bytes)) for s in samples]
     totals = [max((value for _, value in points), default=0.0) for points in (read, written)]
@@ -94,9 +94,9 @@ def bytes_over_time(samples: Sequence[Sample]) -> Chart | None:
 
 
 def steady_pace(samples: Sequence[Sample]) -> tuple[float, float] | None:
-    """Return when images began to be done, and how many a second from then to the last one.
+    """Return when the first image was done, and how many a second from then to the last one.
 
-    None where that lasted less than four samples or two seconds: too short to tell.
+    None if that took less than four samples or two seconds, which is too short to measure.
     """
     most = max((sample.images for sample in samples), default=0)
     going = [s for s in samples if s.images]
@@ -110,8 +110,8 @@ def steady_pace(samples: Sequence[Sample]) -> tuple[float, float] | None:
 def _rates(totals: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """Return how fast a total grew between its points, each at the later one.
 
-    The last two points may be so near each other that a rate between them tells nothing: those
-    less than a quarter of the usual distance apart are left out.
+    The last two points may be so close that the rate between them means nothing: if less than a
+    quarter of the usual distance apart, they count as one.
     """
     if len(totals) > 3:
         gaps = [b[0] - a[0] for a, b in itertools.pairwise(totals)]
@@ -143,7 +143,7 @@ def _over_time(
     if len(points) < 2:
         return None
     peak = max(value for _, value in [*points, *second])
-    # A limit far above what was used would press the curve flat: it is told, not drawn.
+    # A limit far above what was used would flatten the curve: it is not drawn.
     near = limit is not None and 0 < limit <= 2.5 * peak
     top = max(peak, limit or 0.0) * 1.05 if near else peak * 1.15
     top = top or 1.0
@@ -157,8 +157,10 @@ def _over_time(
         summary=f"{summary} The run took {duration(points[-1][0])}.",
         x_label="time since main.sh started",
         y_label=y_label,
-        x_ticks=tuple(Tick(at=x(v), label=_short_time(v)) for v in spans(points[-1][0])),
-        y_ticks=tuple(Tick(at=y(v), label=_short_bytes(v) if binary else f"{v:g}") for v in values),
+        x_ticks=tuple(Tick(at=x(v), label=_label(v, duration)) for v in spans(points[-1][0])),
+        y_ticks=tuple(
+            Tick(at=y(v), label=_label(v, human_bytes) if binary else f"{v:g}") for v in values
+        ),
         line=line,
         line2=polyline([(x(time), y(value)) for time, value in second]) if second else "",
         names=names,
@@ -175,7 +177,7 @@ def _rows(
     *,
     binary: bool,
 ) -> tuple[tuple[str, ...], ...]:
-    """Return a curve as a table of few rows, evenly spread, the last point among them."""
+    """Return a curve as a table of few rows, evenly spaced, with the last point."""
     chosen = sorted({round(i * (len(points) - 1) / _ROWS) for i in range(_ROWS + 1)})
 
     def word(value: float) -> str:
@@ -188,7 +190,7 @@ def _rows(
 
 
 def thin(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Keep the highest point of each of at most 300 stretches, so that peaks stay."""
+    """Return the highest point of each of at most 300 stretches, so that peaks remain."""
     if len(points) <= _MOST_SAMPLES:
         return list(points)
     size = math.ceil(len(points) / _MOST_SAMPLES)
@@ -197,22 +199,17 @@ def thin(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def binary_steps(top: float, count: int = 4) -> list[float]:
-    """Choose round numbers of bytes 0..top: powers of two."""
+    """Return round numbers of bytes 0..top: multiples of a power of two."""
     step = 2.0 ** math.ceil(math.log2(max(top / count, 1.0)))
     return [i * step for i in range(int(top / step) + 1)]
 
 
 def spans(end: float, count: int = 5) -> list[float]:
-    """Choose round times 0..end, in seconds."""
+    """Return round times 0..end, in seconds."""
     step = next((s for s in _SPANS if s * count >= end), end / count)
     return [round(i * step, 3) for i in range(int(end / step + 1e-9) + 1)] if step else [0.0]
 
 
-def _short_bytes(count: float) -> str:
-    """Label an axis: human_bytes without a needless `.0`."""
-    return human_bytes(count).replace(".0 ", " ") if count else "0"
-
-
-def _short_time(seconds: float) -> str:
-    """Label an axis: a duration without a needless `.0`."""
-    return duration(seconds).replace(".0 ", " ") if seconds else "0"
+def _label(value: float, word: Callable[[float], str]) -> str:
+    """Return the label of a tick, without a needless `.0`."""
+    return word(value).replace(".0 ", " ") if value else "0"

@@ -43,7 +43,7 @@ def history(
         names = first_few(broken, len(broken))
         console.warn(f"Left out, because their result.json is broken: {names}.")
     if json:
-        output.print_json(runs_shown.history_rows(shown))
+        output.print_json([runs_shown.history_row(run) for run in shown])
     else:
         runs_shown.history(
             shown, more=len(runs) - len(shown), folder=place, usual=settings.submission

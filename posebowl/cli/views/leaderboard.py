@@ -15,7 +15,7 @@ _MOST_ROWS = 50
 
 
 def leaderboard(done: Evaluation) -> None:
-    """Show the first ranks, and where the rest is."""
+    """Show the first ranks, and where to find the others."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("rank", "IoU", "images/s", "time"):
         table.add_column(name, justify="right", style="" if name == "IoU" else "dim")

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from posebowl.errors import Verdict
-from posebowl.results import Meter, Result, ScoreSummary, kind_of
+from posebowl.results import Meter, Result, kind_of
 from posebowl.util.console import plain, print_table
 from posebowl.util.hints import typed
 from posebowl.util.text import counted
@@ -19,7 +19,7 @@ _FILES = {"Predictions": "submission.csv", "Log file": "log.txt", "Report": "rep
 
 
 def show(result: Result, out: Path, console: Console) -> None:
-    """Print verdict, score, speed, the head-room to each limit, and where everything lies."""
+    """Print verdict, score, speed, what is left of each limit, and the files."""
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
@@ -37,7 +37,9 @@ def rows(result: Result, out: Path) -> list[tuple[str, Text]]:
     if result.fix:
         found.append(("What next", plain(typed(result.fix))))
     if result.score is not None:
-        found.append(("Mean IoU", _score(result.score)))
+        rest = f" (median {result.score.median_iou:.4f}, {counted(result.score.images, 'image')})"
+        mean = Text.assemble((f"{result.score.mean_iou:.4f}", "bold"), rest)
+        found.append(("Mean IoU", mean))
     elif result.verdict is Verdict.OK:
         found.append(("Mean IoU", Text("not scored: the data has no labels")))
     if speed := _speed(result):
@@ -50,11 +52,6 @@ def rows(result: Result, out: Path) -> list[tuple[str, Text]]:
     files = ((name, out / file) for name, file in _FILES.items())
     found.extend((name, plain(str(path))) for name, path in files if path.is_file())
     return found
-
-
-def _score(score: ScoreSummary) -> Text:
-    rest = f" (median {score.median_iou:.4f}, {counted(score.images, 'image')})"
-    return Text.assemble((f"{score.mean_iou:.4f}", "bold"), rest)
 
 
 def _speed(result: Result) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from posebowl.util.units import human_bytes
 
 _COLOURS: Final = {"better": "green", "worse": "red", "": ""}
 _ROWS: Final = 5
-"""Images named of the gains and of the losses; all are in the JSON and on the page."""
+"""How many gains and losses are shown; all are in the JSON and on the page."""
 
 
 def history(runs: Sequence[Run], more: int, folder: Path, usual: Path) -> None:
@@ -29,20 +29,19 @@ def history(runs: Sequence[Run], more: int, folder: Path, usual: Path) -> None:
         runs: Those to show.
         more: How many older ones there are.
         folder: Where they are kept.
-        usual: The results folder that commands take unless told otherwise.
+        usual: The results folder that commands use by default.
     """
     if not runs:
         to = flag("out", folder, usual)
-        out.print(plain(f"No run is kept yet. Next: uv run invoke run{to}"))
+        out.print(plain(f"No runs yet. Next: uv run invoke run{to}"))
         return
     table = _table()
-    for name in ("Run", "When (UTC)"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("Archive", overflow="fold", min_width=15)
-    table.add_column("Verdict", no_wrap=True)
-    for name in ("IoU", "Images/s", "Memory"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("Engine", no_wrap=True)
+    for name in ("Run", "When (UTC)", "Archive", "Verdict", "IoU", "Images/s", "Memory", "Engine"):
+        if name == "Archive":
+            table.add_column(name, overflow="fold", min_width=15)
+        else:
+            number = name in {"IoU", "Images/s", "Memory"}
+            table.add_column(name, justify="right" if number else "left", no_wrap=True)
     for run in runs:
         table.add_row(*_row(run))
     print_table(table, out)
@@ -56,17 +55,12 @@ def _row(run: Run) -> list[Text]:
     result = run.result
     timing, memory = result.timing, result.meters.get("memory")
     rate = timing.images_per_second if timing else None
-    archive = " ".join(
-        part
-        for part in (
-            str(result.archive.get("path", "")).rpartition("/")[2],
-            str(result.archive.get("sha256", ""))[:8],
-        )
-        if part
-    )
+    path, digest = (str(result.archive.get(key, "")) for key in ("path", "sha256"))
+    archive = f"{path.rpartition('/')[2]} {digest[:8]}".strip()
     passed = result.verdict is Verdict.OK
     return [
-        plain(short_name(run)),
+        # The random end of its id is enough to name a run.
+        plain(run.name.rpartition("-")[2] if run.name == result.run_id else run.name),
         plain(_when(run)),
         plain(archive),
         Text(result.verdict, "green" if passed else "red"),
@@ -77,33 +71,23 @@ def _row(run: Run) -> list[Text]:
     ]
 
 
-def short_name(run: Run) -> str:
-    """Return what a run can be called by: the random end of its id, or the name it was given."""
-    return run.name.rpartition("-")[2] if run.name == run.result.run_id else run.name
-
-
-def history_rows(runs: Iterable[Run]) -> list[dict[str, Any]]:
-    """Return the same for programs, with raw numbers."""
-    return [
-        {
-            "run": run.name,
-            "run_id": run.result.run_id,
-            "started_at": run.result.timing.started_at if run.result.timing else None,
-            "archive": run.result.archive.get("path"),
-            "sha256": run.result.archive.get("sha256"),
-            "verdict": run.result.verdict,
-            "mean_iou": run.result.score.mean_iou if run.result.score else None,
-            "images_per_second": (
-                run.result.timing.images_per_second if run.result.timing else None
-            ),
-            "peak_memory_bytes": (
-                run.result.meters["memory"].used if "memory" in run.result.meters else None
-            ),
-            "engine": run.result.engine,
-            "folder": str(run.folder),
-        }
-        for run in runs
-    ]
+def history_row(run: Run) -> dict[str, Any]:
+    """Return a row of the same table for programs, with raw numbers."""
+    result = run.result
+    timing, memory = result.timing, result.meters.get("memory")
+    return {
+        "run": run.name,
+        "run_id": result.run_id,
+        "started_at": timing.started_at if timing else None,
+        "archive": result.archive.get("path"),
+        "sha256": result.archive.get("sha256"),
+        "verdict": result.verdict,
+        "mean_iou": result.score.mean_iou if result.score else None,
+        "images_per_second": timing.images_per_second if timing else None,
+        "peak_memory_bytes": memory.used if memory else None,
+        "engine": result.engine,
+        "folder": str(run.folder),
+    }
 
 
 def _when(run: Run) -> str:

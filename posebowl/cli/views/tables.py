@@ -1,4 +1,4 @@
-"""Results of the commands, as text for people; untrusted words are escaped."""
+"""Results of the commands, as text for people; untrusted text is escaped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from posebowl.util.text import counted, first_few
 from posebowl.util.units import duration, human_bytes
 
 if TYPE_CHECKING:
-    # Each task shows one of these, and would load polars and the engines for the others.
+    # Each task shows one of these, and need not load polars and the engines for the others.
     from posebowl.data import DataReport, Unpacked
     from posebowl.doctor import Diagnosis
     from posebowl.results import Cleaned
@@ -46,7 +46,7 @@ def packed(made: Packed, usual: Path) -> None:
 
 
 def kept(found: Mapping[str, Any]) -> None:
-    """Print a zip that was there already."""
+    """Print a zip that existed already."""
     out.print(plain(f"Kept {local(found['path'])}"))
 
 
@@ -122,7 +122,7 @@ def unpacked(done: Unpacked, usual: Path) -> None:
     if done.kept:
         parts.append(f"{done.kept:,} already there")
     if done.left_out:
-        parts.append(f"{done.left_out:,} left out, being no photos")
+        parts.append(f"{done.left_out:,} left out: not photos")
     out.print("; ".join(parts) + ".")
     folder = flag("folder", done.folder, usual)
     out.print(plain(f"Next: uv run invoke data.check{folder}", "dim"))

@@ -44,7 +44,7 @@ def test_pairs_of_ious_count_both_sides_of_the_diagonal() -> None:
     assert "1 below" in chart.summary
     assert chart.dots.count("M") == 4
     changes = iou_differences(before, after)
-    assert "2 images that changed; 2 stayed" in changes.summary
+    assert "2 images that changed; 2 did not" in changes.summary
     assert sum(int(bar.label.rpartition(" ")[2]) for bar in changes.bars) == 2
 
 

@@ -53,7 +53,7 @@ def test_facts_that_the_message_does_not_tell() -> None:
     assert headline(result).facts == (
         "main.sh ended with exit code 139",
         "it died of SIGSEGV",
-        "2 processes killed for want of memory",
+        "2 processes killed for lack of memory",
     )
     told = replace(result, message="Signal 11: signal, exit code 139.", oom_kills=0)
     assert headline(told).facts == ()

@@ -55,9 +55,9 @@ def reading(images: int = 30) -> tuple[Sample, ...]:
     ("images_from", "note"),
     [
         ("reads", "as the kernel saw it"),
-        ("log", "by the lines such as 120/500"),
-        ("", "bytes read stand in"),
-        ("junk", "bytes read stand in"),
+        ("log", "by lines such as 120/500"),
+        ("", "bytes read are shown instead"),
+        ("junk", "bytes read are shown instead"),
     ],
 )
 def test_the_page_says_how_images_were_counted(images_from: str, note: str) -> None:
@@ -71,5 +71,5 @@ def test_the_page_says_how_images_were_counted(images_from: str, note: str) -> N
 def test_where_nothing_counts_images_the_bytes_stand_in() -> None:
     view = speed_view(replace(passed(), samples=reading(images=0)))
     assert view is not None
-    assert "bytes read stand in" in view.note
+    assert "bytes read are shown instead" in view.note
     assert [chart.name for chart in view.charts] == ["memory", "cpu", "bytes"]

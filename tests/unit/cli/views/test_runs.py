@@ -39,13 +39,13 @@ def test_an_empty_history_says_what_to_type(
 ) -> None:
     runs.history([], more=0, folder=SUBMISSION, usual=SUBMISSION)
     runs.history([], more=0, folder=tmp_path, usual=SUBMISSION)
-    next_step = "No run is kept yet. Next: uv run invoke run"
+    next_step = "No runs yet. Next: uv run invoke run"
     assert capsys.readouterr().out.splitlines() == [next_step, f"{next_step} --out {tmp_path}"]
 
 
 def test_rows_for_programs_are_json(tmp_path: Path) -> None:
     run = run_of(tmp_path, 1, truths(5), labels=truths(5))
-    (row,) = json.loads(json.dumps(runs.history_rows([run]), default=str))
+    row = json.loads(json.dumps(runs.history_row(run), default=str))
     assert (row["verdict"], row["mean_iou"], row["run"]) == ("OK", 1.0, run.name)
     assert Path(row["folder"]) == run.folder
 

@@ -148,6 +148,6 @@ def test_diagnosis(odd: str, screen: io.StringIO) -> None:
 def test_unpacked(screen: io.StringIO) -> None:
     tables.unpacked(Unpacked(folder=paths.DATA, written=1, kept=2000, left_out=3), paths.DATA)
     assert lines(screen) == [
-        "1 file written; 2,000 already there; 3 left out, being no photos.",
+        "1 file written; 2,000 already there; 3 left out: not photos.",
         "Next: uv run invoke data.check",
     ]
