@@ -173,10 +173,13 @@ def _make(group: Group, target: Path, note: Note) -> None:
             (partial / _MARKER).write_text(json.dumps({"group": group, "lock": digest()}) + "\n")
             _let_others_read(partial)
     except ProcessError as error:
+        network = "Check the network (without one: docs/how-to/air-gapped.md)"
+        if os.environ.get("UV_OFFLINE"):
+            network = "UV_OFFLINE keeps uv off the network (type: unset UV_OFFLINE): check that"
         raise EngineError(
             f"The {group} environment could not be made from uv.lock.",
             why=error.why,
-            fix="Check the network (without one: docs/how-to/air-gapped.md) and the disk "
+            fix=f"{network} and the disk "
             f"(POSEBOWL_CACHE names another place than {target.parent}), "
             "then repeat this command.",
         ) from error

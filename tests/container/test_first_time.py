@@ -140,6 +140,6 @@ def test_without_a_network_and_with_nothing_kept(checkout: Path, tmp_path: Path)
     )
     assert done.returncode == Verdict.ENGINE_ERROR.exit_code
     result = json.loads(done.stdout)
-    assert "may not use the network" in result["message"]
+    assert "Network connectivity is disabled" in result["message"]
     assert "unset UV_OFFLINE" in result["fix"]
     assert not list((tmp_path / "cache").rglob("*.part"))
