@@ -30,6 +30,12 @@ def print_json(value: Any) -> None:
     console.out.print(json.dumps(_jsonable(value), indent=2, default=str), markup=False)
 
 
+def print_document(text: str) -> None:
+    """Print a JSON document that is already text."""
+    with console.results():
+        print(text, end="")
+
+
 def _jsonable(value: Any) -> Any:
     """Return a value with dataclasses as objects and sets as sorted arrays, at every level."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

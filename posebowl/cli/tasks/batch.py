@@ -101,7 +101,9 @@ def evaluate(
     )
     done = _evaluated(request)
     if json:
-        print((done.out / JSON_FILE).read_text(encoding="utf-8"), end="")
+        from posebowl.cli import output
+
+        output.print_document((done.out / JSON_FILE).read_text(encoding="utf-8"))
     else:
         leaderboard.leaderboard(done)
     failed = [row.verdict for row in done.rows if row.verdict.is_infrastructure_failure]

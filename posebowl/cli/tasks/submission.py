@@ -86,6 +86,7 @@ def run(
     json: Json = False,
 ) -> int:
     """Run a submission as the platform would; score it."""
+    from posebowl.cli import output
     from posebowl.cli.views import result as summary
     from posebowl.run import Display, Request, run as run_one
     from posebowl.util import console, hints
@@ -105,7 +106,7 @@ def run(
     )
     result = run_one(request, Display())
     if json:
-        print(result.to_json(), end="")
+        output.print_document(result.to_json())
     else:
         summary.show(result, hints.local(request.out), console.out)
     return result.verdict.exit_code

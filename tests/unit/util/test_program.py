@@ -184,13 +184,16 @@ def test_what_is_wrong_is_a_sentence_with_a_way_on(line: str, what: str, fix: st
     assert fix in caught.value.fix
 
 
-GUARDED = "import sys; from posebowl.util import console, program; sys.exit(program.guard({}))"
+GUARDED = "import sys; from posebowl.cli import output; "
+GUARDED += "from posebowl.util import console, program; sys.exit(program.guard({}))"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is a device of Linux")
 @pytest.mark.parametrize("as_json", [True, False])
-def test_a_result_that_cannot_be_printed_is_a_sentence(*, as_json: bool) -> None:
-    shown = "console.out.print('word')"
+@pytest.mark.parametrize(
+    "shown", ["console.out.print('word')", "output.print_document('w' * 9**5)"]
+)
+def test_a_result_that_cannot_be_printed_is_a_sentence(shown: str, *, as_json: bool) -> None:
     line = GUARDED.format(f"lambda: {shown}, as_json={as_json}")
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
