@@ -114,6 +114,8 @@ class Outcome:
     """Limits that did not hold, each with the reason in one sentence."""
     environment: dict[str, str] = field(default_factory=dict)
     """What it ran on: image or environment, lock hash, engine version."""
+    misplaced: bool = False
+    """There is a submission.csv in the working directory, where nobody looks for it."""
 
     @property
     def signal(self) -> int | None:

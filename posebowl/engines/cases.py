@@ -131,6 +131,12 @@ CASES: Final = (
     ),
     Case(name="nocsv", main="true", verdict=Verdict.BAD_OUTPUT, says="submission.csv"),
     Case(
+        name="misplaced",
+        main="echo > submission.csv",
+        verdict=Verdict.BAD_OUTPUT,
+        says="in the working directory",
+    ),
+    Case(
         name="csvlink",
         main="ln -s /etc/passwd ../submission/submission.csv",
         verdict=Verdict.BAD_OUTPUT,

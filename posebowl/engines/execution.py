@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any, Final, Protocol
 
-from posebowl.challenge import Limit
+from posebowl.challenge import PREDICTIONS_FILE, Limit
 from posebowl.engines.base import Outcome, Probe, RunSpec, Stop, Watcher
 from posebowl.engines.handshake import LATE_S, Handshake
 from posebowl.engines.log_capture import LogCapture
@@ -32,6 +34,16 @@ class End:
     oom_kills: int = 0
     cpu_s: float = 0.0
     """0 where the engine cannot tell better than the samples."""
+    workdir: Path | None = None
+    """The working directory as it was left; None where it cannot be looked into."""
+
+    @property
+    def misplaced(self) -> bool:
+        """Whether predictions lie in the working directory; links to elsewhere do not count."""
+        folder = self.workdir
+        if folder is None or folder.is_symlink():
+            return False
+        return os.path.lexists(folder / PREDICTIONS_FILE)
 
 
 class Sandbox(Protocol):
@@ -161,6 +173,7 @@ def _run(
         samples=watched.samples,
         unenforced=unenforced,
         environment=sandbox.describe(),
+        misplaced=end.misplaced,
     )
 
 

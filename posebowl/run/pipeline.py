@@ -257,7 +257,7 @@ def collect(judged: Judged) -> Collected:
     Raises:
         BadOutputError: They are missing, not a regular file, or too large.
     """
-    from posebowl.scoring import read_bounded
+    from posebowl.scoring import MISPLACED, read_bounded
 
     spec = judged.spec
     judged.reserve.unlink(missing_ok=True)
@@ -269,7 +269,8 @@ def collect(judged: Judged) -> Collected:
         # Whoever runs this judges alike: root reads any file, others what its owner may read.
         if stat.S_ISREG(source.lstat().st_mode):
             source.chmod(0o600)
-    content = read_bounded(source, max_bytes=spec.limits.predictions_bytes)
+    why = MISPLACED if judged.outcome.misplaced else ""
+    content = read_bounded(source, max_bytes=spec.limits.predictions_bytes, why=why)
     copy = judged.scratch / PREDICTIONS_FILE
     with atomic_write(copy) as file:
         file.write(content)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     )
     from posebowl.scoring.predictions import (
         MAX_BYTES as MAX_BYTES,
+        MISPLACED as MISPLACED,
         Predictions as Predictions,
         read_bounded as read_bounded,
         read_format as read_format,
@@ -34,6 +35,7 @@ __getattr__ = face(
         "score_files",
     ),
     predictions=(
+        "MISPLACED",
         "MAX_BYTES",
         "Predictions",
         "read_bounded",

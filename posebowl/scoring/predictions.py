@@ -33,6 +33,8 @@ MAX_BYTES: Final = Limits().predictions_bytes
 _FIX_WHERE: Final = (
     f"main.sh must write its predictions to {CODE_EXECUTION}/submission/{PREDICTIONS_FILE}."
 )
+MISPLACED: Final = "One lies in the working directory, where the platform does not look."
+"""Why predictions are missing that main.sh wrote."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,12 +72,13 @@ def read_predictions(
     return Predictions(frame=table.frame, warnings=(*table.warnings, *warnings))
 
 
-def read_bounded(path: Path, *, max_bytes: int, fix: str = _FIX_WHERE) -> bytes:
+def read_bounded(path: Path, *, max_bytes: int, why: str = "", fix: str = _FIX_WHERE) -> bytes:
     """Read a whole untrusted file, if it is a regular file and not too large.
 
     Args:
         path: The file.
         max_bytes: A larger one is not read.
+        why: Why there may be no such file.
         fix: What to do where there is no such file.
 
     Raises:
@@ -87,7 +90,7 @@ def read_bounded(path: Path, *, max_bytes: int, fix: str = _FIX_WHERE) -> bytes:
             # One byte more than its size: a file that still grows must not fill the memory.
             data = file.read(size + 1) if size <= max_bytes else b""
     except FileNotFoundError:
-        raise BadOutputError(f"{path.name} was not written.", fix=fix) from None
+        raise BadOutputError(f"{path.name} was not written.", why=why, fix=fix) from None
     except (OSError, ValueError) as error:
         what = f"{path.name} is {error}, not a regular file; it was not opened."
         if isinstance(error, OSError):

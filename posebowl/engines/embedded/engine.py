@@ -208,6 +208,7 @@ class EmbeddedSandbox:
             exit_code=self._exit_code(),
             oom_kills=counted.oom_kills if counted else 0,
             cpu_s=(counted.cpu_s if counted else 0.0) or _children_cpu_s() - self._cpu_before_s,
+            workdir=self.layout.workdir,
         )
 
     def remove(self) -> None:

@@ -41,6 +41,11 @@ class Layout:
         inner = (self.spec.scratch / name for name in ("code_execution", "tmp", "home", "layer"))
         return (*inner, self.spec.output)
 
+    @property
+    def workdir(self) -> Path:
+        """The working directory of main.sh."""
+        return self.spec.scratch / "code_execution" / "workdir"
+
     def make(self, uid: int | None) -> dict[str, Any]:
         """Make the folders, and return the part of sandbox.py's description that names them.
 
@@ -49,8 +54,8 @@ class Layout:
         """
         scratch = self.spec.scratch
         upper, work, copy = (scratch / "layer" / name for name in ("upper", "work", "copy"))
-        workdir, data = scratch / "code_execution" / "workdir", scratch / "data"
-        mine = [*self.writable, workdir, upper, work]
+        data = scratch / "data"
+        mine = [*self.writable, self.workdir, upper, work]
         for folder in (scratch / "root", data, data / "images", *mine):
             folder.mkdir(exist_ok=True)
             folder.chmod(0o755)  # whatever the umask

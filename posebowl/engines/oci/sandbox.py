@@ -117,7 +117,10 @@ class OciSandbox:
         """Wait until the engine knows that the container has ended, and return how."""
         state = self.container.state_after_exit(_EXIT_TIMEOUT_S)
         return End(
-            exit_code=int(state.get("ExitCode", 0)), oom_kills=1 if state.get("OOMKilled") else 0
+            exit_code=int(state.get("ExitCode", 0)),
+            oom_kills=1 if state.get("OOMKilled") else 0,
+            # Only root may look into the layers of an engine that runs as root.
+            workdir=Path(self._layer) / "code_execution" / "workdir" if self._layer else None,
         )
 
     def remove(self) -> None:
