@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -26,9 +27,14 @@ PATIENCE_S: Final = 10.0
 
 ENDS_WITH_US: Final = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 """Started by Python itself: they end when this process does."""
-OF_OTHERS: Final = (".ses", "uv-*.lock", "torchinductor_*")
-"""What onnxruntime (its session), uv (its locks) and PyTorch (its cache) keep in the temporary
-folder."""
+PAUSE: Final = re.compile(r"(\S*/)?(podman( pause)?|catatonit -P)")
+"""Rootless podman's process that keeps its user namespace, one for each user and login."""
+OF_OTHERS: Final = (
+    *(".ses", "uv-*.lock", "torchinductor_*"),
+    *("containers-user-*", "podman-run-*", "storage-run-*"),
+)
+"""What onnxruntime (its session), uv (its locks), PyTorch (its cache) and rootless podman (where no
+XDG_RUNTIME_DIR is set) keep in the temporary folder."""
 
 
 class Leftovers:
@@ -80,6 +86,7 @@ def _marked(mark: str) -> list[str]:
             if process.pid in ours or process.environ().get(VARIABLE) != mark:
                 continue
             command = " ".join(process.cmdline())
-            if not any(word in command for word in ENDS_WITH_US):
+            stays = any(word in command for word in ENDS_WITH_US) or PAUSE.fullmatch(command)
+            if not stays:
                 found.append(f"{process.pid}: {command[:200]}")
     return found

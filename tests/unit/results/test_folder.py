@@ -53,7 +53,8 @@ def test_clear_takes_a_link_and_not_what_it_leads_to(tmp_path: Path) -> None:
 
 def test_an_untrusted_tree_goes_whatever_is_in_it(tmp_path: Path) -> None:
     tree, mine = tmp_path / "-rf", tmp_path / "mine"
-    mine.mkdir(mode=0o750)
+    mine.mkdir()
+    mine.chmod(0o750)
     (mine / "file").write_text("")
     deep = tree
     for _ in range(200):
