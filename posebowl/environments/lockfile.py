@@ -16,7 +16,7 @@ from posebowl import paths
 from posebowl.util import process
 
 _OPTIONS: Final = re.compile(rb"^\[options\]\n(?:.+\n)*\n?", re.MULTILINE)
-_ADDRESS: Final = re.compile(rb'\b(registry|url) = "[a-z+]+://[^"#]*?/?([^"/]*)/?"')
+_ADDRESS: Final = re.compile(rb'(?<=[ {])(registry|url) = "[a-z+]+://([^"#]*)"')
 _DIRECT: Final = re.compile(
     r'^name = "([^"]+)"\n(?:version = "([^"]+)"\n)?'
     r'source = \{ (editable|directory|path|git) = "([^"]+)" \}$',
@@ -59,12 +59,17 @@ def digest(lock: Path = paths.LOCK) -> str:
 @functools.lru_cache(maxsize=8)
 def _digest(lock: Path, _mtime_ns: int, _size: int) -> str:
     content = lock.read_bytes()
-    hashed = hashlib.sha256(_ADDRESS.sub(rb'\1 = "\2"', _OPTIONS.sub(b"", content)))
+    hashed = hashlib.sha256(_ADDRESS.sub(_last_part, _OPTIONS.sub(b"", content)))
     for package in direct_packages(content.decode()):
         for path in source_files(package, lock.parent):
             hashed.update(f"{path.relative_to(lock.parent)} {path.stat().st_size}\n".encode())
             hashed.update(path.read_bytes())
     return hashed.hexdigest()
+
+
+def _last_part(address: re.Match[bytes]) -> bytes:
+    """Leave the name of a file, or of an index, of an address."""
+    return b'%s = "%s"' % (address[1], address[2].rstrip(b"/").rpartition(b"/")[2])
 
 
 def direct_packages(text: str) -> list[DirectPackage]:
