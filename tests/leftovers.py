@@ -8,6 +8,7 @@ for this one.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import re
 import secrets
@@ -32,9 +33,11 @@ PAUSE: Final = re.compile(r"(\S*/)?(podman( pause)?|catatonit -P)")
 OF_OTHERS: Final = (
     *(".ses", "uv-*.lock", "torchinductor_*"),
     *("containers-user-*", "podman-run-*", "storage-run-*"),
+    *("ray", "pymp-*"),
 )
-"""What onnxruntime (its session), uv (its locks), PyTorch (its cache) and rootless podman (where no
-XDG_RUNTIME_DIR is set) keep in the temporary folder."""
+"""What onnxruntime (its session), uv (its locks), PyTorch (its cache), rootless podman (where no
+XDG_RUNTIME_DIR is set), Ray (its logs) and multiprocessing (until Python ends) keep in the
+temporary folder."""
 
 
 class Leftovers:
@@ -58,6 +61,8 @@ class Leftovers:
             f"file {path}"
             for path in sorted(self.folder.iterdir())
             if not any(fnmatch(path.name, pattern) for pattern in OF_OTHERS)
+            and str(path) not in _removed_at_exit()
+            and not _emptied(path)
         ]
         shutil.rmtree(self.folder, ignore_errors=True)
         if self.found:
@@ -67,6 +72,21 @@ class Leftovers:
         """Name what is left."""
         for line in self.found:
             terminalreporter.write_line(f"LEFT BEHIND {line}", red=True)
+
+
+def _removed_at_exit() -> set[str]:
+    """Return the folders that Python removes when it ends, such as cloudpathlib's caches."""
+    kind = tempfile.TemporaryDirectory
+    return {one.name for one in gc.get_objects() if type(one) is kind}
+
+
+def _emptied(path: Path) -> bool:
+    """Return whether it is an empty folder of tempfile's naming.
+
+    Ray kills its workers, and cloudpathlib's cache in each of them stays behind, empty.
+    """
+    named = fnmatch(path.name, "tmp????????")
+    return named and path.is_dir() and not any(path.iterdir())
 
 
 def processes(mark: str, patience_s: float) -> list[str]:
