@@ -54,7 +54,7 @@ def secrets(ca_bundle: Path | None) -> Iterator[list[Secret]]:
         UsageError: The bundle does not exist.
     """
     texts = {"env": exports(os.environ), "apt": apt_settings()}
-    with tempfile.TemporaryDirectory(prefix="posebowl-") as folder:
+    with tempfile.TemporaryDirectory(prefix="posebowl-secrets-") as folder:
         found = []
         if bundle := find_bundle(ca_bundle, os.environ):
             found.append(Secret(id="ca", path=bundle))

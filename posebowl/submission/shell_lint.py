@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryFile
 from typing import Final
 
 from posebowl.submission.shell_text import COMMAND, masked
@@ -22,6 +22,7 @@ BOM: Final = b"\xef\xbb\xbf"
 SHELLCHECK_BYTES: Final = 16 << 10
 """How much of a script is searched for what only bash understands."""
 
+_STDIN: Final = "/dev/stdin"
 _PIPEFAIL: Final = re.compile(COMMAND + r"set\s[^\n;&|]{0,80}?-\w*o\s+pipefail", re.MULTILINE)
 
 
@@ -50,7 +51,7 @@ def _shellcheck(script: bytes) -> list[tuple[int, int, str]]:
     program = shutil.which("shellcheck", path=places)
     if program is None:
         return []
-    done = _on_file([program, "--norc", "--shell=dash", "--format=json"], script, timeout_s=2)
+    done = _read_by([program, "--norc", "--shell=dash", "--format=json"], script, timeout_s=2)
     try:
         found = json.loads(done.stdout) if done else []
     except ValueError:
@@ -75,26 +76,23 @@ def check_syntax(script: bytes, argv: Sequence[str] | None = None) -> SyntaxChec
     posix mode stands in, which lets many of bash's own constructs pass.
     """
     argv = parser() if argv is None else argv
-    done = _on_file(argv, script, timeout_s=5) if argv else None
+    done = _read_by(argv, script, timeout_s=5) if argv else None
     if done is None:
         return SyntaxCheck()
     lines = [line for line in done.stderr.splitlines() if line.strip()]
-    error = brief(lines[0] if lines else "unknown error", 160) if done.returncode else ""
-    return SyntaxCheck(error=error, shell=Path(argv[0]).name)
+    error = lines[0].replace(_STDIN, "main.sh", 1) if lines else "unknown error"
+    return SyntaxCheck(error=brief(error, 160) if done.returncode else "", shell=Path(argv[0]).name)
 
 
-def _on_file(argv: Sequence[str], script: bytes, *, timeout_s: float) -> Completed | None:
-    """Call a program on a script, or return None if it does not end in time."""
-    with TemporaryDirectory(prefix="posebowl-") as folder:
-        Path(folder, "main.sh").write_bytes(script)
+def _read_by(argv: Sequence[str], script: bytes, *, timeout_s: float) -> Completed | None:
+    """Let a program read a script, or return None if it does not end in time."""
+    # A file without a name: nothing is left of it, however this process ends.
+    with TemporaryFile() as file:
+        file.write(script)
+        file.seek(0)
         try:
-            # Relative, so that messages begin with "main.sh: 3:" wherever it was checked.
             return process.run(
-                [*argv, "main.sh"],
-                cwd=Path(folder),
-                check=False,
-                timeout_s=timeout_s,
-                env={"LC_ALL": "C"},
+                [*argv, _STDIN], check=False, timeout_s=timeout_s, stdin=file, env={"LC_ALL": "C"}
             )
         except ProcessError:
             return None

@@ -18,6 +18,7 @@ from posebowl.engines.oci.client import Client
 from posebowl.engines.oci.engine import OciEngine
 from posebowl.environments.venv import NOBODY
 from posebowl.errors import LimitUnenforcedError
+from posebowl.util import process
 from tests.container.heard import Heard, SpecMaker
 
 pytestmark = [
@@ -30,7 +31,7 @@ pytestmark = [
 @pytest.fixture
 def rootless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     """Return a client that runs as nobody, with a home of its own."""
-    home = Path(tempfile.mkdtemp(prefix="posebowl-"))  # the path of its socket must be short
+    home = Path(tempfile.mkdtemp(prefix="rootless-"))  # the path of its socket must be short
     os.chown(home, NOBODY, NOBODY)
     program = tmp_path / "podman"
     program.write_text(
@@ -47,11 +48,11 @@ def rootless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client
             pytest.skip(problem)
         client = oci_client.connect(EngineName.PODMAN)
         yield client
-        # Its last process keeps the user's namespace for the next command.
-        client.run("system", "migrate", check=False)
     finally:
         oci_client.connect.cache_clear()
-        shutil.rmtree(home, ignore_errors=True)
+        # Its last process keeps the user's namespace for the next command, and may still write.
+        process.run([program, "system", "migrate"], check=False)
+        shutil.rmtree(home)
 
 
 def test_podman_without_root_is_known_as_such(rootless: Client) -> None:

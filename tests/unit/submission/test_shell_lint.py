@@ -110,6 +110,13 @@ def test_nothing_is_run(tmp_path: Path):
     assert not mark.exists()
 
 
+def test_no_file_has_to_be_removed_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    # Whoever kills a check, as a cluster may do with its jobs, leaves no temporary file.
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    looks = ["sh", "-c", f"ls -A {tmp_path} >&2; exit 1"]
+    assert check_syntax(b"echo a", looks).error == "unknown error"
+
+
 @pytest.mark.parametrize(
     ("present", "sh", "argv"),
     [
