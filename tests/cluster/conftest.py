@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import sys
+import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -82,12 +83,29 @@ def machines(embedded: None) -> Iterator[TwoMachines]:  # noqa: ARG001  # skips
     pytest.importorskip("ray", reason="needs uv sync --group cluster-test")
     # It says how long a busy machine may take.
     pytest.importorskip("posebowl.batch.ray_executor")
-    with nothing_left():
+    with temporary_folder(), nothing_left():
         two = _start()
         try:
             yield two
         finally:
             two.cluster.shutdown()
+
+
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[None]:
+    """Give what is started in a block a temporary folder that goes with it.
+
+    A machine that is killed leaves there whatever its work had written.
+    """
+    usual = tempfile.gettempdir()
+    with (
+        tempfile.TemporaryDirectory(prefix="machines-", ignore_cleanup_errors=True) as folder,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("TMPDIR", folder)
+        # Paths of sockets must be short.
+        patch.setenv("RAY_TMPDIR", usual)
+        yield
 
 
 @contextlib.contextmanager
