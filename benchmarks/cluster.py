@@ -41,6 +41,7 @@ from posebowl.batch.node_cache import NodeCache
 from posebowl.batch.plan import Plan
 from posebowl.batch.ray_executor import connect
 from posebowl.batch.result_store import ResultStore
+from posebowl.batch.submissions import collect
 from posebowl.batch.worker import JobResult
 from posebowl.challenge import EngineName, Limits, Variant
 from posebowl.settings import resolve
@@ -264,7 +265,7 @@ def main() -> None:
         (folder / "zips").mkdir()
         zips = submissions(folder / "zips", options.count, options.seconds)
         whole = shards.load(str(paths.DEMO_DATA), CACHE.entries)
-        made = plan.make(plan.collect([zips]), whole, (whole,), OPTIONS)
+        made = plan.make(collect([zips]).submissions, whole, (whole,), OPTIONS)
         found = list(all_ways(made, folder))
         kept = ResultStore(folder / "serial")
         keeping = keeping_s(kept, next(iter(made.distinct)), folder / "keeping")

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from posebowl.batch import leaderboard, leaderboard_page, plan, result_store, scheduler, shards
+from posebowl.batch import (
+    leaderboard,
+    leaderboard_page,
+    plan,
+    result_store,
+    scheduler,
+    shards,
+    submissions,
+)
 from posebowl.batch.executor import Executor, SerialExecutor
 from posebowl.batch.leaderboard import Row
 from posebowl.batch.merge import merge
@@ -16,8 +24,9 @@ from posebowl.batch.node_cache import NodeCache
 from posebowl.batch.plan import Plan, RunOptions
 from posebowl.batch.progress import Progress
 from posebowl.errors import UsageError
-from posebowl.util.console import err
+from posebowl.util.console import err, note
 from posebowl.util.files import write_text
+from posebowl.util.text import first_few
 
 CSV_FILE: Final = "leaderboard.csv"
 JSON_FILE: Final = "leaderboard.json"
@@ -62,13 +71,15 @@ def evaluate(request: EvaluationRequest) -> Evaluation:
         UsageError: Something named does not exist, or the folder holds an earlier evaluation.
         KeyboardInterrupt: Ctrl-C; what was finished is kept for --resume.
     """
-    submissions = plan.collect(request.places)
+    found = submissions.collect(request.places)
+    if found.left_out:
+        note(f"Not evaluated: {first_few(found.left_out, len(found.left_out))}.")
     cache = NodeCache(request.cache)
     whole = shards.load(request.data, cache.entries)
-    made = plan.make(submissions, whole, shards.split(whole, request.shards), request.options)
+    made = plan.make(found.submissions, whole, shards.split(whole, request.shards), request.options)
     with result_store.opened(request.out, resume=request.resume) as store:
         executor = _executor(request, made, cache)
-        keys = {name: [job.key for job in jobs] for name, jobs in made.jobs.items()}
+        keys = {item.name: [job.key for job in jobs] for item, jobs in made.jobs.items()}
         described = json.dumps(leaderboard.metadata(made) | {"jobs": keys}, indent=2, default=str)
         write_text(request.out / result_store.PLAN_FILE, described + "\n")
         with Progress(made, err) as progress:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from posebowl.batch.merge import key_of
 from posebowl.batch.plan import Plan, base_key
 from posebowl.batch.result_store import RESULTS, ResultStore
+from posebowl.batch.submissions import Submission
 from posebowl.engines.oci import image
 from posebowl.errors import Verdict
 from posebowl.results import LOG_FILE, REPORT_FILE
@@ -54,7 +55,7 @@ def rows(plan: Plan, store: ResultStore) -> tuple[Row, ...]:
     passed: list[Row] = []
     others: list[Row] = []
     for submission in plan.submissions:
-        line = _row(plan, store, submission.name)
+        line = _row(plan, store, submission)
         ranks = line.verdict is Verdict.OK and line.mean_iou is not None
         (passed if ranks else others).append(line)
     passed.sort(key=lambda line: (-(line.mean_iou or 0.0), line.submission))
@@ -63,8 +64,8 @@ def rows(plan: Plan, store: ResultStore) -> tuple[Row, ...]:
     return (*(replace(line, rank=first[line.mean_iou]) for line in passed), *others)
 
 
-def _row(plan: Plan, store: ResultStore, name: str) -> Row:
-    jobs = plan.jobs[name]
+def _row(plan: Plan, store: ResultStore, submission: Submission) -> Row:
+    jobs = plan.jobs[submission]
     key = key_of(jobs)
     found = store.result(key)
     attempts = [attempt for job in jobs for attempt in store.attempts(job.key)]
@@ -73,7 +74,7 @@ def _row(plan: Plan, store: ResultStore, name: str) -> Row:
     timing = found.timing if found else None
     return Row(
         rank=None,
-        submission=name,
+        submission=submission.name,
         verdict=found.verdict if found else Verdict.ENGINE_ERROR,
         message=found.message if found else "It was not run.",
         mean_iou=score.mean_iou if score else None,
@@ -86,7 +87,7 @@ def _row(plan: Plan, store: ResultStore, name: str) -> Row:
         tries=len(attempts),
         retried=tuple(f"{item.node}: {item.reason}" for item in attempts if item.reason),
         engine=found.engine if found else "",
-        sha256=jobs[0].submission.sha256,
+        sha256=submission.sha256,
         report=_link(store, key, REPORT_FILE),
         log=_link(store, key, LOG_FILE),
     )

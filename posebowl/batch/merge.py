@@ -11,9 +11,10 @@ from typing import Final
 import polars as pl
 
 from posebowl import report
-from posebowl.batch.plan import Job, Plan, Submission, merged_key
+from posebowl.batch.plan import Job, Plan, merged_key
 from posebowl.batch.result_store import ResultStore
 from posebowl.batch.shards import Dataset
+from posebowl.batch.submissions import Submission
 from posebowl.challenge import FORMAT_FILE, IMAGES_DIR, LABELS_FILE, PREDICTIONS_FILE, Limits
 from posebowl.errors import INFRASTRUCTURE_FAILURES, Verdict
 from posebowl.results import (
@@ -56,7 +57,7 @@ def merge(plan: Plan, store: ResultStore) -> None:
     if len(plan.shards) == 1:
         return
     for submission in plan.submissions:
-        jobs = plan.jobs[submission.name]
+        jobs = plan.jobs[submission]
         if not store.finished(key_of(jobs)):
             _merge_one(plan, submission, jobs, store)
 

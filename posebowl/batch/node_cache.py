@@ -10,9 +10,9 @@ from typing import Final
 
 from filelock import FileLock
 
-from posebowl.batch.plan import Submission
 from posebowl.batch.shards import Dataset
 from posebowl.batch.storage import open_storage
+from posebowl.batch.submissions import Submission
 from posebowl.challenge import FORMAT_FILE, IMAGES_DIR, LABELS_FILE
 from posebowl.data import Entry, manifest
 from posebowl.errors import EngineError, PoseBowlError

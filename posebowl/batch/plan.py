@@ -6,27 +6,12 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Final
 
 from posebowl.batch.shards import Dataset
+from posebowl.batch.submissions import Submission
 from posebowl.challenge import EngineName, Limit, Limits, Variant
 from posebowl.engines.oci import image
 from posebowl.environments import digest
-from posebowl.errors import UsageError
-from posebowl.submission import archive
-
-_PACKED_NAME: Final = "submission"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Submission:
-    """A zip to evaluate."""
-
-    name: str
-    archive: Path
-    sha256: str
-    bytes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +47,8 @@ class Plan:
     whole: Dataset
     shards: tuple[Dataset, ...]
     submissions: tuple[Submission, ...]
-    jobs: dict[str, tuple[Job, ...]]
-    """By the name of a submission: a job for each shard, in their order."""
+    jobs: dict[Submission, tuple[Job, ...]]
+    """A job for each shard, in their order."""
 
     @property
     def distinct(self) -> dict[str, Job]:
@@ -81,7 +66,7 @@ def make(
     digests = [shard.digest for shard in shards]
     base = base_key(options)
     jobs = {
-        submission.name: tuple(
+        submission: tuple(
             Job(
                 key=_hash(base, submission.sha256, digest),
                 submission=submission,
@@ -119,56 +104,3 @@ def merged_key(jobs: Sequence[Job]) -> str:
 
 def _hash(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-_FIX: Final = "Name zips, or a folder of zips: invoke evaluate submissions/"
-
-
-def collect(places: Sequence[Path]) -> tuple[Submission, ...]:
-    """Find the zips that a user names, and those in the folders that they name.
-
-    Raises:
-        UsageError: A file or folder does not exist, or a folder holds no zip.
-        BadArchiveError: What is named is not a regular file.
-    """
-    found = {path: name for place in places for path, name in _zips(place).items()}
-    if not found:
-        raise UsageError(
-            "No submission is named.", fix="Type: invoke evaluate submission/submission.zip"
-        )
-    names = list(found.values())
-    return tuple(
-        Submission(
-            name=name if names.count(name) == 1 else str(path.with_suffix("")),
-            archive=path.resolve(),
-            sha256=archive.digest(path),
-            bytes=path.stat().st_size,
-        )
-        for path, name in found.items()
-    )
-
-
-def _zips(place: Path) -> dict[Path, str]:
-    """Return a zip or those of a folder, each with the name of its submission."""
-    if not place.exists():
-        raise UsageError(f"{place} does not exist.", fix=_FIX)
-    if not place.is_dir():
-        return {place: _name(Path(place.name), place.absolute().parent)}
-    zips = {path: path.relative_to(place) for path in sorted(place.rglob("*.zip"))}
-    found = {
-        path: _name(inside, place)
-        for path, inside in zips.items()
-        # macOS keeps the attributes of a file in another one beside it.
-        if path.is_file() and not inside.name.startswith("._") and "__MACOSX" not in inside.parts
-    }
-    if not found:
-        raise UsageError(f"{place} holds no zip.", fix=_FIX)
-    return found
-
-
-def _name(path: Path, parent: Path) -> str:
-    """Name a submission after its zip, or after its folder if the zip is submission.zip."""
-    stem = path.with_suffix("")
-    if stem.name != _PACKED_NAME:
-        return stem.as_posix()
-    return stem.parent.as_posix() if stem.parent.name else parent.name

@@ -31,11 +31,11 @@ class Progress:
         self._now = now
         shards = len(plan.shards)
         self._names = {
-            job.key: name if shards == 1 else f"{name} [{job.shard_index + 1}/{shards}]"
-            for name, jobs in plan.jobs.items()
+            job.key: item.name if shards == 1 else f"{item.name} [{job.shard_index + 1}/{shards}]"
+            for item, jobs in plan.jobs.items()
             for job in jobs
         }
-        self._left = {name: {job.key for job in jobs} for name, jobs in plan.jobs.items()}
+        self._left = {item: {job.key for job in jobs} for item, jobs in plan.jobs.items()}
         self._started_at = self._told_at = now()
         self._jobs = self._done = 0
         self._capacity = Capacity(nodes=0, slots=0)

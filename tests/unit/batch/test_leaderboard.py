@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from posebowl.batch import leaderboard, leaderboard_page, plan
-from posebowl.batch.plan import Plan, RunOptions, Submission
+from posebowl.batch.plan import Job, Plan, RunOptions
 from posebowl.batch.result_store import Attempt, ResultStore
 from posebowl.batch.shards import Dataset
+from posebowl.batch.submissions import Submission
 from posebowl.batch.worker import JobResult
 from posebowl.challenge import LIMITS, EngineName, Variant
 from posebowl.data.manifest import Entry
@@ -45,6 +46,10 @@ def planned(names: list[str]) -> Plan:
     return plan.make(submissions, whole, [whole], options)
 
 
+def job(made: Plan, name: str) -> Job:
+    return next(jobs[0] for item, jobs in made.jobs.items() if item.name == name)
+
+
 def put(store: ResultStore, made: Plan, name: str, verdict: Verdict, score: float | None) -> None:
     found = dataclasses.replace(
         passed(),
@@ -57,7 +62,7 @@ def put(store: ResultStore, made: Plan, name: str, verdict: Verdict, score: floa
         Attempt(node="m1", verdict="ENGINE_ERROR", reason="disk full"),
         Attempt(node="m2", verdict=verdict, reason=""),
     ]
-    store.save(made.jobs[name][0].key, JobResult(node="m2", result=found, files=files), attempts)
+    store.save(job(made, name).key, JobResult(node="m2", result=found, files=files), attempts)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The plan: names, keys of all that a result depends on, shards in their order."""
+"""The plan: keys of all that a result depends on, shards in their order."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from posebowl.batch import plan, shards as dataset
 from posebowl.batch.plan import RunOptions
 from posebowl.batch.shards import Dataset
+from posebowl.batch.submissions import collect
 from posebowl.challenge import LIMITS, EngineName, Limit, Limits, Variant
 from posebowl.data import manifest
 from posebowl.errors import UsageError
@@ -34,44 +35,8 @@ def zipped(path: Path, text: str = "true") -> Path:
 
 
 def key(whole: Dataset, zip_path: Path, options: RunOptions = OPTIONS) -> str:
-    made = plan.make(plan.collect([zip_path]), whole, [whole], options)
+    made = plan.make(collect([zip_path]).submissions, whole, [whole], options)
     return next(iter(made.distinct))
-
-
-def test_submissions_are_named_after_their_zip_or_its_folder(tmp_path: Path) -> None:
-    for name in ("b.zip", "a/submission.zip", "c/d.zip", "notes.txt"):
-        zipped(tmp_path / "all" / name)
-    zipped(tmp_path / "alone/submission.zip")
-
-    found = plan.collect([tmp_path / "all", tmp_path / "alone/submission.zip"])
-
-    assert [item.name for item in found] == ["a", "b", "c/d", "alone"]
-
-
-def test_what_macos_leaves_beside_a_zip_is_not_a_submission(tmp_path: Path) -> None:
-    for name in ("a.zip", "._a.zip", "__MACOSX/a.zip", "__MACOSX/._a.zip", "b/._c.zip", ".d.zip"):
-        zipped(tmp_path / "all" / name)
-
-    assert [item.name for item in plan.collect([tmp_path / "all"])] == [".d", "a"]
-    assert len(plan.collect([tmp_path / "all/._a.zip"])) == 1  # as it is named
-    with pytest.raises(UsageError, match="holds no zip"):
-        plan.collect([tmp_path / "all/b"])
-
-
-def test_two_of_one_name_are_told_apart(tmp_path: Path) -> None:
-    one, two = zipped(tmp_path / "x/a.zip"), zipped(tmp_path / "y/a.zip")
-
-    names = [item.name for item in plan.collect([one, two])]
-
-    assert len(set(names)) == 2
-
-
-@pytest.mark.parametrize("name", ["empty", "absent.zip"])
-def test_what_is_not_there_is_said(tmp_path: Path, name: str) -> None:
-    (tmp_path / "empty").mkdir()
-
-    with pytest.raises(UsageError, match=name):
-        plan.collect([tmp_path / name])
 
 
 @pytest.mark.parametrize(
@@ -114,9 +79,9 @@ def test_a_key_changes_with_zip_lock_and_data_and_with_no_path(
 
 
 def test_a_zip_that_is_there_twice_is_run_once(whole: Dataset, tmp_path: Path) -> None:
-    found = plan.collect([zipped(tmp_path / "z/a.zip"), zipped(tmp_path / "z/b.zip")])
+    found = collect([zipped(tmp_path / "z/a.zip"), zipped(tmp_path / "z/b.zip")])
 
-    made = plan.make(found, whole, [whole], OPTIONS)
+    made = plan.make(found.submissions, whole, [whole], OPTIONS)
 
     assert (len(made.submissions), len(made.distinct)) == (2, 1)
 

@@ -16,7 +16,7 @@ from posebowl.batch.result_store import ResultStore
 from posebowl.batch.worker import JobResult, failure
 from posebowl.errors import BusyError, UsageError, Verdict
 from tests.report_samples import passed
-from tests.unit.batch.test_leaderboard import planned
+from tests.unit.batch.test_leaderboard import job, planned
 
 Ends = Callable[[Job, int], JobResult | None]
 
@@ -74,7 +74,7 @@ def run(kept: ResultStore, ends: Ends, names: tuple[str, ...] = ("a", "b", "c"))
 
 
 def verdict_of(kept: ResultStore, name: str) -> Verdict | None:
-    found = kept.result(planned(["a", "b", "c"]).jobs[name][0].key)
+    found = kept.result(job(planned(["a", "b", "c"]), name).key)
     return found.verdict if found else None
 
 
@@ -98,7 +98,7 @@ def test_a_failed_machine_is_tried_again_so_often_and_no_more(kept: ResultStore)
     assert done.tries == {"a": scheduler.MAX_TRIES, "b": 2, "c": 1}
     assert verdict_of(kept, "a") is Verdict.ENGINE_ERROR
     assert verdict_of(kept, "b") is Verdict.OK
-    reasons = [item.reason for item in kept.attempts(planned(["a", "b", "c"]).jobs["b"][0].key)]
+    reasons = [item.reason for item in kept.attempts(job(planned(["a", "b", "c"]), "b").key)]
     assert reasons == ["no disk", ""]
 
 

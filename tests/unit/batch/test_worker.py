@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from posebowl.batch import core_pinning, plan, shards, worker
+from posebowl.batch import core_pinning, shards, submissions, worker
 from posebowl.batch.node_cache import NodeCache
 from posebowl.data import manifest
 from posebowl.errors import EngineError
@@ -57,7 +57,7 @@ def test_cores_are_released(tmp_path: Path) -> None:
 def test_a_zip_that_a_machine_lacks_is_asked_for_and_checked(
     tmp_path: Path, cache: NodeCache
 ) -> None:
-    (found,) = plan.collect([zipped(tmp_path / "a.zip")])
+    (found,) = submissions.collect([zipped(tmp_path / "a.zip")]).submissions
     assert cache.archive(found, None) == found.archive
     content = found.archive.read_bytes()
     found.archive.unlink()
@@ -75,7 +75,7 @@ def test_a_zip_that_a_machine_lacks_is_asked_for_and_checked(
 def test_a_zip_of_the_same_name_and_size_is_not_taken_for_it(
     tmp_path: Path, cache: NodeCache
 ) -> None:
-    (found,) = plan.collect([zipped(tmp_path / "a.zip", "true")])
+    (found,) = submissions.collect([zipped(tmp_path / "a.zip", "true")]).submissions
     zipped(tmp_path / "a.zip", "fals")
 
     assert cache.archive(found, None) is None
