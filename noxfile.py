@@ -113,10 +113,10 @@ def lint(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Build the documentation site into site/; a dead link within it is an error."""
     sync(session, "--group", "docs")
-    # Suppress an advertisement of the theme.
-    session.run(
-        "python", "-m", "mkdocs", "build", *session.posargs, env={"NO_MKDOCS_2_WARNING": "1"}
-    )
+    # Without its cache: the page of commands comes from the code, and not from its file alone.
+    build = ("python", "-m", "zensical", "build", "--strict", "--clean")
+    session.run(*build, *session.posargs, env=ISOLATED)
+    session.run("python", "-m", "docs.llms", "site", env=ISOLATED)
 
 
 def run_submission(session: nox.Session, variant: str) -> None:

@@ -2,21 +2,26 @@
 // would be one runs in an empty frame; messages go both ways in the same form.
 if (location.protocol === "file:") {
   window.Worker = class extends EventTarget {
+    onmessage = null;
+    onerror = null;
+    #frame = document.createElement("iframe");
     #inside;
 
     constructor(url) {
       super();
-      const frame = document.createElement("iframe");
-      frame.hidden = true;
-      frame.title = "search";
-      document.body.append(frame);
-      const inner = frame.contentWindow;
+      for (const name of ["message", "error"]) {
+        this.addEventListener(name, (event) => this[`on${name}`]?.(event));
+      }
+      this.#frame.hidden = true;
+      this.#frame.title = "search";
+      document.body.append(this.#frame);
+      const inner = this.#frame.contentWindow;
       inner.postMessage = (data) => this.dispatchEvent(new MessageEvent("message", { data }));
       const script = inner.document.createElement("script");
       script.src = url;
-      this.#inside = new Promise((resolve, reject) => {
+      script.onerror = () => this.dispatchEvent(new Event("error", { cancelable: true }));
+      this.#inside = new Promise((resolve) => {
         script.onload = () => resolve(inner);
-        script.onerror = () => reject(new Error(`${url} cannot be loaded`));
       });
       inner.document.body.append(script);
     }
@@ -24,6 +29,10 @@ if (location.protocol === "file:") {
     async postMessage(data) {
       const inner = await this.#inside;
       inner.dispatchEvent(new inner.MessageEvent("message", { data }));
+    }
+
+    terminate() {
+      this.#frame.remove();
     }
   };
 }

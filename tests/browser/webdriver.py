@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -145,9 +146,17 @@ def browser(profile: Path) -> Iterator[Browser]:
 def _driver() -> Iterator[str]:
     """Start chromedriver on a free port, which it prints in its first lines."""
     assert CHROMEDRIVER
-    with subprocess.Popen(
-        [CHROMEDRIVER, "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
+    # Chromium may be killed before it has removed its temporary files: they go with this folder.
+    with (
+        tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as scratch,
+        subprocess.Popen(
+            [CHROMEDRIVER, "--port=0"],
+            env={**os.environ, "TMPDIR": scratch},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as process,
+    ):
         try:
             assert process.stdout
             ports = (re.search(r"started successfully on port (\d+)", s) for s in process.stdout)

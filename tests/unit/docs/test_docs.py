@@ -46,6 +46,14 @@ def test_pictures_are_small_and_shown() -> None:
         assert picture.name in text or picture.name == "favicon.png"
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_every_picture_of_a_page_exists(page: str) -> None:
+    # The builder of the site checks links, but not pictures.
+    path = DOCS / page
+    named = re.findall(r"!\[[^]]*\]\(([^)#]+)\)", path.read_text())
+    assert [name for name in named if not (path.parent / name).is_file()] == []
+
+
 def test_every_verdict_has_its_section() -> None:
     sections = re.findall(r"^## (\w+)$", (DOCS / "how-to" / "debug.md").read_text(), re.MULTILINE)
     assert sections == list(Verdict)
