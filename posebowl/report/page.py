@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from posebowl.report import gallery, pictures, sections
 from posebowl.report.log_excerpt import get, read_log
+from posebowl.report.picture_store import NO_STORE, PictureStore
 from posebowl.report.speed import speed_view
 from posebowl.results import Result
 from posebowl.scoring import Score
@@ -36,6 +37,7 @@ def write(
     images: Path | None,
     predictions: pl.DataFrame | None,
     score: Score | None,
+    cache: Path | None = None,
 ) -> None:
     """Write the report of a run, whole or not at all: one HTML file under 5 MB.
 
@@ -46,11 +48,15 @@ def write(
         images: The folder of <image_id>.png, if there is one.
         predictions: image_id and boxes; None if the run left none that are valid.
         score: With labels: the score of these predictions.
+        cache: The folder of the setting `cache`, where small pictures are kept for next time.
 
     Raises:
         OSError: The page cannot be written. Nothing else is raised, whatever a submission did.
     """
-    write_text(path, render(result, log=log, images=images, predictions=predictions, score=score))
+    store = PictureStore.of(images, cache)
+    html = render(result, log=log, images=images, predictions=predictions, score=score, store=store)
+    write_text(path, html)
+    store.save()
 
 
 def render(
@@ -60,10 +66,11 @@ def render(
     images: Path | None,
     predictions: pl.DataFrame | None,
     score: Score | None,
+    store: PictureStore = NO_STORE,
 ) -> str:
     """Return the HTML of a report; see `write`."""
     chosen = gallery.choose(predictions, score)
-    loaded = iter(pictures.load(chosen.items, images))
+    loaded = iter(pictures.load(chosen.items, images, store))
     groups = [(group, [(item, next(loaded)) for item in group.items]) for group in chosen.groups]
     headline = sections.headline(result)
     return fill(

@@ -105,7 +105,7 @@ class Settings:
         Path,
         Setting(
             values.FOLDER,
-            "folder of the environments that the embedded engine makes",
+            "folder of what is made once: environments for runs, small pictures for reports",
             "~/.cache/posebowl",
             text=_cache,
         ),
