@@ -73,7 +73,7 @@ NOT_RUN: Final = {
         "takes minutes to hours; the tests do the same for less long"
     ),
     r"uv run nox -s (tests|lint|docs)": "CI calls it; `tests` is what runs this test",
-    r"uv run invoke (shell|push|pull)( .*)?": (
+    r"uv run invoke (shell|push|pull) .*": (
         "takes an image, and a terminal or a registry: tests/container/test_images.py"
     ),
     r"uv run (--no-sync )?invoke evaluate .*|python -m posebowl\.cli evaluate .*": (
@@ -82,8 +82,6 @@ NOT_RUN: Final = {
     r"uv run invoke data\.manifest .*|aws s3 .*": "prepares a bucket: tests/cluster",
     r"uv run --no-sync ray .*|cd /srv/posebowl|kubectl .*|ray up .*": "belongs to a cluster",
     r"docker (save|load) .*": "takes the image",
-    r"uv lock": "changes the lock where a newer package fits",
-    r"uv run invoke clean": "tests/unit/results/test_cleaning.py cleans folders of its own",
     r"uv add .*": "takes a package index: tests/container/test_add_package.py",
     r"uvx pip download .*": "takes a package index",
     r"uv run invoke benchmark\.(train|evaluate|export) .*": (
@@ -265,9 +263,7 @@ def _read_invoke(words: Sequence[str], whole: str) -> None:
         options = _tasks()[context.name].options
         with _refused(whole):
             declarations.read(options, context.as_kwargs, context.name, look=False)
-        words_needed = [
-            one for one in options if one.positional and one.default is declarations.REQUIRED
-        ]
+        words_needed = [option for option in options if option.positional]
         if missing := [one.name for one in words_needed if not context.args[one.name].value]:
             raise WrongCommandError(f"{', '.join(missing)} missing: {whole}")
 

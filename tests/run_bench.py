@@ -89,12 +89,19 @@ class Bench:
         )
         return replace(request, **changes)  # type: ignore[arg-type]
 
-    def run(self, engine: FakeEngine, **changes: object) -> Result:
+    def run(
+        self,
+        engine: FakeEngine,
+        *,
+        answered: Callable[[Result], None] = lambda _: None,
+        **changes: object,
+    ) -> Result:
         def prepared(_name: object, spec: RunSpec, watch: Watcher, **_: object) -> Engine:
             engine.prepare(spec, watch)
             return engine
 
-        ended = run(self.request(**changes), Display(quiet=True), prepared=prepared)
+        request, display = self.request(**changes), Display(quiet=True)
+        ended = run(request, display, prepared=prepared, answered=answered)
         assert result.read(self.out / "result.json") == ended
         assert {path.name for path in self.out.glob(".run-*")} == set()
         return ended

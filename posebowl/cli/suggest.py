@@ -8,10 +8,10 @@ from __future__ import annotations
 import difflib
 import itertools
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from posebowl.cli import official_runtime
 from posebowl.errors import UsageError
 from posebowl.util.text import show
 
@@ -46,10 +46,11 @@ def advice(
     elif (flag := _before(word, argv)) and flags.count(flag) > 1:
         return UsageError(f"{flag} is given twice.", fix=f"Type it once; {help_on}.")
     elif task:
-        close = ""
-        what = f"{task} has no use for the word {show(word)}, and no task has that name."
+        takes_zip = word.endswith(".zip") and "--zip" in context.flags and word.isprintable()
+        close = f"invoke {task} --zip {shlex.quote(word)}" if takes_zip else ""
+        what = f"{task} takes no word {show(word)}, and no task has that name."
     else:
-        close = official_runtime.target(word) or _close(word, tasks, before="invoke ")
+        close = _close(word, tasks, before="invoke ")
         what = f"No task is called {show(word)}."
     return UsageError(what, fix=f"Type: {close}; {help_on}." if close else f"{help_on}.")
 

@@ -8,7 +8,7 @@ import importlib
 import secrets
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,11 +69,24 @@ class Prepare(Protocol):
         ...
 
 
-def run(request: Request, display: Display, *, prepared: Prepare = select.prepared) -> Result:
+def run(
+    request: Request,
+    display: Display,
+    *,
+    prepared: Prepare = select.prepared,
+    answered: Callable[[Result], None] = lambda _: None,
+) -> Result:
     """Execute a submission as the platform would, and write its results.
 
     Every way in which a run can end is a verdict in the result that is returned and written to
     result.json; only a run that cannot start at all raises.
+
+    Args:
+        request: What to run, and how.
+        display: Shows what the run prints and uses.
+        prepared: Makes the engine ready.
+        answered: Called as soon as verdict, score and speed are known and written, before the
+            report is; what it raises is raised when everything is written.
 
     Raises:
         BusyError: Another run holds the folder; nothing in it was changed.
@@ -90,7 +103,7 @@ def run(request: Request, display: Display, *, prepared: Prepare = select.prepar
         started = Started(request=request, run_id=run_id, scratch=scratch)
         reached, ending = _perform(started, display, prepared, signals)
         with undisturbed():
-            return publish(reached, ending)
+            return publish(reached, ending, answered)
 
 
 def _perform(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
 
 from posebowl.challenge import PREDICTIONS_FILE
 from posebowl.errors import EngineError
@@ -36,21 +36,48 @@ from posebowl.util.files import remove_tree
 from posebowl.util.units import rate
 
 
-def publish(reached: Started, ending: Judgement) -> Result:
+def publish(
+    reached: Started, ending: Judgement, answered: Callable[[Result], None] = lambda _: None
+) -> Result:
     """Put the results of a run in their place, each file whole or not at all.
 
     The log and the predictions go first and need no space, so that nothing that fails after
     main.sh has ended costs them. A report that cannot be written makes the run an ENGINE_ERROR;
     a history that cannot be written is a warning.
 
+    Args:
+        reached: The last step that was reached.
+        ending: How the run ended.
+        answered: See `posebowl.run.pipeline.run`.
+
     Raises:
         EngineError: Not even the verdict could be written.
     """
+    with contextlib.ExitStack() as afterwards:
+        return _publish(reached, ending, lambda result: _tell(answered, result, afterwards))
+
+
+def _tell(
+    answered: Callable[[Result], None], result: Result, afterwards: contextlib.ExitStack
+) -> None:
+    """Pass on a result; what that raises waits until everything is written."""
+    try:
+        answered(result)
+    except BaseException as error:  # noqa: BLE001  # it is raised again
+        afterwards.callback(_raise, error)
+
+
+def _raise(error: BaseException) -> NoReturn:
+    raise error
+
+
+def _publish(reached: Started, ending: Judgement, tell: Callable[[Result], None]) -> Result:
     out = reached.request.out
     warnings = _move_out(reached, ending)
     try:
         result = describe(reached, ending, warnings)
         results.write(result, out / RESULT_FILE)
+        tell(result)
         _write_report(reached, result)
     except BaseException as error:  # noqa: BLE001  # whatever it is, the verdict is written
         return _write_failure(reached, _and_before(judge_failure(error, out), ending), warnings)
@@ -172,6 +199,7 @@ def _write_report(reached: Started, result: Result) -> None:
         images=reached.folder.images if isinstance(reached, Staged) else None,
         predictions=reached.predictions.frame if isinstance(reached, Validated) else None,
         score=reached.score if isinstance(reached, Scored) else None,
+        cache=reached.request.cache,
     )
 
 

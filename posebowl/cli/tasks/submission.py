@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from posebowl.cli.options import FOLDER_OF_RESULTS, SOLUTION, ZIP, Force, Json
 from posebowl.cli.task import task
@@ -11,14 +11,18 @@ from posebowl.settings import Settings
 from posebowl.util.options import Option
 from posebowl.util.values import FILE, FOLDER, PATH, TRUTH
 
+if TYPE_CHECKING:
+    from posebowl.results import Result
+
 
 @task("pack")
 def pack(
     settings: Settings,
     *,
-    name: Annotated[str, Option(SOLUTION, SOLUTION.expects, positional=True)] = "",
-    solution: Annotated[str, Option(SOLUTION, "the same, of solutions/ only")] = "",
-    source: Annotated[Path | None, Option(FOLDER, "the same, any folder")] = None,
+    solution: Annotated[str, Option(SOLUTION, "name of a folder in solutions/")] = "",
+    source: Annotated[
+        Path | None, Option(FOLDER, "any other folder, instead of --solution")
+    ] = None,
     out: Annotated[
         Path | None, Option(PATH, "the zip to write", "submission/submission.zip")
     ] = None,
@@ -31,7 +35,7 @@ def pack(
     from posebowl.cli.views import tables
     from posebowl.submission import packer
 
-    folder = _to_pack(name, solution, source)
+    folder = _to_pack(solution, source)
     target = out or settings.archive
     if keep and target.is_file():
         output.present({"path": target, "kept": True}, tables.kept, as_json=json)
@@ -40,20 +44,18 @@ def pack(
     output.present(packed, lambda made: tables.packed(made, settings.archive), as_json=json)
 
 
-def _to_pack(name: str, solution: str, source: Path | None) -> Path:
-    """Return the folder that exactly one of three options names."""
+def _to_pack(solution: str, source: Path | None) -> Path:
+    """Return the folder that exactly one of two options names."""
     from posebowl.errors import UsageError
-    from posebowl.submission import find_folder, find_solution
+    from posebowl.submission import find_solution
 
-    given = sum(map(bool, (name, solution, source)))
-    if given != 1:
+    if bool(solution) == (source is not None):
+        named = "Both name" if solution else "Nothing names"
         raise UsageError(
-            "pack needs one solution.",
-            why=f"{'Several options name' if given else 'Nothing names'} the folder to pack.",
-            fix="Type: invoke pack benchmark",
+            "Give either --solution NAME or --source DIR.",
+            why=f"{named} the folder to pack.",
+            fix="Type: invoke pack --solution benchmark",
         )
-    if name:
-        return find_folder(name)
     return source or find_solution(solution)
 
 
@@ -105,11 +107,18 @@ def run(
         cache=settings.cache,
         keep_runs=settings.history,
     )
-    result = run_one(request, Display())
+    place = hints.local(request.out)
+    shown: summary.Rows = ()
+
+    def answer(result: Result) -> None:
+        nonlocal shown
+        shown = () if json else summary.show(result, place, console.out)
+
+    result = run_one(request, Display(), answered=answer)
     if json:
         output.print_document(result.to_json())
     else:
-        summary.show(result, hints.local(request.out), console.out)
+        summary.show(result, place, console.out, shown)
     return result.verdict.exit_code
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -15,21 +16,41 @@ from posebowl.util.hints import typed
 from posebowl.util.text import counted
 from posebowl.util.units import duration, quantity
 
+Rows = Sequence[tuple[str, Text]]
+
+_WIDEST_NAME = 11
+"""The names of all rows fit, so that what is printed later stands in the same columns."""
 _FILES = {"Predictions": "submission.csv", "Log file": "log.txt", "Report": "report.html"}
 
 
-def show(result: Result, out: Path, console: Console) -> None:
-    """Print verdict, score, speed, what is left of each limit, and the files."""
+def show(result: Result, out: Path, console: Console, before: Rows = ()) -> Rows:
+    """Print verdict, score, speed, what is left of each limit, and the files that are there.
+
+    Args:
+        result: The run.
+        out: Where its files are.
+        console: Where to print.
+        before: What this printed already, when less was known: only what is new is printed, unless
+            the verdict has changed.
+
+    Returns:
+        The rows printed by now.
+    """
+    known = rows(result, out)
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(style="dim", no_wrap=True)
+    table.add_column(style="dim", no_wrap=True, min_width=_WIDEST_NAME)
     table.add_column(overflow="fold")
-    for name, value in rows(result, out):
+    news = [row for row in known if row not in before] if known[0] in before else known
+    for name, value in news:
         table.add_row(name, value)
-    console.print()
-    print_table(table, console)
+    if known[0] not in before:
+        console.print()
+    if news:
+        print_table(table, console)
+    return known
 
 
-def rows(result: Result, out: Path) -> list[tuple[str, Text]]:
+def rows(result: Result, out: Path) -> Rows:
     """Return the table's rows: a name, and a text with its colours."""
     colour = "bold green" if result.verdict is Verdict.OK else "bold red"
     verdict = Text.assemble((str(result.verdict), colour), " ", plain(result.message))

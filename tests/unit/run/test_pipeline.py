@@ -123,6 +123,27 @@ def test_how_it_ends_is_the_verdict_and_its_predictions_do_not_count(
         assert "No space left on device (/disk)" in ended.message
 
 
+def test_the_answer_comes_before_the_report(bench: Bench) -> None:
+    seen: list[tuple[Verdict, set[str]]] = []
+    ended = bench.run(
+        FakeEngine(), answered=lambda result: seen.append((result.verdict, bench.files()))
+    )
+    assert seen == [(Verdict.OK, RESULTS - {"report.html"})]
+    assert ended.verdict is Verdict.OK
+
+
+@pytest.mark.parametrize("failure", [BrokenPipeError(), KeyboardInterrupt(), EngineError("full")])
+def test_an_answer_that_cannot_be_shown_costs_no_file(bench: Bench, failure: BaseException) -> None:
+    def answered(_: object) -> None:
+        raise failure
+
+    with pytest.raises(type(failure)):
+        bench.run(FakeEngine(), answered=answered)
+    assert bench.files() == RESULTS
+    assert result.read(bench.out / "result.json").verdict is Verdict.OK
+    assert len(history.runs(bench.out)[0]) == 1
+
+
 def test_the_exit_code_and_the_signal_are_kept(bench: Bench) -> None:
     ended = bench.run(FakeEngine(ends=replace(OUTCOME, exit_code=139)))
     assert (ended.exit_code, ended.signal) == (139, 11)

@@ -143,12 +143,12 @@ def test_untrusted_words_are_no_markup(odd: str, tmp_path: Path) -> None:
     )
     lines = [line.rstrip() for line in printed(result, out).splitlines() if line]
     assert lines == [
-        f"Verdict    BAD_OUTPUT {odd}",
-        f"What next  {odd}",
-        f"Differs    {odd}: {odd}",
-        f"Warning    {odd}",
-        f"Engine     {odd} (cpu)",
-        f"Log file   {out / 'log.txt'}",
+        f"Verdict      BAD_OUTPUT {odd}",
+        f"What next    {odd}",
+        f"Differs      {odd}: {odd}",
+        f"Warning      {odd}",
+        f"Engine       {odd} (cpu)",
+        f"Log file     {out / 'log.txt'}",
     ]
 
 
@@ -162,3 +162,21 @@ def test_what_steers_a_terminal_is_escaped() -> None:
 def test_colours_on_a_terminal_only() -> None:
     assert "\x1b" not in printed(replace(BASE, meters=METERS))
     assert "\x1b[1;32mOK" in printed(BASE, terminal=True)
+
+
+def test_what_was_printed_before_is_not_repeated(tmp_path: Path) -> None:
+    (tmp_path / "log.txt").write_text("")
+    result = replace(BASE, score=SCORE)
+    caught = io.StringIO()
+    console = Console(file=caught, width=200)
+    before = summary.show(result, tmp_path, console)
+    assert "Mean IoU     0.5124" in caught.getvalue()
+    (tmp_path / "report.html").write_text("")
+    caught.truncate(0)
+    summary.show(replace(result, warnings=("late",)), tmp_path, console, before)
+    lines = [line.rstrip() for line in caught.getvalue().strip("\0").splitlines()]
+    assert lines == ["Warning      late", f"Report       {tmp_path / 'report.html'}"]
+    caught.truncate(0)
+    summary.show(replace(result, verdict=Verdict.ENGINE_ERROR), tmp_path, console, before)
+    assert "ENGINE_ERROR" in caught.getvalue()
+    assert "Mean IoU" in caught.getvalue()
