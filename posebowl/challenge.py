@@ -102,3 +102,4 @@ class Limit(StrEnum):
     OUTPUT = "output"
     PROCESSES = "processes"
     NETWORK = "network"
+    SYSTEM_CALLS = "system-calls"

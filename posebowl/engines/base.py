@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, Protocol
 
 from posebowl.challenge import EngineName, Limit, Limits, Variant
-from posebowl.errors import Verdict
+from posebowl.errors import LimitUnenforcedError, Verdict
 
 _SIGNAL_BASE: Final = 128
 _LAST_SIGNAL: Final = 64
@@ -188,3 +188,14 @@ class Engine(Protocol):
     def reap(self) -> None:
         """Remove what killed runs of this tool left behind."""
         ...
+
+
+def refuse_unwaived(weak: Mapping[Limit, str], spec: RunSpec, engine: EngineName) -> None:
+    """Raise LimitUnenforcedError if a limit that is not waived does not hold."""
+    missing = {limit: why for limit, why in weak.items() if limit not in spec.waived}
+    if missing:
+        raise LimitUnenforcedError(
+            f"{engine} does not enforce these limits: {', '.join(missing)}.",
+            why="; ".join(missing.values()) + ".",
+            fix=f"Use another engine, or waive them: --waive {','.join(missing)}",
+        )

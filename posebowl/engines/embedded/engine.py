@@ -18,7 +18,7 @@ import psutil
 
 from posebowl import environments
 from posebowl.challenge import EngineName, Limit, Limits, Variant
-from posebowl.engines.base import Outcome, Probe, RunSpec, Watcher
+from posebowl.engines.base import Outcome, Probe, RunSpec, Watcher, refuse_unwaived
 from posebowl.engines.cgroups import manager
 from posebowl.engines.cgroups.manager import OwnCgroup
 from posebowl.engines.embedded import namespaces
@@ -29,6 +29,7 @@ from posebowl.engines.monitoring import process_tree
 from posebowl.engines.monitoring.disk_usage import folder_bytes
 from posebowl.engines.monitoring.process_tree import ProcessTree
 from posebowl.engines.output_stream import start_failure
+from posebowl.engines.seccomp import bpf, installed
 from posebowl.errors import EngineError
 from posebowl.util import process
 from posebowl.util.files import open_up
@@ -162,6 +163,7 @@ class EmbeddedSandbox:
             "shm_bytes": limits.memory_bytes // 2,
             "file_bytes": limits.file_bytes,
             "processes": 0 if kernel_counts else limits.processes,
+            "filter": (bpf.program(platform.machine()) or b"").hex(),
             "argv": [ENTRYPOINT, nonce],
             "env": VARIABLES,
         }
@@ -176,8 +178,21 @@ class EmbeddedSandbox:
         return start_failure(EngineName.EMBEDDED, spec, handshake, code, client_said=said)
 
     def verify(self) -> dict[Limit, str]:
-        """Return the limits that hold less strictly than in a container."""
-        return unenforced(self.layout.spec.limits, self.group)
+        """Return the limits that hold less strictly than in a container.
+
+        Raises:
+            LimitUnenforcedError: No filter of system calls is in force, which is not waived.
+        """
+        spec = self.layout.spec
+        unfiltered = {}
+        status = ""
+        with contextlib.suppress(psutil.Error):
+            for process_1 in psutil.Process(self._started.pid).children():
+                status = installed.status(process_1.pid)
+        if why := installed.missing(status, outside=installed.status("self")):
+            unfiltered[Limit.SYSTEM_CALLS] = why
+        refuse_unwaived(unfiltered, spec, EngineName.EMBEDDED)
+        return unenforced(spec.limits, self.group) | unfiltered
 
     def probe(self) -> Probe:
         """Return what reads the run's usage, counted from now on."""

@@ -6,8 +6,9 @@ ipc, uts and network namespaces (and a new user namespace where the caller is no
     python -I -S sandbox.py SPEC.json
 
 It joins the run's control groups, builds a root that holds system folders of the host, the
-run's own folders and nothing else, enters it, gives up every privilege and executes the
-entrypoint. Standard library only; it must not import posebowl, which is not on its path.
+run's own folders and nothing else, enters it, gives up every privilege, installs the filter of
+system calls and executes the entrypoint. Standard library only; it must not import posebowl,
+which is not on its path.
 
 Whatever fails before the entrypoint is written to stderr as one line, with exit code 70. The host
 reads stderr apart from the log, and treats such an end as the engine's own failure.
@@ -38,7 +39,9 @@ MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 32, 4096, 16384, 1 << 18
 MNT_DETACH: Final = 2
 CLONE_NEWUSER: Final = 0x10000000
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 4, 24, 38
+PR_SET_SECCOMP, SECCOMP_MODE_FILTER, KEYCTL_JOIN_SESSION_KEYRING = 22, 2, 1
 SYS_PIVOT_ROOT: Final = {"x86_64": 155, "aarch64": 41}
+SYS_KEYCTL: Final = {"x86_64": 250, "aarch64": 219}
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 
 # Flags that a mount already has, and that a remount in a user namespace may not take away.
@@ -62,6 +65,8 @@ ETC: Final = (
     "terminfo",
     "timezone",
 )
+# Of the machine rather than of the run: engines hide these in containers, too.
+HIDDEN_PROC: Final = ("kcore", "key-users", "keys", "latency_stats", "sched_debug", "timer_list")
 DEVICES: Final = ("null", "zero", "full", "random", "urandom")
 RUNNER: Final = 1000
 
@@ -87,8 +92,10 @@ def main() -> None:
     enter_root(spec["root"])
     set_limits(spec)
     drop_privileges(spec["uid"], spec["groups"])
+    join_keyring()
     os.chdir("/code_execution")
     restore_signals()
+    install_filter(bytes.fromhex(spec["filter"]))
     os.execve("/bin/sh", ["/bin/sh", *spec["argv"]], spec["env"])  # noqa: S606
 
 
@@ -96,6 +103,26 @@ def join_cgroups(folders: list[str]) -> None:
     """Move this process, and so all that will come from it, into the run's control groups."""
     for folder in folders:
         Path(folder, "cgroup.procs").write_text("0")
+
+
+def join_keyring() -> None:
+    """Replace the session keyring, which is inherited and holds keys of whoever runs this.
+
+    A kernel without keys, or a container's own filter, has none to replace; and where the user
+    has as many keyrings as allowed, the run's filter still denies all calls on keys.
+    """
+    libc.syscall(SYS_KEYCTL[os.uname().machine], KEYCTL_JOIN_SESSION_KEYRING, None)
+
+
+def install_filter(code: bytes) -> None:
+    """Install the filter of system calls, for this process and all that come from it.
+
+    A kernel without filters refuses; the host reads back whether one is in force.
+    """
+    if code:
+        buffer = ctypes.create_string_buffer(code, len(code))
+        program = struct.pack("@HP", len(code) // 8, ctypes.addressof(buffer))  # struct sock_fprog
+        libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program, 0, 0)
 
 
 def restore_signals() -> None:
@@ -187,6 +214,9 @@ def add_kernel(root: Path) -> None:
     """Mount a /proc of this namespace's processes only, and a read-only /sys."""
     (root / "proc").mkdir()
     mount("proc", root / "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    for name in HIDDEN_PROC:
+        if (root / "proc" / name).exists():
+            mount("/dev/null", root / "proc" / name, None, MS_BIND)
     (root / "sys").mkdir()
     # Programs read the shape of the processor there; without it they guess.
     with contextlib.suppress(OSError):

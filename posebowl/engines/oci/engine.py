@@ -7,7 +7,7 @@ import time
 from typing import Final
 
 from posebowl.challenge import EngineName, Variant
-from posebowl.engines.base import Outcome, RunSpec, Watcher
+from posebowl.engines.base import Outcome, RunSpec, Watcher, refuse_unwaived
 from posebowl.engines.execution import execute
 from posebowl.engines.oci import argv, client as oci_client, image as identity
 from posebowl.engines.oci.argv import ContainerSpec, User
@@ -15,7 +15,7 @@ from posebowl.engines.oci.client import Client
 from posebowl.engines.oci.container import Container
 from posebowl.engines.oci.host_user import handed_over, rlimits, run_user
 from posebowl.engines.oci.image import Image
-from posebowl.engines.oci.sandbox import OciSandbox, refuse_unwaived
+from posebowl.engines.oci.sandbox import OciSandbox
 from posebowl.errors import EngineError
 from posebowl.util.process_identity import is_orphan, owner
 

@@ -6,13 +6,12 @@ import contextlib
 import dataclasses
 import os
 import subprocess
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from posebowl.challenge import EngineName, Limit
-from posebowl.engines.base import Probe, RunSpec
+from posebowl.engines.base import Probe, RunSpec, refuse_unwaived
 from posebowl.engines.execution import End
 from posebowl.engines.handshake import Handshake
 from posebowl.engines.monitoring.disk_usage import folder_bytes
@@ -23,7 +22,7 @@ from posebowl.engines.oci.container import Container
 from posebowl.engines.oci.image import Image
 from posebowl.engines.oci.readback import ContainerReader
 from posebowl.engines.output_stream import start_failure
-from posebowl.errors import EngineError, LimitUnenforcedError
+from posebowl.errors import EngineError
 from posebowl.util.text import visible
 
 _INTERVAL_S: Final = 0.1
@@ -166,14 +165,3 @@ def checked(
         few = f"this machine has {asked.cpus} of the {spec.limits.cpus} cores of the platform"
         weak.setdefault(Limit.CPUS, few)
     return weak
-
-
-def refuse_unwaived(weak: Mapping[Limit, str], spec: RunSpec, engine: EngineName) -> None:
-    """Raise LimitUnenforcedError if a limit that is not waived does not hold."""
-    missing = {limit: why for limit, why in weak.items() if limit not in spec.waived}
-    if missing:
-        raise LimitUnenforcedError(
-            f"{engine} does not enforce these limits: {', '.join(missing)}.",
-            why="; ".join(missing.values()) + ".",
-            fix=f"Use another engine, or waive them: --waive {','.join(missing)}",
-        )

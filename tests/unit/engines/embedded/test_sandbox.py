@@ -107,3 +107,24 @@ def test_a_failure_before_the_entrypoint_is_one_line_and_code_70(tmp_path: Path)
     assert done.returncode == 70
     assert re.fullmatch(r"sandbox: .*No such file or directory.*\n", done.stderr)
     assert done.stdout == ""
+
+
+_KEYRINGS = """
+import sys
+sys.path.insert(0, {folder!r})
+import sandbox
+number = sandbox.SYS_KEYCTL[sandbox.os.uname().machine]
+for ring in (1, 2):
+    sandbox.join_keyring()
+    print(sandbox.libc.syscall(number, 0, -3, 0))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs the kernel's keys")
+def test_each_run_has_a_session_keyring_of_its_own() -> None:
+    script = _KEYRINGS.format(folder=str(Path(sandbox.__file__).parent))
+    argv = [sys.executable, "-I", "-S", "-c", script]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    first, second = done.stdout.split()
+    # In a container whose filter denies keys, both are -1.
+    assert (first != second) == (first != "-1")

@@ -1,0 +1,1 @@
+"""The one filter of system calls: what a run may not call, and how each engine is told."""
