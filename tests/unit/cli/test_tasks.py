@@ -175,7 +175,7 @@ WRONG = [
     ("run --memory 15m", 2, "--memory must be at least 16m, got 15m."),
     ("run --cpus abc", 2, '--cpus must be a whole number of 1 or more, got "abc".'),
     ("run --cpus -1", 2, "--cpus must be at least 1, got -1."),
-    ("run --waive [red]x[/]", 2, 'or network, got "[red]x[/]".'),
+    ("run --waive [red]x[/]", 2, 'or system-calls, got "[red]x[/]".'),
     ("run --cpus 0", 2, "--cpus must be at least 1, got 0."),
     ("evaluate file --shards 0", 2, "--shards must be at least 1, got 0."),
     ("data.render --out x --workers 0", 2, "--workers must be at least 1, got 0."),
