@@ -93,7 +93,8 @@ def inspect_file(file: IO[bytes], path: Path, *, limits: ArchiveLimits = ARCHIVE
     sources = _read_sources(file, entries, path)
     imports = find_imports(
         {name: text for name, text in sources.items() if name.endswith(".py")},
-        [text for name, text in sources.items() if name.endswith(".sh")],
+        {name: text for name, text in sources.items() if name.endswith(".sh")},
+        names=sizes,
     )
     return Archive(
         path=path,

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import ast
+import itertools
 import re
 import sys
-import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
+from posebowl.submission.limited import read_by
 from posebowl.submission.shell_text import commands, without_comments
 from posebowl.util.text import brief
 
-PARSED_BYTES: Final = 1 << 20
-"""How much of all files together is parsed, which takes a second for a few MB."""
+PARSED_BYTES: Final = 1 << 19
+"""How much of all files together is parsed, which takes a tenth of a second."""
 
 # No pattern may search on from each place where it begins: a megabyte would take hours.
 _DOTTED: Final = r"\w[\w.]*(?:[ \t]+as[ \t]+\w+)?"
@@ -33,88 +34,157 @@ _COMMANDS: Final = {
 """Programs that a package brings along, and that a script may call without any import."""
 
 
+_MODULE_ENDS: Final = (".py", "/__init__.py", ".so", ".abi3.so", ".cpython-311-x86_64-linux-gnu.so")
+_MOST_USES: Final = 20_000
+"""Of all files together, in all of which the standard library counts; more are ignored."""
+_MOST_STATEMENTS: Final = 2000
+"""The same, of a file that is searched by pattern."""
+_WORDS: Final = 3
+"""Of a line of the parser about a module."""
+
+_Use = tuple[str, int, bool]
+"""A module, the line where it is imported, and whether the file copes without it."""
+
+_PARSER: Final = Path(__file__).with_name("python_parser.py")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Import:
+    """A module that a submission uses, and where it does so first."""
+
+    module: str
+    """Its top-level name."""
+    place: str
+    """`FILE:LINE`; the file alone where a script calls the program of a package."""
+    optional: bool = False
+    """The submission copes without it, or it may not be an import at all."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Imports:
     """What the Python files of a submission import."""
 
-    modules: frozenset[str]
-    """Top-level names, without the standard library and the submission's own modules."""
+    used: tuple[Import, ...] = ()
+    """By module, without the standard library and the submission's own modules."""
     unparsable: tuple[str, ...] = ()
     """Files with syntax errors, each with the line; they were searched by pattern."""
+    unparsed: tuple[str, ...] = ()
+    """Files that take too long or too much memory to parse, also searched by pattern."""
+
+    @property
+    def modules(self) -> frozenset[str]:
+        """Top-level names of all modules."""
+        return frozenset(item.module for item in self.used)
 
 
 def find_imports(
-    sources: Mapping[str, str], scripts: Iterable[str] = (), *, budget: int = PARSED_BYTES
+    sources: Mapping[str, str],
+    scripts: Mapping[str, str] | None = None,
+    *,
+    names: Iterable[str] = (),
+    budget: int = PARSED_BYTES,
 ) -> Imports:
     """Find the top-level modules that Python files and shell scripts use.
 
     Args:
         sources: Text of each Python file by its path in the archive, most important first:
             once `budget` characters are parsed, the others are searched by pattern.
-        scripts: Shell scripts, searched for `python -m`, `python -c` and known programs.
+        scripts: Shell scripts by path, searched for `python -m`, `python -c` and known programs.
+        names: Paths of all files of the archive.
         budget: Characters of all files together.
     """
-    scripts = list(scripts)
-    modules: set[str] = set()
-    unparsable = []
-    files = set(sources)
+    scripts = scripts or {}
     # What builds a bundled package does not run, unless a script says so.
-    built = any("setup.py" in script for script in scripts)
-    for name, text in sources.items():
-        if "import" not in text or (name.rpartition("/")[2] == "setup.py" and not built):
-            continue
-        found, line = _in_file(text) if len(text) <= budget else (set(_matched(text)), 0)
-        if line:
-            unparsable.append(f"{brief(name, 100)}:{line}")
-        budget -= len(text)
-        modules |= {module for module in found if not _is_local(module, name, files)}
-    for script in scripts:
-        modules |= {name for name in _in_script(script) if not _is_local(name, "main.sh", files)}
+    built = any("setup.py" in script for script in scripts.values())
+    texts = {
+        name: text
+        for name, text in sources.items()
+        if "import" in text and (built or name.rpartition("/")[2] != "setup.py")
+    }
+    to_parse = _within(texts, budget)
+    broken, uses = _parse(to_parse)
+    for name, text in texts.items():
+        if name not in uses:
+            uses[name] = [(module, line, True) for module, line in _matched(text)]
+    uses |= {name: [(*use, False) for use in _in_script(text)] for name, text in scripts.items()}
     return Imports(
-        modules=frozenset(modules - sys.stdlib_module_names), unparsable=tuple(unparsable)
+        used=_first(uses, {*names, *sources}),
+        unparsable=tuple(f"{brief(name, 100)}:{line}" for name, line in broken.items() if line),
+        unparsed=tuple(brief(name, 100) for name in to_parse if name not in broken),
     )
 
 
-def _in_file(text: str) -> tuple[set[str], int]:
-    """Return the modules that a Python file imports, and the line of its syntax error or 0."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # invalid escapes in their strings
-            tree = ast.parse(text)
-        return {module for node in ast.walk(tree) for module in _of_node(node)}, 0
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        line = error.lineno if isinstance(error, SyntaxError) else None
-        return set(_matched(text)), line or 1
+def _first(uses: Mapping[str, list[_Use]], files: set[str]) -> tuple[Import, ...]:
+    """Return by module where it is used first, or first without which a file does not cope."""
+    first: dict[str, Import] = {}
+    several = ((name, use) for name, found in uses.items() for use in found)
+    for name, (module, line, optional) in itertools.islice(several, _MOST_USES):
+        known = first.get(module)
+        if (known is None or known.optional > optional) and not _is_local(module, name, files):
+            place = brief(name, 100) + (f":{line}" if line else "")
+            first[module] = Import(module=module, place=place, optional=optional)
+    return tuple(first[module] for module in sorted(first.keys() - sys.stdlib_module_names))
 
 
-def _in_script(script: str) -> set[str]:
-    """Return the modules that a shell script uses, by name or through their programs."""
-    programs = {_COMMANDS[word] for word in commands(script) & _COMMANDS.keys()}
-    return {*_matched(script), *_MODULE.findall(without_comments(script)), *programs}
+def _within(texts: Mapping[str, str], budget: int) -> dict[str, str]:
+    """Return the first texts, as many as the budget allows."""
+    chosen = {}
+    for name, text in texts.items():
+        if len(text) <= budget:
+            chosen[name] = text
+        budget -= len(text)
+    return chosen
 
 
-def _of_node(node: ast.AST) -> Iterator[str]:
-    match node:
-        case ast.Import(names=names):
-            for alias in names:
-                yield alias.name.partition(".")[0]
-        case ast.ImportFrom(module=str(module), level=0):
-            yield module.partition(".")[0]
-        case ast.Call(
-            func=ast.Name(id="__import__" | "import_module") | ast.Attribute(attr="import_module"),
-            args=[ast.Constant(value=str(module)), *_],
-        ) if not module.startswith("."):
-            yield module.partition(".")[0]
+def _parse(texts: Mapping[str, str]) -> tuple[dict[str, int], dict[str, list[_Use]]]:
+    """Parse files in a process that may take little time and memory.
 
-
-def _matched(text: str) -> Iterator[str]:
-    """Yield the modules of what looks like an import: for broken files and shell scripts."""
-    for match in _STATEMENT.finditer(text):
-        if match["source"]:
-            yield match["source"]
+    Returns:
+        For each file that could be read, the line of its syntax error or 0; and what the files
+        without one import. If it takes too long there is nothing of any.
+    """
+    lines: dict[str, int] = {}
+    uses: dict[str, list[_Use]] = {}
+    if not texts:
+        return lines, uses
+    encoded = [text.encode() for text in texts.values()]
+    content = b"".join(b"%d\n%b" % (len(text), text) for text in encoded)
+    done = read_by([sys.executable, "-I", "-S", "-W", "ignore", _PARSER], content)
+    waiting, found = iter(texts), []
+    for words in map(str.split, done.stdout.splitlines() if done else ()):
+        if len(words) == _WORDS:
+            found.append((words[2], int(words[0]), words[1] == "1"))
         else:
-            for name in match["names"].split(","):
-                yield name.split()[0].partition(".")[0]
+            name = next(waiting)
+            lines[name] = int(words[0])
+            if not lines[name]:
+                uses[name] = found
+            found = []
+    return lines, uses
+
+
+def _in_script(script: str) -> Iterator[tuple[str, int]]:
+    """Yield the modules that a shell script uses, by name or through their programs."""
+    yield from _matched(script)
+    yield from _with_lines(_MODULE.finditer(without_comments(script)))
+    yield from ((_COMMANDS[word], 0) for word in sorted(commands(script) & _COMMANDS.keys()))
+
+
+def _matched(text: str) -> Iterator[tuple[str, int]]:
+    """Yield the modules, and lines, of what looks like an import in a broken file or a script."""
+    for names, line in itertools.islice(_with_lines(_STATEMENT.finditer(text)), _MOST_STATEMENTS):
+        for name in names.split(",", 20)[:20]:
+            yield name.split()[0].partition(".")[0], line
+
+
+def _with_lines(matches: Iterable[re.Match[str]]) -> Iterator[tuple[str, int]]:
+    """Yield the group of each match that took part, and its line."""
+    line, at = 1, 0
+    for match in matches:
+        start = match.start(match.lastindex or 0)
+        line += match.string.count("\n", at, start)
+        at = start
+        yield match[match.lastindex or 0], line
 
 
 def _is_local(module: str, importer: str, files: set[str]) -> bool:
@@ -124,7 +194,5 @@ def _is_local(module: str, importer: str, files: set[str]) -> bool:
     """
     folder = importer.rpartition("/")[0]
     return any(
-        f"{prefix}{module}{end}" in files
-        for prefix in ("", f"{folder}/")
-        for end in (".py", "/__init__.py")
+        f"{prefix}{module}{end}" in files for prefix in ("", f"{folder}/") for end in _MODULE_ENDS
     )

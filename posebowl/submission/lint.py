@@ -9,7 +9,7 @@ from typing import Final
 from posebowl.challenge import FORMAT_FILE, GIB, LABELS_FILE, MAIN_SCRIPT, MIB, PREDICTIONS_FILE
 from posebowl.submission.imports import Imports
 from posebowl.submission.network_lint import conda_uses, network_uses
-from posebowl.submission.shell_lint import BOM, SHELLCHECK_BYTES, bashisms, check_syntax
+from posebowl.submission.shell_lint import BOM, SHELLCHECK_BYTES, TOO_MUCH, bashisms, check_syntax
 from posebowl.submission.shell_text import called_files
 from posebowl.util.text import counted, first_few
 from posebowl.util.units import human_bytes
@@ -53,7 +53,8 @@ def on_script(content: bytes) -> Iterator[str]:
     result = check_syntax(content)
     if result.error:
         yield f"sh cannot parse {MAIN_SCRIPT}: {result.error}."
-    yield from _few(bashisms(content, MAIN_SCRIPT))
+    if result.error != TOO_MUCH:
+        yield from _few(bashisms(content, MAIN_SCRIPT))
     if len(content) > SHELLCHECK_BYTES:
         yield f"Only the first {human_bytes(SHELLCHECK_BYTES)} of {MAIN_SCRIPT} were looked at."
 
@@ -81,6 +82,11 @@ def on_sources(sources: Mapping[str, str], imports: Imports) -> Iterator[str]:
     broken = imports.unparsable
     if broken:
         yield f"Not valid Python 3.11: {first_few(broken, len(broken), 3)}."
+    if unparsed := imports.unparsed:
+        yield (
+            f"{counted(len(unparsed), 'Python file')} not parsed, since that takes too long or too "
+            f"much memory: {first_few(unparsed, len(unparsed), 3)}."
+        )
 
 
 def _on_predictions(sources: Mapping[str, str]) -> Iterator[str]:

@@ -10,19 +10,18 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Final
 
+from posebowl.submission.limited import STDIN, read_by
 from posebowl.submission.shell_text import COMMAND, masked
-from posebowl.util import process
-from posebowl.util.process import Completed, ProcessError
 from posebowl.util.text import brief
 
 BOM: Final = b"\xef\xbb\xbf"
 SHELLCHECK_BYTES: Final = 16 << 10
 """How much of a script is searched for what only bash understands."""
 
-_STDIN: Final = "/dev/stdin"
+TOO_MUCH: Final = "it nests too deeply, or takes too long to read"
+
 _PIPEFAIL: Final = re.compile(COMMAND + r"set\s[^\n;&|]{0,80}?-\w*o\s+pipefail", re.MULTILINE)
 
 
@@ -51,7 +50,7 @@ def _shellcheck(script: bytes) -> list[tuple[int, int, str]]:
     program = shutil.which("shellcheck", path=places)
     if program is None:
         return []
-    done = _read_by([program, "--norc", "--shell=dash", "--format=json"], script, timeout_s=2)
+    done = read_by([program, "--norc", "--shell=dash", "--format=json", STDIN], script)
     try:
         found = json.loads(done.stdout) if done else []
     except ValueError:
@@ -76,26 +75,14 @@ def check_syntax(script: bytes, argv: Sequence[str] | None = None) -> SyntaxChec
     posix mode stands in, which lets many of bash's own constructs pass.
     """
     argv = parser() if argv is None else argv
-    done = _read_by(argv, script, timeout_s=5) if argv else None
-    if done is None:
+    if not argv:
         return SyntaxCheck()
+    shell, done = Path(argv[0]).name, read_by([*argv, STDIN], script)
+    if done is None or done.returncode < 0:
+        return SyntaxCheck(error=TOO_MUCH, shell=shell)
     lines = [line for line in done.stderr.splitlines() if line.strip()]
-    error = lines[0].replace(_STDIN, "main.sh", 1) if lines else "unknown error"
-    return SyntaxCheck(error=brief(error, 160) if done.returncode else "", shell=Path(argv[0]).name)
-
-
-def _read_by(argv: Sequence[str], script: bytes, *, timeout_s: float) -> Completed | None:
-    """Let a program read a script, or return None if it does not end in time."""
-    # A file without a name: nothing is left of it, however this process ends.
-    with TemporaryFile() as file:
-        file.write(script)
-        file.seek(0)
-        try:
-            return process.run(
-                [*argv, _STDIN], check=False, timeout_s=timeout_s, stdin=file, env={"LC_ALL": "C"}
-            )
-        except ProcessError:
-            return None
+    error = lines[0].replace(STDIN, "main.sh", 1) if lines else "unknown error"
+    return SyntaxCheck(error=brief(error, 160) if done.returncode else "", shell=shell)
 
 
 def parser() -> list[str]:

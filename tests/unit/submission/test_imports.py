@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import resource
+
 import pytest
 from hypothesis import given, strategies as st
 
-from posebowl.submission.imports import find_imports
+from posebowl.submission.imports import Import, find_imports
 
 
 @pytest.mark.parametrize(
@@ -46,6 +48,68 @@ def test_of_broken_python(text: str):
     assert found.unparsable[0].startswith("src/a.py:")
 
 
+BOMBS = {
+    "dots": "import a" + ".a" * (1 << 17),
+    "brackets": ("x = " + "[" * 90 + "1" + "]" * 90 + "\n") * 2000,
+    "commas": "x = " + "x," * (1 << 17),
+    "attributes": "x = a" + ".b" * (1 << 17),
+    "calls": "x = a" + "()" * (1 << 17),
+    "fields": 'x = f"' + "{a}" * (1 << 17) + '"',
+    "fields in fields": 'x = f"""' + "{f'{a}'}" * (1 << 15) + '"""',
+    "strings": "x = " + 'f"{a}"' * (1 << 16),
+    "digits": "x = " + "9" * (1 << 18),
+    "open": "x = " + "{1:" * 190,
+    "indents": "".join(" " * depth + "if 1:\n" for depth in range(95)),
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_source_that_takes_for_ever_is_not_waited_for(bomb: str):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    found = find_imports({"a.py": f"import torch\n{BOMBS[bomb]}\n", "b.py": "import cv2"})
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert {"torch", "cv2"} <= found.modules
+    assert found.unparsed in {(), ("a.py", "b.py")}
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.5
+
+
+@pytest.mark.parametrize(
+    ("text", "optional"),
+    [
+        ("import x", False),
+        ("def f():\n  import x", False),
+        ("class A:\n  if a:\n    import x", False),
+        ("try:\n  import x\nexcept ImportError:\n  x = None", True),
+        ("try:\n  pass\nexcept (KeyError, ModuleNotFoundError):\n  import x", True),
+        ("try:\n  import x\nexcept Exception as e:\n  pass", True),
+        ("try:\n  import x\nexcept:\n  pass", True),
+        ("try:\n  import x\nexcept KeyError:\n  pass", False),
+        ("try:\n  import x\nfinally:\n  pass", False),
+        ("with contextlib.suppress(ImportError):\n  import x", True),
+        ("with open('a'):\n  import x", False),
+        ("if TYPE_CHECKING:\n  from x import y", True),
+        ("if sys.version_info < (3, 11):\n  import x", True),
+        ("if not importlib.util.find_spec('a'):\n  import x", True),
+        ("match a:\n  case 1:\n    import x", False),
+        ("try:\n  x = __import__('x')\nexcept ImportError:\n  pass", True),
+        ("try:\n  import x\nexcept ImportError:\n  pass\nimport x", False),
+    ],
+)
+def test_what_a_file_copes_without(text: str, optional: bool):
+    (found,) = find_imports({"a.py": text}).used
+    assert found == Import(module="x", place=found.place, optional=optional)
+
+
+def test_where_a_module_is_used_first():
+    scripts = {"main.sh": "# import x\ncd a\npython -m lightgbm\nyolo predict\n"}
+    used = find_imports({"a/b.py": "\n\nimport cv2\nimport cv2.dnn"}, scripts).used
+    assert [(item.module, item.place) for item in used] == [
+        ("cv2", "a/b.py:3"),
+        ("lightgbm", "main.sh:3"),
+        ("ultralytics", "main.sh"),
+    ]
+
+
 def test_beyond_the_budget_a_pattern_does():
     sources = {"a.py": "import torch", "b.py": "if x:\n    from cv2 import imread  # " + "x" * 30}
     assert find_imports(sources, budget=20).modules == {"torch", "cv2"}
@@ -69,7 +133,7 @@ def test_beyond_the_budget_a_pattern_does():
     ],
 )
 def test_of_scripts(script: str, modules: set[str]):
-    assert find_imports({}, [script]).modules == modules
+    assert find_imports({}, {"main.sh": script}).modules == modules
 
 
 def test_what_the_submission_brings_is_not_imported():
@@ -88,7 +152,7 @@ def test_what_the_submission_brings_is_not_imported():
 
 @given(st.text(max_size=200))
 def test_any_text_is_read(text: str):
-    found = find_imports({"a.py": "import x\n" + text}, [text])
+    found = find_imports({"a.py": "import x\n" + text}, {"main.sh": text})
     assert all(module.isidentifier() or module for module in found.modules)
     assert "x" in found.modules
 
@@ -97,13 +161,15 @@ def test_any_text_is_read(text: str):
 def test_no_pattern_reads_a_long_script_again_and_again(again: str):
     # Read on from each place at which it begins, a pattern would take hours for this.
     text = f"from {again * ((1 << 20) // len(again))}"
-    assert find_imports({"a.py": text}, [text, "python -m torch"]).modules == {"torch"}
+    assert find_imports({"a.py": text}, {"main.sh": text, "a.sh": "python -m torch"}).modules == {
+        "torch"
+    }
 
 
 def test_what_builds_a_bundled_package_is_not_imported_unless_it_is_run():
     sources = {"vendor/setup.py": "import setuptools", "main.py": "import torch"}
     assert find_imports(sources).modules == {"torch"}
-    assert find_imports(sources, ["python vendor/setup.py install"]).modules == {
+    assert find_imports(sources, {"main.sh": "python vendor/setup.py install"}).modules == {
         "torch",
         "setuptools",
     }

@@ -53,7 +53,7 @@ def test_junk_and_size():
     ],
 )
 def test_paths_of_another_machine(line: str):
-    (found,) = on_sources({"src/a.py": f"\n{line}\n"}, Imports(modules=NONE))
+    (found,) = on_sources({"src/a.py": f"\n{line}\n"}, Imports())
     assert found.startswith("1 absolute path of another machine")
     assert "src/a.py:2 " in found
 
@@ -72,12 +72,12 @@ def test_paths_of_another_machine(line: str):
     ],
 )
 def test_other_paths(line: str):
-    assert list(on_sources({"a.py": line}, Imports(modules=NONE))) == []
+    assert list(on_sources({"a.py": line}, Imports())) == []
 
 
 def test_broken_python_and_network_are_told():
     sources = {"main.sh": "curl x\n" * 20, "a.py": "x"}
-    found = list(on_sources(sources, Imports(modules=NONE, unparsable=("a.py:3",))))
+    found = list(on_sources(sources, Imports(unparsable=("a.py:3",))))
     assert len(found) == 10
     assert found[0].startswith("main.sh:1: `curl`")
     assert found[8] == "... and 12 more of this kind."
@@ -101,7 +101,7 @@ def test_broken_python_and_network_are_told():
     ],
 )
 def test_predictions_in_the_working_directory(name: str, text: str, warned: bool):
-    found = list(on_sources({name: f"\n{text}\n"}, Imports(modules=NONE)))
+    found = list(on_sources({name: f"\n{text}\n"}, Imports()))
     assert len(found) == warned
     for warning in found:
         assert warning.startswith(f"{name}:2 names submission.csv without a folder")
@@ -110,7 +110,7 @@ def test_predictions_in_the_working_directory(name: str, text: str, warned: bool
 
 def test_line_ends_of_scripts_that_are_called():
     sources = {"main.sh": "sh run.sh\n", "run.sh": "echo\r\n", "a.py": "x\r\n"}
-    (found,) = on_sources(sources, Imports(modules=NONE))
+    (found,) = on_sources(sources, Imports())
     assert "1 script with Windows line ends" in found
     assert "run.sh" in found
 

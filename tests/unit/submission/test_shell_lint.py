@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from posebowl.submission import shell_lint
+from posebowl.submission.lint import on_script
 from posebowl.submission.shell_lint import bashisms, check_syntax
 
 DASH = pytest.mark.skipif(not shutil.which("dash"), reason="needs dash")
@@ -89,6 +90,15 @@ def test_plain_sh(script: str):
 @pytest.mark.parametrize("again", ["(", "a=(", "$(( 1 + ", "$x ", "`", '"${a:-'])
 def test_a_script_that_nests_without_end_is_not_waited_for(again: str):
     assert bashisms((again * 60_000).encode(), "main.sh") == []
+
+
+@DASH
+@pytest.mark.parametrize("again", ["(", "<<a ", "$(( 1 + ", "if :; then "])
+def test_what_nests_without_end_is_no_riddle(again: str):
+    script = (again * ((1 << 20) // len(again))).encode()
+    assert check_syntax(script).error == shell_lint.TOO_MUCH
+    (said,) = (text for text in on_script(script) if "cannot parse" in text)
+    assert said == f"sh cannot parse main.sh: {shell_lint.TOO_MUCH}."
 
 
 def test_without_shellcheck_nothing_is_said(monkeypatch):

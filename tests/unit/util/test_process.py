@@ -100,6 +100,15 @@ def test_a_program_that_takes_too_long_is_ended() -> None:
         process.run([PYTHON, "-c", code], timeout_s=0.2)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs the CPU clock of another process")
+def test_a_program_that_computes_too_long_is_ended() -> None:
+    with pytest.raises(ProcessError, match=r"did not end within 0\.1 s of CPU time"):
+        process.run([PYTHON, "-c", "while True: pass"], cpu_s=0.1, timeout_s=300)
+    with pytest.raises(ProcessError, match=r"did not end within 0\.1 s\."):
+        process.run([PYTHON, "-c", "import signal; signal.pause()"], cpu_s=300, timeout_s=0.1)
+    assert process.run([PYTHON, "-c", "print(1)"], cpu_s=300).stdout == "1\n"
+
+
 def test_echo_shows_what_is_typed(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.setattr(process, "note", said.append)
