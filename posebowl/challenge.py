@@ -68,6 +68,14 @@ class Limits:
         """Of one file: no file can exceed the output limit, however fast it is written."""
         return self.output_bytes + (64 << 20)
 
+    @property
+    def output_files(self) -> int:
+        """Files and folders that the run may leave: as many as ext4 makes room for in its output.
+
+        mke2fs plans one for each 16 KiB (mke2fs.conf, inode_ratio).
+        """
+        return self.output_bytes >> 14
+
 
 @dataclass(frozen=True, kw_only=True)
 class ArchiveLimits:

@@ -23,6 +23,14 @@ class Stop(StrEnum):
     TIME = "time"
     MEMORY = "memory"
     OUTPUT = "output"
+    FILES = "files"
+    UNSEEN = "unseen"
+    """Some of the output cannot be measured."""
+
+    @property
+    def is_output(self) -> bool:
+        """Whether it is about what the run wrote to disk."""
+        return self in {Stop.OUTPUT, Stop.FILES, Stop.UNSEEN}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +57,8 @@ class RunSpec:
     """The folder of the setting `cache`, in which the embedded engine keeps environments."""
     imports: frozenset[str] = frozenset()
     """Top-level modules that the submission's Python files import."""
+    unpacked_bytes: int = 0
+    """What the archive unpacks to, which is not output, for engines that cannot measure it."""
     waived: frozenset[Limit] = frozenset()
     """Limits that the user allows not to hold."""
 
@@ -105,6 +115,7 @@ class Outcome:
     cpu_s: float
     peak_memory_bytes: int
     output_bytes: int
+    """On disk, without what the zip holds."""
     log_bytes: int
     """All that main.sh printed, kept or not."""
     oom_kills: int
@@ -131,7 +142,7 @@ class Outcome:
         if self.stopped_by is Stop.TIME:
             return Verdict.TIME_LIMIT
         too_much = self.output_bytes > limits.output_bytes or self.signal == _SIGXFSZ
-        if self.stopped_by is Stop.OUTPUT or too_much:
+        if (self.stopped_by and self.stopped_by.is_output) or too_much:
             return Verdict.OUTPUT_LIMIT
         if self.stopped_by is Stop.MEMORY or (self.oom_kills > 0 and self.exit_code != 0):
             return Verdict.MEMORY_LIMIT

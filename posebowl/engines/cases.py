@@ -28,6 +28,8 @@ class Case:
     """What the message of the verdict, or a warning, must contain."""
     log: str = ""
     """What the log must contain."""
+    lasts_s: float = 0.0
+    """How long the run must be billed for, at least."""
     exit_code: int | None = None
     signal: int | None = None
     kernel_memory: bool = False
@@ -125,6 +127,33 @@ CASES: Final = (
         limits={"output_bytes": 200 * MIB, "wall_time_s": 120.0},
     ),
     Case(
+        name="fill_below_any_path",
+        main=OK
+        + python(
+            "import os\n"
+            "for _ in range(3000): os.mkdir('d'); os.chdir('d')\n"
+            "for name in range(100): open(str(name), 'wb').write(bytes(1 << 20))\n"
+            "import time; time.sleep(1)\n",
+            "",
+        ),
+        verdict=Verdict.OUTPUT_LIMIT,
+        limits={"output_bytes": 50 * MIB},
+        says="wrote more than 50.0 MiB",
+    ),
+    Case(
+        name="many_files",
+        main=OK + python("for name in range(5000): open(str(name), 'w')", ""),
+        verdict=Verdict.OUTPUT_LIMIT,
+        limits={"output_bytes": 16 * MIB},
+        says="more than 1,024 files",
+    ),
+    Case(
+        name="heavy_zip",
+        main=OK,
+        files={"weights.bin": bytes(3 * MIB)},
+        limits={"output_bytes": 2 * MIB},
+    ),
+    Case(
         name="reads_labels",
         main=OK + "ls -R /code_execution /home /mnt /root 2>&1 | grep -i label && exit 1; exit 0",
     ),
@@ -209,6 +238,25 @@ CASES: Final = (
         main=OK + r"printf '\036ready 00\n\036end 00\n'; exit 9",
         verdict=Verdict.RUNTIME_ERROR,
         exit_code=9,
+    ),
+    Case(
+        name="forged_end",
+        # Whoever may read process 1 finds the secret that stands for the end of the run.
+        main=OK
+        + python(
+            "import re, time\n"
+            "try:\n"
+            "    maps, memory = open('/proc/1/maps'), open('/proc/1/mem', 'rb')\n"
+            "    for line in maps:\n"
+            "        low, high = (int(end, 16) for end in line.split()[0].split('-'))\n"
+            "        try: memory.seek(low); text = memory.read(high - low)\n"
+            "        except (OSError, OverflowError, ValueError): continue\n"
+            "        for token in set(re.findall(rb'[0-9a-f]{32}', text)):\n"
+            "            print(end=f'\\036end {token.decode()}\\n', flush=True)\n"
+            "except OSError as error: print(error)\n"
+            "time.sleep(1.5)\n"
+        ),
+        lasts_s=1.5,
     ),
     Case(
         name="kills_everything",

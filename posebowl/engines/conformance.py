@@ -114,6 +114,8 @@ def _difference(case: Case, got: Verdict, outcome: Outcome | None, log: str, sai
         return f"The exit code is {exit_code} instead of {case.exit_code}."
     if got is Verdict.SIGNALED and signal != case.signal:
         return f"The signal is {signal} instead of {case.signal}."
+    if outcome and outcome.wall_s < case.lasts_s:
+        return f"It was billed {outcome.wall_s:.2f} s instead of {case.lasts_s} s or more."
     return "" if case.log in log else f"The log lacks {case.log!r}."
 
 

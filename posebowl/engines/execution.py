@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import select
 import subprocess
 import threading
 import time
@@ -14,9 +15,10 @@ from pathlib import Path
 from typing import IO, Any, Final, Protocol
 
 from posebowl.challenge import PREDICTIONS_FILE, Limit
-from posebowl.engines.base import Outcome, Probe, RunSpec, Stop, Watcher
-from posebowl.engines.handshake import LATE_S, Handshake
+from posebowl.engines.base import Outcome, Probe, RunSpec, Watcher
+from posebowl.engines.handshake import Handshake
 from posebowl.engines.log_capture import LogCapture
+from posebowl.engines.monitoring.disk_usage import Written
 from posebowl.engines.monitoring.watchdog import settle, watch
 from posebowl.engines.output_stream import drain
 from posebowl.util.interrupts import undisturbed
@@ -24,6 +26,8 @@ from posebowl.util.interrupts import undisturbed
 _START_TIMEOUT_S: Final = 300.0
 _UNPACK_BYTES_PER_S: Final = 10e6
 _DRAIN_TIMEOUT_S: Final = 30.0
+_CLIENT_TIMEOUT_S: Final = 2.0
+"""What started a run, such as a client of docker, ends soon after it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +53,8 @@ class End:
 class Sandbox(Protocol):
     """The processes of one run and what isolates them, as an engine makes them.
 
-    `execute` calls each method in the order below; `written_bytes` and `kill` more than once,
-    and `remove` whatever happened before.
+    `execute` calls each method in the order below; `written` and `kill` more than once, and
+    `remove` whatever happened before.
     """
 
     @property
@@ -75,12 +79,21 @@ class Sandbox(Protocol):
         """
         ...
 
+    @property
+    def pid(self) -> int:
+        """Number of process 1 on this machine, or of what dies with it; 0 if it is elsewhere."""
+        ...
+
+    def unpacked(self) -> Written:
+        """Sum what lies where the run may write before it does: what the zip holds."""
+        ...
+
     def probe(self) -> Probe:
         """Return what reads the run's usage, counted from now on."""
         ...
 
-    def written_bytes(self) -> int:
-        """Sum what the run has written to disk, in bytes; called from another thread too."""
+    def written(self) -> Written:
+        """Sum what lies where the run may write; called from another thread too."""
         ...
 
     def terminate(self) -> None:
@@ -144,30 +157,46 @@ def _run(
         if not _ready(handshake, child, spec):
             raise sandbox.start_failure(handshake)
         unenforced = sandbox.verify()
+        before = sandbox.unpacked()
         started_after_s = time.monotonic() - asked_at
         watcher.admit()
         probe = sandbox.probe()
+
+        def wait(timeout_s: float) -> bool:
+            return handshake.wait_dead(
+                timeout_s, _stdin(child), count=lambda: probe.usage(fresh=True)
+            )
+
+        _report_death(sandbox.pid, handshake)
         handshake.open(_stdin(child))
         watched = watch(
-            wait=handshake.wait_end,
+            wait=wait,
             probe=probe,
             limits=spec.limits,
-            written=sandbox.written_bytes,
+            written=lambda: sandbox.written().since(before),
             on_sample=watcher.sample,
             interval_s=sandbox.interval_s,
             memory_is_enforced=Limit.MEMORY not in unenforced,
         )
-        late_s = _end(sandbox, handshake, child, stopped=watched.stopped_by is not None, spec=spec)
+        dead = watched.stopped_by is None
+        if not dead:
+            sandbox.terminate()
+            dead = wait(spec.limits.grace_s)
+        if dead:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(_CLIENT_TIMEOUT_S)
+        sandbox.kill()
     end = sandbox.end()
-    watched = settle(watched, spec.limits, late_s=late_s, output_bytes=sandbox.written_bytes())
+    watched = settle(watched, spec.limits, sandbox.written().since(before))
+    stopped = watched.stopped_by
     return Outcome(
-        exit_code=end.exit_code if watched.stopped_by in {None, Stop.OUTPUT} else None,
-        stopped_by=watched.stopped_by,
+        exit_code=end.exit_code if stopped is None or stopped.is_output else None,
+        stopped_by=stopped,
         started_after_s=started_after_s,
         wall_s=watched.wall_s,
         cpu_s=end.cpu_s or watched.cpu_s,
         peak_memory_bytes=watched.peak_memory_bytes,
-        output_bytes=watched.output_bytes,
+        output_bytes=watched.written.bytes,
         log_bytes=log.total_bytes,
         oom_kills=max(watched.oom_kills, end.oom_kills),
         samples=watched.samples,
@@ -211,25 +240,23 @@ def _ready(handshake: Handshake, child: subprocess.Popen[bytes], spec: RunSpec) 
         alarm.cancel()
 
 
-def _end(
-    sandbox: Sandbox,
-    handshake: Handshake,
-    child: subprocess.Popen[bytes],
-    *,
-    stopped: bool,
-    spec: RunSpec,
-) -> float:
-    """Let the run end, or make it; return how long it lived after its end mark, in seconds."""
-    if stopped and not handshake.wait_end(0):
-        sandbox.terminate()
-        handshake.wait_end(spec.limits.grace_s)
-    before = time.monotonic()
-    if handshake.wait_end(0):
-        handshake.release(_stdin(child))
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(LATE_S)
-    sandbox.kill()
-    return time.monotonic() - before
+def _report_death(pid: int, handshake: Handshake) -> None:
+    """Let the kernel say when process 1 dies: a container's stream ends only some time later."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except (AttributeError, OSError):  # another system, an old kernel, or another machine's pid
+        return
+
+    def wait() -> None:
+        try:
+            ended = select.poll()
+            ended.register(descriptor, select.POLLIN)
+            ended.poll()
+            handshake.died()
+        finally:
+            os.close(descriptor)
+
+    threading.Thread(target=wait, name="death", daemon=True).start()
 
 
 def _stdin(child: subprocess.Popen[bytes]) -> IO[bytes]:

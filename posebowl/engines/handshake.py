@@ -4,8 +4,8 @@ A run's output stream carries two marks: "ready" with a nonce that the host made
 main.sh runs, and "end" with a second secret, after all of it has ended. The nonce is useless
 once main.sh runs. The token is read by process 1 alone, from a pipe that its children do not
 inherit; where the kernel lets a process read the memory of others of its user, a submission can
-find it in process 1. So the mark alone is not trusted: what is alive LATE_S after it is killed,
-and what it used until then counts (monitoring/watchdog.py, `settle`).
+find it in process 1. So the mark is no more than a request to read the last counters: the run is
+watched, and its clock runs, until process 1 is dead, and with it all others.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ from __future__ import annotations
 import contextlib
 import secrets
 import threading
+import time
+from collections.abc import Callable
 from typing import IO, Final
-
-LATE_S: Final = 2.0
-"""Process 1 ends at once when released; later than this it was not at its end."""
 
 _MARK: Final = b"\x1e"
 _LONGEST_EARLY: Final = 64 << 10
@@ -26,8 +25,8 @@ class Handshake:
     """Takes the marks out of a run's output, and answers them.
 
     Args:
-        holds_end: Keep process 1 alive after main.sh has ended, until `release`, so that counters
-            that vanish with it can be read.
+        holds_end: Keep process 1 alive after main.sh has ended, until it is released, so that
+            counters that vanish with it can be read.
     """
 
     def __init__(self, *, holds_end: bool = False) -> None:
@@ -41,6 +40,7 @@ class Handshake:
         self._is_ready = False
         self._moved = threading.Condition()
         self._ended = False
+        self._answered = False
         self._closed = False
 
     def feed(self, chunk: bytes) -> bytes:
@@ -64,8 +64,12 @@ class Handshake:
     def finish(self) -> bytes:
         """Handle the end of the stream, and return what had been held back."""
         rest, self._pending = self._pending, b""
-        self._move(closed=True)
+        self.died()
         return rest
+
+    def died(self) -> None:
+        """Learn that process 1 is dead: its stream has ended, or the kernel says so."""
+        self._move(closed=True)
 
     def wait_ready(self) -> bool:
         """Wait for the first mark; return False if the stream ended before it."""
@@ -73,18 +77,33 @@ class Handshake:
             self._moved.wait_for(lambda: self._is_ready or self._closed)
             return self._is_ready
 
-    def wait_end(self, timeout_s: float) -> bool:
-        """Wait for the second mark, or the end of the stream; return whether either came."""
+    def wait_dead(self, timeout_s: float, stdin: IO[bytes], *, count: Callable[[], object]) -> bool:
+        """Wait until process 1 is dead, and release it at its mark; return whether it is.
+
+        Args:
+            timeout_s: How long to wait at most.
+            stdin: Of process 1.
+            count: Called at the mark: reads what can no longer be read of the dead.
+        """
+        end = time.monotonic() + timeout_s
         with self._moved:
-            return self._moved.wait_for(lambda: self._ended or self._closed, timeout_s)
+            self._moved.wait_for(lambda: self._closed or self._asks, timeout_s)
+            if not self._asks:
+                return self._closed
+            self._answered = True
+        count()
+        _send(stdin, "\n")
+        with self._moved:
+            return self._moved.wait_for(lambda: self._closed, max(0.0, end - time.monotonic()))
+
+    @property
+    def _asks(self) -> bool:
+        """Whether process 1 waits to be released."""
+        return self._ended and not (self._answered or self._closed)
 
     def open(self, stdin: IO[bytes]) -> None:
         """Let main.sh start."""
         _send(stdin, f"go {self._token}".rstrip() + "\n")
-
-    def release(self, stdin: IO[bytes]) -> None:
-        """Let process 1 end."""
-        _send(stdin, "\n")
 
     def _await_ready(self, chunk: bytes) -> bytes:
         self.early += chunk

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from posebowl.engines.monitoring import folder_bytes
+from posebowl.engines.monitoring import folder_usage
 from posebowl.errors import PoseBowlError
 from posebowl.results import history
 from posebowl.results.folder import HISTORY_DIR, LOCK_FILE, RESULT_FILES, is_of_results, is_scratch
@@ -77,7 +77,7 @@ def _remove(path: Path) -> int:
     try:
         if path.is_dir():
             open_up(path)
-            size = folder_bytes(path)
+            size = folder_usage(path).bytes
             remove_tree(path)
         else:
             size = path.lstat().st_size

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from posebowl.challenge import Limits
-from posebowl.engines import Outcome
+from posebowl.engines import Outcome, Stop
 from posebowl.errors import PoseBowlError, Verdict, VerdictError
 from posebowl.results import LOG_FILE
 from posebowl.util import os_errors
@@ -62,7 +62,11 @@ def judge(
 def _judge_limit(verdict: Verdict, outcome: Outcome, limits: Limits) -> Judgement:
     """Judge a run that has no exit code, or whose exit code does not count."""
     wrote = f"wrote more than {human_bytes(limits.output_bytes)} to disk"
-    if outcome.stopped_by is None and outcome.output_bytes <= limits.output_bytes:
+    if outcome.stopped_by is Stop.FILES:
+        wrote = f"left more than {limits.output_files:,} files and folders on disk"
+    elif outcome.stopped_by is Stop.UNSEEN:
+        wrote = "left folders on disk that cannot be measured: too deep, or moved all the time"
+    elif outcome.stopped_by is None and outcome.output_bytes <= limits.output_bytes:
         wrote = f"tried to make a file larger than {human_bytes(limits.file_bytes)}"
     message, fix = {
         Verdict.TIME_LIMIT: (

@@ -186,6 +186,7 @@ def stage(checked: Checked) -> Staged:
         limits=request.limits,
         cache=request.cache,
         imports=checked.archive.imports,
+        unpacked_bytes=checked.archive.unpacked_bytes,
         waived=request.waived,
     )
     return Staged(**vars(checked), folder=folder, data=DataCheck(folder), spec=spec)

@@ -5,6 +5,7 @@ The short ones are the library's own, which `engines.self_check` runs too.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Final
 
 from posebowl.engines.cases import CASES, HOG, MIB, OK, Case, python
@@ -72,25 +73,12 @@ PROGRAMS: Final = (
         verdict=Verdict.BAD_OUTPUT,
         limits={"predictions_bytes": 1 * MIB},
     ),
-    Case(
-        name="forged_end",
-        # Whoever may read process 1 finds the secret that stands for the end of the run.
-        main=OK
-        + python(
-            "import re, time\n"
-            "try:\n"
-            "    maps, memory = open('/proc/1/maps'), open('/proc/1/mem', 'rb')\n"
-            "    for line in maps:\n"
-            "        low, high = (int(end, 16) for end in line.split()[0].split('-'))\n"
-            "        try: memory.seek(low); text = memory.read(high - low)\n"
-            "        except (OSError, OverflowError, ValueError): continue\n"
-            "        for token in set(re.findall(rb'[0-9a-f]{32}', text)):\n"
-            "            print(end=f'\\036end {token.decode()}\\n', flush=True)\n"
-            "except OSError as error: print(error)\n"
-            "time.sleep(60)\n"
-        ),
+    dataclasses.replace(
+        next(case for case in CASES if case.name == "forged_end"),
+        name="forged_end_before_the_time_limit",
         verdict=Verdict.TIME_LIMIT,
-        limits={"wall_time_s": 2.0, "grace_s": 1.0},
+        limits={"wall_time_s": 1.0, "grace_s": 1.0},
+        lasts_s=1.0,
     ),
     Case(
         name="detached_daemon",

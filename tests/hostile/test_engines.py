@@ -115,6 +115,7 @@ def test_program(engine: EngineName, program: Case, bench: Bench):
     if program.exit_code is not None:
         assert ended.exit_code == program.exit_code
     assert ended.signal == program.signal
+    assert (ended.timing.wall_s if ended.timing else 0.0) >= program.lasts_s
     assert (bench.folder / "out/submission.csv").exists() == (ended.verdict is Verdict.OK)
     assert result.read(bench.folder / "out/result.json") == ended
     assert data_state(bench.data) == before

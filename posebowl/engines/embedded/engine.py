@@ -26,7 +26,7 @@ from posebowl.engines.embedded.layout import ENTRYPOINT, Layout
 from posebowl.engines.execution import End, execute
 from posebowl.engines.handshake import Handshake
 from posebowl.engines.monitoring import process_tree
-from posebowl.engines.monitoring.disk_usage import folder_bytes
+from posebowl.engines.monitoring.disk_usage import Written, folder_usage
 from posebowl.engines.monitoring.process_tree import ProcessTree
 from posebowl.engines.output_stream import start_failure
 from posebowl.engines.seccomp import bpf, installed
@@ -198,9 +198,18 @@ class EmbeddedSandbox:
         """Return what reads the run's usage, counted from now on."""
         return ProcessTree(self._started.pid, self.layout.spec.limits, self.group)
 
-    def written_bytes(self) -> int:
+    @property
+    def pid(self) -> int:
+        """Of `unshare`, which ends when process 1 does."""
+        return self._started.pid
+
+    def unpacked(self) -> Written:
+        """Sum what the zip holds; where the environment is copied, that is in it too."""
+        return self.written()
+
+    def written(self) -> Written:
         """Sum what lies in the folders that the run may write to."""
-        return sum(map(folder_bytes, self.layout.writable))
+        return sum(map(folder_usage, self.layout.writable), Written())
 
     def terminate(self) -> None:
         """Ask all processes to end, through process 1."""

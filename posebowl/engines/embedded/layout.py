@@ -38,7 +38,8 @@ class Layout:
     @property
     def writable(self) -> tuple[Path, ...]:
         """The folders that the run may write to."""
-        inner = (self.spec.scratch / name for name in ("code_execution", "tmp", "home", "layer"))
+        layer = "layer/copy" if self.copies else "layer/upper"
+        inner = (self.spec.scratch / name for name in ("code_execution", "tmp", "home", layer))
         return (*inner, self.spec.output)
 
     @property
@@ -55,7 +56,7 @@ class Layout:
         scratch = self.spec.scratch
         upper, work, copy = (scratch / "layer" / name for name in ("upper", "work", "copy"))
         data = scratch / "data"
-        mine = [*self.writable, self.workdir, upper, work]
+        mine = [scratch / "layer", *self.writable, self.workdir, upper, work]
         for folder in (scratch / "root", data, data / "images", *mine):
             folder.mkdir(exist_ok=True)
             folder.chmod(0o755)  # whatever the umask

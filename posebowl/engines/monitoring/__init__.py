@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from posebowl.util.lazy import face
 
 if TYPE_CHECKING:
-    from posebowl.engines.monitoring.disk_usage import folder_bytes as folder_bytes
+    from posebowl.engines.monitoring.disk_usage import folder_usage as folder_usage
     from posebowl.engines.monitoring.file_reads import (
         ImageReads as ImageReads,
         watching as watching,
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __getattr__ = face(
     __name__,
-    disk_usage=("folder_bytes",),
+    disk_usage=("folder_usage",),
     file_reads=(
         "ImageReads",
         "watching",

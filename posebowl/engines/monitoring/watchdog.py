@@ -9,8 +9,7 @@ from typing import Final
 
 from posebowl.challenge import Limits
 from posebowl.engines.base import Probe, Sample, Stop, Usage
-from posebowl.engines.handshake import LATE_S
-from posebowl.engines.monitoring.disk_usage import DiskUsage
+from posebowl.engines.monitoring.disk_usage import DiskUsage, Written
 
 SAMPLE_INTERVAL_S: Final = 0.5
 """Between two samples that are kept."""
@@ -26,7 +25,7 @@ class Watched:
     wall_s: float
     cpu_s: float
     peak_memory_bytes: int
-    output_bytes: int
+    written: Written
     oom_kills: int
     samples: tuple[Sample, ...]
 
@@ -36,7 +35,7 @@ def watch(
     wait: Callable[[float], bool],
     probe: Probe,
     limits: Limits,
-    written: Callable[[], int],
+    written: Callable[[], Written],
     on_sample: Callable[[Sample], None],
     interval_s: float = SAMPLE_INTERVAL_S,
     memory_is_enforced: bool = True,
@@ -47,10 +46,11 @@ def watch(
     Where several limits are exceeded at once, time comes before output, and output before memory.
 
     Args:
-        wait: Waits at most so many seconds for the run's end, and returns whether it came.
+        wait: Waits at most so many seconds for the death of all processes, and returns whether it
+            came.
         probe: Reads what the run uses.
         limits: What it may use.
-        written: Sums what it has written, in bytes.
+        written: Sums what it has written.
         on_sample: Called twice a second.
         interval_s: Between two looks at the memory: shorter where nothing else enforces it.
         memory_is_enforced: False where this loop has to stop a run that takes too much.
@@ -64,43 +64,43 @@ def watch(
         left = start + limits.wall_time_s - clock()
         ended = wait(max(0.0, min(interval_s, left)))
         elapsed = clock() - start
-        record.add(elapsed, probe.usage(fresh=ended), output.bytes())
+        record.add(elapsed, probe.usage(fresh=ended), output.written())
         if ended:
             break
         if elapsed >= limits.wall_time_s:
             stopped = Stop.TIME
-        elif record.output_bytes > limits.output_bytes:
-            stopped = Stop.OUTPUT
+        elif too_much := excess(record.written, limits):
+            stopped = too_much
         elif not memory_is_enforced and record.memory_bytes > limits.memory_bytes:
             stopped = Stop.MEMORY
     output.close()
     return record.result(stopped, elapsed)
 
 
-def settle(watched: Watched, limits: Limits, *, late_s: float, output_bytes: int) -> Watched:
-    """Check time and output of a run that is dead, by what can no longer change.
+def settle(watched: Watched, limits: Limits, written: Written) -> Watched:
+    """Check the output of a run that is dead, which can no longer change.
 
     Args:
         watched: What was seen of it while it ran.
         limits: What it was allowed to use.
-        late_s: How long it was alive after it said that it had ended.
-        output_bytes: What it has written in all.
+        written: What it has written in all.
     """
-    stopped, wall_s = watched.stopped_by, watched.wall_s
-    if stopped is None and late_s > LATE_S:
-        wall_s += late_s
-        if wall_s >= limits.wall_time_s:
-            stopped = Stop.TIME
-    if stopped is None and output_bytes > limits.output_bytes:
-        stopped = Stop.OUTPUT
     *before, last = watched.samples
     return replace(
         watched,
-        stopped_by=stopped,
-        wall_s=wall_s,
-        output_bytes=output_bytes,
-        samples=(*before, replace(last, output_bytes=output_bytes)),
+        stopped_by=watched.stopped_by or excess(written, limits),
+        written=written,
+        samples=(*before, replace(last, output_bytes=written.bytes)),
     )
+
+
+def excess(written: Written, limits: Limits) -> Stop | None:
+    """Return which limit on the output is exceeded; what cannot be seen might exceed any."""
+    if written.bytes > limits.output_bytes:
+        return Stop.OUTPUT
+    if written.files > limits.output_files:
+        return Stop.FILES
+    return None if written.whole else Stop.UNSEEN
 
 
 class _Record:
@@ -114,23 +114,23 @@ class _Record:
         self._told_at = -SAMPLE_INTERVAL_S
         self._usage = Usage(memory_bytes=0, cpu_s=0.0)
         self._peak = 0
-        self.output_bytes = 0
+        self.written = Written()
 
     @property
     def memory_bytes(self) -> int:
         return self._usage.memory_bytes
 
-    def add(self, elapsed_s: float, usage: Usage, output_bytes: int) -> None:
+    def add(self, elapsed_s: float, usage: Usage, written: Written) -> None:
         self._usage = usage
         self._peak = max(self._peak, usage.memory_bytes)
-        self.output_bytes = output_bytes
+        self.written = written
         self._last = sample = Sample(
             elapsed_s=elapsed_s,
             memory_bytes=usage.memory_bytes,
             cpu_s=usage.cpu_s,
             read_bytes=usage.read_bytes,
             write_bytes=usage.write_bytes,
-            output_bytes=output_bytes,
+            output_bytes=written.bytes,
         )
         if elapsed_s - self._told_at < SAMPLE_INTERVAL_S * 0.9:
             return
@@ -150,7 +150,7 @@ class _Record:
             wall_s=wall_s,
             cpu_s=self._usage.cpu_s,
             peak_memory_bytes=self._peak,
-            output_bytes=self.output_bytes,
+            written=self.written,
             oom_kills=self._usage.oom_kills,
             samples=tuple(self._samples),
         )

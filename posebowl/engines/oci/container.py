@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from posebowl.challenge import EngineName
+from posebowl.engines.monitoring.disk_usage import Written
 from posebowl.engines.oci import argv
 from posebowl.engines.oci.argv import ContainerSpec
 from posebowl.engines.oci.client import Client
@@ -57,8 +58,8 @@ class Container:
         with undisturbed():
             self.client.run(*argv.kill(self.name, name), check=False)
 
-    def written_bytes(self, layer: str) -> int:
-        """Ask the engine how much the container's own layer holds, in bytes.
+    def written(self, layer: str) -> Written:
+        """Ask the engine how much the container's own layer holds; it does not count files.
 
         Podman without root can look into it as its owner does. Otherwise the engine compares it
         with the image, which takes seconds.
@@ -75,8 +76,8 @@ class Container:
             # du gives a sum, and an error as well, where files vanish under its hands.
             number = self.client.run(*words, check=False).stdout.partition("\t")[0].strip()
             if number.isdecimal():
-                return int(number)
-        return 0
+                return Written(bytes=int(number))
+        return Written(whole=False)
 
     def state_after_exit(self, timeout_s: float) -> dict[str, Any]:
         """Wait until the engine knows that it has ended, and return its state.

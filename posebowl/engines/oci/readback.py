@@ -63,7 +63,7 @@ class ContainerReader:
     def __init__(self, client: Client, name: str, pid: int, *, nonce: str) -> None:
         self._client = client
         self._name = name
-        self._pid = pid
+        self.pid = pid
         here = pid > 0 and nonce in _text(reader.PROC / str(pid) / "cmdline")
         self._cgroup = reader.of_process(pid) if here else None
 
@@ -80,8 +80,8 @@ class ContainerReader:
         """
         mine = reader.of_process(os.getpid())
         if self._cgroup is not None and mine is not None and mine.place == self._cgroup.place:
-            return ProcessTree(self._pid, limits, None)
-        return CgroupProbe(self.files, ProcIo(self._pid) if self.local else None)
+            return ProcessTree(self.pid, limits, None)
+        return CgroupProbe(self.files, ProcIo(self.pid) if self.local else None)
 
     def files(self) -> reader.Files:
         """Return the files of the container's control groups."""
@@ -93,7 +93,7 @@ class ContainerReader:
             inside = self._inside()
             status, net = inside.get("status", ""), inside.get("net", "")
             return Readback(inspected=inspected, files=inside, status=status, net=net)
-        proc = reader.PROC / str(self._pid)
+        proc = reader.PROC / str(self.pid)
         return Readback(
             inspected=inspected,
             files=self._cgroup.read(),

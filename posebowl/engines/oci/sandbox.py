@@ -14,7 +14,7 @@ from posebowl.challenge import EngineName, Limit
 from posebowl.engines.base import Probe, RunSpec, refuse_unwaived
 from posebowl.engines.execution import End
 from posebowl.engines.handshake import Handshake
-from posebowl.engines.monitoring.disk_usage import folder_bytes
+from posebowl.engines.monitoring.disk_usage import Written, folder_usage
 from posebowl.engines.oci import image as identity, readback
 from posebowl.engines.oci.argv import ContainerSpec
 from posebowl.engines.oci.client import Client
@@ -94,11 +94,24 @@ class OciSandbox:
         assert self._reader is not None  # noqa: S101  # `verify` made it
         return self._reader.probe(self.spec.limits)
 
-    def written_bytes(self) -> int:
-        """Sum what the run has written: its results, and the container's own layer."""
-        if os.access(self._layer, os.R_OK | os.X_OK):
-            return folder_bytes(self.spec.output) + folder_bytes(Path(self._layer))
-        return folder_bytes(self.spec.output) + self.container.written_bytes(self._layer)
+    @property
+    def pid(self) -> int:
+        """Of process 1, where that is on this machine."""
+        return self._reader.pid if self._reader and self._reader.local else 0
+
+    def unpacked(self) -> Written:
+        """Sum what the zip holds: measured, unless that takes the engine seconds."""
+        return self.written() if self._sees_layer else Written(bytes=self.spec.unpacked_bytes)
+
+    def written(self) -> Written:
+        """Sum what lies in the results, and in the container's own layer."""
+        if self._sees_layer:
+            return folder_usage(self.spec.output) + folder_usage(Path(self._layer))
+        return folder_usage(self.spec.output) + self.container.written(self._layer)
+
+    @property
+    def _sees_layer(self) -> bool:
+        return os.access(self._layer, os.R_OK | os.X_OK)
 
     def terminate(self) -> None:
         """Ask all processes to end, through process 1."""

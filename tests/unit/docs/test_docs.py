@@ -66,12 +66,13 @@ def test_the_limits_of_a_run_are_these() -> None:
         "memory": lambda limits: human_bytes(limits.memory_bytes),
         "processor cores": lambda limits: str(limits.cpus),
         "all that": lambda limits: human_bytes(limits.output_bytes),
+        "files and folders that": lambda limits: f"{limits.output_files:,}",
         "what is kept": lambda limits: human_bytes(limits.log_bytes),
         "processes": lambda limits: f"{limits.processes:,}",
         "size of submission.csv": lambda limits: human_bytes(limits.predictions_bytes),
         "between TERM": lambda limits: f"{limits.grace_s:.0f} s",
     }
-    assert len(shown) == len(dataclasses.fields(Limits))
+    assert len(shown) == len(dataclasses.fields(Limits)) + 1  # files follow from bytes
     for begins, show in shown.items():
         (cells,) = (cells for first, cells in page.items() if first.startswith(begins))
         assert cells[:2] == [show(LIMITS[Variant.CPU]), show(LIMITS[Variant.GPU])]

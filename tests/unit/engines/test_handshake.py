@@ -6,6 +6,7 @@ import io
 import itertools
 import threading
 
+import pytest
 from hypothesis import given, strategies as st
 
 from posebowl.engines.handshake import Handshake
@@ -45,10 +46,10 @@ def test_both_marks_go_and_all_else_stays(
     handshake = Handshake(holds_end=True)
     end = b"\x1eend %s\n" % token(handshake).encode()
     stream = before + ready(handshake) + during + end + after
-    passed = b"".join(handshake.feed(chunk) for chunk in cut(stream, cuts)) + handshake.finish()
-    assert passed == before + during + after
+    passed = b"".join(handshake.feed(chunk) for chunk in cut(stream, cuts))
+    assert answer(handshake) == b"\n"
+    assert passed + handshake.finish() == before + during + after
     assert handshake.wait_ready()
-    assert handshake.wait_end(0)
     assert handshake.early == before
 
 
@@ -116,9 +117,39 @@ def test_waiting_ends_with_the_stream() -> None:
     handshake.feed(ready(handshake))
     waiter.join()
     assert seen == [True]
-    assert not handshake.wait_end(0)
+    assert answer(handshake) == b""
     handshake.finish()
-    assert handshake.wait_end(0)
+    assert handshake.wait_dead(0, io.BytesIO(), count=pytest.fail)
+
+
+def answer(handshake: Handshake) -> bytes:
+    """Return what process 1 is told when the host looks."""
+    pipe = io.BytesIO()
+    handshake.wait_dead(0, pipe, count=lambda: None)
+    return pipe.getvalue()
+
+
+def test_a_mark_is_answered_once_and_is_not_the_end() -> None:
+    handshake = Handshake(holds_end=True)
+    handshake.feed(ready(handshake))
+    handshake.feed(b"\x1eend %s\n" % token(handshake).encode())
+    counted: list[int] = []
+    pipe = io.BytesIO()
+    for _ in range(3):
+        assert not handshake.wait_dead(0, pipe, count=lambda: counted.append(1))
+    assert (counted, pipe.getvalue()) == ([1], b"\n")
+    handshake.died()
+    assert handshake.wait_dead(60, pipe, count=pytest.fail)
+    assert pipe.getvalue() == b"\n"
+
+
+def test_death_ends_the_wait_that_answers_the_mark() -> None:
+    handshake = Handshake(holds_end=True)
+    handshake.feed(ready(handshake))
+    handshake.feed(b"\x1eend %s\n" % token(handshake).encode())
+    waiter = threading.Thread(target=handshake.died)
+    assert handshake.wait_dead(60, io.BytesIO(), count=waiter.start)
+    waiter.join()
 
 
 def test_an_answer_to_a_dead_process_is_no_error() -> None:
@@ -126,14 +157,10 @@ def test_an_answer_to_a_dead_process_is_no_error() -> None:
         def write(self, _: object) -> int:
             raise BrokenPipeError
 
-    handshake = Handshake()
+    handshake = Handshake(holds_end=True)
     pipe = Broken()
     handshake.open(pipe)
-    handshake.release(pipe)
+    handshake.feed(ready(handshake))
+    handshake.feed(b"\x1eend %s\n" % token(handshake).encode())
+    assert not handshake.wait_dead(0, pipe, count=lambda: None)
     assert pipe.getvalue() == b""
-
-
-def test_release_says_one_line() -> None:
-    pipe = io.BytesIO()
-    Handshake(holds_end=True).release(pipe)
-    assert pipe.getvalue() == b"\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from posebowl.engines.monitoring.disk_usage import folder_bytes
+from posebowl.engines.monitoring.disk_usage import folder_usage
 from posebowl.errors import PoseBowlError
 from posebowl.results.cleaning import clean
 from posebowl.submission.packer import pack
@@ -36,7 +36,7 @@ def test_only_what_the_tool_made_goes(tmp_path: Path):
     (folder / "history" / "1" / "log.txt").write_text("12345")
     (folder / ".submission.zip.ab12.part").write_text("12345")
     made.add(".submission.zip.ab12.part")
-    left = folder_bytes(folder / SCRATCH)
+    left = folder_usage(folder / SCRATCH).bytes
     done = clean(folder)
     assert names(done.removed) == made | {SCRATCH}
     theirs = mine | {"mine", "history", "runs", ".run-abc"}
@@ -84,7 +84,7 @@ def test_what_a_submission_closed_is_opened(tmp_path: Path):
     closed = tmp_path / SCRATCH / "a" / "b"
     closed.mkdir(parents=True)
     (closed / "x").write_text("12345")
-    size = folder_bytes(tmp_path / SCRATCH)
+    size = folder_usage(tmp_path / SCRATCH).bytes
     closed.chmod(0)
     closed.parent.chmod(0)
     assert clean(tmp_path).freed_bytes == size
@@ -137,7 +137,7 @@ def test_history_goes_when_asked_for(tmp_path: Path):
         (tmp_path / "history" / name).mkdir(parents=True)
         (tmp_path / "history" / name / "result.json").write_text("12345")
     assert clean(tmp_path).kept == (tmp_path / "history",)
-    size = sum(folder_bytes(tmp_path / "history" / name) for name in RUN_IDS)
+    size = sum(folder_usage(tmp_path / "history" / name).bytes for name in RUN_IDS)
     done = clean(tmp_path, with_history=True)
     assert names(done.removed) == set(RUN_IDS)
     assert (done.freed_bytes, done.kept) == (size, ())

@@ -35,7 +35,7 @@ def expected(exit_code: int, stop: Stop | None, output: int, kills: int) -> Verd
     """Read the documented precedence off, line by line."""
     if stop is Stop.TIME:
         return Verdict.TIME_LIMIT
-    if stop is Stop.OUTPUT or output > LIMITS.output_bytes:
+    if stop in {Stop.OUTPUT, Stop.FILES, Stop.UNSEEN} or output > LIMITS.output_bytes:
         return Verdict.OUTPUT_LIMIT
     if stop is Stop.MEMORY or (kills and exit_code):
         return Verdict.MEMORY_LIMIT
@@ -44,7 +44,7 @@ def expected(exit_code: int, stop: Stop | None, output: int, kills: int) -> Verd
     return Verdict.RUNTIME_ERROR if exit_code else Verdict.OK
 
 
-STOPS = (None, Stop.TIME, Stop.OUTPUT, Stop.MEMORY)
+STOPS = (None, *Stop)
 CASES = list(
     itertools.product((0, 1, 7, 127, 128, 137, 139, 192, 193, 255), STOPS, (9, 2 << 20), (0, 2))
 )
@@ -52,7 +52,7 @@ CASES = list(
 
 @pytest.mark.parametrize(("exit_code", "stop", "output", "kills"), CASES)
 def test_precedence(exit_code: int, stop: Stop | None, output: int, kills: int) -> None:
-    ended = exit_code if stop in {None, Stop.OUTPUT} else None
+    ended = exit_code if stop is None or stop.is_output else None
     seen = outcome(exit_code=ended, stopped_by=stop, output_bytes=output, oom_kills=kills)
     judged = judge(seen, LIMITS)
     assert judged.verdict is expected(exit_code, stop, output, kills)
@@ -76,6 +76,8 @@ def test_messages_name_the_limits() -> None:
     assert "1 min," in judge(outcome(stopped_by=Stop.TIME, exit_code=None), LIMITS).message
     assert "512.0 MiB" in judge(outcome(stopped_by=Stop.MEMORY, exit_code=None), LIMITS).message
     assert "1.0 MiB" in judge(outcome(stopped_by=Stop.OUTPUT), LIMITS).message
+    assert "64 files" in judge(outcome(stopped_by=Stop.FILES), LIMITS).message
+    assert "cannot be measured" in judge(outcome(stopped_by=Stop.UNSEEN), LIMITS).message
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL, signal.SIGTERM])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,9 +15,9 @@ import pytest
 
 from posebowl.challenge import Limits
 from posebowl.engines.base import Sample, Stop, Usage
-from posebowl.engines.handshake import LATE_S
-from posebowl.engines.monitoring.disk_usage import DiskUsage, folder_bytes
+from posebowl.engines.monitoring.disk_usage import DiskUsage, Written, folder_usage
 from posebowl.engines.monitoring.watchdog import Watched, settle, watch
+from posebowl.util.files import remove_tree
 
 LIMITS = Limits(wall_time_s=100, memory_bytes=1000, output_bytes=500)
 
@@ -28,6 +29,8 @@ class Run:
     ends_at: float = 1e9
     memory: Callable[[float], int] = lambda _: 10
     output: Callable[[float], int] = lambda _: 0
+    files: int = 0
+    whole: bool = True
     limits: Limits = LIMITS
     memory_is_enforced: bool = True
     interval_s: float = 0.5
@@ -47,6 +50,9 @@ class Run:
     def usage(self, *, fresh: bool = False) -> Usage:  # noqa: ARG002  # nothing is kept here
         return Usage(memory_bytes=self.memory(self.elapsed), cpu_s=2 * self.elapsed, oom_kills=1)
 
+    def written(self) -> Written:
+        return Written(bytes=self.output(self.elapsed), files=self.files, whole=self.whole)
+
     def watch(self) -> Watched:
         return watch(
             clock=lambda: self.now,
@@ -56,7 +62,7 @@ class Run:
             on_sample=self.heard.append,
             interval_s=self.interval_s,
             memory_is_enforced=self.memory_is_enforced,
-            written=lambda: self.output(self.elapsed),
+            written=self.written,
         )
 
 
@@ -99,6 +105,9 @@ OVER = {"memory": lambda at: 2000 if at >= 99.9 else 0, "output": lambda at: 900
         ({"memory_is_enforced": True, "memory": lambda _: 1001, "ends_at": 1}, None),
         ({"output": lambda _: 501}, Stop.OUTPUT),
         ({"output": lambda _: 500, "ends_at": 1}, None),
+        ({"files": 3, "limits": replace(LIMITS, output_bytes=2 << 14)}, Stop.FILES),
+        ({"files": 2, "limits": replace(LIMITS, output_bytes=2 << 14), "ends_at": 1}, None),
+        ({"whole": False}, Stop.UNSEEN),
     ],
 )
 def test_what_stops_a_run(changes: dict[str, object], stop: Stop | None) -> None:
@@ -110,30 +119,41 @@ def test_time_is_up_at_the_limit_and_not_at_the_next_look() -> None:
     assert run.watch().wall_s == pytest.approx(0.7)
 
 
+def test_a_sum_that_misses_something_counts_only_when_it_is_not_the_only_one() -> None:
+    answers = iter([Written(bytes=5), Written(whole=False), Written(whole=False), Written(bytes=7)])
+    sums = DiskUsage(lambda: next(answers), 0.0, clock=itertools.count().__next__)
+    assert [sums.written().bytes for _ in range(31)][::10] == [5, 5, 5, 7]
+
+
 @pytest.mark.parametrize(
-    ("late_s", "output_bytes", "stop", "wall_s"),
+    ("written", "stop"),
     [
-        (0.1, 500, None, 90),
-        (LATE_S, 500, None, 90),
-        (0.1, 501, Stop.OUTPUT, 90),
-        (9.0, 500, None, 99),
-        (10.0, 501, Stop.TIME, 100),
+        (Written(bytes=500), None),
+        (Written(bytes=501), Stop.OUTPUT),
+        (Written(files=1), Stop.FILES),
+        (Written(whole=False), Stop.UNSEEN),
+        (Written(bytes=501, files=1, whole=False), Stop.OUTPUT),
     ],
 )
-def test_what_a_run_did_after_its_end_mark_counts(
-    late_s: float, output_bytes: int, stop: Stop | None, wall_s: float
-) -> None:
+def test_what_a_dead_run_has_written_counts(written: Written, stop: Stop | None) -> None:
     seen = Run(ends_at=90).watch()
-    settled = settle(seen, LIMITS, late_s=late_s, output_bytes=output_bytes)
-    assert (settled.stopped_by, settled.wall_s) == (stop, pytest.approx(wall_s))
-    assert settled.output_bytes == settled.samples[-1].output_bytes == output_bytes
+    settled = settle(seen, LIMITS, written)
+    assert (settled.stopped_by, settled.wall_s) == (stop, 90)
+    assert settled.written == written
+    assert settled.samples[-1].output_bytes == written.bytes
     assert settled.samples[:-1] == seen.samples[:-1]
 
 
 def test_why_a_run_was_stopped_stays() -> None:
     seen = Run().watch()
-    settled = settle(seen, LIMITS, late_s=9.0, output_bytes=501)
+    settled = settle(seen, LIMITS, Written(bytes=501))
     assert (settled.stopped_by, settled.wall_s) == (Stop.TIME, seen.wall_s)
+
+
+def test_what_was_there_before_is_not_written() -> None:
+    before = Written(bytes=100, files=3)
+    assert Written(bytes=150, files=2).since(before) == Written(bytes=50)
+    assert not (Written() + Written(whole=False)).since(before).whole
 
 
 def test_samples_of_a_long_run_are_thinned() -> None:
@@ -171,19 +191,19 @@ def test_sums_of_folders_take_a_tenth_of_the_time_at_most() -> None:
 def test_a_slow_sum_keeps_nobody_waiting() -> None:
     begun, go_on = threading.Event(), threading.Event()
 
-    def slow() -> int:
+    def slow() -> Written:
         begun.set()
         assert go_on.wait(10)
-        return 7
+        return Written(bytes=7)
 
     sums = DiskUsage(slow, 0.0)
     started = time.monotonic()
-    assert [sums.bytes() for _ in range(5)] == [0] * 5
+    assert [sums.written() for _ in range(5)] == [Written()] * 5
     assert begun.is_set()
     assert time.monotonic() - started < 5
     go_on.set()
     sums.close()
-    assert sums.bytes() == 7
+    assert sums.written().bytes == 7
 
 
 def test_a_run_is_not_longer_for_a_slow_sum_at_its_end() -> None:
@@ -197,7 +217,7 @@ def test_a_run_is_not_longer_for_a_slow_sum_at_its_end() -> None:
     assert run.watch().wall_s == pytest.approx(3)
 
 
-def test_folder_bytes_follows_no_links(tmp_path: Path) -> None:
+def test_folder_usage_follows_no_links(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "big").write_bytes(os.urandom(1 << 20))
@@ -207,18 +227,134 @@ def test_folder_bytes_follows_no_links(tmp_path: Path) -> None:
     (inside / "to_file").symlink_to(elsewhere / "big")
     (inside / "to_folder").symlink_to(elsewhere)
     (inside / "round").symlink_to(inside)
-    assert 100_000 <= folder_bytes(inside) < 200_000
+    assert 100_000 <= folder_usage(inside).bytes < 200_000
+    assert folder_usage(inside).files == 6
 
 
-def test_folder_bytes_counts_blocks_and_each_file_once(tmp_path: Path) -> None:
+def test_folder_usage_counts_blocks_and_each_file_once(tmp_path: Path) -> None:
     with (tmp_path / "hole").open("wb") as file:
         file.truncate(1 << 30)
-    assert folder_bytes(tmp_path) < 1 << 20
+    assert folder_usage(tmp_path).bytes < 1 << 20
     (tmp_path / "one").write_bytes(os.urandom(1 << 20))
-    before = folder_bytes(tmp_path)
+    before = folder_usage(tmp_path).bytes
     os.link(tmp_path / "one", tmp_path / "two")
-    assert folder_bytes(tmp_path) == before >= 1 << 20
+    assert folder_usage(tmp_path).bytes == before >= 1 << 20
 
 
 def test_a_folder_that_is_not_there_is_empty(tmp_path: Path) -> None:
-    assert folder_bytes(tmp_path / "none") == 0
+    assert folder_usage(tmp_path / "none") == Written()
+
+
+DEEP = 3000
+"""Folders one below the other; their path is longer than the kernel's PATH_MAX of 4096 bytes."""
+
+
+@pytest.fixture
+def deep(tmp_path: Path) -> Iterator[Path]:
+    """Make folders one below the other, each with a side folder, and a file in the last one."""
+    top = tmp_path / "top"
+    top.mkdir()
+    here = os.open(top, os.O_RDONLY)
+    for _ in range(DEEP):
+        os.mkdir("a", dir_fd=here)
+        os.mkdir("z", dir_fd=here)
+        below = os.open("a", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    file = os.open("file", os.O_WRONLY | os.O_CREAT, dir_fd=here)
+    os.write(file, os.urandom(1 << 20))
+    os.close(file)
+    os.close(here)
+    yield top
+    remove_tree(top)
+
+
+def test_folders_deeper_than_any_path_are_counted(deep: Path) -> None:
+    before = open_files()
+    found = folder_usage(deep)
+    assert found.whole
+    assert found.bytes >= 1 << 20
+    assert found.files == 2 * DEEP + 1
+    assert open_files() == before
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_folders_that_move_while_they_are_summed_up_are_not_taken_for_empty(deep: Path) -> None:
+    here = os.open(deep, os.O_RDONLY)
+    for _ in range(1000):
+        below = os.open("a", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    elsewhere = os.open(deep.parent, os.O_RDONLY)
+    done = threading.Event()
+
+    def move() -> None:
+        while not done.is_set():
+            os.rename("a", "moved", src_dir_fd=here, dst_dir_fd=elsewhere)
+            os.rename("moved", "a", src_dir_fd=elsewhere, dst_dir_fd=here)
+
+    mover = threading.Thread(target=move)
+    mover.start()
+    try:
+        sums = [folder_usage(deep) for _ in range(5)]
+    finally:
+        done.set()
+        mover.join()
+        os.close(here)
+        os.close(elsewhere)
+    assert all(not found.whole or found.files >= 2000 for found in sums)
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o100, 0o400])
+def test_closed_folders_are_opened(tmp_path: Path, mode: int) -> None:
+    """As an ordinary user: root may look everywhere."""
+    closed = tmp_path / "top" / "closed"
+    (closed / "below").mkdir(parents=True)
+    (closed / "below" / "file").write_bytes(os.urandom(1 << 20))
+    outside = tmp_path / "outside"
+    outside.mkdir(mode=0o500)
+    (tmp_path / "top" / "link").symlink_to(outside)
+    closed.chmod(mode)
+    found = as_user(tmp_path, "top")
+    assert found.whole
+    assert found.files == 4
+    assert found.bytes >= 1 << 20
+    assert outside.stat().st_mode & 0o777 == 0o500
+
+
+def test_a_folder_of_somebody_else_is_not_taken_for_empty(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can make a folder of somebody else")
+    (tmp_path / "top" / "closed").mkdir(parents=True)
+    closed = tmp_path / "top" / "closed"
+    closed.chmod(0o000)
+    found = as_user(tmp_path, "top", but=closed)
+    assert found == Written(bytes=found.bytes, files=1, whole=False)
+
+
+def as_user(folder: Path, name: str, *, but: Path | None = None) -> Written:
+    """Sum up a folder as an ordinary user who owns all but one of its parts."""
+    if os.geteuid() != 0:
+        return folder_usage(folder / name)
+    for place in (folder, *folder.rglob("*")):
+        if place != but:
+            os.lchown(place, 65534, 65534)
+    pipe, end = os.pipe()
+    if (child := os.fork()) == 0:
+        try:
+            os.chdir(folder)
+            os.setgroups([])
+            os.setresgid(65534, 65534, 65534)
+            os.setresuid(65534, 65534, 65534)
+            found = folder_usage(Path(name))
+            os.write(end, json.dumps([found.bytes, found.files, found.whole]).encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    os.close(end)
+    with os.fdopen(pipe) as said:
+        total, files, whole = json.loads(said.read())
+    return Written(bytes=total, files=files, whole=whole)
