@@ -73,7 +73,7 @@ NOT_RUN: Final = {
         "takes minutes to hours; the tests do the same for less long"
     ),
     r"uv run nox -s (tests|lint|docs)": "CI calls it; `tests` is what runs this test",
-    r"uv run invoke (shell|push|pull) .*": (
+    r"uv run invoke (shell|push|pull)( .*)?": (
         "takes an image, and a terminal or a registry: tests/container/test_images.py"
     ),
     r"uv run (--no-sync )?invoke evaluate .*|python -m posebowl\.cli evaluate .*": (
@@ -82,6 +82,8 @@ NOT_RUN: Final = {
     r"uv run invoke data\.manifest .*|aws s3 .*": "prepares a bucket: tests/cluster",
     r"uv run --no-sync ray .*|cd /srv/posebowl|kubectl .*|ray up .*": "belongs to a cluster",
     r"docker (save|load) .*": "takes the image",
+    r"uv lock": "changes the lock where a newer package fits",
+    r"uv run invoke clean": "tests/unit/results/test_cleaning.py cleans folders of its own",
     r"uv add .*": "takes a package index: tests/container/test_add_package.py",
     r"uvx pip download .*": "takes a package index",
     r"uv run invoke benchmark\.(train|evaluate|export) .*": (

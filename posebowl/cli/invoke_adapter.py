@@ -15,7 +15,7 @@ import invoke
 from invoke.exceptions import ParseError
 from invoke.parser import Argument
 
-from posebowl.cli import completion, suggest
+from posebowl.cli import completion, official_runtime, suggest
 from posebowl.cli.task import Task
 from posebowl.errors import PoseBowlError
 from posebowl.util import program
@@ -132,6 +132,8 @@ def _parse_tasks(self: Any) -> None:
         if words is not None:
             print("\n".join(words))
             raise invoke.Exit
+    if refused := official_runtime.variable(self.core.unparsed):
+        _refuse(refused)
     _explained(self, _PARSE_TASKS)
     for name, argument in self.core_via_tasks.args.items():
         if argument.got_value and name not in _ANYWHERE:

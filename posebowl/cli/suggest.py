@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from posebowl.cli import official_runtime
 from posebowl.errors import UsageError
 from posebowl.util.text import show
 
@@ -50,7 +51,7 @@ def advice(
         close = f"invoke {task} --zip {shlex.quote(word)}" if takes_zip else ""
         what = f"{task} takes no word {show(word)}, and no task has that name."
     else:
-        close = _close(word, tasks, before="invoke ")
+        close = official_runtime.target(word) or _close(word, tasks, before="invoke ")
         what = f"No task is called {show(word)}."
     return UsageError(what, fix=f"Type: {close}; {help_on}." if close else f"{help_on}.")
 
