@@ -121,8 +121,8 @@ def docs(session: nox.Session) -> None:
 
 def run_submission(session: nox.Session, variant: str) -> None:
     """Run a zip: by default submission.zip, packed from the benchmark if it does not exist."""
-    if not any(word.startswith("--zip") for word in session.posargs):
-        invoke(session, "pack", "--solution", "benchmark", "--keep")
+    if not any(word.startswith("--zip") or word.endswith(".zip") for word in session.posargs):
+        invoke(session, "pack", "benchmark", "--keep")
     invoke(session, "run", "--variant", variant, *session.posargs)
 
 
@@ -131,9 +131,9 @@ def run_solutions(session: nox.Session, variant: str) -> None:
     for solution in sorted(path.parent for path in ROOT.glob("solutions/*/main.sh")):
         out = ROOT / "submission" / solution.name
         archive = str(out / "submission.zip")
-        invoke(session, "pack", "--force", "--solution", solution.name, "--out", archive)
-        options = ["--zip", archive, "--out", str(out), "--variant", variant]
-        invoke(session, "run", *options, *session.posargs)
+        invoke(session, "pack", solution.name, "--force", "--out", archive)
+        options = ["--out", str(out), "--variant", variant]
+        invoke(session, "run", archive, *options, *session.posargs)
 
 
 def invoke(session: nox.Session, *words: str) -> None:

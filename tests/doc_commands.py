@@ -265,7 +265,9 @@ def _read_invoke(words: Sequence[str], whole: str) -> None:
         options = _tasks()[context.name].options
         with _refused(whole):
             declarations.read(options, context.as_kwargs, context.name, look=False)
-        words_needed = [option for option in options if option.positional]
+        words_needed = [
+            one for one in options if one.positional and one.default is declarations.REQUIRED
+        ]
         if missing := [one.name for one in words_needed if not context.args[one.name].value]:
             raise WrongCommandError(f"{', '.join(missing)} missing: {whole}")
 

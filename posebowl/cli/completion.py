@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from posebowl.cli.task import Task
-from posebowl.util.options import SHORT, Option
+from posebowl.util.options import REQUIRED, SHORT, Option
 
 
 def candidates(line: str, tasks: Iterable[Task]) -> Sequence[str] | None:
@@ -28,7 +28,7 @@ def candidates(line: str, tasks: Iterable[Task]) -> Sequence[str] | None:
     offered = tuple(option.kind.choices or (option.kind.suggest or tuple)())
     if last in offered:
         # It is complete: what comes next is another flag.
-        return tuple(known.flag for known in task.options if not known.positional)
+        return tuple(known.flag for known in task.options if known.default is not REQUIRED)
     if option.kind.toml is list and not last.startswith("-"):
         done = last.rpartition(",")[0]
         return tuple(f"{done},{word}" if done else word for word in offered)
@@ -43,7 +43,7 @@ def _expecting(task: Task, words: Sequence[str]) -> Option | None:
     flag = words[-1] if words[-1].startswith("-") else words[-2] if len(words) > 1 else ""
     for option in task.options:
         if flag in {option.flag, f"-{SHORT.get(option.name, '-')}"}:
-            if not (option.is_switch or option.positional):
+            if not option.is_switch:
                 return option
             break
     if words[-1].startswith("-"):

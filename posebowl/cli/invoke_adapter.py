@@ -19,7 +19,7 @@ from posebowl.cli import completion, official_runtime, suggest
 from posebowl.cli.task import Task
 from posebowl.errors import PoseBowlError
 from posebowl.util import program
-from posebowl.util.options import SHORT, Option
+from posebowl.util.options import REQUIRED, SHORT, Option
 
 _ANYWHERE: Final = ("complete", "debug", "help", "list", "version")
 """The flags of invoke itself that may also stand behind a task; elsewhere they are mistakes."""
@@ -33,20 +33,28 @@ def collection(tasks: Iterable[Task]) -> Any:
     program.open_closed_streams()
     root = invoke.Collection()
     inner: dict[str, Any] = {}
+    tasks = tuple(tasks)
+    names = frozenset(task.name for task in tasks)
     for task in tasks:
         group, _, name = task.name.rpartition(".")
         place = inner.setdefault(group, invoke.Collection(group)) if group else root
-        place.add_task(_InvokeTask(task), name=name)
+        place.add_task(_InvokeTask(task, names), name=name)
     for found in inner.values():
         root.add_collection(found)
     return root
 
 
 class _InvokeTask(invoke.Task):  # type: ignore[misc]  # invoke is not looked into
-    """A task as invoke knows it; its arguments are the declared options."""
+    """A task as invoke knows it; its arguments are the declared options.
 
-    def __init__(self, task: Task) -> None:
+    Args:
+        task: As it is declared.
+        names: Of all tasks.
+    """
+
+    def __init__(self, task: Task, names: frozenset[str]) -> None:
         self.declared = task
+        self._names = names
 
         def body(_: invoke.Context, **given: Any) -> None:
             code = program.guard(
@@ -66,7 +74,7 @@ class _InvokeTask(invoke.Task):  # type: ignore[misc]  # invoke is not looked in
         Words that were not typed are left out: the task itself reports what is missing.
         """
         options = self.declared.options
-        expected = count_words(sys.argv, self.name, options)
+        expected = count_words(sys.argv, self.name, options, self._names)
         words = [option.name for option in options if option.positional][:expected]
         ordered = sorted(options, key=lambda option: not option.positional)
         return [_argument(option, expected, is_word=option.name in words) for option in ordered]
@@ -107,15 +115,34 @@ class _Words(Argument):  # type: ignore[misc]
         self._value = [*self._value, word]
 
 
-def count_words(argv: Sequence[str], name: str, options: Iterable[Option]) -> int:
-    """Count the words behind a task's name that are neither flags nor values of flags."""
-    takes = set()
-    for option in options:
-        if not (option.is_switch or option.positional):
-            takes |= {option.flag, f"-{SHORT.get(option.name, '')}"}
+def count_words(
+    argv: Sequence[str], name: str, options: Sequence[Option], tasks: frozenset[str]
+) -> int:
+    """Count the words behind a task's name that are neither flags nor values of flags.
+
+    Where words may be left out, the name of a task is none of them: `invoke pack mine check run`.
+    Behind a flag that the task does not have, nothing is counted: invoke would read it as a word.
+    """
+    flags = {flag: option for option in options for flag in _flags(option)}
+    takes = {flag for flag, one in flags.items() if not (one.is_switch or one.positional)}
+    may_be_left_out = all(option.default is not REQUIRED for option in options if option.positional)
     words = list(itertools.dropwhile(lambda word: word.rpartition(".")[2] != name, argv))[1:]
-    pairs = zip(["", *words], words, strict=False)
-    return sum(not word.startswith("-") and before not in takes for before, word in pairs)
+    count = 0
+    for before, word in zip(["", *words], words, strict=False):
+        if before in takes:
+            continue
+        if word.startswith("-"):
+            if word.partition("=")[0] not in flags:
+                break
+        elif may_be_left_out and word in tasks:
+            break
+        else:
+            count += 1
+    return count
+
+
+def _flags(option: Option) -> list[str]:
+    return [option.flag, *(f"-{letter}" for name, letter in SHORT.items() if name == option.name)]
 
 
 def _debugging(argv: Sequence[str]) -> bool:

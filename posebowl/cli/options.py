@@ -10,12 +10,12 @@ from posebowl.util.options import Option
 from posebowl.util.values import FILE, FOLDER, TEXT, TRUTH, Kind
 
 SOLUTION: Final = Kind(
-    expects="the name of a folder in solutions/",
+    expects="the name of a folder in solutions/, or any folder",
     example="benchmark",
     read=TEXT.read,
     suggest=lambda: sorted(script.parent.name for script in paths.SOLUTIONS.glob("*/main.sh")),
 )
-ZIP = Annotated[Path | None, Option(FILE, "the zip", "submission/submission.zip")]
+ZIP = Annotated[Path | None, Option(FILE, "the zip", "submission/submission.zip", positional=True)]
 ZIP_TO_UNPACK = Annotated[Path | None, Option(FILE, "a submission to unpack first")]
 FOLDER_OF_RESULTS = Annotated[Path | None, Option(FOLDER, "folder of the results", "submission/")]
 DATA_FOLDER = Annotated[Path | None, Option(FOLDER, "data folder", "data/, or data/demo")]

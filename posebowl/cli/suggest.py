@@ -8,7 +8,6 @@ from __future__ import annotations
 import difflib
 import itertools
 import re
-import shlex
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -47,9 +46,8 @@ def advice(
     elif (flag := _before(word, argv)) and flags.count(flag) > 1:
         return UsageError(f"{flag} is given twice.", fix=f"Type it once; {help_on}.")
     elif task:
-        takes_zip = word.endswith(".zip") and "--zip" in context.flags and word.isprintable()
-        close = f"invoke {task} --zip {shlex.quote(word)}" if takes_zip else ""
-        what = f"{task} takes no word {show(word)}, and no task has that name."
+        close = ""
+        what = f"{task} has no use for the word {show(word)}, and no task has that name."
     else:
         close = official_runtime.target(word) or _close(word, tasks, before="invoke ")
         what = f"No task is called {show(word)}."

@@ -27,6 +27,6 @@ def archive(path: Path) -> Iterator[Finding]:
         text = human_bytes(path.stat().st_size)
         yield Finding(name="submission.zip", state=State.GOOD, text=text)
     else:
-        fix = "Type: invoke pack --solution benchmark"
+        fix = "Type: invoke pack benchmark"
         text = "not packed yet"
         yield Finding(name="submission.zip", state=State.MISSING, text=text, fix=fix)

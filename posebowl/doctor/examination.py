@@ -68,5 +68,5 @@ def _next_step(findings: Iterable[Finding]) -> str:
             return f"Fix this first: {finding.name}. {finding.fix}".strip()
     packed = by_name.get("submission.zip")
     if packed is not None and packed.state is not State.GOOD:
-        return "Type: invoke pack --solution benchmark"
+        return "Type: invoke pack benchmark"
     return "Type: invoke run"

@@ -9,10 +9,14 @@ if TYPE_CHECKING:
         Archive as Archive,
         open_archive as open_archive,
     )
-    from posebowl.submission.packer import Packed as Packed, find_solution as find_solution
+    from posebowl.submission.packer import (
+        Packed as Packed,
+        find_folder as find_folder,
+        find_solution as find_solution,
+    )
 
 __getattr__ = face(
     __name__,
     archive=("Archive", "open_archive"),
-    packer=("Packed", "find_solution"),
+    packer=("Packed", "find_folder", "find_solution"),
 )

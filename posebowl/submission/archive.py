@@ -168,12 +168,12 @@ def _instead_of_missing(path: Path) -> str:
     if near := difflib.get_close_matches(path.name, _zips_in(path.parent), n=1):
         return f"Did you mean {path.parent / near[0]}?"
     out = hints.flag("out", path, paths.SUBMISSION / "submission.zip")
-    return f"Type: invoke pack --solution NAME{out}"
+    return f"Type: invoke pack NAME{out}"
 
 
 def _instead_of_folder(path: Path) -> str:
     if (path / MAIN_SCRIPT).is_file():
-        return f"Type: invoke pack --source {shlex.quote(str(path))}"
+        return f"Type: invoke pack {shlex.quote(str(path))}"
     if inside := _zips_in(path):
         return f"Did you mean {path / inside[0]}?"
     return "Give the path of a zip that `invoke pack` made."
@@ -263,7 +263,7 @@ def _no_main(entries: dict[str, Entry], path: Path) -> BadArchiveError:
         return BadArchiveError(
             f"{MAIN_SCRIPT} is not at the root of {path} but in the folder {quoted(folder)}.",
             why="It is looked for at the root only.",
-            fix="Zip the contents, not the folder: `invoke pack --source FOLDER` does so.",
+            fix="Zip the contents, not the folder: `invoke pack FOLDER` does so.",
         )
     inner = next((name for name in files if name.lower().endswith(".zip")), "")
     if inner:

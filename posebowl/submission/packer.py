@@ -49,7 +49,7 @@ PROGRESS_BYTES: Final = 200_000_000
 """From here on a progress bar is shown."""
 
 _BLOCK: Final = 4 << 20
-_FIX_SOURCE: Final = f"Name the folder that holds {MAIN_SCRIPT}: --source FOLDER"
+_FIX_SOURCE: Final = f"Name the folder that holds {MAIN_SCRIPT}: invoke pack FOLDER"
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip can hold."""
 _ZIP64_BYTES: Final = (1 << 31) - 1
@@ -84,6 +84,21 @@ def find_solution(name: str, *, solutions: Path = SOLUTIONS) -> Path:
         return folder
     there = sorted(path.name for path in solutions.glob("*") if path.is_dir())
     raise UsageError(f"There is no solution named {name}.", fix=_did_you_mean(name, there))
+
+
+def find_folder(word: str, *, solutions: Path = SOLUTIONS) -> Path:
+    """Return the folder of a solution by its name, or any folder by its path.
+
+    Raises:
+        UsageError: There is neither.
+    """
+    try:
+        return find_solution(word, solutions=solutions)
+    except UsageError:
+        folder = Path(word).expanduser()
+        if folder.is_dir() or folder.name != word:
+            return folder
+        raise
 
 
 def _did_you_mean(name: str, there: list[str]) -> str:
@@ -230,7 +245,7 @@ def _no_main(source: Path) -> BadArchiveError:
     near = [path.name for path in source.iterdir() if nearly_main(path.name)]
     fix = f"Add the {MAIN_SCRIPT} that starts all; solutions/template has one."
     if nested:
-        fix = f"Pack the folder that holds it: `invoke pack --source {nested[0]}`."
+        fix = f"Pack the folder that holds it: `invoke pack {shlex.quote(str(nested[0]))}`."
     elif near:
         fix = f"Rename {near[0]} to {MAIN_SCRIPT}."
     return BadArchiveError(f"There is no {MAIN_SCRIPT} in {source}.", why=WHY_MAIN, fix=fix)

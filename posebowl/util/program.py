@@ -95,8 +95,13 @@ def parser(options: Iterable[Option], task: str) -> argparse.ArgumentParser:
     """
     made = _Parser(task)
     for option in options:
-        if option.positional:
-            made.add_argument(option.name, nargs="*" if option.many else "?", help=option.explained)
+        if option.positional and not option.many:
+            # A word or a flag; without a default, neither overwrites the other.
+            absent = argparse.SUPPRESS
+            made.add_argument(option.name, nargs="?", help=option.explained, default=absent)
+            made.add_argument(option.flag, help=absent, default=absent)
+        elif option.positional:
+            made.add_argument(option.name, nargs="*", help=option.explained)
         elif option.is_switch:
             made.add_argument(option.flag, action="store_true", help=option.explained)
         else:

@@ -19,7 +19,7 @@ pytestmark = [
     ),
 ]
 
-RUN = "uv run invoke pack --solution template --force && uv run invoke run"
+RUN = "uv run invoke pack template --force && uv run invoke run"
 NAME = 'cp -r "$(ls -d submission/history/* | head -n 1)" submission/history/best'
 OBJ = r"v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\n"
 TETRAHEDRON = f"mkdir meshes && printf '{OBJ}' > meshes/craft.obj"

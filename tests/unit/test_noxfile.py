@@ -78,7 +78,7 @@ def test_the_benchmark_is_packed_only_where_there_is_no_zip(noxfile: ModuleType)
     session = Session("--engine", "podman")
     noxfile.run_submission(session, "cpu")
     invoke = ["uv", "run", "--frozen", "invoke"]
-    pack = [*invoke, "pack", "--solution", "benchmark", "--keep"]
+    pack = [*invoke, "pack", "benchmark", "--keep"]
     assert session.ran == [pack, [*invoke, "run", "--variant", "cpu", "--engine", "podman"]]
 
 
@@ -103,13 +103,16 @@ def test_every_solution_runs_in_a_folder_of_its_own(noxfile: ModuleType) -> None
     solutions = sorted(path.parent.name for path in paths.SOLUTIONS.glob("*/main.sh"))
     assert {"benchmark", "quickstart", "template"} <= set(solutions)
     packs, runs = session.ran[::2], session.ran[1::2]
-    assert [words[words.index("--solution") + 1] for words in packs] == solutions
+    assert [words[words.index("pack") + 1] for words in packs] == solutions
     places = [words[words.index("--out") + 1] for words in runs]
     assert places == [str(paths.SUBMISSION / name) for name in solutions]
 
 
-def test_nothing_is_packed_where_another_zip_is_named(noxfile: ModuleType) -> None:
-    session = Session("--zip", "mine.zip")
+@pytest.mark.parametrize("named", [("--zip", "mine.zip"), ("--zip=mine",), ("mine.zip",)])
+def test_nothing_is_packed_where_another_zip_is_named(
+    named: tuple[str, ...], noxfile: ModuleType
+) -> None:
+    session = Session(*named)
     noxfile.run_submission(session, "cpu")
     (words,) = session.ran
-    assert words[-4:] == ["--variant", "cpu", "--zip", "mine.zip"]
+    assert words[-2 - len(named) :] == ["--variant", "cpu", *named]

@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 def pack(
     settings: Settings,
     *,
-    solution: Annotated[str, Option(SOLUTION, "name of a folder in solutions/")] = "",
-    source: Annotated[
-        Path | None, Option(FOLDER, "any other folder, instead of --solution")
-    ] = None,
+    name: Annotated[str, Option(SOLUTION, SOLUTION.expects, positional=True)] = "",
+    solution: Annotated[str, Option(SOLUTION, "the same, of solutions/ only")] = "",
+    source: Annotated[Path | None, Option(FOLDER, "the same, any folder")] = None,
     out: Annotated[
         Path | None, Option(PATH, "the zip to write", "submission/submission.zip")
     ] = None,
@@ -35,7 +34,7 @@ def pack(
     from posebowl.cli.views import tables
     from posebowl.submission import packer
 
-    folder = _to_pack(solution, source)
+    folder = _to_pack(name, solution, source)
     target = out or settings.archive
     if keep and target.is_file():
         output.present({"path": target, "kept": True}, tables.kept, as_json=json)
@@ -44,18 +43,20 @@ def pack(
     output.present(packed, lambda made: tables.packed(made, settings.archive), as_json=json)
 
 
-def _to_pack(solution: str, source: Path | None) -> Path:
-    """Return the folder that exactly one of two options names."""
+def _to_pack(name: str, solution: str, source: Path | None) -> Path:
+    """Return the folder that exactly one of three options names."""
     from posebowl.errors import UsageError
-    from posebowl.submission import find_solution
+    from posebowl.submission import find_folder, find_solution
 
-    if bool(solution) == (source is not None):
-        named = "Both name" if solution else "Nothing names"
+    given = sum(map(bool, (name, solution, source)))
+    if given != 1:
         raise UsageError(
-            "Give either --solution NAME or --source DIR.",
-            why=f"{named} the folder to pack.",
-            fix="Type: invoke pack --solution benchmark",
+            "pack needs one solution.",
+            why=f"{'Several options name' if given else 'Nothing names'} the folder to pack.",
+            fix="Type: invoke pack benchmark",
         )
+    if name:
+        return find_folder(name)
     return source or find_solution(solution)
 
 

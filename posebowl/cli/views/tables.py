@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,7 @@ def packed(made: Packed, usual: Path) -> None:
     if made.left_out:
         names = first_few(made.left_out, len(made.left_out))
         out.print(plain(f"Left out {len(made.left_out):,}: {names}"))
-    zipped = flag("zip", made.path, usual)
+    zipped = "" if made.path.resolve() == usual.resolve() else f" {shlex.quote(str(place))}"
     out.print(plain(f"Next: uv run invoke run{zipped}", "dim"))
 
 

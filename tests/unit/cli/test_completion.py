@@ -93,6 +93,8 @@ def test_the_tab_key_completes_values_of_options_and_files(terminal: Terminal) -
         ("data.render --family tu", "tug "),
         ("compare pre", "previous "),
         ("check --zip pypro", "pyproject.toml "),
+        ("pack qui", "quickstart "),
+        ("check pypro", "pyproject.toml "),
         ("score pypro", "pyproject.toml "),
     ):
         terminal.type(f"\x15invoke {typed}\t", until=completed)
@@ -116,6 +118,8 @@ def test_the_tab_key_completes_values_of_options_and_files(terminal: Terminal) -
         ("invoke benchmark.train --device", ("auto", "cpu", "cuda")),
         ("invoke pack --solution", ("benchmark", "quickstart", "template")),
         ("invoke run --zip", ()),
+        ("invoke run a", ()),
+        ("invoke pack q", ("benchmark", "quickstart", "template")),
         ("invoke run -o", ()),
         ("invoke data.unpack a", ()),
         ("invoke compare pre", ("last", "previous")),

@@ -32,6 +32,16 @@ def unpack(
     raise AssertionError(archives, out, force, cpus)
 
 
+@task("pack")
+def pack(
+    *,
+    name: Annotated[str, Option(PATH, "a", positional=True)] = "",
+    out: Annotated[Path | None, Option(PATH, "b")] = None,
+) -> None:
+    """Pack."""
+    raise AssertionError(name, out)
+
+
 def read(line: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     """Read a command line as invoke does."""
     words = line.split()
@@ -66,6 +76,31 @@ def test_all_words_are_files(
     assert read(f"data.unpack {line}", monkeypatch) == NOTHING | changes
 
 
+@pytest.mark.parametrize(
+    ("line", "read"),
+    [
+        ("pack", [None]),
+        ("pack mine", ["mine"]),
+        ("pack --name mine", ["mine"]),
+        ("pack --name=mine", ["mine"]),
+        ("pack --out x mine", ["mine"]),
+        ("pack mine --out x", ["mine"]),
+        ("pack mine data.unpack a b", ["mine", ["a", "b"]]),
+        ("pack data.unpack a b", [None, ["a", "b"]]),
+        ("pack --out data.unpack mine", ["mine"]),
+    ],
+)
+def test_a_word_that_may_be_left_out(
+    line: str, read: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["invoke", *line.split()])
+    contexts = invoke_adapter.collection([unpack, pack]).to_contexts()
+    found = [
+        dict(context.as_kwargs) for context in Parser(contexts=contexts).parse_argv(line.split())
+    ]
+    assert [values.get("name", values.get("archives")) for values in found] == read
+
+
 def test_no_word_at_all_is_for_the_task_to_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read("data.unpack --force", monkeypatch) == NOTHING | {"archives": [], "force": True}
 
@@ -84,7 +119,10 @@ def test_help_is_asked_for_behind_a_task_too(line: str, monkeypatch: pytest.Monk
 
 
 def test_only_three_letters_are_flags() -> None:
-    names = [argument.names for argument in invoke_adapter._InvokeTask(unpack).get_arguments()]
+    names = [
+        argument.names
+        for argument in invoke_adapter._InvokeTask(unpack, frozenset()).get_arguments()
+    ]
     assert names == [("archives",), ("out", "o"), ("force", "f"), ("cpus",)]
 
 

@@ -157,8 +157,13 @@ def test_a_task_loads_only_what_it_needs(line: str, later: set[str], tmp_path: P
 
 
 WRONG = [
-    ("pack", 2, "Give either --solution NAME or --source DIR."),
+    ("pack", 2, "pack needs one solution."),
+    ("pack mine --source .", 2, "pack needs one solution."),
     ("pack --solution nowhere", 2, "nowhere"),
+    ("pack nowhere", 2, "There is no solution named nowhere."),
+    ("pack no/where", 2, "There is no folder no/where."),
+    ("check none.zip", 2, "There is no none.zip."),
+    ("run none.zip", 2, "There is no none.zip."),
     ("check --zip none.zip", 2, "none.zip"),
     ("run --variant tpu", 2, '--variant must be cpu or gpu, got "tpu".'),
     ("run --engine lxc", 2, '--engine must be auto, docker, podman or embedded, got "lxc".'),
@@ -245,7 +250,7 @@ def test_a_wrong_value_of_any_option_ends_with_2_and_touches_nothing(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("line", ["run --nonsense", "run --zip", "nonsense", "check a.zip"])
+@pytest.mark.parametrize("line", ["run --nonsense", "run --zip", "nonsense", "check a b"])
 def test_what_invoke_itself_refuses(line: str, tmp_path: Path) -> None:
     done = invoke(*line.split(), cwd=tmp_path)
     assert done.returncode == 2
@@ -271,6 +276,8 @@ PURE = [
     "history --folder .",
     "score table.csv table.csv",
     "pack --source . --out other.zip",
+    "pack . --out other.zip",
+    "check here.zip",
     "pack --source . --out here.zip --keep",
     "data.format",
     "data.unpack photos.tar",

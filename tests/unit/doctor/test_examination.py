@@ -56,7 +56,7 @@ def test_what_is_bad_comes_first() -> None:
 def test_without_a_zip_the_next_step_is_to_pack() -> None:
     found = examine([probe("submission.zip", State.MISSING)])
     assert found.healthy
-    assert found.next_step == "Type: invoke pack --solution benchmark"
+    assert found.next_step == "Type: invoke pack benchmark"
     assert examine([probe("submission.zip")]).next_step == "Type: invoke run"
 
 

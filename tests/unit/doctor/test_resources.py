@@ -98,7 +98,7 @@ def test_the_zip(places: Path, settings: Settings) -> None:
     (finding,) = data.archive(settings.archive)
     assert (finding.state, finding.fix) == (
         State.MISSING,
-        "Type: invoke pack --solution benchmark",
+        "Type: invoke pack benchmark",
     )
     (places / "out").mkdir()
     (places / "out" / "submission.zip").write_bytes(b"x" * 2048)

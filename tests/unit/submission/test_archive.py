@@ -96,7 +96,7 @@ def test_a_missing_zip_suggests_the_one_that_is_there(tmp_path: Path):
     for path in (tmp_path / "typo.zip", other):
         with pytest.raises(UsageError) as caught:
             inspect(path)
-        assert caught.value.fix == f"Type: invoke pack --solution NAME --out {path}"
+        assert caught.value.fix == f"Type: invoke pack NAME --out {path}"
         other.unlink(missing_ok=True)
 
 
@@ -111,7 +111,7 @@ def test_a_folder_is_to_be_packed_or_holds_the_zip(tmp_path: Path):
     (tmp_path / "main.sh").write_bytes(MAIN)
     with pytest.raises(UsageError) as caught:
         inspect(tmp_path)
-    assert caught.value.fix == f"Type: invoke pack --source {tmp_path}"
+    assert caught.value.fix == f"Type: invoke pack {tmp_path}"
 
 
 @pytest.mark.parametrize(

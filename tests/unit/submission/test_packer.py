@@ -18,7 +18,7 @@ from posebowl.errors import BadArchiveError, PoseBowlError, UsageError
 from posebowl.paths import RUNTIME
 from posebowl.submission import packer as pack_module
 from posebowl.submission.archive import digest, inspect
-from posebowl.submission.packer import find_solution, pack
+from posebowl.submission.packer import find_folder, find_solution, pack
 from posebowl.submission.selection import JUNK
 
 MAIN = "#!/bin/sh\npython src/main.py\n"
@@ -166,14 +166,30 @@ def test_a_missing_folder_suggests_another(tmp_path: Path):
     assert caught.value.fix == "There are: benchmark, quickstart."
     with pytest.raises(UsageError) as caught:
         find_solution("xyzzy", solutions=tmp_path / "benchmark")
-    assert "--source FOLDER" in caught.value.fix
+    assert "invoke pack FOLDER" in caught.value.fix
     with pytest.raises(UsageError, match="not a folder") as caught:
         pack(tmp_path / "benchmark" / "main.sh", tmp_path / "a.zip")
-    assert "--source FOLDER" in caught.value.fix
+    assert "invoke pack FOLDER" in caught.value.fix
     for name in ("../x", "", ".", "a/b"):
         with pytest.raises(UsageError):
             find_solution(name, solutions=tmp_path)
     assert find_solution("benchmark", solutions=tmp_path) == tmp_path / "benchmark"
+
+
+def test_a_solution_is_named_or_its_folder_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    solutions = tmp_path / "solutions"
+    solution(solutions / "mine")
+    solution(tmp_path / "mine")
+    solution(tmp_path / "other")
+    monkeypatch.chdir(tmp_path)
+    assert find_folder("mine", solutions=solutions) == solutions / "mine"
+    assert find_folder("./mine", solutions=solutions) == Path("mine")
+    assert find_folder("other", solutions=solutions) == Path("other")
+    assert find_folder(".", solutions=solutions) == Path()
+    assert find_folder("a/typo", solutions=solutions) == Path("a/typo")  # which pack refuses
+    with pytest.raises(UsageError, match="no solution named mime") as caught:
+        find_folder("mime", solutions=solutions)
+    assert caught.value.fix == "Did you mean mine?"
 
 
 def test_a_file_is_not_a_folder(tmp_path: Path):
@@ -209,7 +225,7 @@ def test_no_main_script(tmp_path: Path):
     inner = solution(tmp_path / "s" / "inner")
     with pytest.raises(BadArchiveError, match=r"no main.sh") as caught:
         pack(tmp_path / "s", tmp_path / "a.zip")
-    assert f"--source {inner}" in caught.value.fix
+    assert f"invoke pack {inner}`" in caught.value.fix
     (inner / "main.sh").rename(inner / "Main.sh")
     with pytest.raises(BadArchiveError) as caught:
         pack(inner, tmp_path / "a.zip")

@@ -73,7 +73,7 @@ def test_packed(odd: str, screen: io.StringIO) -> None:
         f"warning: {odd}",
         f"Packed {name} (3 files, 2.0 KiB, 0.25 s)",
         f"Left out 2: {odd}, b",
-        f"Next: uv run invoke run --zip {shlex.quote(name)}",
+        f"Next: uv run invoke run {shlex.quote(name)}",
     ]
 
 
