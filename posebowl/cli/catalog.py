@@ -17,6 +17,7 @@ TASKS: Final[tuple[Task, ...]] = (
     results.history,
     results.compare,
     host.diagnose,
+    host.selftest,
     host.configuration,
     images.build,
     images.base,

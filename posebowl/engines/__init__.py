@@ -13,12 +13,16 @@ if TYPE_CHECKING:
         Stop as Stop,
         Watcher as Watcher,
     )
-    from posebowl.engines.conformance import Checked as Checked, self_check as self_check
+    from posebowl.engines.conformance import (
+        Checked as Checked,
+        obstacle as obstacle,
+        self_check as self_check,
+    )
     from posebowl.engines.select import ask as ask, make as make, prepared as prepared
 
 __getattr__ = face(
     __name__,
     base=("Engine", "Outcome", "RunSpec", "Sample", "Stop", "Watcher"),
     select=("ask", "make", "prepared"),
-    conformance=("Checked", "self_check"),
+    conformance=("Checked", "obstacle", "self_check"),
 )

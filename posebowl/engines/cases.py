@@ -19,6 +19,8 @@ class Case:
     """A submission: main.sh and the files beside it, and how its run must end."""
 
     name: str
+    about: str = ""
+    """What it does, for people: a sentence without a subject."""
     main: str
     verdict: Verdict = Verdict.OK
     files: Mapping[str, str | bytes] = field(default_factory=dict)
@@ -82,23 +84,38 @@ MIB: Final = 1 << 20
 HOG: Final = "held = []\nwhile True: held.append(b'x' * (8 << 20))"
 
 CASES: Final = (
-    Case(name="ok_min", main=OK),
-    Case(name="exit7", main=OK + "exit 7", verdict=Verdict.RUNTIME_ERROR, exit_code=7),
-    Case(name="segv", main="kill -SEGV $$", verdict=Verdict.SIGNALED, signal=11),
+    Case(name="ok_min", about="copies the format file, the shortest valid submission", main=OK),
+    Case(
+        name="exit7",
+        about="writes its predictions, then exits with 7",
+        main=OK + "exit 7",
+        verdict=Verdict.RUNTIME_ERROR,
+        exit_code=7,
+    ),
+    Case(
+        name="segv",
+        about="sends itself a segmentation fault",
+        main="kill -SEGV $$",
+        verdict=Verdict.SIGNALED,
+        signal=11,
+    ),
     Case(
         name="noterm",
+        about="ignores TERM and never ends",
         main=OK + "trap '' TERM\nwhile :; do sleep 1; done",
         verdict=Verdict.TIME_LIMIT,
         limits={"wall_time_s": 1.0, "grace_s": 1.0},
     ),
     Case(
         name="spin",
+        about="keeps six processes busy for ever",
         main=OK + "for i in 1 2 3 4 5 6; do while :; do :; done & done\nwait",
         verdict=Verdict.TIME_LIMIT,
         limits={"wall_time_s": 1.0, "grace_s": 1.0},
     ),
     Case(
         name="hog",
+        about="takes memory without end",
         main=OK + python(HOG),
         verdict=Verdict.MEMORY_LIMIT,
         limits={"memory_bytes": 256 * MIB},
@@ -106,6 +123,7 @@ CASES: Final = (
     ),
     Case(
         name="childoom",
+        about="lets a child run out of memory, and goes on",
         main=f"python -c '{HOG.replace(chr(39), chr(34))}' || true\n" + OK,
         limits={"memory_bytes": 256 * MIB},
         says="ran out of memory",
@@ -113,6 +131,7 @@ CASES: Final = (
     ),
     Case(
         name="forks",
+        about="starts processes without end",
         main=OK
         + python(
             "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass",
@@ -122,6 +141,7 @@ CASES: Final = (
     ),
     Case(
         name="fill",
+        about="writes files without end",
         main=OK + "while :; do head -c 50000000 /dev/zero >> big || exit 1; done",
         verdict=Verdict.OUTPUT_LIMIT,
         limits={"output_bytes": 200 * MIB, "wall_time_s": 120.0},
@@ -155,19 +175,23 @@ CASES: Final = (
     ),
     Case(
         name="reads_labels",
+        about="looks for labels in every folder that it can see",
         main=OK + "ls -R /code_execution /home /mnt /root 2>&1 | grep -i label && exit 1; exit 0",
     ),
     Case(
         name="no_host_files",
+        about="reads files of the host",
         main=OK
         + "cat /etc/shadow 2>/dev/null && exit 1; ls /etc/ssh 2>/dev/null && exit 2; exit 0",
     ),
     Case(
         name="no_host_processes",
+        about="lists the processes that it can see",
         main=OK + "for p in /proc/[0-9]*; do echo $p; done > seen\n[ $(wc -l < seen) -lt 8 ]",
     ),
     Case(
         name="no_privileges",
+        about="looks for rights beyond those of a user, and uses chroot",
         main=python(
             "import pathlib, re, os\n"
             "text = pathlib.Path('/proc/self/status').read_text()\n"
@@ -181,6 +205,7 @@ CASES: Final = (
     ),
     Case(
         name="network",
+        about="connects to addresses outside",
         main=python(
             "import socket\n"
             "for address in ('192.0.2.1', '127.0.0.53'):\n"
@@ -191,50 +216,73 @@ CASES: Final = (
     ),
     Case(
         name="loopback",
+        about="talks to itself over 127.0.0.1",
         main=python(
             "import socket\n"
             "server = socket.create_server(('127.0.0.1', 0))\n"
             "socket.create_connection(server.getsockname(), timeout=5)\n"
         ),
     ),
-    Case(name="nocsv", main="true", verdict=Verdict.BAD_OUTPUT, says="submission.csv"),
+    Case(
+        name="nocsv",
+        about="writes no submission.csv",
+        main="true",
+        verdict=Verdict.BAD_OUTPUT,
+        says="submission.csv",
+    ),
     Case(
         name="misplaced",
+        about="writes submission.csv into the working directory",
         main="echo > submission.csv",
         verdict=Verdict.BAD_OUTPUT,
         says="in the working directory",
     ),
     Case(
         name="csvlink",
+        about="makes submission.csv a link to a file of the system",
         main="ln -s /etc/passwd ../submission/submission.csv",
         verdict=Verdict.BAD_OUTPUT,
         says="link",
     ),
     Case(
         name="csvdir",
+        about="makes submission.csv a folder",
         main="mkdir ../submission/submission.csv",
         verdict=Verdict.BAD_OUTPUT,
         says="folder",
     ),
     Case(
         name="fifo",
+        about="makes submission.csv a FIFO",
         main="mkfifo ../submission/submission.csv",
         verdict=Verdict.BAD_OUTPUT,
         says="FIFO",
     ),
     Case(
         name="unreadable",
+        about="takes all rights from its submission.csv",
         main=OK + "chmod 000 ../submission/submission.csv; mkdir a; chmod 000 a",
     ),
-    Case(name="closed_results", main=OK + "chmod 000 ../submission"),
-    Case(name="daemon", main=OK + "(sleep 1000) &\necho started", log="started"),
+    Case(
+        name="closed_results",
+        about="takes all rights from the folder of results",
+        main=OK + "chmod 000 ../submission",
+    ),
+    Case(
+        name="daemon",
+        about="leaves a process behind",
+        main=OK + "(sleep 1000) &\necho started",
+        log="started",
+    ),
     Case(
         name="escapes",
+        about="prints what controls a terminal",
         main=OK + r"printf 'red \033[31m and \033]0;title\007 and \233 \n'",
         log=r"red \x1b[31m and \x1b]0;title\x07",
     ),
     Case(
         name="forged_marks",
+        about="prints what looks like the runtime's own marks",
         main=OK + r"printf '\036ready 00\n\036end 00\n'; exit 9",
         verdict=Verdict.RUNTIME_ERROR,
         exit_code=9,
@@ -260,12 +308,14 @@ CASES: Final = (
     ),
     Case(
         name="kills_everything",
+        about="kills every process that it can",
         main=OK + "kill -KILL -1; kill -KILL 1; exit 5",
         verdict=Verdict.RUNTIME_ERROR,
         exit_code=5,
     ),
     Case(
         name="sparse",
+        about="makes submission.csv a file of 1 TB without content",
         main="exec truncate -s 1T ../submission/submission.csv",
         verdict=Verdict.OUTPUT_LIMIT,
         says="larger than",
@@ -273,14 +323,20 @@ CASES: Final = (
     ),
     Case(
         name="sparse_in_python",
+        about="does the same from Python",
         main=python("open('../submission/submission.csv', 'w').truncate(1 << 40)"),
         verdict=Verdict.RUNTIME_ERROR,
         log="File too large",
         exit_code=1,
     ),
-    Case(name="broken_pipe", main="set -e\nyes 2>said | head -n 1\n[ ! -s said ]\n" + OK),
+    Case(
+        name="broken_pipe",
+        about="writes into a pipe that nobody reads any more",
+        main="set -e\nyes 2>said | head -n 1\n[ ! -s said ]\n" + OK,
+    ),
     Case(
         name="as_on_the_platform",
+        about="uses folders, variables and modes of the platform",
         main="set -e\ntouch /code_execution/mine\nmkdir /code_execution/folder\n"
         '[ "$PYTHONUNBUFFERED" = 1 ]\n[ $(umask) = 0022 ]\n' + OK,
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import secrets
@@ -9,7 +10,7 @@ import shutil
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,7 +27,7 @@ from posebowl.challenge import (
 )
 from posebowl.engines.base import Engine, Outcome, RunSpec, Watcher
 from posebowl.engines.cases import CASES, Case
-from posebowl.errors import Verdict, VerdictError
+from posebowl.errors import EngineError, PoseBowlError, Verdict, VerdictError
 from posebowl.paths import DEMO_DATA
 from posebowl.util.files import open_up, remove_tree
 
@@ -39,6 +40,8 @@ class Checked:
     """One row of the table: what an engine made of a case."""
 
     case: str
+    about: str
+    """What the submission does."""
     expected: Verdict
     got: Verdict
     seconds: float
@@ -51,10 +54,26 @@ class Checked:
         return not self.why
 
 
+def obstacle(
+    engine: Engine, *, cache: Path, variant: Variant = Variant.CPU
+) -> PoseBowlError | None:
+    """Return why an engine cannot run any case here, or None if it can."""
+    if problem := engine.unavailable():
+        return EngineError(f"{engine.name} cannot be used here.", why=problem)
+    with _place(None) as place:
+        data = _make_data(place / "data")
+        try:
+            engine.prepare(_spec(CASES[0], place / "case", data, cache, variant), Watcher())
+        except VerdictError as error:
+            return error
+    return None
+
+
 def self_check(
     engine: Engine,
     *,
     cache: Path,
+    variant: Variant = Variant.CPU,
     cases: Iterable[Case] = CASES,
     folder: Path | None = None,
     told: Callable[[Checked], None] = lambda _: None,
@@ -64,28 +83,35 @@ def self_check(
     Args:
         engine: Docker, podman, the embedded engine, or one of your own.
         cache: The folder of the setting `cache`, where the embedded engine keeps environments.
+        variant: Which image or environment the cases run in.
         cases: What to run; a case that needs the kernel to limit memory has no row where only
             a watchdog does.
         folder: Where the runs take place; None makes a temporary folder.
         told: Given each row as soon as it is there.
     """
+    rows = []
+    with _place(folder) as place:
+        data = _make_data(place / "data")
+        for case in cases:
+            work = place / f"{case.name}-{secrets.token_hex(3)}"
+            if row := _check(engine, case, _spec(case, work, data, cache, variant)):
+                rows.append(row)
+                told(row)
+    return tuple(rows)
+
+
+@contextlib.contextmanager
+def _place(folder: Path | None) -> Iterator[Path]:
     place = Path(tempfile.mkdtemp(prefix="posebowl-self-check-", dir=folder))
     try:
         place.chmod(0o755)
-        data = _make_data(place / "data")
-        rows = []
-        for case in cases:
-            if row := _check(engine, case, place, data, cache):
-                rows.append(row)
-                told(row)
-        return tuple(rows)
+        yield place
     finally:
         remove_tree(place)
 
 
-def _check(engine: Engine, case: Case, place: Path, data: Path, cache: Path) -> Checked | None:
+def _check(engine: Engine, case: Case, spec: RunSpec) -> Checked | None:
     started = time.monotonic()
-    spec = _spec(case, place / f"{case.name}-{secrets.token_hex(3)}", data, cache)
     outcome, said = None, ""
     try:
         engine.prepare(spec, Watcher())
@@ -102,7 +128,14 @@ def _check(engine: Engine, case: Case, place: Path, data: Path, cache: Path) -> 
     log = spec.log.read_text(encoding="utf-8", errors="replace") if spec.log.exists() else ""
     why = _difference(case, got, outcome, log, said)
     seconds = time.monotonic() - started
-    return Checked(case=case.name, expected=case.verdict, got=got, seconds=seconds, why=why)
+    return Checked(
+        case=case.name,
+        about=case.about,
+        expected=case.verdict,
+        got=got,
+        seconds=seconds,
+        why=why,
+    )
 
 
 def _difference(case: Case, got: Verdict, outcome: Outcome | None, log: str, said: str) -> str:
@@ -131,7 +164,7 @@ def _read(spec: RunSpec) -> tuple[Verdict, str]:
     return Verdict.OK, ""
 
 
-def _spec(case: Case, work: Path, data: Path, cache: Path) -> RunSpec:
+def _spec(case: Case, work: Path, data: Path, cache: Path, variant: Variant) -> RunSpec:
     for folder in (work, work / "output", work / "scratch"):
         folder.mkdir()
         folder.chmod(0o755)
@@ -150,8 +183,8 @@ def _spec(case: Case, work: Path, data: Path, cache: Path) -> RunSpec:
         scratch=work / "scratch",
         cache=cache,
         log=work / "log.txt",
-        variant=Variant.CPU,
-        limits=dataclasses.replace(LIMITS[Variant.CPU], **changes),
+        variant=variant,
+        limits=dataclasses.replace(LIMITS[variant], **changes),
     )
 
 
