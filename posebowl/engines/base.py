@@ -87,6 +87,10 @@ class Usage:
     read_bytes: int = 0
     write_bytes: int = 0
     oom_kills: int = 0
+    peak_bytes: int = 0
+    """The most memory so far, page cache included, as the kernel noted it; 0 if unknown."""
+    cache_bytes: int = 0
+    """The page cache, which the kernel takes back when memory runs short."""
 
 
 class Probe(Protocol):

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
+import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from posebowl import __version__
+
+_PROGRAM: Final = "def f(a, b):\n    return [c for c in a if c in b]\n" * 40
+_USUAL_S: Final = 0.0015
+"""What an old laptop takes to compile it, in processor seconds."""
+_FAR: Final = 3.0
+_SLOWEST: Final = 50.0
 
 
 def describe() -> dict[str, str]:
@@ -18,6 +27,23 @@ def describe() -> dict[str, str]:
 def usable_cores() -> int:
     """Return the number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@functools.cache
+def slowness() -> float:
+    """Return by what factor this machine is slower than an old laptop: 1 if not by far, at most 50.
+
+    An emulated machine takes ten to fifty times as long, so what is usual elsewhere is no sign of
+    a fault there. Processor time is measured: other programs' load does not count.
+    """
+    factor = min(_compile_s() for _ in range(3)) / _USUAL_S
+    return min(factor, _SLOWEST) if factor > _FAR else 1.0
+
+
+def _compile_s() -> float:
+    before = time.process_time()
+    compile(_PROGRAM, "measured", "exec")
+    return time.process_time() - before
 
 
 def is_root() -> bool:

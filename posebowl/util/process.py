@@ -16,6 +16,7 @@ from typing import IO, Any, Final
 
 from posebowl.errors import PoseBowlError
 from posebowl.util.console import note
+from posebowl.util.host import slowness
 
 _CPU_TIME_EVERY_S: Final = 0.05
 
@@ -56,7 +57,8 @@ def run(
         argv: The program and its arguments; never a shell string.
         cwd: Where to run it.
         env: Variables to set on top of the present environment; None takes one out of it.
-        timeout_s: After this many seconds it is killed and ProcessError is raised.
+        timeout_s: After this many seconds, or more on a slow machine, it is killed and
+            ProcessError is raised.
         cpu_s: The same for its CPU time, as far as the system tells it (Linux does).
         umask: The mask of its file modes; by default that of this process.
         on_line: Called with each line that it prints, at once; stdout and stderr are then one,
@@ -87,7 +89,8 @@ def run(
         if on_line:
             done = _run_by_line(words, on_line, **settings)
         else:
-            done = _run_within(words, timeout_s, cpu_s, **settings)
+            timeout_s = timeout_s and timeout_s * slowness()
+            done = _run_within(words, timeout_s, cpu_s * slowness(), **settings)
     except OSError as error:
         raise ProcessError(_not_started(words[0], cwd, error), fix=fix) from None
     except ValueError:

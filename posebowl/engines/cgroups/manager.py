@@ -2,7 +2,8 @@
 
 Version 1 has one tree a controller, version 2 one tree for all. Root may make groups nearly
 everywhere; others only in a part of the version 2 tree that was delegated to them
-(Documentation/admin-guide/cgroup-v2.rst of Linux, "Delegation Containment").
+(Documentation/admin-guide/cgroup-v2.rst of Linux, "Delegation Containment"). Where systemd manages
+the tree, it is asked for such a part, as root too: it may take controllers away from any other.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import psutil
 
 from posebowl.challenge import Limit, Limits
 from posebowl.engines.base import Usage
-from posebowl.engines.cgroups.reader import MOUNT, Cgroup, usage
+from posebowl.engines.cgroups.reader import MOUNT, Cgroup, Files, exceeded, usage
+from posebowl.engines.cgroups.systemd import Scope, delegated
 
 OWN: Final = Path("/proc/self/cgroup")
 PREFIX: Final = "posebowl-"
@@ -34,6 +36,8 @@ class OwnCgroup:
     """By controller: memory, pids, cpu, cpuacct, or the single key "unified"."""
     without: frozenset[Limit] = frozenset()
     """Limits that the kernel refused to set."""
+    scope: Scope | None = None
+    """Around the group, where systemd gave one."""
 
     @property
     def enforces(self) -> frozenset[Limit]:
@@ -52,11 +56,25 @@ class OwnCgroup:
         """The folders to join, each once."""
         return sorted(set(self.folders.values()))
 
+    @property
+    def entry(self) -> tuple[str, ...]:
+        """What to put before a command that is to join the groups."""
+        return self.scope.entry if self.scope else ()
+
+    def read(self) -> Files:
+        """Return the files of the groups, by name."""
+        if unified := self.folders.get("unified"):
+            return Cgroup(version=2, folders={"": unified}).read()
+        return Cgroup(version=1, folders=self.folders).read()
+
     def usage(self) -> Usage:
         """Read what the run uses now; zeros for what no group of it counts."""
-        if unified := self.folders.get("unified"):
-            return usage(Cgroup(version=2, folders={"": unified}).read())
-        return usage(Cgroup(version=1, folders=self.folders).read())
+        return usage(self.read())
+
+    def exceeded(self, limits: Limits) -> dict[Limit, str]:
+        """Return the limits that the groups were given and that, read back, they do not hold."""
+        found = exceeded(self.read(), limits, cpus=limits.cpus)
+        return {limit: why for limit, why in found.items() if limit in self.enforces}
 
     def remove(self) -> None:
         """Remove the groups; their last processes may take a moment to vanish."""
@@ -70,6 +88,8 @@ class OwnCgroup:
                     time.sleep(0.01)
                 else:
                     break
+        if self.scope:
+            self.scope.close()
 
 
 def create(
@@ -84,17 +104,24 @@ def create(
         return None  # a namespace of control groups that does not hold our own
     # The number of the process keeps others from reaping a group that nobody has joined yet.
     name = f"{PREFIX}{os.getpid()}-{run_id}"
-    folders = _create_v2(lines, name, mount) or _create_v1(lines, name, mount)
+    if scope := delegated(name, mount=mount):
+        folders = {"unified": scope.folder / "run"}
+        folders["unified"].mkdir()
+    else:
+        folders = _create_v2(lines, name, mount) or _create_v1(lines, name, mount)
     if not folders:
         return None
-    group = OwnCgroup(folders=folders)
+    group = OwnCgroup(folders=folders, scope=scope)
     for path, text in settings(folders, limits):
         try:
             path.write_text(text)
         except OSError:
-            # More cores than a group above may use are refused; memory is worth keeping.
+            # More cores than a group above may use are refused, and swap may not be accounted
+            # for: memory is worth keeping, and `exceeded` looks at swap.
             if path.name.startswith("cpu."):
                 group = replace(group, without=frozenset({Limit.CPUS}))
+                continue
+            if path.name == "memory.swap.max" and not path.exists():
                 continue
             group.remove()
             return None

@@ -6,11 +6,13 @@ may have version 1, version 2, or version 1 with an empty tree of version 2 besi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from posebowl.challenge import Limit, Limits
 from posebowl.engines.base import Usage
 
 MOUNT: Final = Path("/sys/fs/cgroup")
@@ -24,6 +26,7 @@ V1_FILES: Final = {
         "memory.stat",
         "memory.oom_control",
         "memory.limit_in_bytes",
+        "memory.max_usage_in_bytes",
         "memory.memsw.limit_in_bytes",
     ),
     "cpu": ("cpu.cfs_quota_us", "cpu.cfs_period_us"),
@@ -35,12 +38,15 @@ V2_FILES: Final = (
     "memory.stat",
     "memory.events",
     "memory.max",
+    "memory.peak",
     "memory.swap.max",
     "cpu.stat",
     "cpu.max",
     "pids.max",
     "io.stat",
 )
+_PAGE: Final = 64 << 10
+"""The largest page of any supported machine: limits are rounded to whole pages."""
 _UNLIMITED: Final = 1 << 60
 """Version 1 writes "no limit" as a number near 2**63, rounded down to a page."""
 
@@ -118,6 +124,8 @@ def usage(files: Files) -> Usage:
             read_bytes=read,
             write_bytes=written,
             oom_kills=events.get("oom_kill", 0),
+            peak_bytes=number(files.get("memory.peak", "")) or 0,
+            cache_bytes=stat.get("file", 0) - stat.get("shmem", 0),
         )
     read, written = _io_v1(files.get("blkio.throttle.io_service_bytes", ""))
     return Usage(
@@ -126,6 +134,8 @@ def usage(files: Files) -> Usage:
         read_bytes=read,
         write_bytes=written,
         oom_kills=table(files.get("memory.oom_control", "")).get("oom_kill", 0),
+        peak_bytes=number(files.get("memory.max_usage_in_bytes", "")) or 0,
+        cache_bytes=stat.get("total_cache", 0) - stat.get("total_shmem", 0),
     )
 
 
@@ -148,6 +158,43 @@ def enforced(files: Files) -> Enforced:
         cpus=None if limit is None or limit < 0 else limit / int(period),
         processes=number(files.get("pids.max", "")),
     )
+
+
+def exceeded(files: Files, limits: Limits, *, cpus: int) -> dict[Limit, str]:
+    """Return the limits that a group may exceed, each with the reason in one sentence.
+
+    Args:
+        files: Of the group.
+        limits: What it must be held to.
+        cpus: The cores that it was to get; a machine may have fewer than the limit.
+    """
+    have = enforced(files)
+    found: dict[Limit, str] = {}
+    if have.memory_bytes is None or have.memory_bytes > limits.memory_bytes + _PAGE:
+        found[Limit.MEMORY] = _differs("memory", have.memory_bytes, limits.memory_bytes)
+    elif _may_swap(files, have, limits):
+        found[Limit.MEMORY] = "the run may swap, so it can use more than its memory"
+    if have.cpus is None or have.cpus > cpus + 0.01:
+        found[Limit.CPUS] = _differs("cores", have.cpus, cpus)
+    if have.processes is None or have.processes > limits.processes:
+        found[Limit.PROCESSES] = _differs("processes", have.processes, limits.processes)
+    return found
+
+
+def _may_swap(files: Files, have: Enforced, limits: Limits) -> bool:
+    if have.memory_and_swap_bytes is not None:
+        return have.memory_and_swap_bytes > limits.memory_bytes + _PAGE
+    # Swap is not accounted for here; that matters only where the machine has any.
+    meminfo = Path("/proc/meminfo")
+    said = meminfo.read_text(encoding="utf-8") if meminfo.exists() else ""
+    total = re.search(r"^SwapTotal:\s+(\d+)", said, flags=re.MULTILINE)
+    return "memory.swap.max" in files or total is None or int(total[1]) > 0
+
+
+def _differs(what: str, have: float | None, wanted: float) -> str:
+    if have is None:
+        return f"the kernel sets the run no limit on {what}"
+    return f"the kernel's limit on {what} is {have:.15g} instead of {wanted:.15g}"
 
 
 def table(text: str) -> dict[str, int]:

@@ -138,10 +138,11 @@ class EmbeddedSandbox:
         config.write_text(json.dumps(self._config(nonce)))
         # Should the harness be killed, the kernel ends `unshare`, and that ends process 1.
         guard = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+        entry = self.group.entry if self.group else ()
         script = [sys.executable, "-I", "-S", str(_SANDBOX), str(config)]
         with self._errors.open("wb") as errors:
             self._child = subprocess.Popen(
-                [*guard, *namespaces.unshare(), "--kill-child", *script],
+                [*guard, *entry, *namespaces.unshare(), "--kill-child", *script],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,  # apart from the log: also what `unshare` itself prints
@@ -178,7 +179,7 @@ class EmbeddedSandbox:
         return start_failure(EngineName.EMBEDDED, spec, handshake, code, client_said=said)
 
     def verify(self) -> dict[Limit, str]:
-        """Return the limits that hold less strictly than in a container.
+        """Return the limits that, read back, hold less strictly than in a container.
 
         Raises:
             LimitUnenforcedError: No filter of system calls is in force, which is not waived.
@@ -192,7 +193,8 @@ class EmbeddedSandbox:
         if why := installed.missing(status, outside=installed.status("self")):
             unfiltered[Limit.SYSTEM_CALLS] = why
         refuse_unwaived(unfiltered, spec, EngineName.EMBEDDED)
-        return unenforced(spec.limits, self.group) | unfiltered
+        broken = self.group.exceeded(spec.limits) if self.group else {}
+        return unenforced(spec.limits, self.group) | broken | unfiltered
 
     def probe(self) -> Probe:
         """Return what reads the run's usage, counted from now on."""

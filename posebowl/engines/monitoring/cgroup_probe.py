@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -23,12 +24,16 @@ class CgroupProbe:
         self._read = read
         self._io = io
         self._last = Usage(memory_bytes=0, cpu_s=0.0)
+        # A peak while the archive was unpacked is not one of main.sh.
+        self._peak_before = usage(read()).peak_bytes if io is not None else sys.maxsize
 
     def usage(self, *, fresh: bool = False) -> Usage:
         """Return what the container uses now, or used when last seen."""
         files = self._read()
         if files.get("memory.stat"):
             self._last = usage(files)
+            if self._last.peak_bytes <= self._peak_before:
+                self._last = replace(self._last, peak_bytes=0)
         if self._io is not None:
             read, written = self._io.bytes(fresh=fresh)
             self._last = replace(self._last, read_bytes=read, write_bytes=written)

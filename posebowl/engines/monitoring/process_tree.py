@@ -40,6 +40,7 @@ class ProcessTree:
         self._io = ProcIo(pid)
         self._last = Usage(memory_bytes=0, cpu_s=0.0)
         self._next_walk_at = 0.0
+        self._peak_before = cgroup.usage().peak_bytes if cgroup else 0
 
     def processes(self) -> list[psutil.Process]:
         """List all processes below the root one."""
@@ -84,12 +85,16 @@ class ProcessTree:
     def _merged(self, memory_bytes: int, *, fresh: bool) -> Usage:
         group = self._cgroup.usage() if self._cgroup else None
         read, written = self._io.bytes(fresh=fresh)
+        peak = group.peak_bytes if group else 0
         self._last = Usage(
             memory_bytes=group.memory_bytes if group else memory_bytes,
             cpu_s=max(group.cpu_s if group else 0.0, sum(self._cpu.values())),
             read_bytes=read,
             write_bytes=written,
             oom_kills=group.oom_kills if group else 0,
+            # A peak while the archive was unpacked is not one of main.sh.
+            peak_bytes=peak if peak > self._peak_before else 0,
+            cache_bytes=group.cache_bytes if group else 0,
         )
         return self._last
 

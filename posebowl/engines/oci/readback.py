@@ -17,9 +17,6 @@ from posebowl.engines.monitoring.proc_io import ProcIo
 from posebowl.engines.monitoring.process_tree import ProcessTree
 from posebowl.engines.oci.client import Client
 
-_PAGE: Final = 64 << 10
-"""The largest page of any supported machine: limits are rounded to whole pages."""
-
 _MOST_BYTES: Final = 256 << 10
 """Of all that is read of a container; honest kernels say a few KiB."""
 
@@ -115,16 +112,7 @@ class ContainerReader:
 
 def weak(seen: Readback, limits: Limits, *, cpus: int) -> dict[Limit, str]:
     """Return the limits that do not hold, each with the reason in one sentence."""
-    have = reader.enforced(seen.files)
-    found: dict[Limit, str] = {}
-    if have.memory_bytes is None or have.memory_bytes > limits.memory_bytes + _PAGE:
-        found[Limit.MEMORY] = _differs("memory", have.memory_bytes, limits.memory_bytes)
-    elif _may_swap(seen.files, have, limits):
-        found[Limit.MEMORY] = "the container may swap, so it can use more than its memory"
-    if have.cpus is None or have.cpus > cpus + 0.01:
-        found[Limit.CPUS] = _differs("cores", have.cpus, cpus)
-    if have.processes is None or have.processes > limits.processes:
-        found[Limit.PROCESSES] = _differs("processes", have.processes, limits.processes)
+    found = reader.exceeded(seen.files, limits, cpus=cpus)
     mode = (seen.inspected.get("HostConfig") or {}).get("NetworkMode")
     interfaces = [line.partition(":")[0].strip() for line in seen.net.splitlines() if ":" in line]
     if mode != "none" or interfaces != ["lo"]:
@@ -143,20 +131,6 @@ def missing_isolation(seen: Readback) -> str:
     if fields.get("Seccomp") != "2":
         return "No system call filter (seccomp) is active."
     return ""
-
-
-def _may_swap(files: reader.Files, have: reader.Enforced, limits: Limits) -> bool:
-    if have.memory_and_swap_bytes is not None:
-        return have.memory_and_swap_bytes > limits.memory_bytes + _PAGE
-    # Swap is not accounted for here; that matters only where the machine has any.
-    total = re.search(r"^SwapTotal:\s+(\d+)", _text(Path("/proc/meminfo")), flags=re.MULTILINE)
-    return "memory.swap.max" in files or total is None or int(total[1]) > 0
-
-
-def _differs(what: str, have: float | None, wanted: float) -> str:
-    if have is None:
-        return f"the kernel sets the container no limit on {what}"
-    return f"the kernel's limit on {what} is {have:.15g} instead of {wanted:.15g}"
 
 
 def _text(path: Path) -> str:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
+import pytest
+
 from posebowl.engines.monitoring.cgroup_probe import CgroupProbe
+from posebowl.engines.monitoring.proc_io import ProcIo
 
 V1 = {"memory.limit_in_bytes": "1", "memory.stat": "total_rss 1000\ntotal_shmem 24\n"}
 
@@ -13,3 +18,16 @@ def test_the_probe_keeps_the_last_reading_when_the_container_is_gone() -> None:
     first = probe.usage()
     assert first.memory_bytes == 1024
     assert probe.usage() == first
+
+
+@pytest.mark.parametrize(
+    ("local", "before", "after", "counted"),
+    [(True, 500, 500, 0), (True, 500, 900, 900), (False, 0, 900, 0)],
+)
+def test_only_a_peak_after_the_start_of_main_sh_counts(
+    local: bool, before: int, after: int, counted: int
+) -> None:
+    files = {"memory.stat": "anon 1\n", "memory.peak": str(before)}
+    probe = CgroupProbe(lambda: files, ProcIo(os.getpid()) if local else None)
+    files["memory.peak"] = str(after)
+    assert probe.usage().peak_bytes == counted

@@ -95,6 +95,8 @@ def test_a_control_group_knows_better_and_is_asked_each_time(
             return Usage(memory_bytes=7, cpu_s=1e6, oom_kills=2)
 
     seen = ProcessTree(family.pid, Limits(), Group(folders={}), clock=lambda: 50.0)
+    assert len(asked) == 1  # for the peak before main.sh
+    asked.clear()
     walks: list[int] = []
     walk = seen._alive
     monkeypatch.setattr(seen, "_alive", lambda: [walks.append(1), *walk()][1:])
@@ -102,3 +104,18 @@ def test_a_control_group_knows_better_and_is_asked_each_time(
         usage = seen.usage()
         assert (usage.memory_bytes, usage.cpu_s, usage.oom_kills) == (7, 1e6, 2)
     assert (len(asked), len(walks)) == (3, 1)
+
+
+@pytest.mark.parametrize(("peak", "counted"), [(500, 0), (501, 501)])
+def test_only_a_peak_of_main_sh_counts(
+    peak: int, counted: int, family: subprocess.Popen[bytes]
+) -> None:
+    class Group(OwnCgroup):
+        def usage(self) -> Usage:
+            return Usage(memory_bytes=7, cpu_s=1.0, peak_bytes=now[0], cache_bytes=3)
+
+    now = [500]
+    seen = ProcessTree(family.pid, Limits(), Group(folders={}))
+    now[0] = peak
+    usage = seen.usage()
+    assert (usage.peak_bytes, usage.cache_bytes) == (counted, 3)
