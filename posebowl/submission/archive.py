@@ -22,6 +22,7 @@ from posebowl.submission.imports import find_imports
 from posebowl.submission.weights import on_weights
 from posebowl.submission.zip_end import quoted
 from posebowl.submission.zip_reader import (
+    BZIP2,
     DEFLATED64,
     Directory,
     Entry,
@@ -37,6 +38,8 @@ SCRIPT_BYTES: Final = MIB
 """How much is read of main.sh, and of any other file whose text is checked."""
 SOURCES_BYTES: Final = 4 * MIB
 """How much is read of all these files together."""
+SCRIPTS_BYTES: Final = 256 << 10
+"""How much is read of all shell scripts but main.sh together."""
 SOURCES: Final = 2000
 """How many of these files are read, beginning with those nearest to the root."""
 WHY_MAIN: Final = f"The platform runs `sh {MAIN_SCRIPT}`."
@@ -293,11 +296,14 @@ def _read_sources(file: IO[bytes], entries: dict[str, Entry], path: Path) -> dic
         key=lambda name: (not name.endswith((".sh", ".py")), name.count("/"), name),
     )
     sources = {}
-    budget = SOURCES_BYTES
+    budget, of_scripts = SOURCES_BYTES, SCRIPTS_BYTES
     for name in names[:SOURCES]:
-        if entries[name].size > min(SCRIPT_BYTES, budget) or entries[name].method == DEFLATED64:
+        size, is_script = entries[name].size, name.endswith(".sh") and name != MAIN_SCRIPT
+        room = min(SCRIPT_BYTES, budget, of_scripts if is_script else budget)
+        if size > room or entries[name].method == DEFLATED64:
             continue
-        budget -= entries[name].size
+        budget -= size
+        of_scripts -= size * is_script
         sources[name] = read_member(file, entries[name], path, limit=SCRIPT_BYTES).decode(
             errors="replace"
         )
@@ -312,7 +318,8 @@ def _on_weights(
         name
         for name in sizes
         if name[name.rfind(".") :].lower() in lint.WEIGHT_SUFFIXES
-        and entries[name].method != DEFLATED64
+        # Nobody packs weights by bzip2, and it is slow to read.
+        and entries[name].method not in {DEFLATED64, BZIP2}
         and not is_link(entries[name])
     ]
     return on_weights(

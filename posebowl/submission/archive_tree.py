@@ -11,7 +11,7 @@ from typing import IO, Final
 
 from posebowl.challenge import MIB, ArchiveLimits
 from posebowl.errors import BadArchiveError
-from posebowl.submission.member_names import PLAIN_NAME, WHY_NAMES, link_problem, name_problem
+from posebowl.submission.member_names import WHY_NAMES, link_problem, name_problem
 from posebowl.submission.zip_end import REMAKE, quoted
 from posebowl.submission.zip_reader import DEFLATED, Entry, read_member
 from posebowl.util.units import human_bytes
@@ -33,8 +33,8 @@ def by_path(entries: list[Entry], path: Path, limits: ArchiveLimits) -> dict[str
                 fix="Rename it, or make the archive with `invoke pack`.",
             )
         _check_kind(entry, path)
-        plain = entry.name
-        if not PLAIN_NAME.fullmatch(plain):
+        plain = entry.name.rstrip("/")
+        if any(detour in f"/{plain}/" for detour in ("//", "/./")):
             plain = "/".join(part for part in plain.split("/") if part not in {"", "."})
         if plain in tree or f"{plain}/" in tree:
             raise BadArchiveError(

@@ -12,7 +12,7 @@ from typing import Final
 
 from posebowl.submission.limited import read_by
 from posebowl.submission.shell_text import commands, without_comments
-from posebowl.util.text import brief
+from posebowl.util.text import brief, numbered
 
 PARSED_BYTES: Final = 1 << 19
 """How much of all files together is parsed, which takes a tenth of a second."""
@@ -166,25 +166,18 @@ def _parse(texts: Mapping[str, str]) -> tuple[dict[str, int], dict[str, list[_Us
 def _in_script(script: str) -> Iterator[tuple[str, int]]:
     """Yield the modules that a shell script uses, by name or through their programs."""
     yield from _matched(script)
-    yield from _with_lines(_MODULE.finditer(without_comments(script)))
+    for line, match in numbered(_MODULE.finditer(without_comments(script)), script):
+        yield match[1], line
     yield from ((_COMMANDS[word], 0) for word in sorted(commands(script) & _COMMANDS.keys()))
 
 
 def _matched(text: str) -> Iterator[tuple[str, int]]:
     """Yield the modules, and lines, of what looks like an import in a broken file or a script."""
-    for names, line in itertools.islice(_with_lines(_STATEMENT.finditer(text)), _MOST_STATEMENTS):
-        for name in names.split(",", 20)[:20]:
+    for line, match in itertools.islice(
+        numbered(_STATEMENT.finditer(text), text), _MOST_STATEMENTS
+    ):
+        for name in match[match.lastindex or 0].split(",", 20)[:20]:
             yield name.split()[0].partition(".")[0], line
-
-
-def _with_lines(matches: Iterable[re.Match[str]]) -> Iterator[tuple[str, int]]:
-    """Yield the group of each match that took part, and its line."""
-    line, at = 1, 0
-    for match in matches:
-        start = match.start(match.lastindex or 0)
-        line += match.string.count("\n", at, start)
-        at = start
-        yield match[match.lastindex or 0], line
 
 
 def _is_local(module: str, importer: str, files: set[str]) -> bool:

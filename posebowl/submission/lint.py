@@ -11,7 +11,7 @@ from posebowl.submission.imports import Imports
 from posebowl.submission.network_lint import conda_uses, network_uses
 from posebowl.submission.shell_lint import BOM, SHELLCHECK_BYTES, TOO_MUCH, bashisms, check_syntax
 from posebowl.submission.shell_text import called_files
-from posebowl.util.text import counted, first_few
+from posebowl.util.text import counted, first_few, numbered
 from posebowl.util.units import human_bytes
 
 SOURCE_SUFFIXES: Final = (".sh", ".py", ".yaml", ".yml", ".toml", ".cfg", ".ini")
@@ -38,7 +38,10 @@ _JUNK: Final = frozenset((
 ))  # fmt: skip
 _RESULTS_FOLDER: Final = re.compile(r"submission[\"']|(?:\.\.|code_execution)/submission\b")
 _BARE_IN_PYTHON: Final = re.compile(r"""["'](?:\./)?submission\.csv["']""")
-_BARE_ELSEWHERE: Final = re.compile(r"""(?:^|[\s=>"'])(?:\./)?submission\.csv(?=["'\s;|&]|$)""")
+_BARE_ELSEWHERE: Final = re.compile(
+    r"""(?:^|[\s=>"'])((?:\./)?submission\.csv)(?=["'\s;|&]|$)""", re.MULTILINE
+)
+_COMMENT: Final = re.compile(r"^[ \t]*#.*", re.MULTILINE)
 _HOST_PATH: Final = re.compile(
     r"""(?<![\w.:/~}-])(?:/(?:home|Users|root|mnt|media|Volumes|content|kaggle)/[\w.@ -]*
     |[A-Za-z]:(?:\\\\?|/)[\w. -]{2,40}[\\/])""",
@@ -72,7 +75,9 @@ def on_sources(sources: Mapping[str, str], imports: Imports) -> Iterator[str]:
         )
     yield from _on_predictions(sources)
     paths = [
-        f"{name}:{line} {path}" for name, text in sources.items() for line, path in _paths(text)
+        f"{name}:{line} {match[0].strip()}"
+        for name, text in sources.items()
+        for line, match in _in_code(_HOST_PATH, text)
     ]
     if paths:
         yield (
@@ -95,13 +100,12 @@ def _on_predictions(sources: Mapping[str, str]) -> Iterator[str]:
         return
     for name, text in sources.items():
         pattern = _BARE_IN_PYTHON if name.endswith(".py") else _BARE_ELSEWHERE
-        for number, line in enumerate(text.splitlines(), 1):
-            if not line.lstrip().startswith("#") and pattern.search(line):
-                yield (
-                    f"{name}:{number} names {PREDICTIONS_FILE} without a folder: nothing reads it "
-                    f"in the working directory. Write ../submission/{PREDICTIONS_FILE}."
-                )
-                return
+        for line, _ in _in_code(pattern, text):
+            yield (
+                f"{name}:{line} names {PREDICTIONS_FILE} without a folder: nothing reads it "
+                f"in the working directory. Write ../submission/{PREDICTIONS_FILE}."
+            )
+            return
 
 
 def on_calls(sources: Mapping[str, str], modes: Mapping[str, int]) -> Iterator[str]:
@@ -122,11 +126,13 @@ def on_calls(sources: Mapping[str, str], modes: Mapping[str, int]) -> Iterator[s
     yield from _few(found)
 
 
-def _paths(text: str) -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(text.splitlines(), 1):
-        match = _HOST_PATH.search(line) if not line.lstrip().startswith("#") else None
-        if match:
-            yield number, match[0].strip()
+def _in_code(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, re.Match[str]]]:
+    """Yield the first match of each line that is not a comment, with the line's number."""
+    code, last = _COMMENT.sub("", text), 0
+    for line, match in numbered(pattern.finditer(code), code):
+        if line != last:
+            last = line
+            yield line, match
 
 
 def on_names(sizes: Mapping[str, int], imports: frozenset[str], packed: int) -> Iterator[str]:

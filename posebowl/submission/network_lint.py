@@ -7,7 +7,7 @@ import shlex
 from typing import Final
 
 from posebowl.submission.shell_text import COMMAND, LINT_BYTES, masked
-from posebowl.util.text import brief
+from posebowl.util.text import brief, numbered
 
 _WITH_VALUE: Final = frozenset(
     (
@@ -36,12 +36,10 @@ def network_uses(script: str, name: str) -> list[str]:
     """Return warnings, with line numbers, of commands that need the network, which a run lacks."""
     bare, expanded = masked(script[:LINT_BYTES])
     found = []
-    for match in _INSTALL.finditer(expanded):
-        line = script.count("\n", 0, match.start()) + 1
+    for line, match in numbered(_INSTALL.finditer(expanded), script):
         arguments = script[match.start(1) : match.end(1)]  # with what quotes hold
         found += [(line, problem) for problem in _on_install(arguments)]
-    for match in _DOWNLOAD.finditer(bare):
-        line = script.count("\n", 0, match.start(1)) + 1
+    for line, match in numbered(_DOWNLOAD.finditer(bare), script):
         what = f"`{' '.join(match[1].split())}` needs the network"
         found.append((line, f"{what}, and a run has none"))
     return [f"{name}:{line}: {text}." for line, text in sorted(found)]
@@ -98,8 +96,8 @@ def conda_uses(script: str, name: str) -> list[str]:
     """Return warnings, with line numbers, of conda environments that a script activates."""
     bare = masked(script[:LINT_BYTES])[0]
     return [
-        f"{name}:{script.count(chr(10), 0, match.start(1)) + 1}: `{' '.join(match[1].split())}`: "
+        f"{name}:{line}: `{' '.join(match[1].split())}`: "
         "there is no conda here, and on the platform the environment is active already; "
         "call python itself."
-        for match in _CONDA.finditer(bare)
+        for line, match in numbered(_CONDA.finditer(bare), script)
     ]

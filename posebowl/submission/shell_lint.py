@@ -14,7 +14,7 @@ from typing import Final
 
 from posebowl.submission.limited import STDIN, read_by
 from posebowl.submission.shell_text import COMMAND, masked
-from posebowl.util.text import brief
+from posebowl.util.text import brief, numbered
 
 BOM: Final = b"\xef\xbb\xbf"
 SHELLCHECK_BYTES: Final = 16 << 10
@@ -22,7 +22,7 @@ SHELLCHECK_BYTES: Final = 16 << 10
 
 TOO_MUCH: Final = "it nests too deeply, or takes too long to read"
 
-_PIPEFAIL: Final = re.compile(COMMAND + r"set\s[^\n;&|]{0,80}?-\w*o\s+pipefail", re.MULTILINE)
+_PIPEFAIL: Final = re.compile(COMMAND + r"set\s[^\n;&|]{0,80}?-\w*o\s+(pipefail)", re.MULTILINE)
 
 
 def bashisms(script: bytes, name: str) -> list[str]:
@@ -38,8 +38,7 @@ def bashisms(script: bytes, name: str) -> list[str]:
         if code // 1000 == 3 or code in {2112, 2113}
     }
     text = script[:SHELLCHECK_BYTES].decode(errors="replace")
-    for match in _PIPEFAIL.finditer(masked(text)[0]):
-        line = text.count("\n", 0, match.end() - 1) + 1
+    for line, _ in numbered(_PIPEFAIL.finditer(masked(text)[0]), text):
         found.add((line, "`set -o pipefail` ends the script at once under sh; leave it out"))
     return [f"{name}:{line}: {what}." for line, what in sorted(found)]
 

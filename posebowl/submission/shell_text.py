@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Final
+
+from posebowl.util.text import numbered
 
 LINT_BYTES: Final = 64 << 10
 """How much of a script is searched for commands."""
 
-_TOKEN: Final = re.compile(
-    r"""(?P<comment>(?<![^\s;&|()])\#[^\n]*)
-    | (?P<single>'[^']*')
-    | (?P<double>"(?:[^"\\]|\\.)*")
-    | (?P<escape>\\.)
-    | (?P<here>(?<!<)<<(?!<)-?[ \t]*(?P<quote>['"\\]?)(?P<tag>\w+)['"]?)
-    | (?P<newline>\n)""",
-    re.VERBOSE | re.DOTALL,
-)
+_TOKENS: Final = r"""(?P<comment>(?<![^\s;&|()])\#[^\n]*)
+    | (?P<single>(?:'[^']*')+)
+    | (?P<double>(?:"(?:[^"\\]|\\.)*")+)
+    | (?P<escape>\\\n|(?:\\[^\n])+)
+    | (?P<here>(?<!<)<<(?!<)-?[ \t]*(?P<quote>['"\\]?)(?P<tag>\w+)['"]?)"""
+_TOKEN: Final = re.compile(_TOKENS, re.VERBOSE | re.DOTALL)
+_TOKEN_OR_LINE: Final = re.compile(rf"{_TOKENS}|(?P<newline>\n)", re.VERBOSE | re.DOTALL)
 COMMAND: Final = r"(?:^|[;&|({!`]|\b(?:if|then|elif|else|while|until|do)\b)[ \t]*"
 """Where a command can begin."""
 _FILE: Final = re.compile(
@@ -39,6 +40,7 @@ def without_comments(script: str) -> str:
     return masked(script[:LINT_BYTES])[1]
 
 
+@functools.lru_cache(maxsize=32)
 def masked(script: str) -> tuple[str, str]:
     """Replace what is not code by blanks, so that offsets stay.
 
@@ -54,12 +56,13 @@ def masked(script: str) -> tuple[str, str]:
     def put(end: int, *, in_bare: bool, in_expanded: bool) -> None:
         nonlocal at
         text = script[at:end]
-        blank = re.sub(r"[^\n]", " ", text)
+        blank = re.sub(r"[^\n]", " ", text) if "\n" in text else " " * len(text)
         bare.append(text if in_bare else blank)
         expanded.append(text if in_expanded else blank)
         at = end
 
-    while match := _TOKEN.search(script, at):
+    # The end of a line matters only where a here-document begins.
+    while match := (_TOKEN_OR_LINE if waiting else _TOKEN).search(script, at):
         put(match.start(), in_bare=True, in_expanded=True)
         kind = match.lastgroup if match.lastgroup not in {"quote", "tag"} else "here"
         if kind == "here":
@@ -93,7 +96,7 @@ def called_files(script: str) -> list[tuple[int, str]]:
     """List the files that a script runs as programs: their line, and their path in the workdir."""
     bare = masked(script[:LINT_BYTES])[0]
     return [
-        (script.count("\n", 0, match.start(1)) + 1, match[1])
-        for match in _FILE.finditer(bare)
+        (line, match[1])
+        for line, match in numbered(_FILE.finditer(bare), script)
         if "/" in match[0] and ".." not in match[1].split("/")
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +15,8 @@ _POINTER: Final = b"version https://git-lfs.github.com/spec/"
 _POINTER_BYTES: Final = 1024
 _GRAPH_BYTES: Final = 16 * MIB
 _GRAPHS_BYTES: Final = 64 * MIB
+_LOCATIONS: Final = 10_000
+"""Of one graph that are looked at; each tensor has one, and hostile bytes have millions."""
 # A pair of strings, as ONNX's protocol buffers hold where the data of a tensor are: field 1 is
 # "location", field 2 a name of less than 128 bytes.
 _LOCATION: Final = re.compile(rb"\x0a\x08location\x12([\x01-\x7f])", re.DOTALL)
@@ -65,7 +68,7 @@ def _on_graphs(
 def _locations(name: str, graph: bytes) -> set[str]:
     """Return the files beside a graph that hold its tensors."""
     found = set()
-    for match in _LOCATION.finditer(graph):
+    for match in itertools.islice(_LOCATION.finditer(graph), _LOCATIONS):
         text = graph[match.end() : match.end() + match[1][0]].decode(errors="replace")
         found.add(posixpath.normpath(posixpath.join(posixpath.dirname(name), text)))
     return found

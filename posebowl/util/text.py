@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 # Blanks and joiners that many languages are written with: harmless, though not "printable".
@@ -62,6 +62,16 @@ def first_few(names: Iterable[str], count: int, limit: int = 5) -> str:
 def reason(error: BaseException) -> str:
     """Return the first line of what an exception says, or its type where it says nothing."""
     return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def numbered(matches: Iterable[re.Match[str]], text: str) -> Iterator[tuple[int, re.Match[str]]]:
+    """Yield matches in the order of a text, each with the line where its last group begins."""
+    line, at = 1, 0
+    for match in matches:
+        start = match.start(match.lastindex or 0)
+        line += text.count("\n", at, start)
+        at = start
+        yield line, match
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:

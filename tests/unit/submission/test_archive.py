@@ -6,6 +6,7 @@ import shutil
 import stat
 import struct
 import subprocess
+import time
 import zipfile
 from pathlib import Path
 
@@ -139,6 +140,15 @@ def test_folders_that_only_paths_imply_count(tmp_path: Path):
 def test_a_small_archive_may_be_all_zeros(tmp_path: Path):
     content = bytes(50 << 20)
     assert inspect(write(tmp_path, build(main(), deflated(b"w", content)))).files == 2
+
+
+@pytest.mark.parametrize("again", ["\n", '"', "'", "\\", "./a\n", "\r\n", " ", "pip install a\n"])
+def test_many_long_scripts_do_not_take_long(again: str, tmp_path: Path):
+    text = again.encode() * ((64 << 10) // len(again))
+    path = write(tmp_path, build(main(), *(deflated(b"%d.sh" % n, text) for n in range(64))))
+    start = time.process_time()
+    assert inspect(path).files == 65
+    assert time.process_time() - start < 5  # it took a minute
 
 
 def test_a_huge_main_script_is_read_in_part(tmp_path: Path):

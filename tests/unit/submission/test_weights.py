@@ -34,3 +34,9 @@ def test_weights(files: dict[str, bytes], words: str):
     found = list(on_weights(sizes, list(files), lambda name, limit: files[name][:limit]))
     assert len(found) == bool(words)
     assert words in "".join(found)
+
+
+def test_a_graph_of_nothing_but_places_is_not_read_to_its_end():
+    data = graph(*(f"{number:06}" for number in range(100_000)))
+    (found,) = on_weights({"a.onnx": len(data)}, ["a.onnx"], lambda _name, limit: data[:limit])
+    assert "000000, 000001, 000002 and 9,997 more" in found

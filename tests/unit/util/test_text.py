@@ -7,7 +7,7 @@ import re
 import pytest
 from hypothesis import given, strategies as st
 
-from posebowl.util.text import brief, first_few, shorten, show, visible
+from posebowl.util.text import brief, first_few, numbered, shorten, show, visible
 
 
 @pytest.mark.parametrize(
@@ -70,3 +70,10 @@ def test_shorten() -> None:
     assert shorten("abc", 3) == "abc"
     assert shorten("abcd", 3) == "ab…"
     assert shorten(17) == "17"
+
+
+def test_lines_of_matches() -> None:
+    text = "a\nb a\n\na"
+    assert [line for line, _ in numbered(re.finditer("a", text), text)] == [1, 2, 4]
+    # A match counts where its last group begins.
+    assert [line for line, _ in numbered(re.finditer(r"\s+(a)", text), text)] == [2, 4]
