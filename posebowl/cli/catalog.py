@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from posebowl.cli.task import Task
-from posebowl.cli.tasks import batch, data, host, images, results, submission, training
+from posebowl.cli.tasks import batch, data, host, images, loop, results, submission, training
 
 TASKS: Final[tuple[Task, ...]] = (
+    loop.try_out,
+    loop.new,
     submission.pack,
     submission.check,
     submission.run,

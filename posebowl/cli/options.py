@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 from posebowl import paths
 from posebowl.util.options import Option
-from posebowl.util.values import FILE, FOLDER, TEXT, TRUTH, Kind
+from posebowl.util.values import FILE, FOLDER, TEXT, TRUTH, Kind, whole
 
 SOLUTION: Final = Kind(
     expects="the name of a folder in solutions/, or any folder",
@@ -20,4 +20,21 @@ ZIP_TO_UNPACK = Annotated[Path | None, Option(FILE, "a submission to unpack firs
 FOLDER_OF_RESULTS = Annotated[Path | None, Option(FOLDER, "folder of the results", "submission/")]
 DATA_FOLDER = Annotated[Path | None, Option(FOLDER, "data folder", "data/, or data/demo")]
 Json = Annotated[bool, Option(TRUTH, "print the result as JSON on stdout")]
+Images = Annotated[
+    int | None,
+    Option(whole(1, 5), "only so many images, chosen evenly by name: a quick look", "all"),
+]
+Note = Annotated[str, Option(TEXT, "what you tried: shown in the history, report and comparison")]
+OF_A_RUN: Final = (
+    "data",
+    "variant",
+    "engine",
+    "time_limit",
+    "memory",
+    "cpus",
+    "full",
+    "allow_cpu",
+    "waive",
+)
+"""The settings that a task which runs a submission has as flags."""
 Force = Annotated[bool, Option(TRUTH, "overwrite what already exists")]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         Entry as Entry,
         image_name as image_name,
     )
+    from posebowl.data.sampling import sample as sample
     from posebowl.data.unpacker import Unpacked as Unpacked
 
 __getattr__ = face(
@@ -23,5 +24,6 @@ __getattr__ = face(
     checks=("DataReport", "check", "make_format"),
     folder=("DataFolder",),
     manifest=("Entry", "MANIFEST_FILE", "image_name"),
+    sampling=("sample",),
     unpacker=("Unpacked",),
 )

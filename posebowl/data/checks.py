@@ -149,7 +149,7 @@ def check(folder: DataFolder, *, deep: bool = False) -> DataReport:
     Raises:
         BadDataError: Something is missing or broken: each kind with its count and first names.
     """
-    ids = _plain_ids(folder)
+    ids = plain_ids(folder)
     photos = look_at_photos(folder.images, ids.to_list(), deep=deep)
     missing = folder.absent
     if len(photos.flawed.get(Flaw.MISSING, ())) < len(ids):
@@ -174,8 +174,12 @@ def check(folder: DataFolder, *, deep: bool = False) -> DataReport:
     )
 
 
-def _plain_ids(folder: DataFolder) -> pl.Series:
-    """Read the image_ids, and check that the names of files can be made of them."""
+def plain_ids(folder: DataFolder) -> pl.Series:
+    """Read the image_ids, and check that the names of files can be made of them.
+
+    Raises:
+        BadDataError: They cannot, or the table is broken.
+    """
     ids = read_format(folder.submission_format)
     odd = ids.filter(~ids.str.contains(_PLAIN_ID)).to_list()
     if odd:

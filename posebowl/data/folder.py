@@ -30,6 +30,8 @@ class DataFolder:
     is_demo: bool
     absent: tuple[str, ...] = ()
     """Images that the folder's own submission_format.csv names and this one leaves out."""
+    of: int | None = None
+    """How many images there are, where only some of them were chosen."""
 
 
 def find(data: Path | None = None, *, home: Path = DATA, scratch: Path | None = None) -> DataFolder:

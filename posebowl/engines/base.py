@@ -61,6 +61,10 @@ class RunSpec:
     """What the archive unpacks to, which is not output, for engines that cannot measure it."""
     waived: frozenset[Limit] = frozenset()
     """Limits that the user allows not to hold."""
+    hidden: tuple[Path, ...] = ()
+    """Folders that the run may not see, wherever they lie: the labels'."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Of its environment, beside those of every run."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from posebowl.report import gallery, pictures, sections
-from posebowl.report.log_excerpt import get, read_log
+from posebowl.report.log_excerpt import read_log
 from posebowl.report.picture_store import NO_STORE, PictureStore
 from posebowl.report.speed import speed_view
 from posebowl.results import Result
@@ -75,7 +75,8 @@ def render(
     headline = sections.headline(result)
     return fill(
         _TEMPLATE,
-        name=shorten(Path(get(result.archive, "path")).name or "submission.zip", 80),
+        name=shorten(result.submission or "submission.zip", 80),
+        note=shorten(result.note, 600),
         result=result,
         headline=headline,
         platform=sections.platform_view(result),

@@ -205,6 +205,11 @@ def _differences(result: Result) -> tuple[str, ...]:
         for limit, why in list(result.unenforced.items())[:20]
         if limit not in shown or limit not in seen
     ]
+    if result.part:
+        parts.append(
+            f"It ran on only {result.part} (--limit), with IS_SMOKE_TEST=1: a quick look, not the "
+            "score of all."
+        )
     if result.data.get("demo"):
         count = result.data.get("images")
         number = f"the {count:,}" if isinstance(count, int) else "the"
@@ -229,6 +234,8 @@ def environment_rows(result: Result) -> tuple[tuple[str, str], ...]:
         ("Started", shorten(result.timing.started_at, 60) if result.timing else ""),
         ("Engine", shorten(result.engine, 60)),
         ("Variant", shorten(result.variant, 60)),
+        ("Solution", get(archive, "solution")),
+        ("Note", get(archive, "note")),
         ("Archive", get(archive, "path")),
         ("Archive SHA-256", get(archive, "sha256", 80)),
         ("Archive size", _bytes(archive.get("bytes"))),

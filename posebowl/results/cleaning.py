@@ -11,13 +11,14 @@ from posebowl.engines.monitoring import folder_usage
 from posebowl.errors import PoseBowlError
 from posebowl.results import history
 from posebowl.results.folder import HISTORY_DIR, LOCK_FILE, RESULT_FILES, is_of_results, is_scratch
+from posebowl.submission import is_record
 from posebowl.util import os_errors
 from posebowl.util.files import open_up, remove_tree
 
 _PART: Final = re.compile(r"\.(.+)\.[^.]+\.part")
 """What a killed process leaves of a file that it was writing; see files.atomic_write."""
-_QUIET: Final = frozenset({"README.md", ".gitignore", ".gitkeep", LOCK_FILE})
-"""Part of the repository; not worth mentioning."""
+_QUIET: Final = frozenset({"README.md", ".gitignore", ".gitkeep", ".tested", LOCK_FILE})
+"""Part of the repository, or a note of this tool; not worth mentioning."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +69,8 @@ def _clean_one(path: Path, *, with_history: bool) -> Cleaned:
     freed = sum(_remove(one) for one in made)
     if made and _is_emptied_by(path, []):
         path.rmdir()
-    kept = (path,) if stays and path.name not in _QUIET else ()
+    quiet = path.name in _QUIET or is_record(path)
+    kept = (path,) if stays and not quiet else ()
     return Cleaned(removed=tuple(made), kept=kept, freed_bytes=freed)
 
 

@@ -38,6 +38,10 @@ class Side:
     name: str
     run_id: str
     started_at: str
+    submission: str
+    """What it is called: the solution's name, or that of the zip."""
+    note: str
+    """What the user wrote when it was packed."""
     archive: str
     sha256: str
     verdict: str
@@ -178,6 +182,9 @@ def compare(before: Run, after: Run, *, top: int = TOP) -> Comparison:
 
 def _doubts(a: Result, b: Result) -> Iterator[str]:
     """Yield what makes the times of two runs hard to compare."""
+    for run, which in ((a, "first"), (b, "second")):
+        if run.part:
+            yield f"The {which} run had only {run.part}: its score is not that of all."
     counts = a.data.get("images"), b.data.get("images")
     if None not in counts and counts[0] != counts[1]:
         yield f"The runs had {counts[0]} and {counts[1]} images: times are not comparable."
@@ -234,6 +241,8 @@ def _side(run: Run) -> Side:
         name=run.name,
         run_id=result.run_id,
         started_at=result.timing.started_at if result.timing else "",
+        submission=result.submission,
+        note=result.note,
         archive=str(result.archive.get("path", "")),
         sha256=str(result.archive.get("sha256", "")),
         verdict=result.verdict.value,

@@ -14,7 +14,7 @@ from posebowl.engines import Sample
 from posebowl.errors import BadDataError, Verdict
 from posebowl.results.meters import Meter
 from posebowl.util.files import open_regular, write_text
-from posebowl.util.text import show
+from posebowl.util.text import counted, show
 
 _T = TypeVar("_T")
 
@@ -70,9 +70,9 @@ class Result:
     engine: str
     variant: str
     archive: dict[str, Any]
-    """path, sha256, bytes, entries, unpacked_bytes."""
+    """path, sha256, bytes, entries, unpacked_bytes; where `pack` left a record: solution, note."""
     data: dict[str, Any]
-    """root, images, labelled, demo."""
+    """root, images, labelled, demo; where only some images were chosen, of: how many there are."""
     timing: Timing | None = None
     exit_code: int | None = None
     """Of main.sh; None when it did not end by itself."""
@@ -90,6 +90,25 @@ class Result:
     other_cores: float | None = None
     """Cores that other programs used while main.sh ran; None if unknown."""
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def submission(self) -> str:
+        """Return what it is called: the solution that was packed, or the file name of the zip."""
+        path = str(self.archive.get("path", ""))
+        return str(self.archive.get("solution") or path.rpartition("/")[2])
+
+    @property
+    def note(self) -> str:
+        """Return what the user wrote when it was packed; often nothing."""
+        return str(self.archive.get("note") or "")
+
+    @property
+    def part(self) -> str:
+        """Return on which part of the images it ran, such as `5 of 24 images`; "" for all."""
+        images, of = self.data.get("images"), self.data.get("of")
+        if not (isinstance(images, int) and isinstance(of, int)):
+            return ""
+        return f"{images:,} of {counted(of, 'image')}"
 
     def to_json(self) -> str:
         """Return the text of result.json, which is valid UTF-8 whatever bytes a path has."""

@@ -51,6 +51,8 @@ from posebowl.util.interrupts import Interrupts, held_back, undisturbed
 _TAIL_BYTES: Final = 64 << 10
 _RESERVE_BYTES: Final = 1 << 20
 """Enough for a copy of the predictions and for the verdict."""
+SMOKE_TEST: Final = {"IS_SMOKE_TEST": "1"}
+"""What platforms set where a run has only some of the images."""
 
 
 class Prepare(Protocol):
@@ -149,11 +151,13 @@ def _refuse_mistakes(request: Request) -> None:
 
 
 def check(started: Started) -> Checked:
-    """Check the archive.
+    """Check the archive, unless that was done when it was packed.
 
     Raises:
         BadArchiveError: It is not acceptable.
     """
+    if packed := started.request.packed:
+        return Checked(**vars(started), archive=packed.archive, sha256=packed.sha256)
     path = started.request.archive
     return Checked(**vars(started), archive=archive.inspect(path), sha256=archive.digest(path))
 
@@ -167,6 +171,10 @@ def stage(checked: Checked) -> Staged:
     request, scratch = checked.request, checked.scratch
     checked.reserve.write_bytes(bytes(_RESERVE_BYTES))
     folder = data_folder.find(request.data, scratch=scratch)
+    if request.most_images is not None:
+        from posebowl.data import sample
+
+        folder = sample(folder, request.most_images, scratch)
     if folder.labels is not None:
         # What only a run with labels needs, numpy among it: 0.2 s of CPU off the end.
         module = "posebowl.report.score_section"
@@ -188,6 +196,8 @@ def stage(checked: Checked) -> Staged:
         imports=checked.archive.imports,
         unpacked_bytes=checked.archive.unpacked_bytes,
         waived=request.waived,
+        hidden=(folder.root,),
+        variables={} if folder.of is None else SMOKE_TEST,
     )
     return Staged(**vars(checked), folder=folder, data=DataCheck(folder), spec=spec)
 

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
-from posebowl.challenge import PREDICTIONS_FILE
+from posebowl.challenge import IMAGES_DIR, PREDICTIONS_FILE
 from posebowl.errors import EngineError
 from posebowl.results import (
     LOG_FILE,
@@ -119,6 +119,8 @@ def describe(reached: Started, ending: Judgement, warnings: list[str]) -> Result
             "labelled": reached.folder.labels is not None,
             "demo": reached.folder.is_demo,
         }
+        if reached.folder.of is not None:
+            known["data"]["of"] = reached.folder.of
     if isinstance(reached, Ready):
         known["engine"] = str(reached.engine.name)
     if isinstance(reached, Executed):
@@ -155,16 +157,17 @@ def _warnings(reached: Started) -> Iterator[str]:
 
 
 def _of_archive(checked: Checked) -> dict[str, Any]:
-    archive = checked.archive
-    return {
-        "archive": {
-            "path": str(checked.request.archive),
-            "sha256": checked.sha256,
-            "bytes": archive.packed_bytes,
-            "unpacked_bytes": archive.unpacked_bytes,
-            "entries": archive.entries,
-        }
+    archive, record = checked.archive, checked.request.record
+    known = {
+        "path": str(checked.request.archive),
+        "sha256": checked.sha256,
+        "bytes": archive.packed_bytes,
+        "unpacked_bytes": archive.unpacked_bytes,
+        "entries": archive.entries,
     }
+    if record is not None and record.sha256 == checked.sha256:
+        known |= {"solution": record.solution, "note": record.note}
+    return {"archive": known}
 
 
 def _of_execution(executed: Executed) -> dict[str, Any]:
@@ -196,7 +199,7 @@ def _write_report(reached: Started, result: Result) -> None:
         out / REPORT_FILE,
         result,
         log=out / LOG_FILE,
-        images=reached.folder.images if isinstance(reached, Staged) else None,
+        images=reached.folder.root / IMAGES_DIR if isinstance(reached, Staged) else None,
         predictions=reached.predictions.frame if isinstance(reached, Validated) else None,
         score=reached.score if isinstance(reached, Scored) else None,
         cache=reached.request.cache,

@@ -13,7 +13,7 @@ from posebowl.results import LOG_FILE, Source
 from posebowl.run.judge import Judgement
 from posebowl.run.machine_load import Load
 from posebowl.settings import MOST_RUNS
-from posebowl.submission import Archive
+from posebowl.submission import Archive, Packed, ZipRecord
 
 if TYPE_CHECKING:
     from posebowl.data import DataReport
@@ -42,6 +42,12 @@ class Request:
     """Where the embedded engine keeps its environments."""
     keep_runs: int = MOST_RUNS
     """How many runs the history of `out` keeps, this one among them."""
+    packed: Packed | None = None
+    """What `pack` made of the archive in this process: it is neither checked nor read again."""
+    record: ZipRecord | None = None
+    """Where the archive comes from; ignored if it is about other bytes."""
+    most_images: int | None = None
+    """Run on at most so many of the images, chosen evenly by name."""
     log_called: Path | None = None
     """How advice names the log; None: by its place in `out`."""
 

@@ -14,9 +14,19 @@ if TYPE_CHECKING:
         find_folder as find_folder,
         find_solution as find_solution,
     )
+    from posebowl.submission.record import (
+        ZipRecord as ZipRecord,
+        is_as_packed as is_as_packed,
+        is_record as is_record,
+        read_record as read_record,
+        write_record as write_record,
+    )
+    from posebowl.submission.scaffold import start_solution as start_solution
 
 __getattr__ = face(
     __name__,
     archive=("Archive", "open_archive"),
     packer=("Packed", "find_folder", "find_solution"),
+    record=("ZipRecord", "is_as_packed", "is_record", "read_record", "write_record"),
+    scaffold=("start_solution",),
 )

@@ -17,14 +17,6 @@ from pathlib import Path
 from typing import IO, Final
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
 
 from posebowl.challenge import ARCHIVE_LIMITS, MAIN_SCRIPT, ArchiveLimits
 from posebowl.errors import BadArchiveError, PoseBowlError, UsageError
@@ -281,10 +273,19 @@ def _progress(
     name: str, total: int, console: Console, *, shown: bool
 ) -> Iterator[Callable[[int], None]]:
     """Show how far packing has come; what is yielded takes the count of bytes just written."""
-    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(
-        TextColumn(f"packing {name}"), *columns, console=console, transient=True, disable=not shown
-    ) as progress:
+    if not shown:
+        yield lambda _: None
+        return
+    from rich import progress as bars
+
+    columns = (
+        bars.TextColumn(f"packing {name}"),
+        bars.BarColumn(),
+        bars.DownloadColumn(),
+        bars.TransferSpeedColumn(),
+        bars.TimeRemainingColumn(),
+    )
+    with bars.Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("pack", total=total)
         yield lambda count: progress.advance(task, count)
 

@@ -101,7 +101,9 @@ def declared(target: Callable[..., Any]) -> tuple[Option, ...]:
         hint = hints.get(parameter.name)
         marks = [mark for mark in getattr(hint, "__metadata__", ()) if isinstance(mark, Option)]
         if marks:
-            found.append(replace(marks[0], name=parameter.name, default=parameter.default))
+            # One that Python reserves, such as `from`, has a parameter with _ behind it.
+            name = parameter.name.rstrip("_")
+            found.append(replace(marks[0], name=name, default=parameter.default))
         elif isinstance(hint, type) and is_dataclass(hint):
             found += declared(hint)
     return tuple(found)
@@ -142,8 +144,8 @@ def call(target: Callable[..., _T], found: Mapping[str, Any]) -> _T:
     arguments = {}
     for name in inspect.signature(target).parameters:
         hint = hints.get(name)
-        if name in found:
-            arguments[name] = found[name]
+        if (option := name.rstrip("_")) in found:
+            arguments[name] = found[option]
         elif isinstance(hint, type) and is_dataclass(hint):
             arguments[name] = call(hint, found)
     return target(**arguments)

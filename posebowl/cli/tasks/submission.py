@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-from posebowl.cli.options import FOLDER_OF_RESULTS, SOLUTION, ZIP, Force, Json
+from posebowl.cli.options import (
+    FOLDER_OF_RESULTS,
+    OF_A_RUN,
+    SOLUTION,
+    ZIP,
+    Force,
+    Images,
+    Json,
+    Note,
+)
 from posebowl.cli.task import task
 from posebowl.settings import Settings
 from posebowl.util.options import Option
 from posebowl.util.values import FILE, FOLDER, PATH, TRUTH
-
-if TYPE_CHECKING:
-    from posebowl.results import Result
 
 
 @task("pack")
@@ -27,12 +33,13 @@ def pack(
     ] = None,
     force: Force = False,
     keep: Annotated[bool, Option(TRUTH, "leave a zip that exists as it is, and exit 0")] = False,
+    note: Note = "",
     json: Json = False,
 ) -> None:
     """Pack a solution into submission.zip."""
     from posebowl.cli import output
     from posebowl.cli.views import tables
-    from posebowl.submission import packer
+    from posebowl.submission import packer, write_record
 
     folder = _to_pack(name, solution, source)
     target = out or settings.archive
@@ -40,6 +47,7 @@ def pack(
         output.present({"path": target, "kept": True}, tables.kept, as_json=json)
         return
     packed = packer.pack(folder, target, force=force)
+    write_record(target, packed.sha256, solution=folder.resolve().name, note=note)
     output.present(packed, lambda made: tables.packed(made, settings.archive), as_json=json)
 
 
@@ -70,57 +78,21 @@ def check(settings: Settings, *, zip: ZIP = None, json: Json = False) -> None:  
     output.present(archive.inspect(zip or settings.archive), tables.checked, as_json=json)
 
 
-@task(
-    "run",
-    "data",
-    "variant",
-    "engine",
-    "time_limit",
-    "memory",
-    "cpus",
-    "full",
-    "allow_cpu",
-    "waive",
-)
+@task("run", *OF_A_RUN)
 def run(
     settings: Settings,
     *,
     zip: ZIP = None,  # noqa: A002
     out: Annotated[Path | None, Option(FOLDER, "folder for the results", "submission/")] = None,
+    limit: Images = None,
     json: Json = False,
 ) -> int:
     """Run a submission as the platform would; score it."""
-    from posebowl.cli import output
-    from posebowl.cli.views import result as summary
-    from posebowl.run import Display, Request, run as run_one
-    from posebowl.util import console, hints
+    from posebowl.cli import running
 
-    request = Request(
-        archive=zip or settings.archive,
-        out=out or settings.submission,
-        data=settings.data,
-        variant=settings.variant,
-        engine=settings.engine,
-        limits=settings.limits,
-        waived=settings.waive,
-        full=settings.full,
-        allow_cpu=settings.allow_cpu,
-        cache=settings.cache,
-        keep_runs=settings.history,
-    )
-    place = hints.local(request.out)
-    shown: summary.Rows = ()
-
-    def answer(result: Result) -> None:
-        nonlocal shown
-        shown = () if json else summary.show(result, place, console.out)
-
-    result = run_one(request, Display(), answered=answer)
-    if json:
-        output.print_document(result.to_json())
-    else:
-        summary.show(result, place, console.out, shown)
-    return result.verdict.exit_code
+    archive = zip or settings.archive
+    request = running.request(settings, archive, out=out, most_images=limit)
+    return running.carry_out(request, as_json=json).verdict.exit_code
 
 
 @task("score")

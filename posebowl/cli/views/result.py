@@ -58,11 +58,14 @@ def rows(result: Result, out: Path) -> Rows:
     if result.fix:
         found.append(("What next", plain(typed(result.fix))))
     if result.score is not None:
-        rest = f" (median {result.score.median_iou:.4f}, {counted(result.score.images, 'image')})"
+        images = result.part or counted(result.score.images, "image")
+        rest = f" (median {result.score.median_iou:.4f}, {images})"
         mean = Text.assemble((f"{result.score.mean_iou:.4f}", "bold"), rest)
         found.append(("Mean IoU", mean))
     elif result.verdict is Verdict.OK:
         found.append(("Mean IoU", Text("not scored: the data has no labels")))
+    if result.part:
+        found.append(("Only", Text(f"{result.part}: a quick look, not the score of all", "yellow")))
     if speed := _speed(result):
         found.append(("Speed", Text(speed)))
     found.extend((kind_of(name).label, _meter(meter)) for name, meter in result.meters.items())

@@ -14,7 +14,7 @@ from posebowl.report import amount, change, verdict_on
 from posebowl.results import Change, Comparison, Difference, Images, Run
 from posebowl.util.console import out, plain, print_table
 from posebowl.util.hints import flag, local
-from posebowl.util.text import brief, counted
+from posebowl.util.text import brief, counted, shorten
 from posebowl.util.units import human_bytes
 
 _COLOURS: Final = {"better": "green", "worse": "red", "": ""}
@@ -36,14 +36,26 @@ def history(runs: Sequence[Run], more: int, folder: Path, usual: Path) -> None:
         out.print(plain(f"No runs yet. Next: uv run invoke run{to}"))
         return
     table = _table()
-    for name in ("Run", "When (UTC)", "Archive", "Verdict", "IoU", "Images/s", "Memory", "Engine"):
-        if name == "Archive":
+    noted = any(run.result.note for run in runs)
+    for name in (
+        "Run",
+        "When (UTC)",
+        "Submission",
+        "Verdict",
+        "IoU",
+        "Images/s",
+        "Memory",
+        "Engine",
+    ):
+        if name == "Submission":
             table.add_column(name, overflow="fold", min_width=15)
         else:
             number = name in {"IoU", "Images/s", "Memory"}
             table.add_column(name, justify="right" if number else "left", no_wrap=True)
+    if noted:
+        table.add_column("Note", overflow="fold")
     for run in runs:
-        table.add_row(*_row(run))
+        table.add_row(*_row(run), *([plain(shorten(run.result.note, 60))] if noted else []))
     print_table(table, out)
     if more:
         out.print(f"{more:,} older; --limit 0 shows all.", style="dim")
@@ -55,16 +67,16 @@ def _row(run: Run) -> list[Text]:
     result = run.result
     timing, memory = result.timing, result.meters.get("memory")
     rate = timing.images_per_second if timing else None
-    path, digest = (str(result.archive.get(key, "")) for key in ("path", "sha256"))
-    archive = f"{path.rpartition('/')[2]} {digest[:8]}".strip()
+    archive = f"{result.submission} {str(result.archive.get('sha256', ''))[:8]}".strip()
     passed = result.verdict is Verdict.OK
+    part = f" on {result.part}" if result.part else ""
     return [
         # The random end of its id is enough to name a run.
         plain(run.name.rpartition("-")[2] if run.name == result.run_id else run.name),
         plain(_when(run)),
         plain(archive),
         Text(result.verdict, "green" if passed else "red"),
-        Text(f"{result.score.mean_iou:.4f}" if result.score else "-"),
+        Text(f"{result.score.mean_iou:.4f}{part}" if result.score else "-"),
         Text(f"{rate:.1f}" if rate is not None else "-"),
         Text(human_bytes(memory.used) if memory else "-"),
         plain(result.engine or "-"),
@@ -81,6 +93,10 @@ def history_row(run: Run) -> dict[str, Any]:
         "started_at": timing.started_at if timing else None,
         "archive": result.archive.get("path"),
         "sha256": result.archive.get("sha256"),
+        "solution": result.archive.get("solution"),
+        "note": result.note,
+        "images": result.data.get("images"),
+        "of": result.data.get("of"),
         "verdict": result.verdict,
         "mean_iou": result.score.mean_iou if result.score else None,
         "images_per_second": timing.images_per_second if timing else None,
@@ -103,6 +119,13 @@ def comparison(found: Comparison) -> None:
     table.add_column("Change", justify="right")
     same = found.before.verdict == found.after.verdict
     mood = "" if same else "green" if found.after.verdict == Verdict.OK else "red"
+    sides = found.before, found.after
+    for name, texts in (
+        ("Submission", [f"{side.submission} {side.sha256[:8]}".strip() for side in sides]),
+        ("Note", [side.note for side in sides]),
+    ):
+        if any(texts):
+            table.add_row(name, *(plain(shorten(text, 200)) for text in texts), "")
     table.add_row("Verdict", Text(found.before.verdict), Text(found.after.verdict, mood), "")
     for figure in found.figures:
         before, after = (amount(figure, value) for value in (figure.before, figure.after))

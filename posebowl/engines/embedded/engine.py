@@ -166,7 +166,7 @@ class EmbeddedSandbox:
             "processes": 0 if kernel_counts else limits.processes,
             "filter": (bpf.program(platform.machine()) or b"").hex(),
             "argv": [ENTRYPOINT, nonce],
-            "env": VARIABLES,
+            "env": {**VARIABLES, **self.layout.spec.variables},
         }
 
     def start_failure(self, handshake: Handshake) -> Exception:

@@ -100,7 +100,8 @@ class Layout:
     def _hidden(self) -> list[Path]:
         """List the folders that no run may see, wherever they lie: the checkout and the labels."""
         data = (self.spec.images, self.spec.submission_format)
-        return [paths.ROOT, *(path.resolve().parent for path in data)]
+        parents = (path.resolve().parent for path in data)
+        return [paths.ROOT, *parents, *(path.resolve() for path in self.spec.hidden)]
 
 
 def interpreter(environment: Path, hidden: Iterable[Path]) -> list[str]:

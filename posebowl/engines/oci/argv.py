@@ -69,6 +69,8 @@ class ContainerSpec:
     rlimits: Mapping[str, int] = field(default_factory=dict)
     """What this machine grants, by ulimit's names; an engine may ask for more and then fail."""
     tty: bool = False
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Of its environment, beside those of the image."""
 
 
 def start(engine: EngineName, spec: ContainerSpec) -> list[str]:
@@ -126,6 +128,8 @@ def _container(engine: EngineName, spec: ContainerSpec) -> list[str]:
     for label in sorted(spec.labels):
         words += ["--label", f"{label}={spec.labels[label]}"]
     words += _isolation(engine, spec) + _limits(spec)
+    for name in sorted(spec.variables):
+        words += ["--env", f"{name}={spec.variables[name]}"]
     if engine == EngineName.PODMAN:
         for name in sorted(spec.rlimits):
             words += ["--ulimit", f"{name}={spec.rlimits[name]}:{spec.rlimits[name]}"]

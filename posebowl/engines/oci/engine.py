@@ -117,4 +117,5 @@ def container_spec(
         gpu=gpu,
         selinux=oci_client.selinux_enforces(),
         rlimits=rlimits(),
+        variables=spec.variables,
     )

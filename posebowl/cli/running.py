@@ -1,0 +1,73 @@
+"""What the tasks that run a submission share: the request that settings make, and its answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posebowl.settings import Settings
+
+if TYPE_CHECKING:
+    from posebowl.results import Result
+    from posebowl.run import Request
+    from posebowl.submission import Packed
+
+
+def request(
+    settings: Settings,
+    archive: Path,
+    *,
+    out: Path | None = None,
+    packed: Packed | None = None,
+    most_images: int | None = None,
+) -> Request:
+    """Return the request to run a zip as the settings say.
+
+    Args:
+        settings: In force.
+        archive: The zip.
+        out: Where the results go; None: where the settings say.
+        packed: What `pack` made of it in this process.
+        most_images: Only so many of the images.
+    """
+    from posebowl.run import Request
+    from posebowl.submission import read_record
+
+    return Request(
+        archive=archive,
+        packed=packed,
+        record=read_record(archive),
+        out=out or settings.submission,
+        data=settings.data,
+        most_images=most_images,
+        variant=settings.variant,
+        engine=settings.engine,
+        limits=settings.limits,
+        waived=settings.waive,
+        full=settings.full,
+        allow_cpu=settings.allow_cpu,
+        cache=settings.cache,
+        keep_runs=settings.history,
+    )
+
+
+def carry_out(request: Request, *, as_json: bool) -> Result:
+    """Run a submission, print the result, and return it."""
+    from posebowl.cli import output
+    from posebowl.cli.views import result as summary
+    from posebowl.run import Display, run
+    from posebowl.util import console, hints
+
+    place = hints.local(request.out)
+    shown: summary.Rows = ()
+
+    def answer(result: Result) -> None:
+        nonlocal shown
+        shown = () if as_json else summary.show(result, place, console.out)
+
+    result = run(request, Display(), answered=answer)
+    if as_json:
+        output.print_document(result.to_json())
+    else:
+        summary.show(result, place, console.out, shown)
+    return result
