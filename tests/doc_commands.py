@@ -52,7 +52,8 @@ OTHERS: Final = frozenset(
 
 RUN: Final = (
     r"(cat|cp -r|python3 -c|tail) .*",
-    r"uv run invoke (check|compare|doctor|history|pack|run|score|data\.(check|render|unpack))\b.*",
+    r"uv run invoke (check|compare|doctor|history|new|pack|run|score|test)\b.*",
+    r"uv run invoke data\.(check|render|unpack)\b.*",
     r"(pip install uv && )?uv run nox -s test_submission-cpu( .*)?",
 )
 """What tests/container executes, as patterns; what is in NOT_RUN is left out."""
@@ -67,6 +68,7 @@ NOT_RUN: Final = {
         "takes that engine and its image; tests/hostile runs programs on each engine"
     ),
     r"uv run invoke run --variant gpu .*": "takes the gpu image",
+    r"uv run invoke test .*--(watch|open).*": "waits for an edit, or opens a browser",
     r"uv sync.*": "takes packages out of the environment of the tests",
     r"(RUNS_IN_A_ROW=\d+ )?uv run pytest .*": "these are the tests",
     r"uv run (--no-sync )?python -m (tests|benchmarks)\..*": (

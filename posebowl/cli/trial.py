@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from posebowl.cli import running
-from posebowl.errors import PoseBowlError, UsageError
+from posebowl.errors import PoseBowlError, UsageError, Verdict
 from posebowl.settings import Settings
 from posebowl.submission import Packed, find_folder, is_as_packed, packer, write_record
 from posebowl.util import console, hints
-from posebowl.util.files import write_text
+from posebowl.util.files import atomic_write
 from posebowl.util.text import counted
 from posebowl.util.units import human_bytes
+
+if TYPE_CHECKING:
+    from posebowl.results import Result
+    from posebowl.run import Request
 
 REMEMBERED: Final = ".tested"
 """The file, beside the zip, that names the folder that was tested last."""
@@ -34,6 +39,8 @@ class Trial:
     note: str = ""
     opens_report: bool = False
     as_json: bool = False
+    carry_out: Callable[[Request, bool], Result] = running.carry_out
+    """Runs it, and shows the result as JSON or as text."""
 
     def once(self, folder: Path) -> int:
         """Pack a solution, run it and show the result; return the exit code of its verdict.
@@ -45,7 +52,7 @@ class Trial:
         archive = self.settings.archive
         packed = self._pack(folder, archive)
         asked = running.request(self.settings, archive, packed=packed, most_images=self.limit)
-        result = running.carry_out(asked, as_json=self.as_json)
+        result = self.carry_out(asked, self.as_json)
         if self.opens_report:
             open_report(asked.out / "report.html")
         return result.verdict.exit_code
@@ -67,7 +74,7 @@ class Trial:
                 except PoseBowlError as error:
                     console.show_error(error, as_json=self.as_json)
                     code = error.exit_code
-                if code == _INTERRUPTED:
+                if code == Verdict.INTERRUPTED.exit_code:
                     return code
                 console.note(f"Waiting for a change in {hints.local(folder)}; Ctrl-C ends this.")
                 try:
@@ -86,16 +93,14 @@ class Trial:
             )
         packed = packer.pack(folder, archive, force=ours)
         write_record(archive, packed.sha256, solution=folder.resolve().name, note=self.note)
-        write_text(archive.parent / REMEMBERED, f"{folder.resolve()}\n")
+        with atomic_write(archive.parent / REMEMBERED) as file:
+            file.write(os.fsencode(folder.resolve()))
         files = f"{counted(packed.files, 'file')}, {human_bytes(packed.bytes)}"
         console.note(f"Packed {hints.local(folder)} into {hints.local(archive)} ({files}).")
         for text in packed.warnings:
             if text not in packed.archive.warnings:  # which the result repeats
                 console.warn(text)
         return packed
-
-
-_INTERRUPTED: Final = 130
 
 
 def chosen(name: str, settings: Settings) -> Path:
@@ -107,14 +112,14 @@ def chosen(name: str, settings: Settings) -> Path:
     if name:
         return find_folder(name)
     try:
-        last = Path((settings.archive.parent / REMEMBERED).read_text(encoding="utf-8").strip())
+        last = Path(os.fsdecode((settings.archive.parent / REMEMBERED).read_bytes()))
     except OSError:
         raise UsageError(
             "test needs the name of a solution.",
             why="None was tested before.",
             fix="Type: invoke test quickstart",
         ) from None
-    if not last.is_dir():
+    if "\0" in str(last) or not last.is_dir():
         raise UsageError(
             f"{last}, which was tested last, is no longer there.", fix="Type: invoke test NAME"
         )

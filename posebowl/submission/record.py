@@ -68,7 +68,7 @@ def is_as_packed(path: Path) -> bool:
     It is read only if its size and time do not say so already.
     """
     record = read_record(path)
-    if record is None or path.is_symlink():
+    if record is None or path.is_symlink() or not path.is_file():
         return False
     seen = path.stat()
     if (seen.st_size, seen.st_mtime_ns) == (record.bytes, record.mtime_ns):

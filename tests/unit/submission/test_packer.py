@@ -18,6 +18,7 @@ from posebowl.errors import BadArchiveError, PoseBowlError, UsageError
 from posebowl.paths import RUNTIME
 from posebowl.submission import packer as pack_module
 from posebowl.submission.archive import digest, inspect
+from posebowl.submission.member_names import name_problem
 from posebowl.submission.packer import find_folder, find_solution, pack
 from posebowl.submission.selection import JUNK
 
@@ -77,7 +78,11 @@ NAME = st.text(
     st.characters(exclude_categories=["C", "Z"], exclude_characters='/\\:*?"<>|.~'),
     min_size=1,
     max_size=12,
-).filter(lambda name: len(name.encode()) < 100 and not JUNK.match_file(f"{name}/"))
+).filter(
+    lambda name: (
+        len(name.encode()) < 100 and not JUNK.match_file(f"{name}/") and not name_problem(name)
+    )
+)
 PATH = st.lists(NAME, min_size=1, max_size=3).map("/".join)
 TREE = st.dictionaries(PATH, st.tuples(st.binary(max_size=200), st.booleans()), max_size=8)
 

@@ -44,6 +44,16 @@ def test_options_are_read_off_the_parameters() -> None:
     assert made == ("c", Group(out=Path("o"), seed=3), 1)
 
 
+def test_a_word_that_python_reserves_can_be_an_option() -> None:
+    def copy(*, from_: Annotated[str, Option(TEXT, "source")] = "a", to: str = "b") -> str:
+        return f"{from_} to {to}"
+
+    (option,) = declared(copy)
+    assert (option.name, option.flag) == ("from", "--from")
+    assert call(copy, options.read([option], {"from": "c"}, "copy")) == "c to b"
+    assert call(copy, {}) == "a to b"
+
+
 @pytest.mark.parametrize(
     ("option", "text"),
     [

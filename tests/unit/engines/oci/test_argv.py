@@ -55,6 +55,12 @@ def test_start_and_run(engine: EngineName, expected: list[str]) -> None:
     assert argv.run(engine, SPEC) == ["run", "--rm", *expected]
 
 
+@pytest.mark.parametrize("engine", BOTH)
+def test_variables_of_a_run(engine: EngineName) -> None:
+    line = _with(engine, variables={"B": "2 3", "A": "1"})
+    assert "--env A=1 --env B=2 3 " in line
+
+
 def _with(engine: EngineName, **changes: object) -> str:
     spec = ContainerSpec(**{**vars(SPEC), **changes})  # type: ignore[arg-type]
     return " ".join(argv.start(engine, spec))
