@@ -48,10 +48,11 @@ def request(
         allow_cpu=settings.allow_cpu,
         cache=settings.cache,
         keep_runs=settings.history,
+        keep_zip_bytes=settings.history_zips,
     )
 
 
-def carry_out(request: Request, *, as_json: bool) -> Result:
+def carry_out(request: Request, as_json: bool) -> Result:  # noqa: FBT001  # a callback of `Trial`
     """Run a submission, print the result, and return it."""
     from posebowl.cli import output
     from posebowl.cli.views import result as summary

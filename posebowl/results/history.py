@@ -135,7 +135,8 @@ def _drop(place: Path, most_runs: int, most_bytes: int) -> None:
     total = 0
     newest_first = sorted(kept(place), key=lambda path: _age_key(path.name, path), reverse=True)
     for count, folder in enumerate(newest_first):
-        total += sum(file.lstat().st_size for file in folder.iterdir())
+        files = (file for file in folder.iterdir() if file.suffix != ".zip")  # see zips
+        total += sum(file.lstat().st_size for file in files)
         if count >= most_runs or (count and total > most_bytes):
             shutil.rmtree(folder)
 

@@ -238,18 +238,21 @@ def _write_failure(reached: Started, failure: Judgement, warnings: list[str]) ->
 
 
 def _keep(reached: Started, result: Result) -> Result:
-    """Add the run to the history, which is never worth a failure."""
-    from posebowl.results import history
+    """Add the run and its zip to the history, which is never worth a failure."""
+    from posebowl.results import history, zips
 
-    request = reached.request
+    request, what = reached.request, "run"
     images = reached.predictions.frame if isinstance(reached, Validated) else None
     if isinstance(reached, Scored) and reached.score is not None:
         images = reached.score.frame
     try:
         history.keep(request.out, result, images, most_runs=request.keep_runs)
+        if isinstance(reached, Checked):
+            what, most = "zip of the run", request.keep_zip_bytes
+            zips.keep(request.out, result.run_id, request.archive, reached.sha256, most_bytes=most)
     except BaseException as error:  # noqa: BLE001  # see above
         reason = (error.strerror if isinstance(error, OSError) else "") or error
-        warning = f"The run is not in the history: {reason}."
+        warning = f"The {what} is not in the history: {reason}."
         result = dataclasses.replace(result, warnings=(*result.warnings, warning))
         with contextlib.suppress(OSError):
             results.write(result, request.out / RESULT_FILE)

@@ -12,7 +12,7 @@ from posebowl.engines import Engine, Outcome, RunSpec
 from posebowl.results import LOG_FILE, Source
 from posebowl.run.judge import Judgement
 from posebowl.run.machine_load import Load
-from posebowl.settings import MOST_RUNS
+from posebowl.settings import MOST_RUNS, MOST_ZIP_BYTES
 from posebowl.submission import Archive, Packed, ZipRecord
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ class Request:
     """Where the archive comes from; ignored if it is about other bytes."""
     most_images: int | None = None
     """Run on at most so many of the images, chosen evenly by name."""
+    keep_zip_bytes: int = MOST_ZIP_BYTES
+    """How many bytes the zips in the history of `out` may take together."""
     log_called: Path | None = None
     """How advice names the log; None: by its place in `out`."""
 

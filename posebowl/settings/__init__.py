@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from posebowl.settings.resolve import Found as Found, Origin as Origin
     from posebowl.settings.schema import (
         MOST_RUNS as MOST_RUNS,
+        MOST_ZIP_BYTES as MOST_ZIP_BYTES,
         SETTINGS as SETTINGS,
         Setting as Setting,
         Settings as Settings,
@@ -21,6 +22,7 @@ __getattr__ = face(
     ),
     schema=(
         "MOST_RUNS",
+        "MOST_ZIP_BYTES",
         "Settings",
         "SETTINGS",
         "Setting",

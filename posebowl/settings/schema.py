@@ -21,6 +21,8 @@ PREFIX: Final = "POSEBOWL_"
 
 MOST_RUNS: Final = 50
 """Runs kept in the history of each folder."""
+MOST_ZIP_BYTES: Final = 2 << 30
+"""Of all zips together that the history of a folder keeps."""
 
 
 # Functions, since a lambda within a mark is evaluated without the names of this module.
@@ -100,6 +102,10 @@ class Settings:
     ]
     history: Annotated[
         int, Setting(types.COUNT, "runs that are kept", str(MOST_RUNS), text=str(MOST_RUNS))
+    ]
+    history_zips: Annotated[
+        int,
+        Setting(types.ZIPS, "size of all zips together that the history keeps", "2g", text="2g"),
     ]
     cache: Annotated[
         Path,

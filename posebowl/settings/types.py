@@ -29,6 +29,10 @@ def _memory(text: str) -> int:
     return size
 
 
+def _zips(text: str) -> int:
+    return 0 if text.strip() == "0" else units.size(text)
+
+
 def _registry(text: str) -> str:
     chosen = text.strip().rstrip("/")
     if not _REGISTRY.fullmatch(chosen):
@@ -55,6 +59,9 @@ CPUS: Final = whole(1, 3)
 COUNT: Final = whole(0, 20, none_at_zero="none")
 MEMORY: Final = Kind(
     expects="a size of 16m or more, such as 512m or 4g", example="4g", read=_memory, toml=float
+)
+ZIPS: Final = Kind(
+    expects="a size, such as 500m or 2g, or 0 for none", example="2g", read=_zips, toml=float
 )
 REGISTRY: Final = Kind(
     expects="a host, with a port and a path if need be, and no https:// in front",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from posebowl.cli.options import FOLDER_OF_RESULTS, Force, Json
 from posebowl.cli.task import task
 from posebowl.settings import Settings
 from posebowl.util.options import Option
 from posebowl.util.values import PATH, TEXT, Kind, whole
+
+if TYPE_CHECKING:
+    from posebowl.results import Run
 
 RUN: Final = Kind(
     expects="a run: its id or the beginning of it, last, previous, or a folder with result.json",
@@ -27,9 +30,14 @@ def history(
         int, Option(whole(0, 20, none_at_zero="all"), "how many at most, 0 for all")
     ] = 20,
     folder: FOLDER_OF_RESULTS = None,
+    restore: Annotated[str, Option(RUN, "bring back the zip of a run, named as for compare")] = "",
+    out: Annotated[
+        Path | None, Option(PATH, "with --restore: the zip to write", "submission/submission.zip")
+    ] = None,
+    force: Force = False,
     json: Json = False,
 ) -> None:
-    """List the runs that were kept, the newest first."""
+    """List the runs that were kept, the newest first; or bring back the zip of one."""
     from posebowl.cli import output
     from posebowl.cli.views import runs as runs_shown
     from posebowl.results import history as kept
@@ -37,6 +45,10 @@ def history(
     from posebowl.util.text import first_few
 
     place = folder or settings.submission
+    if restore:
+        run = kept.find(restore, place, usual=settings.submission)
+        _restore(run, out or settings.archive, force=force, json=json)
+        return
     runs, broken = kept.runs(place)
     shown = runs[:limit] if limit else runs
     if broken:
@@ -48,6 +60,20 @@ def history(
         runs_shown.history(
             shown, more=len(runs) - len(shown), folder=place, usual=settings.submission
         )
+
+
+def _restore(run: Run, target: Path, *, force: bool, json: bool) -> None:
+    from posebowl.cli import output
+    from posebowl.results import zips
+    from posebowl.util import hints
+
+    made = zips.restore(run, target, force=force)
+    found = {"path": target, "run": run.name, "sha256": made.sha256}
+    found |= {"solution": made.solution, "note": made.note}
+    text = (
+        f"Restored {hints.local(target)}: {made.solution} {made.sha256[:8]}, as {run.name} ran it"
+    )
+    output.present_text(found, text, as_json=json)
 
 
 @task("compare")

@@ -92,7 +92,7 @@ def run(
 
     archive = zip or settings.archive
     request = running.request(settings, archive, out=out, most_images=limit)
-    return running.carry_out(request, as_json=json).verdict.exit_code
+    return running.carry_out(request, json).verdict.exit_code
 
 
 @task("score")

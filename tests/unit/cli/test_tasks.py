@@ -25,9 +25,10 @@ from posebowl.util.options import Option
 from tests.typed import invoke
 
 NAMES = [
-    "base", "build", "check", "clean", "config", "doctor", "evaluate", "pack", "packages", "pull",
-    "push", "run", "score", "shell", "benchmark.export", "benchmark.train", "data.check",
-    "data.format", "data.manifest", "data.render", "data.unpack",
+    "test", "new", "base", "build", "check", "clean", "config", "doctor", "evaluate",
+    "pack", "packages", "pull", "push", "run", "score", "shell", "benchmark.export",
+    "benchmark.train", "data.check", "data.format", "data.manifest", "data.render",
+    "data.unpack",
 ]  # fmt: skip
 
 
@@ -158,6 +159,14 @@ def test_a_task_loads_only_what_it_needs(line: str, later: set[str], tmp_path: P
 
 WRONG = [
     ("pack", 2, "pack needs one solution."),
+    ("test nowhere", 2, "There is no solution named nowhere."),
+    ("test no/where", 2, "There is no folder no/where."),
+    ("test --limit 0", 2, "--limit must be at least 1, got 0."),
+    ("new", 2, "new needs --name."),
+    ("new my-net", 2, "cannot be the name of a solution."),
+    ("new template", 2, "already exists."),
+    ("new mine --from nowhere", 2, "There is no solution named nowhere."),
+    ("history --restore nowhere", 2, '"nowhere" is neither'),
     ("pack mine --source .", 2, "pack needs one solution."),
     ("pack --solution nowhere", 2, "nowhere"),
     ("pack nowhere", 2, "There is no solution named nowhere."),
