@@ -33,6 +33,8 @@ from posebowl.util.files import atomic_write
 
 MIN_CROP_WIDTH: Final = 150
 """Minimum width of a background crop, in its pixels at half the photo's resolution."""
+JPEG_QUALITY: Final = 95
+"""Of cached backgrounds."""
 MIN_SIDE: Final = 2.0
 """Minimum of the longer side of a pasted spacecraft, in pixels of the view."""
 
@@ -43,6 +45,8 @@ class CopyPaste:
 
     share: float = 0.45
     """Of all training views."""
+    empty: float = 0.04
+    """Share of composites without a spacecraft, which teach the score."""
     close: float = 0.45
     """Share of composites in which the spacecraft fills the view as in a second look."""
     smallest: float = 3.5
@@ -65,7 +69,7 @@ class PasteSources:
     cutouts: Sequence[tuple[Cutout, ...]]
     """Cut-outs, each at several reductions."""
     backgrounds: Sequence[Path]
-    """Photos without spacecraft at half their resolution, as .npy files."""
+    """Photos without spacecraft at half their resolution, as JPEG files."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,8 @@ class Composer:
         """Paste a spacecraft over a background, or over the empty part of this photo.
 
         Returns:
-            The view with one box; None if there was no room or nothing is visible.
+            The view with one box, or none where it is meant to be empty; None if there was no
+            room or nothing is visible.
         """
         rng, paste = self.rng, self.paste
         close = rng.random() < paste.close
@@ -91,6 +96,9 @@ class Composer:
         height, width = self.size
         factor = min(1.0, found.shape[1] / width)
         behind = self._background(found, (round(height * factor), round(width * factor)))
+        if rng.random() < paste.empty:
+            whole = cv2.resize(behind, (width, height), interpolation=cv2.INTER_LINEAR)
+            return View(image=np.asarray(whole, np.uint8), boxes=np.zeros((0, 4)))
         low, high = (0.25, 1.0) if close else (paste.smallest, paste.largest)
         side = math.exp(rng.uniform(math.log(low), math.log(high))) * (width if close else 1)
         image, box = self._put(behind, side * factor)
@@ -118,7 +126,7 @@ class Composer:
             room = free(photo.box * photo.whole.scale, self.rng)
         else:
             chosen = self.sources.backgrounds[int(self.rng.integers(len(self.sources.backgrounds)))]
-            source, room = np.load(chosen, mmap_mode="r"), empty
+            source, room = read_half(chosen), empty
         x0, y0, x1, y1 = room
         aspect = self.size[0] / self.size[1]
         most = min(x1 - x0, (y1 - y0) / aspect)
@@ -261,8 +269,18 @@ def free(box: Box, rng: np.random.Generator) -> tuple[int, int, int, int]:
     return fitting[rng.integers(len(fitting))] if fitting else (0, 0, 0, 0)
 
 
+def read_half(file: Path) -> Image:
+    """Read a background that `cache_backgrounds` wrote."""
+    stored = cv2.imread(str(file))
+    if stored is None:
+        raise BadDataError(
+            f"{file} cannot be read.", why="The cache is damaged.", fix="Delete it and try again."
+        )
+    return np.asarray(cv2.cvtColor(stored, cv2.COLOR_BGR2RGB), np.uint8)
+
+
 def cache_backgrounds(folder: Path, cache: Path, *, threads: int) -> list[Path]:
-    """Cache the photos of a folder at half size, so that they open without decoding.
+    """Cache the photos of a folder at half size: a tenth of the pixels' bytes, read in 2 ms.
 
     Raises:
         BadDataError: There are none.
@@ -277,12 +295,14 @@ def cache_backgrounds(folder: Path, cache: Path, *, threads: int) -> list[Path]:
     cache.mkdir(parents=True, exist_ok=True)
 
     def half(path: Path) -> Path:
-        file = cache / f"background-{path.stem}.rgb.npy"
+        file = cache / f"background-{path.stem}.half.jpg"
         if not file.exists():
             photo = read_photo(path)
             reduced = cv2.resize(photo, (LEVEL_WIDTH, LEVEL_HEIGHT), interpolation=cv2.INTER_AREA)
+            quality = (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY)
+            _, encoded = cv2.imencode(".jpg", reduced[..., ::-1], quality)
             with atomic_write(file) as out:
-                np.save(out, reduced)
+                out.write(encoded.tobytes())
         return file
 
     with ThreadPoolExecutor(threads) as pool:

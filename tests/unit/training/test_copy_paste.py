@@ -29,8 +29,8 @@ def cut_out(height=180, width=260):
 @pytest.fixture(scope="module")
 def black(tmp_path_factory):
     """Make one black background."""
-    file = tmp_path_factory.mktemp("backgrounds") / "black.npy"
-    np.save(file, np.zeros((512, 640, 3), np.uint8))
+    file = tmp_path_factory.mktemp("backgrounds") / "black.jpg"
+    Image.new("RGB", (640, 512)).save(file)
     return file
 
 
@@ -44,7 +44,7 @@ def photo(box=(300, 200, 500, 400)):
 
 
 def composer(black, seed, **augmentation):
-    paste = CopyPaste(noise=0, blur=0, augmentation=PLAIN, **augmentation)
+    paste = CopyPaste(**{"noise": 0, "blur": 0, "empty": 0, "augmentation": PLAIN, **augmentation})
     sources = PasteSources(cutouts=[cut_out()], backgrounds=[black])
     return Composer(np.random.default_rng(seed), SIZE, paste, sources)
 
@@ -159,9 +159,27 @@ def test_backgrounds_are_kept_at_half_size(tmp_path):
     (tmp_path / "images").mkdir()
     Image.new("RGB", (1280, 1024), (10, 20, 30)).save(tmp_path / "images" / "one.jpg")
     (file,) = copy_paste.cache_backgrounds(tmp_path, tmp_path / "cache", threads=1)
-    kept = np.load(file)
+    kept = copy_paste.read_half(file)
     assert kept.shape == (512, 640, 3)
     assert np.abs(kept[100, 100].astype(int) - (10, 20, 30)).max() <= 2
     assert copy_paste.cache_backgrounds(tmp_path, tmp_path / "cache", threads=1) == [file]
     with pytest.raises(BadDataError, match="no backgrounds"):
         copy_paste.cache_backgrounds(tmp_path / "cache", tmp_path, threads=1)
+
+
+def test_a_damaged_background_is_named(tmp_path):
+    file = tmp_path / "background-one.half.jpg"
+    file.write_bytes(b"half of a")
+    with pytest.raises(BadDataError, match=r"background-one\.half\.jpg"):
+        copy_paste.read_half(file)
+
+
+def test_some_composites_have_no_spacecraft(black):
+    made = composer(black, 4, photos=0, empty=0.5)
+    views = [made.take(photo()) for _ in range(60)]
+    empty = [view for view in views if view is not None and not len(view.boxes)]
+    assert 15 < len(empty) < 45
+    for view in empty:
+        assert view.image.shape == (*SIZE, 3)
+        assert view.image.max() < 5
+        assert view.boxes.shape == (0, 4)
