@@ -1,4 +1,4 @@
-"""Measure an exported network on labelled photos: mean IoU, in all, by size and by family.
+"""Measure an exported network: mean IoU, in all, by size, by spacecraft and by background.
 
 python -m posebowl.training.evaluate --data DIR --weights model.onnx
 """
@@ -30,7 +30,7 @@ from posebowl.util.files import write_text
 WIDTHS: Final = (0, 30, 60, 120, 300, challenge.IMAGE_WIDTH + 1)
 """Limits of the size bins: true width of the box, in photo pixels."""
 RENDERED: Final = "render.csv"
-"""The renderer's table with the family of each spacecraft."""
+"""The renderer's table with spacecraft and background of each photo."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +57,8 @@ class Evaluation:
     by_width: tuple[Group, ...]
     by_family: tuple[Group, ...]
     """Worst first; empty where the folder has no render.csv."""
+    by_background: tuple[Group, ...]
+    """The same by what is behind the spacecraft."""
 
 
 def evaluate(weights: Path, data: Path) -> Evaluation:
@@ -64,7 +66,7 @@ def evaluate(weights: Path, data: Path) -> Evaluation:
 
     Args:
         weights: A file that `benchmark.export` made.
-        data: A data folder with labels; with render.csv, also measured by family.
+        data: A data folder with labels; with render.csv, also measured by family and background.
 
     Raises:
         UsageError: The weights cannot be used.
@@ -79,18 +81,22 @@ def evaluate(weights: Path, data: Path) -> Evaluation:
             f"Cannot use {weights}.", why=str(error), fix="Make it with `invoke benchmark.export`."
         ) from None
     scores = ious(loaded.run, samples, loaded.looks)
-    families = read_families(data, samples)
-    by_family = [
-        summarize(name, scores[[family == name for family in families]])
-        for name in sorted(set(families))
-    ]
+    described = read_described(data, samples)
     return Evaluation(
         weights=str(weights),
         data=str(data),
         total=summarize("all", scores),
         by_width=tuple(_by_width(samples, scores)),
-        by_family=tuple(sorted(by_family, key=lambda one: one.mean_iou)),
+        by_family=tuple(_by_name(described, "family", scores)),
+        by_background=tuple(_by_name(described, "background", scores)),
     )
+
+
+def _by_name(described: pl.DataFrame, column: str, scores: npt.NDArray[np.float64]) -> list[Group]:
+    """Return the accuracy on each group of photos with the same value, worst first."""
+    names = described[column].to_numpy()
+    groups = [summarize(name, scores[names == name]) for name in sorted(set(names))]
+    return sorted(groups, key=lambda one: one.mean_iou)
 
 
 def _by_width(samples: Sequence[Sample], scores: npt.NDArray[np.float64]) -> Iterator[Group]:
@@ -116,16 +122,16 @@ def summarize(name: str, scores: npt.NDArray[np.float64]) -> Group:
     )
 
 
-def read_families(data: Path, samples: Sequence[Sample]) -> list[str]:
-    """Return the family of each photo; an empty list where the folder has no render.csv.
+def read_described(data: Path, samples: Sequence[Sample]) -> pl.DataFrame:
+    """Return family and background of each photo; no rows where the folder has no render.csv.
 
     Raises:
-        BadDataError: The table of families cannot be read.
+        BadDataError: The renderer's table cannot be read.
     """
-    if not (data / RENDERED).is_file():
-        return []
-    columns = [challenge.ID_COLUMN, "family"]
+    columns = [challenge.ID_COLUMN, "family", "background"]
     types = dict.fromkeys(columns, pl.String)
+    if not (data / RENDERED).is_file():
+        return pl.DataFrame(schema=types)
     try:
         table = pl.read_csv(data / RENDERED, columns=columns, schema_overrides=types)
     except (OSError, pl.exceptions.PolarsError) as error:
@@ -134,8 +140,10 @@ def read_families(data: Path, samples: Sequence[Sample]) -> list[str]:
             why=str(error),
             fix="Render the photos again with `invoke data.render`, or remove the file.",
         ) from None
-    known = dict(table.select(columns).iter_rows())
-    return [known.get(sample.path.stem, "unknown") for sample in samples]
+    wanted = pl.DataFrame({challenge.ID_COLUMN: [sample.path.stem for sample in samples]})
+    known = table.unique(challenge.ID_COLUMN)
+    joined = wanted.join(known, on=challenge.ID_COLUMN, how="left", maintain_order="left")
+    return joined.fill_null("unknown")
 
 
 def table(found: Evaluation) -> Table:
@@ -144,7 +152,12 @@ def table(found: Evaluation) -> Table:
     shown.add_column("photos")
     for heading in ("number", "mean IoU", "median", "missed", "first look"):
         shown.add_column(heading, justify="right")
-    parts = (("", (found.total,)), ("width ", found.by_width), ("", found.by_family))
+    parts = (
+        ("", (found.total,)),
+        ("width ", found.by_width),
+        ("", found.by_family),
+        ("over ", found.by_background),
+    )
     for heading, groups in parts:
         for one in groups:
             figures = (f"{one.mean_iou:.3f}", f"{one.median_iou:.3f}")

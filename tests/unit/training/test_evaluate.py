@@ -18,14 +18,15 @@ SHIPPED = paths.SOLUTIONS / "benchmark" / "model.onnx"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Copy six photos of the demo, with families."""
+    """Copy six photos of the demo, with families and backgrounds."""
     place = tmp_path_factory.mktemp("data")
     shutil.copytree(paths.DEMO_DATA / "images", place / "images")
     lines = (paths.DEMO_DATA / "train_labels.csv").read_text().splitlines()[:7]
     (place / "train_labels.csv").write_text("\n".join(lines) + "\n")
     names = [line.split(",")[0] for line in lines[1:]]
     rows = [
-        f"{i},{name},0,0,9,9,{'tug' if i < 2 else 'probe'},moon" for i, name in enumerate(names)
+        f"{i},{name},0,0,9,9,{'tug' if i < 2 else 'probe'},{'moon' if i % 2 else 'sea'}"
+        for i, name in enumerate(names[:-1])
     ]
     header = "index,image_id,xmin,ymin,xmax,ymax,family,background"
     (place / "render.csv").write_text("\n".join([header, *rows]) + "\n")
@@ -36,18 +37,33 @@ def test_every_photo_counts_once_in_each_table(folder):
     found = evaluate.evaluate(SHIPPED, folder)
     assert found.total.photos == 6
     assert found.total.mean_iou > 0.6
-    for groups in (found.by_width, found.by_family):
+    for groups in (found.by_width, found.by_family, found.by_background):
         assert sum(one.photos for one in groups) == 6
         mean = sum(one.photos * one.mean_iou for one in groups) / 6
         assert mean == pytest.approx(found.total.mean_iou)
-    assert {one.name: one.photos for one in found.by_family} == {"tug": 2, "probe": 4}
-    assert found.by_family[0].mean_iou <= found.by_family[1].mean_iou
+    assert {one.name: one.photos for one in found.by_family} == {
+        "tug": 2,
+        "probe": 3,
+        "unknown": 1,
+    }
+    assert {one.name: one.photos for one in found.by_background} == {
+        "sea": 3,
+        "moon": 2,
+        "unknown": 1,
+    }
+    for groups in (found.by_family, found.by_background):
+        found_means = [one.mean_iou for one in groups]
+        assert found_means == sorted(found_means)
 
 
-def test_a_broken_table_of_families_is_named(folder, tmp_path):
+def test_a_folder_without_the_renderers_table_has_no_such_groups(folder, tmp_path):
+    assert evaluate.read_described(tmp_path, read_labels(folder)).is_empty()
+
+
+def test_a_broken_table_of_the_renderer_is_named(folder, tmp_path):
     (tmp_path / "render.csv").write_text("nothing\n1\n")
     with pytest.raises(BadDataError, match=r"Cannot read .*render\.csv"):
-        evaluate.read_families(tmp_path, read_labels(folder))
+        evaluate.read_described(tmp_path, read_labels(folder))
 
 
 def test_part_sums_up():
@@ -68,6 +84,7 @@ def test_json_and_table(folder, tmp_path, capsys):
     shown = capsys.readouterr().out
     assert f"{found['total']['mean_iou']:.3f}" in shown
     assert "tug" in shown
+    assert "over moon" in shown
 
 
 def test_files_that_are_not_weights_are_named(folder, tmp_path):
