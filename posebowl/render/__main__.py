@@ -28,6 +28,8 @@ def main(options: RenderOptions) -> None:
             workers=options.workers,
             families=chosen(options),
             meshes=options.meshes,
+            imagery=options.imagery,
+            backdrops=options.backdrops,
             only=options.only,
             jpeg=options.jpeg,
             compact=options.compact,

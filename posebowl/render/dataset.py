@@ -15,7 +15,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -27,8 +27,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from posebowl.challenge import BOX_COLUMNS, COLUMNS, FORMAT_FILE, ID_COLUMN, IMAGES_DIR, LABELS_FILE
 from posebowl.errors import PoseBowlError, UsageError
 from posebowl.render import image as photo
+from posebowl.render.backdrops import find_backdrops
 from posebowl.render.families import FAMILIES, TRAINING
-from posebowl.render.mesh_files import NO_MESHES, find_meshes, read_model
+from posebowl.render.imagery import find_imagery
+from posebowl.render.mesh_files import find_meshes, read_model
 from posebowl.render.options import Only
 from posebowl.render.rasterizer import INSTALL, require_renderer
 from posebowl.util import console
@@ -59,6 +61,22 @@ class RenderSettings:
     compact: bool
     meshes: tuple[str, ...] = ()
     """Digests of the mesh files, in the order of their names."""
+    imagery: tuple[str, ...] = ()
+    """Name and size of each file of imagery."""
+    backdrops: tuple[str, ...] = ()
+    """The same of each backdrop."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """Where a set's meshes and imagery are; its settings have what is in them."""
+
+    meshes: Mapping[str, Path] = field(default_factory=dict)
+    imagery: Path | None = None
+    backdrops: Path | None = None
+
+
+NO_SOURCES: Final = Sources()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +98,8 @@ def render_dataset(
     workers: int | None = None,
     families: Sequence[str] | None = None,
     meshes: Path | None = None,
+    imagery: Path | None = None,
+    backdrops: Path | None = None,
     only: Only = Only.PHOTOS,
     jpeg: bool = False,
     compact: bool = False,
@@ -96,6 +116,8 @@ def render_dataset(
         workers: Processes; by default one for each core that this process may use.
         families: Names in FAMILIES; by default those in TRAINING, or none beside meshes.
         meshes: A folder of mesh files, each of which counts as a family.
+        imagery: A folder of unpacked packages with imagery, to paint backgrounds from.
+        backdrops: A folder of pictures to show instead of painted backgrounds.
         only: Photos, cut-outs or backgrounds.
         jpeg: Write JPEG instead of PNG: smaller and faster, for training sets.
         compact: Add sensor noise to few images and compress well, for small PNGs.
@@ -113,6 +135,10 @@ def render_dataset(
         digests = [hashlib.sha256(file.read_bytes()).hexdigest()[:16] for file in files.values()]
         names = (*(families or ()), *files)
         settings = replace(settings, families=names, meshes=tuple(digests))
+    if imagery is not None:
+        settings = replace(settings, imagery=sizes(find_imagery(imagery).files()))
+    if backdrops is not None:
+        settings = replace(settings, backdrops=sizes(find_backdrops(backdrops)))
     processes = usable_cores() if workers is None else workers
     _require_at_least(1, "--workers", processes, "At least one process must render.")
     continued = _check(out, settings)
@@ -125,8 +151,9 @@ def render_dataset(
     missing = [index for index in range(count) if index not in rows]
     chunks = [missing[i : i + CHUNK] for i in range(0, len(missing), CHUNK)]
     try:
+        sources = Sources(meshes=files, imagery=imagery, backdrops=backdrops)
         with progress_bar(count, done=count - len(missing)) as advance:
-            for number, done in enumerate(_work(out, settings, chunks, processes, files)):
+            for number, done in enumerate(_work(out, settings, chunks, processes, sources)):
                 rows.update({row.index: row for row in done})
                 advance(len(done))
                 if number % (LABELS_EVERY // CHUNK) == 0:
@@ -152,6 +179,11 @@ def _checked_settings(
             f"Unknown family: {', '.join(unknown)}.", fix=f"Choose from: {', '.join(FAMILIES)}."
         )
     return RenderSettings(seed=seed, families=names, only=only, jpeg=jpeg, compact=compact)
+
+
+def sizes(files: Sequence[Path]) -> tuple[str, ...]:
+    """Return name and size of each file, by which another set of files is noticed."""
+    return tuple(f"{file.name}:{file.stat().st_size}" for file in files)
 
 
 def _require_at_least(least: int, option: str, value: int, why: str) -> None:
@@ -283,13 +315,13 @@ def _work(
     settings: RenderSettings,
     chunks: list[list[int]],
     processes: int,
-    meshes: Mapping[str, Path],
+    sources: Sources,
 ) -> Iterator[list[Row]]:
     """Render chunks in worker processes, and yield them as they finish."""
     # Even a single worker is a process of its own: VTK crashes where OpenGL has no driver.
     # Spawned, not forked: threads and windows do not survive a fork.
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(render_chunk, out, settings, chunk, meshes) for chunk in chunks]
+        jobs = [pool.submit(render_chunk, out, settings, chunk, sources) for chunk in chunks]
         try:
             for job in as_completed(jobs):
                 yield job.result()
@@ -314,18 +346,20 @@ def render_chunk(
     out: Path,
     settings: RenderSettings,
     indices: Sequence[int],
-    meshes: Mapping[str, Path] = NO_MESHES,
+    sources: Sources = NO_SOURCES,
 ) -> list[Row]:
     """Render some images of a set and write their files."""
-    return [_render_row(out, settings, index, meshes) for index in indices]
+    return [_render_row(out, settings, index, sources) for index in indices]
 
 
-def _render_row(out: Path, settings: RenderSettings, index: int, meshes: Mapping[str, Path]) -> Row:
+def _render_row(out: Path, settings: RenderSettings, index: int, sources: Sources) -> Row:
     spec = photo.ImageSpec(
         seed=settings.seed,
         index=index,
         families=settings.families,
-        meshes=meshes,
+        meshes=sources.meshes,
+        imagery=sources.imagery,
+        backdrops=sources.backdrops,
         only=settings.only,
         compact=settings.compact,
     )

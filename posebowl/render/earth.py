@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -52,6 +53,11 @@ class Orbit:
     place: Array
     texel: float
     twilight: float = 0.0
+
+
+Surface = Callable[[Rng, Orbit, Array, Array, Array], Picture]
+"""Paints ground, sea and clouds from the points that are seen, their normals, and the sine of the
+sun's elevation there: shapes (h, w, 3), (h, w, 3) and (h, w)."""
 
 
 @cache
@@ -112,8 +118,14 @@ def _rays(forward: Array, roll: float, step: float, size: tuple[int, int]) -> Ar
     return np.asarray(rays / np.linalg.norm(rays, axis=2, keepdims=True))
 
 
-def paint(rng: Rng, orbit: Orbit) -> Picture:
-    """Paint the Earth as an orbit sees it, 0 to about 1, shape (h, w, 3)."""
+def paint(rng: Rng, orbit: Orbit, surface: Surface | None = None) -> Picture:
+    """Paint the Earth as an orbit sees it, 0 to about 1, shape (h, w, 3).
+
+    Args:
+        rng: Source of randomness.
+        orbit: The camera.
+        surface: Paints what the air covers; by default `painted_surface`.
+    """
     camera = np.array((0.0, 0.0, RADIUS_KM + orbit.height))
     along = orbit.rays[..., 2] * camera[2]
     nearest2 = camera[2] ** 2 - along**2
@@ -122,7 +134,7 @@ def paint(rng: Rng, orbit: Orbit) -> Picture:
     ground = camera + orbit.rays * distance[..., None]
     up = ground / RADIUS_KM
     sunny = up @ orbit.sun
-    colour = surface(rng, orbit, ground, up, sunny)
+    colour = (surface or painted_surface)(rng, orbit, ground, up, sunny)
     slant = np.clip(-(orbit.rays * up).sum(-1), 0.03, 1)
     haze = np.clip(rng.uniform(0.04, 0.14) / slant, 0, 0.85).astype(np.float32)
     day = np.clip(sunny * 2.5 + 0.25, 0, 1).astype(np.float32)
@@ -173,14 +185,14 @@ def aurora(rng: Rng, orbit: Orbit) -> Picture:
     return picture
 
 
-def surface(rng: Rng, orbit: Orbit, ground: Array, up: Array, sunny: Array) -> Picture:
+def painted_surface(rng: Rng, orbit: Orbit, ground: Array, up: Array, sunny: Array) -> Picture:
     """Paint ground, sea, clouds and cities in their light, without air."""
     x, y = (ground[..., k].astype(np.float32) for k in (0, 1))
     land = sample_globe(up @ orbit.place.T)
     grey = land.mean(axis=2, keepdims=True)
     land = grey + (land - grey) * np.float32(rng.uniform(0.35, 1.0))
     wide = fractal_noise.sample(
-        fractal_noise.field(1.7), *_place(rng, x, y, 1.0 / max(4.0, orbit.texel))
+        fractal_noise.field(1.7), *place_noise(rng, x, y, 1.0 / max(4.0, orbit.texel))
     )
     land = land * np.clip(1 + 0.16 * wide, 0.4, 1.8)[..., None]
     light = np.clip(sunny, 0, 1).astype(np.float32)
@@ -226,10 +238,10 @@ def cloud_cover(rng: Rng, orbit: Orbit, x: Field, y: Field) -> tuple[Field, Fiel
     They are sums of noise at several scales, bent into streaks, or small heaps in between.
     """
     scale = 1.0 / max(orbit.texel * rng.uniform(0.4, 3.0), 0.05)
-    a, b = _place(rng, x, y, scale * 0.12)
+    a, b = place_noise(rng, x, y, scale * 0.12)
     bend = fractal_noise.sample(fractal_noise.field(2.2), a * 0.5, b * 0.5) * rng.uniform(0, 60)
     large = fractal_noise.sample(fractal_noise.field(2.0, 1), a + bend, b - bend)
-    c, d = _place(rng, x, y, scale)
+    c, d = place_noise(rng, x, y, scale)
     stretch = rng.uniform(0.4, 1.0)
     fine = fractal_noise.sample(fractal_noise.field(1.3), c * stretch + bend, d + bend)
     billow = np.abs(fractal_noise.sample(fractal_noise.field(1.6, 2), d * 0.6, c * 0.6))
@@ -248,15 +260,20 @@ def cloud_cover(rng: Rng, orbit: Orbit, x: Field, y: Field) -> tuple[Field, Fiel
 def cities(rng: Rng, x: Field, y: Field, orbit: Orbit) -> Picture:
     """Paint city lights: clustered sparks, shape (h, w, 3)."""
     scale = 1.0 / max(1.5, orbit.texel)
-    where = fractal_noise.sample(fractal_noise.field(1.5, 3), *_place(rng, x, y, scale * 0.5))
-    sparks = fractal_noise.sample(fractal_noise.field(0.3), *_place(rng, x, y, scale))
+    where = fractal_noise.sample(fractal_noise.field(1.5, 3), *place_noise(rng, x, y, scale * 0.5))
+    sparks = fractal_noise.sample(fractal_noise.field(0.3), *place_noise(rng, x, y, scale))
     light = np.clip(where + rng.uniform(-0.4, 0.6), 0, 2)
     light = light * np.clip(sparks - rng.uniform(0.9, 1.9), 0, 3)
     tint = np.array((1.0, rng.uniform(0.65, 0.9), rng.uniform(0.3, 0.7)), dtype=np.float32)
     return np.asarray(light[..., None] * tint * rng.uniform(0.6, 2.5), dtype=np.float32)
 
 
-def _place(rng: Rng, x: Field, y: Field, scale: float) -> tuple[Field, Field]:
+def place_noise(
+    rng: Rng, x: Field, y: Field, scale: float, *, turned: bool = True
+) -> tuple[Field, Field]:
+    """Return where to read noise for places in kilometres: at a random angle and shift."""
     angle, (dx, dy) = rng.uniform(0, 2 * np.pi), rng.uniform(0, fractal_noise.TILE, 2)
+    if not turned:
+        angle = 0.0
     c, s = np.float32(np.cos(angle) * scale), np.float32(np.sin(angle) * scale)
     return c * x - s * y + np.float32(dx), s * x + c * y + np.float32(dy)

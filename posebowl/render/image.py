@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Final, assert_never
 import numpy as np
 import numpy.typing as npt
 
-from posebowl.render import backgrounds, distractors, materials, scene, sensor
+from posebowl.render import backdrops, distractors, lookalikes, materials, scene, sensor
+from posebowl.render.backgrounds import BACKGROUNDS, Background
 from posebowl.render.earth import Picture
+from posebowl.render.imagery import Imagery, find_imagery
 from posebowl.render.options import Only
 from posebowl.render.parts import Rng
 from posebowl.render.pose import sample_plain_pose, sample_pose
@@ -66,6 +68,8 @@ class ImageSpec:
     index: int
     families: Sequence[str]
     meshes: Mapping[str, Path] = field(default_factory=dict)
+    imagery: Path | None = None
+    backdrops: Path | None = None
     only: Only = Only.PHOTOS
     compact: bool = False
 
@@ -80,10 +84,25 @@ class ImageSpec:
         """Return whether there may be damage, decoration, rarer skies and distractors."""
         return not self.compact or self.only is Only.CUTOUTS
 
-    def start(self) -> tuple[Rng, str, str]:
-        """Return the source of randomness, the family and the background."""
-        kinds = choose_kinds(self.families, seed=self.seed, index=self.index, varied=self.varied)
-        return np.random.default_rng([self.seed, self.index]), *kinds
+    @property
+    def maps(self) -> Imagery | None:
+        """Return the imagery that backgrounds are painted from, if any."""
+        return None if self.imagery is None else find_imagery(self.imagery)
+
+    def start(self) -> tuple[Rng, str, str, Background]:
+        """Return the source of randomness, the family, and the background with its name."""
+        family, kind = choose_kinds(
+            self.families,
+            seed=self.seed,
+            index=self.index,
+            varied=self.varied,
+            real=self.imagery is not None,
+        )
+        rng = np.random.default_rng([self.seed, self.index])
+        if self.backdrops is None:
+            return rng, family, kind, BACKGROUNDS[kind]
+        path = backdrops.choose(self.backdrops, seed=self.seed, index=self.index)
+        return rng, family, backdrops.kind_of(path), backdrops.as_background(path)
 
 
 def render(rasterizer: Rasterizer, spec: ImageSpec) -> LabelledImage:
@@ -101,10 +120,9 @@ def render(rasterizer: Rasterizer, spec: ImageSpec) -> LabelledImage:
 
 def render_photo(rasterizer: Rasterizer, spec: ImageSpec) -> LabelledImage:
     """Render a spacecraft in front of a background, through a camera."""
-    rng, family, kind = spec.start()
-    background = backgrounds.BACKGROUNDS[kind]
+    rng, family, kind, background = spec.start()
     sprite = _render_visible_sprite(rasterizer, rng, spec, family, background.earthshine)
-    light = background.paint(rng)
+    light = background.picture(rng, spec.maps)
     height, width = sprite.coverage.shape
     here = light[sprite.top : sprite.top + height, sprite.left : sprite.left + width]
     # The sun lights white paint and clouds alike; VTK's white leaves room for glints.
@@ -112,8 +130,7 @@ def render_photo(rasterizer: Rasterizer, spec: ImageSpec) -> LabelledImage:
     gain, silhouette = _sample_gain(rng, background.earthshine, varied=spec.varied)
     colour = sprite.colour * np.float32(gain)
     here += colour
-    if spec.varied:
-        distractors.add_distractors(rng, light)
+    add_others(rng, spec, light)
     camera = sensor.sample_sensor(rng, compact=spec.compact)
     if not silhouette:
         camera = sensor.brighten_to_show(camera, _brightness(colour, sprite.mask))
@@ -146,10 +163,9 @@ def render_cutout(rasterizer: Rasterizer, spec: ImageSpec) -> LabelledImage:
     Alpha is the share of a pixel that is covered, and above 0 wherever any of it is; colour is not
     multiplied by it. It is exposed as in a photo, but neither blurred nor noisy.
     """
-    rng, family, kind = spec.start()
-    earthshine = backgrounds.BACKGROUNDS[kind].earthshine
+    rng, family, kind, background = spec.start()
     side = float(np.exp(rng.uniform(*np.log(CUTOUT_SIDES))))
-    sprite = _render_visible_sprite(rasterizer, rng, spec, family, earthshine, side=side)
+    sprite = _render_visible_sprite(rasterizer, rng, spec, family, background.earthshine, side=side)
     left, top, right, bottom = scene.box_of(sprite.mask)
     inside = slice(top, bottom), slice(left, right)
     coverage = sprite.coverage[inside][..., None]
@@ -169,10 +185,9 @@ def render_cutout(rasterizer: Rasterizer, spec: ImageSpec) -> LabelledImage:
 
 def render_background(spec: ImageSpec) -> LabelledImage:
     """Render a background without a spacecraft, through a camera."""
-    rng, _, kind = spec.start()
-    light = backgrounds.BACKGROUNDS[kind].paint(rng)
-    if spec.varied:
-        distractors.add_distractors(rng, light)
+    rng, _, kind, background = spec.start()
+    light = background.picture(rng, spec.maps)
+    add_others(rng, spec, light)
     return LabelledImage(
         pixels=sensor.capture(rng, light, sensor.sample_sensor(rng, compact=spec.compact)),
         box=(0, 0, 0, 0),
@@ -181,19 +196,28 @@ def render_background(spec: ImageSpec) -> LabelledImage:
     )
 
 
+def add_others(rng: Rng, spec: ImageSpec, light: Picture) -> None:
+    """Add to some pictures what lenses and sensors add, and what resembles a spacecraft."""
+    if spec.varied:
+        distractors.add_distractors(rng, light)
+    if spec.varied and spec.maps is not None:
+        lookalikes.add_lookalikes(rng, light, spec.maps)
+
+
 def choose_kinds(
-    families: Sequence[str], *, seed: int, index: int, varied: bool = True
+    families: Sequence[str], *, seed: int, index: int, varied: bool = True, real: bool = False
 ) -> tuple[str, str]:
     """Return family and background, well mixed in sets of any length.
 
     Families come in shuffled rounds; backgrounds by their weights along a golden-ratio sequence,
     which fills the unit interval more evenly than random numbers do. Sets that are not varied
-    have plain backgrounds only.
+    have plain backgrounds only; with imagery there is more ground and less empty sky.
     """
     turn, place = divmod(index, len(families))
     order = np.random.default_rng([seed, turn, 1]).permutation(len(families))
-    kinds = [kind for kind, it in backgrounds.BACKGROUNDS.items() if varied or it.plain]
-    weights = np.cumsum([backgrounds.BACKGROUNDS[kind].weight for kind in kinds])
+    kinds = [kind for kind, it in BACKGROUNDS.items() if varied or it.plain]
+    found = [BACKGROUNDS[kind] for kind in kinds]
+    weights = np.cumsum([one.real_weight if real else one.weight for one in found])
     start = np.random.default_rng([seed, 0, 2]).random()
     point = (start + index * GOLDEN) % 1 * weights[-1]
     return families[int(order[place])], kinds[int(np.searchsorted(weights, point, side="right"))]

@@ -62,6 +62,13 @@ class RenderOptions:
     meshes: Annotated[
         Path | None, Option(FOLDER, "spacecraft from mesh files: GLB, OBJ, 3DS, Orbiter's .msh")
     ] = None
+    imagery: Annotated[
+        Path | None,
+        Option(FOLDER, "real maps of the Earth, Moon and planets to paint backgrounds from"),
+    ] = None
+    backdrops: Annotated[
+        Path | None, Option(FOLDER, "your own pictures to show instead of painted backgrounds")
+    ] = None
     jpeg: Annotated[bool, Option(TRUTH, "write JPEG: smaller than PNG, for training sets")] = False
     compact: Annotated[
         bool, Option(TRUTH, "little noise and soft photos, so that PNGs are small")

@@ -8,6 +8,7 @@ from PIL import Image
 from posebowl.render import fractal_noise, mesh, sky
 from posebowl.render.earth import Picture
 from posebowl.render.fractal_noise import Field
+from posebowl.render.imagery import Imagery, Pixels, read_map, sample
 from posebowl.render.mesh import Array
 from posebowl.render.parts import Rng, direction
 from posebowl.render.sky import FULL, HALF
@@ -136,6 +137,36 @@ def rocky_planet(rng: Rng) -> Picture:
     light = _sunlight(rng, u + bumps[0], v + bumps[1], z)[..., None]
     haze = np.clip(1 - z, 0, 1)[..., None] ** 4 * np.float32(rng.uniform(0, 0.4))
     return _over_sky(rng, (colour * (1 - haze) + haze) * light, edge)
+
+
+def real_moon(rng: Rng, maps: Imagery) -> Picture:
+    """Paint the Moon from imagery, with finer craters, at any phase, over stars or nothing."""
+    if not maps.moon:
+        return moon(rng)
+    return _textured(rng, read_map(maps.moon[0]), rough=rng.uniform(0.02, 0.3))
+
+
+def real_planet(rng: Rng, maps: Imagery) -> Picture:
+    """Paint a planet or a large moon from imagery, at any phase, over stars or nothing."""
+    if not maps.planets:
+        return rocky_planet(rng)
+    path = maps.planets[int(rng.integers(len(maps.planets)))]
+    return _textured(rng, read_map(path), rough=rng.uniform(0, 0.05))
+
+
+def _textured(rng: Rng, pixels: Pixels, *, rough: float) -> Picture:
+    u, v, z, edge, radius, _ = _rolled_ball(rng)
+    globe = np.stack((u, v, z), axis=2) @ mesh.basis(direction(rng)).astype(np.float32)
+    latitude = np.degrees(np.arcsin(np.clip(globe[..., 2], -1, 1)))
+    longitude = np.degrees(np.arctan2(globe[..., 1], globe[..., 0]))
+    shift = rng.uniform(0, fractal_noise.TILE, 2).astype(np.float32)
+    detail = min(radius, 900) * 0.7
+    a, b = u / (0.4 + z) * detail + shift[0], v / (0.4 + z) * detail + shift[1]
+    bent = fractal_noise.sample(fractal_noise.field(1.4), a, b) * 60 / pixels.shape[1]
+    colour = sample(pixels, longitude + bent, latitude - bent)
+    bumps = [np.float32(rough) * fractal_noise.sample(slope, a, b) for slope in craters()]
+    light = np.clip(_sunlight(rng, u + bumps[0], v + bumps[1], z), 0, 1.2)
+    return _over_sky(rng, colour * light[..., None] * np.float32(rng.uniform(0.8, 1.8)), edge)
 
 
 ROCKS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import shutil
 import subprocess
@@ -26,6 +27,7 @@ from posebowl.render.image import Only
 from posebowl.render.options import RenderOptions
 from posebowl.render.pose import sample_plain_pose
 from posebowl.util import program
+from tests.unit.render.charts import write_imagery
 
 DEMO_SEED = 2026
 DEMO_COUNT = 24
@@ -314,6 +316,37 @@ def test_backgrounds_are_photos_without_a_spacecraft(tmp_path):
     for row in rows:
         with Image.open(out / "images" / f"{row.image_id}.jpg") as image:
             assert (image.mode, image.size) == ("RGB", (IMAGE_WIDTH, IMAGE_HEIGHT))
+
+
+@pytest.mark.render
+def test_imagery_and_backdrops_belong_to_the_settings_of_a_set(tmp_path):
+    pytest.importorskip("pyvista")
+    maps, pictures = write_imagery(tmp_path / "maps"), tmp_path / "pictures"
+    pictures.mkdir()
+    Image.new("RGB", (320, 256), (90, 120, 200)).save(pictures / "sea-1.png")
+    out, asked = tmp_path / "set", {"seed": 4, "workers": 1, "only": Only.BACKGROUNDS}
+    (row,) = render_dataset(out, count=1, **asked, imagery=maps, backdrops=pictures)
+    assert row.background == "sea"
+    settings = json.loads((out / "render.json").read_text())
+    assert [name.partition(":")[0] for name in settings["imagery"]][:2] == [
+        "bmng.jpg",
+        "earth-night.jpg",
+    ]
+    assert [name.partition(":")[0] for name in settings["backdrops"]] == ["sea-1.png"]
+    for changed in ({"imagery": maps}, {"backdrops": pictures}, {}):
+        with pytest.raises(UsageError, match="other settings"):
+            render_dataset(out, count=2, **asked, **changed)
+
+
+@pytest.mark.parametrize(
+    ("option", "part"), [("imagery", "no imagery"), ("backdrops", "no pictures")]
+)
+def test_an_empty_folder_to_paint_from_is_refused_first(tmp_path, option, part):
+    (tmp_path / "empty").mkdir()
+    argv = ["--count", "1", "--out", str(tmp_path / "set"), f"--{option}", str(tmp_path / "empty")]
+    with pytest.raises(UsageError, match=part):
+        render_main(program.read(RenderOptions, argv, task="data.render"))
+    assert not (tmp_path / "set").exists()
 
 
 @pytest.mark.render
