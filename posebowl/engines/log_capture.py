@@ -15,6 +15,8 @@ from posebowl.util.text import visible
 _LINE_END: Final = re.compile(r"\r\n|\n|\r")
 _LONGEST_LINE: Final = 2000
 _QUIET_S: Final = 0.1
+_BURST: Final = 1000
+"""Lines that are passed on at once; as many more every second."""
 
 
 class LogCapture:
@@ -28,8 +30,9 @@ class LogCapture:
         path: The log file; it must not exist.
         max_bytes: How much of the stream is kept at most, half from the head and half from the
             tail; in the file, what is escaped takes up to four times as much.
-        on_line: Called with each complete line, escaped; once the head is full, with one line
-            every tenth of a second at most, and never again after it failed to write.
+        on_line: Called with complete lines, escaped: a thousand at once and a thousand every
+            second, with a line that says how many were left out; once the head is full, with one
+            line every tenth of a second at most. Not called again after it failed to write.
     """
 
     def __init__(self, path: Path, *, max_bytes: int, on_line: Callable[[str], None]) -> None:
@@ -41,7 +44,10 @@ class LogCapture:
         self._partial = b""
         self._cut_after_cr = False
         self._last_line_at = -_QUIET_S
+        self._room = float(_BURST)
+        self._room_at = time.monotonic()
         self._failure: OSError | None = None
+        self._left_out = 0
         self.total_bytes = 0
         self._head_bytes = 0
 
@@ -105,8 +111,21 @@ class LogCapture:
         cut = max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
         self._partial = text[cut:][-_LONGEST_LINE:]
         lines = _LINE_END.split(text[:cut].decode(errors="replace"))[:-1]
-        for line in lines[-1:] if flooding else lines:
+        for line in lines[-1:] if flooding else self._within_room(lines):
             self._emit(line[:_LONGEST_LINE])
+
+    def _within_room(self, lines: list[str]) -> list[str]:
+        """Return the last of the lines, as many as may be passed on now."""
+        now = time.monotonic()
+        self._room = min(_BURST, self._room + (now - self._room_at) * _BURST)
+        self._room_at = now
+        kept = lines[max(0, len(lines) - int(self._room)) :]
+        self._room -= len(kept)
+        self._left_out += len(lines) - len(kept)
+        if self._left_out and kept:
+            kept = [f"[... {self._left_out} lines are only in the log ...]", *kept]
+            self._left_out = 0
+        return kept
 
     def _emit(self, line: str) -> None:
         try:

@@ -1,9 +1,15 @@
-"""What is shown during a run: the log as it is written, and one live line below it."""
+"""What is shown during a run: the log as it is written, and one live line below it.
+
+All of it is drawn in a thread of its own: a terminal that is slow, or stopped, holds up neither the
+drain of what the run prints nor the watchdog.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -17,6 +23,10 @@ from posebowl.util.console import err, plain
 from posebowl.util.units import duration, human_bytes, rate
 
 _PLAIN_INTERVAL_S: Final = 30.0
+_INTERVAL_S: Final = 0.1
+_MOST_WAITING: Final = 1000
+_PATIENCE_S: Final = 5.0
+"""For a screen that takes the last lines of a run that has ended."""
 
 
 class Display:
@@ -45,19 +55,86 @@ class Display:
             yield Watcher()
             return
         panel = _Panel(self._console, limits, images, self._clock)
-        if not self._console.is_terminal:
-            yield Watcher(line=panel.line, sample=panel.plain, note=panel.note)
-            return
         live = Live(console=self._console, transient=True, auto_refresh=False)
 
-        def sample(taken: Sample) -> None:
+        def on_terminal(taken: Sample) -> None:
             live.start()  # only now: the steps before may show a progress bar
             live.update(panel.status(taken), refresh=True)
 
+        drawn = _Drawn(panel.print, on_terminal)
+
+        def plainly(taken: Sample) -> None:
+            if status := panel.now_and_then(taken):
+                drawn.line(status)
+
         try:
-            yield Watcher(line=panel.line, sample=sample, note=panel.note)
+            yield Watcher(
+                line=lambda text: drawn.line(Text.assemble(("│", "dim"), " ", plain(text))),
+                sample=drawn.sample if self._console.is_terminal else plainly,
+                note=lambda text: drawn.line(plain(text, "dim")),
+            )
         finally:
-            live.stop()
+            if drawn.close():
+                live.stop()
+
+
+class _Drawn:
+    """Lines and samples on their way to the screen: whoever brings them never waits for it.
+
+    What waits is bounded: of lines the last ones, of samples the last one.
+
+    Args:
+        show: Prints lines.
+        status: Shows a sample.
+    """
+
+    def __init__(
+        self, show: Callable[[list[Text]], None], status: Callable[[Sample], None]
+    ) -> None:
+        self._show = show
+        self._status = status
+        self._moved = threading.Condition()
+        self._lines: deque[Text] = deque(maxlen=_MOST_WAITING)
+        self._sample: Sample | None = None
+        self._closed = False
+        self._thread = threading.Thread(target=self._draw, name="screen", daemon=True)
+        self._thread.start()
+
+    def line(self, line: Text) -> None:
+        """Bring a line."""
+        with self._moved:
+            self._lines.append(line)
+            self._moved.notify()
+
+    def sample(self, taken: Sample) -> None:
+        """Bring what the run uses."""
+        with self._moved:
+            self._sample = taken
+            self._moved.notify()
+
+    def close(self) -> bool:
+        """Let the rest be drawn; return whether the screen has taken all of it."""
+        with self._moved:
+            self._closed = True
+            self._moved.notify()
+        self._thread.join(_PATIENCE_S)
+        return not self._thread.is_alive()
+
+    def _draw(self) -> None:
+        # Rich ends a program whose terminal or pipe has gone; a run goes on without.
+        with contextlib.suppress(OSError, SystemExit):
+            while not self._closed or self._lines or self._sample:
+                with self._moved:
+                    self._moved.wait_for(lambda: self._closed or self._lines or self._sample)
+                    lines, sample = list(self._lines), self._sample
+                    self._lines.clear()
+                    self._sample = None
+                if lines:
+                    self._show(lines)
+                if sample:
+                    self._status(sample)
+                with self._moved:
+                    self._moved.wait_for(lambda: self._closed, _INTERVAL_S)
 
 
 class _Panel:
@@ -75,17 +152,16 @@ class _Panel:
         self._clock = clock
         self._told_at = clock()
 
-    def line(self, text: str) -> None:
-        self._console.print(Text.assemble(("│", "dim"), " ", plain(text)))
+    def print(self, lines: list[Text]) -> None:
+        self._console.print(Text("\n").join(lines))
 
-    def note(self, text: str) -> None:
-        self._console.print(plain(text, "dim"))
-
-    def plain(self, taken: Sample) -> None:
+    def now_and_then(self, taken: Sample) -> Text | None:
+        """Return the line where it is due, on what is not a terminal."""
         now = self._clock()
-        if now - self._told_at >= _PLAIN_INTERVAL_S:
-            self._told_at = now
-            self._console.print(self.status(taken))
+        if now - self._told_at < _PLAIN_INTERVAL_S:
+            return None
+        self._told_at = now
+        return self.status(taken)
 
     def status(self, taken: Sample) -> Text:
         """Return the line: elapsed and limit, memory and limit, cores in use, images so far."""

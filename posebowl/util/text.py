@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 # Blanks and joiners that many languages are written with: harmless, though not "printable".
-_BLANKS: Final = "\u00a0\u2009\u200c\u200d\u202f\u3000"
-_ODD: Final = re.compile(r"[^ -~\t\n]+")
+_BLANKS: Final = "\t\n\u00a0\u2009\u200c\u200d\u202f\u3000"
+_ODD: Final = re.compile(r"[^ -~\t\n]")
+_FREQUENT: Final = 0x3000
+"""Code points below it are remembered, which bounds what hostile text makes a table hold."""
 
 
 def escape(text: str, keep: str = "") -> str:
@@ -18,17 +21,30 @@ def escape(text: str, keep: str = "") -> str:
     Control characters, line separators, characters that turn the direction of writing and
     lone surrogates (which UTF-8 cannot hold) become ``\x1b``, ``\u2028`` and so on.
     """
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char.isprintable() or char in keep else char.encode("unicode_escape").decode()
-        for char in text
-    )
+    return text if text.isprintable() else text.translate(_escapes(keep))
+
+
+class _Escapes(dict[int, str]):
+    """The table of `str.translate` for `escape`, filled as characters come up."""
+
+    def __init__(self, keep: str) -> None:
+        self._keep = keep
+
+    def __missing__(self, code: int) -> str:
+        char = chr(code)
+        if not (char.isprintable() or char in self._keep):
+            char = char.encode("unicode_escape").decode()
+        if code < _FREQUENT:
+            self[code] = char
+        return char
+
+
+_escapes = functools.cache(_Escapes)
 
 
 def visible(text: str) -> str:
     """Escape what could steer a terminal or pass for other text; line ends and tabs stay."""
-    return _ODD.sub(lambda odd: escape(odd[0], _BLANKS), text)
+    return text if _ODD.search(text) is None else escape(text, _BLANKS)
 
 
 def brief(text: str | bytes, limit: int = 40) -> str:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from posebowl import paths
 from posebowl.challenge import LIMITS, EngineName, Variant
@@ -23,7 +26,7 @@ from posebowl.engines.oci import client, image
 from posebowl.errors import BusyError, EngineError, Verdict
 from posebowl.results import result
 from posebowl.results.folder import held
-from posebowl.run import pipeline
+from posebowl.run import live_display, pipeline
 from posebowl.run.live_display import Display
 from posebowl.settings import resolve
 from tests.conftest import IDS
@@ -386,6 +389,28 @@ def test_a_full_host_disk_is_our_failure_and_loses_nothing(engine, bench: Bench,
         assert not list(small.glob(".run-*"))
     finally:
         subprocess.run(["umount", small], check=True)
+
+
+def test_a_screen_that_takes_nothing_does_not_slow_a_run(
+    engine, bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    class Stopped(io.StringIO):
+        go_on = threading.Event()
+
+        def write(self, text: str) -> int:
+            self.go_on.wait()
+            return len(text)
+
+    monkeypatch.setattr(live_display, "_PATIENCE_S", 0.1)
+    screen = Stopped()
+    program = Case(name="yes", main="yes | head -c 500000\nyes '' | head -c 1000000\n" + OK)
+    try:
+        display = Display(Console(file=screen, force_terminal=True))
+        ended = pipeline.run(bench.request(engine, program), display)
+    finally:
+        screen.go_on.set()
+    assert ended.verdict is Verdict.OK
+    assert (bench.folder / "out/log.txt").stat().st_size == 1_500_000
 
 
 def test_the_time_limit_holds_within_the_grace(engine, bench: Bench):

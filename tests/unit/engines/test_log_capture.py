@@ -128,6 +128,21 @@ def test_a_flood_is_counted_but_told_a_tenth_of_a_second_apart(
     assert kept.endswith(b"head and tail 999\nstill there\nlater\n")
 
 
+def test_many_lines_at_once_are_all_kept_and_the_last_ones_told(
+    tmp_path: Path, clock: SimpleNamespace
+) -> None:
+    lines: list[str] = []
+    log = LogCapture(tmp_path / "log", max_bytes=1 << 20, on_line=lines.append)
+    log.feed(b"\n" * 4000 + b"x\n" * 1000)
+    assert lines == ["[... 4000 lines are only in the log ...]", *["x"] * 1000]
+    log.feed(b"lost\n" * 7)
+    clock.now += 0.5
+    log.feed(b"y\n" * 600)
+    assert lines[1001:] == ["[... 107 lines are only in the log ...]", *["y"] * 500]
+    log.close()
+    assert (tmp_path / "log").read_bytes().count(b"\n") == 5607
+
+
 def test_memory_stays_bounded_whatever_the_size_of_chunks(tmp_path: Path) -> None:
     log = LogCapture(tmp_path / "log", max_bytes=1000, on_line=lambda _: None)
     for size in [1] * 5000 + [7000, 3, 1] * 20:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import threading
 import time
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -104,3 +105,56 @@ def test_quiet_is_quiet() -> None:
         watch.note("y")
         watch.sample(sample())
     assert caught.getvalue() == ""
+
+
+class Stopped(io.StringIO):
+    """A terminal that takes nothing until it is let go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = threading.Event()
+
+    def write(self, text: str) -> int:
+        self.go_on.wait()
+        return super().write(text)
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_stopped_screen_keeps_nobody_waiting_and_then_shows_the_last_lines(
+    terminal: bool,
+) -> None:
+    caught = Stopped()
+    console = Console(file=caught, force_terminal=terminal, soft_wrap=True, width=100)
+    with Display(console).watching(LIMITS, lambda: 500) as watch:
+        for number in range(5000):
+            watch.line(f"line {number}")
+            watch.sample(sample())
+        caught.go_on.set()
+    shown = re.findall(r"line (\d+)", caught.getvalue())
+    assert shown[-1] == "4999"
+    assert 1000 <= len(shown) <= 2000
+
+
+def test_a_screen_that_stays_stopped_does_not_keep_a_run_from_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(live_display, "_PATIENCE_S", 0.01)
+    caught = Stopped()
+    try:
+        with Display(Console(file=caught, force_terminal=True)).watching(
+            LIMITS, lambda: 5
+        ) as watch:
+            watch.sample(sample())
+            watch.line("one")
+    finally:
+        caught.go_on.set()
+
+
+def test_a_terminal_that_has_gone_does_not_end_a_run() -> None:
+    class Gone(io.StringIO):
+        def write(self, _: str) -> int:
+            raise BrokenPipeError
+
+    with Display(Console(file=Gone())).watching(LIMITS, lambda: 5) as watch:
+        watch.line("one")
+        watch.sample(sample())
