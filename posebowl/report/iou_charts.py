@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
+import polars as pl
 
 from posebowl.report.charts import (
     BOTTOM,
@@ -19,13 +20,12 @@ from posebowl.report.charts import (
     polyline,
     steps,
 )
+from posebowl.report.gallery import spread
 
 _MOST_POINTS: Final = 1500
 
-Floats = NDArray[np.float64]
 
-
-def iou_histogram(ious: Floats, *, mean: float, median: float, bins: int = 20) -> Chart:
+def iou_histogram(ious: pl.Series, *, mean: float, median: float, bins: int = 20) -> Chart:
     """Draw how many images reach which IoU.
 
     Args:
@@ -34,16 +34,16 @@ def iou_histogram(ious: Floats, *, mean: float, median: float, bins: int = 20) -
         median: Marked by a line.
         bins: Bars of equal width.
     """
-    counts, edges = np.histogram(ious, bins=bins, range=(0.0, 1.0))
-    top = max(int(counts.max(initial=0)), 1) * 1.06
+    counts = _counts(ious, 0.0, 1.0, bins)
+    top = max(1, *(count for _, _, count in counts)) * 1.06
     x = Scale(low=0, high=1, start=LEFT, stop=RIGHT)
     y = Scale(low=0, high=top, start=BOTTOM, stop=TOP)
-    bars = _bars(counts, edges, x, y, "IoU")
-    low_share = float((ious < 0.5).mean()) if ious.size else 0.0
+    bars = _bars(counts, x, y, "IoU")
+    low_share = (ious < 0.5).sum() / max(len(ious), 1)
     return Chart(
         name="histogram",
         title="Distribution of IoU",
-        summary=f"Histogram of IoU over {ious.size:,} images: mean {mean:.3f}, median "
+        summary=f"Histogram of IoU over {len(ious):,} images: mean {mean:.3f}, median "
         f"{median:.3f}, {low_share:.0%} of the images below 0.5.",
         x_label="IoU",
         y_label="images",
@@ -59,19 +59,19 @@ def iou_histogram(ious: Floats, *, mean: float, median: float, bins: int = 20) -
     )
 
 
-def iou_by_size(sizes: Floats, ious: Floats) -> Chart:
+def iou_by_size(sizes: pl.Series, ious: pl.Series) -> Chart:
     """Draw IoU against the size of the true box, with the median of groups of sizes.
 
     Args:
         sizes: The square root of the true box's area (n,), in pixels.
         ious: The IoU of each image (n,).
     """
-    low = max(float(sizes.min(initial=1024.0)) / 1.1, 1.0)
-    high = max(float(sizes.max(initial=1.0)) * 1.1, low * 2)
+    low = max(min(sizes, default=1024.0) / 1.1, 1.0)
+    high = max(max(sizes, default=1.0) * 1.1, low * 2)
     x = Scale(low=low, high=high, start=LEFT, stop=RIGHT, log=True)
     y = Scale(low=0, high=1, start=BOTTOM, stop=TOP)
-    shown = np.linspace(0, len(sizes) - 1, min(len(sizes), _MOST_POINTS)).astype(int)
-    dots = "".join(f"M{x(float(sizes[i]))} {y(float(ious[i]))}h0" for i in shown)
+    shown = spread(range(len(sizes)), _MOST_POINTS)
+    dots = _dots(sizes.gather(shown), ious.gather(shown), x, y)
     some = f" ({len(shown):,} of {len(sizes):,} drawn)" if len(shown) < len(sizes) else ""
     trend = [(x(size), y(iou)) for size, iou in _medians(sizes, ious)]
     ticks = [2.0**power for power in range(12) if low <= 2.0**power <= high]
@@ -89,7 +89,7 @@ def iou_by_size(sizes: Floats, ious: Floats) -> Chart:
     )
 
 
-def iou_pairs(before: Floats, after: Floats) -> Chart:
+def iou_pairs(before: pl.Series, after: pl.Series) -> Chart:
     """Draw the IoU of each image in two runs against each other.
 
     Args:
@@ -98,9 +98,8 @@ def iou_pairs(before: Floats, after: Floats) -> Chart:
     """
     x = Scale(low=0, high=1, start=LEFT, stop=RIGHT)
     y = Scale(low=0, high=1, start=BOTTOM, stop=TOP)
-    order = np.argsort(after - before, kind="stable")
-    shown = order[np.linspace(0, len(order) - 1, min(len(order), _MOST_POINTS)).astype(int)]
-    better, worse = int((after > before).sum()), int((after < before).sum())
+    shown = (after - before).arg_sort().gather(spread(range(len(before)), _MOST_POINTS))
+    better, worse = (after > before).sum(), (after < before).sum()
     ticks = [v / 4 for v in range(5)]
     return Chart(
         name="pairs",
@@ -111,26 +110,27 @@ def iou_pairs(before: Floats, after: Floats) -> Chart:
         y_label="IoU after",
         x_ticks=tuple(Tick(at=x(v), label=f"{v:g}") for v in ticks),
         y_ticks=tuple(Tick(at=y(v), label=f"{v:g}") for v in ticks),
-        dots="".join(f"M{x(float(before[i]))} {y(float(after[i]))}h0" for i in shown),
+        dots=_dots(before.gather(shown), after.gather(shown), x, y),
         line=polyline([(x(0), y(0)), (x(1), y(1))]),
     )
 
 
-def iou_differences(before: Floats, after: Floats, bins: int = 40) -> Chart:
+def iou_differences(before: pl.Series, after: pl.Series, bins: int = 40) -> Chart:
     """Draw by how much images gained or lost; those that did not change are only counted."""
-    changed = (after - before)[np.abs(after - before) > 1e-9]
-    reach = max(0.05, min(1.0, float(np.abs(changed).max(initial=0.0))))
-    counts, edges = np.histogram(changed, bins=bins, range=(-reach, reach))
-    top = max(int(counts.max(initial=0)), 1) * 1.06
+    change = after - before
+    changed = change.filter(change.abs() > 1e-9)
+    reach = max(0.05, min(1.0, max(changed.abs(), default=0.0)))
+    counts = _counts(changed, -reach, reach, bins)
+    top = max(1, *(count for _, _, count in counts)) * 1.06
     values = [sign * v for v in steps(reach * 0.95, count=2) for sign in ((-1, 1) if v else (1,))]
     x = Scale(low=-reach, high=reach, start=LEFT, stop=RIGHT)
     y = Scale(low=0, high=top, start=BOTTOM, stop=TOP)
-    bars = _bars(counts, edges, x, y, "change")
+    bars = _bars(counts, x, y, "change")
     return Chart(
         name="differences",
         title="Change of IoU",
-        summary=f"Histogram of the change of IoU of {changed.size:,} images that changed; "
-        f"{before.size - changed.size:,} did not change.",
+        summary=f"Histogram of the change of IoU of {len(changed):,} images that changed; "
+        f"{len(before) - len(changed):,} did not change.",
         x_label="IoU after minus IoU before",
         y_label="images that changed",
         x_ticks=tuple(Tick(at=x(v), label=f"{v:+g}" if v else "0") for v in values),
@@ -142,18 +142,32 @@ def iou_differences(before: Floats, after: Floats, bins: int = 40) -> Chart:
     )
 
 
+def _counts(
+    values: pl.Series, low: float, high: float, bins: int
+) -> list[tuple[float, float, int]]:
+    """Return the ends of bins of equal width, and how many values lie in each."""
+    width = (high - low) / bins
+    of_each = ((values - low) / width).floor().clip(0, bins - 1).cast(pl.Int64).value_counts()
+    counts = dict(of_each.iter_rows())
+    return [(low + i * width, low + (i + 1) * width, counts.get(i, 0)) for i in range(bins)]
+
+
+def _dots(across: pl.Series, up: pl.Series, x: Scale, y: Scale) -> str:
+    return "".join(f"M{x(a)} {y(b)}h0" for a, b in zip(across, up, strict=True))
+
+
 def _bars(
-    counts: NDArray[np.integer], edges: Floats, x: Scale, y: Scale, of: str
+    counts: Sequence[tuple[float, float, int]], x: Scale, y: Scale, of: str
 ) -> tuple[Bar, ...]:
     return tuple(
         Bar(
             x=round(x(low) + 0.6, 1),
-            y=y(int(count)),
+            y=y(count),
             width=round(x(high) - x(low) - 1.2, 1),
-            height=round(BOTTOM - y(int(count)), 1),
-            label=f"{of} {low:.2f} to {high:.2f}: {int(count):,}",
+            height=round(BOTTOM - y(count), 1),
+            label=f"{of} {low:.2f} to {high:.2f}: {count:,}",
         )
-        for count, low, high in zip(counts, edges, edges[1:], strict=False)
+        for low, high, count in counts
         if count
     )
 
@@ -163,13 +177,11 @@ def _bar_rows(bars: tuple[Bar, ...]) -> tuple[tuple[str, ...], ...]:
     return tuple((of.partition(" ")[2], count) for of, _, count in words)
 
 
-def _medians(sizes: Floats, ious: Floats) -> list[tuple[float, float]]:
+def _medians(sizes: pl.Series, ious: pl.Series) -> list[tuple[float, float]]:
     """Return the median size and IoU of each group of images of similar size."""
     groups = min(12, len(sizes) // 6)
     if groups < 2:
         return []
-    order = np.argsort(sizes, kind="stable")
-    return [
-        (float(np.median(sizes[part])), float(np.median(ious[part])))
-        for part in np.array_split(order, groups)
-    ]
+    table = pl.DataFrame({"size": sizes, "iou": ious}).sort("size", maintain_order=True)
+    ends = [table.height * i // groups for i in range(groups + 1)]
+    return [table[start:end].median().row(0) for start, end in itertools.pairwise(ends)]

@@ -6,7 +6,7 @@ import base64
 import hashlib
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -15,14 +15,12 @@ from markupsafe import Markup
 from posebowl.report import gallery, pictures, sections
 from posebowl.report.log_excerpt import read_log
 from posebowl.report.picture_store import NO_STORE, PictureStore
+from posebowl.report.score_section import score_view
 from posebowl.report.speed import speed_view
 from posebowl.results import Result
 from posebowl.scoring import Score
 from posebowl.util.files import write_text
 from posebowl.util.text import shorten, visible
-
-if TYPE_CHECKING:
-    from posebowl.report.score_section import ScoreView
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _TEMPLATE: Final = "report.html.j2"
@@ -80,7 +78,7 @@ def render(
         result=result,
         headline=headline,
         platform=sections.platform_view(result),
-        score=_score_view(score),
+        score=score_view(score) if score else None,
         gallery=chosen,
         groups=groups,
         speed=speed_view(result),
@@ -89,15 +87,6 @@ def render(
         environment=sections.environment_rows(result),
         log=read_log(log, failed=headline.state != "pass"),
     )
-
-
-def _score_view(score: Score | None) -> ScoreView | None:
-    """Summarise a score; without one, return None and load nothing."""
-    if score is None:
-        return None
-    from posebowl.report.score_section import score_view
-
-    return score_view(score)
 
 
 def load() -> None:

@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
+import polars as pl
 
 from posebowl.report.charts import Chart
-from posebowl.report.iou_charts import Floats, iou_by_size, iou_histogram
+from posebowl.report.iou_charts import iou_by_size, iou_histogram
 from posebowl.scoring import TRUE_COLUMNS, Score
 
 _SIZES: Final = (0, 32, 64, 128, 256, 512)
@@ -40,16 +40,14 @@ def score_view(score: Score) -> ScoreView | None:
     """Summarise a score; None if no image was scored."""
     if score.frame.is_empty():
         return None
-    ious: Floats = score.frame["iou"].to_numpy().astype(np.float64)
-    xmin, ymin, xmax, ymax = (
-        score.frame[column].to_numpy().astype(np.float64) for column in TRUE_COLUMNS
-    )
-    sizes: Floats = np.sqrt(np.maximum((xmax - xmin) * (ymax - ymin), 1.0))
+    xmin, ymin, xmax, ymax = (pl.col(column).cast(pl.Float64) for column in TRUE_COLUMNS)
+    size = ((xmax - xmin) * (ymax - ymin)).clip(lower_bound=1).sqrt()
+    sizes, ious = score.frame.select(size.alias("size"), "iou").get_columns()
     facts = [
         ("images scored", f"{score.count:,}"),
-        ("IoU ≥ 0.5", f"{(ious >= 0.5).mean():.0%}"),
-        ("IoU ≥ 0.75", f"{(ious >= 0.75).mean():.0%}"),
-        ("missed (IoU 0)", f"{int((ious == 0).sum()):,}"),
+        ("IoU ≥ 0.5", f"{_mean(ious >= 0.5):.0%}"),
+        ("IoU ≥ 0.75", f"{_mean(ious >= 0.75):.0%}"),
+        ("missed (IoU 0)", f"{(ious == 0).sum():,}"),
     ]
     if score.unscored:
         facts.append(("labels without prediction", f"{score.unscored:,}"))
@@ -65,18 +63,25 @@ def score_view(score: Score) -> ScoreView | None:
     )
 
 
-def _size_rows(sizes: Floats, ious: Floats) -> tuple[SizeRow, ...]:
+def _size_rows(sizes: pl.Series, ious: pl.Series) -> tuple[SizeRow, ...]:
     rows = []
     for low, high in zip(_SIZES, (*_SIZES[1:], math.inf), strict=True):
-        part = ious[(sizes >= low) & (sizes < high)]
-        if part.size:
+        part = ious.filter((sizes >= low) & (sizes < high))
+        if len(part):
             name = f"{low} to {high:.0f}" if low and high < math.inf else f"under {high:.0f}"
             rows.append(
                 SizeRow(
                     sizes=name if high < math.inf else f"{low} and more",
-                    images=int(part.size),
-                    mean_iou=float(part.mean()),
-                    below_half=float((part < 0.5).mean()),
+                    images=len(part),
+                    mean_iou=_mean(part),
+                    below_half=_mean(part < 0.5),
                 )
             )
     return tuple(rows)
+
+
+def _mean(values: pl.Series) -> float:
+    """Return the mean of numbers, or the share of what is true."""
+    mean = values.mean()
+    assert isinstance(mean, float)  # noqa: S101  # there are some: for the type checker
+    return mean

@@ -217,7 +217,7 @@ def paired_interval(differences: Floats) -> tuple[float, float] | None:
     return mean - half, mean + half
 
 
-def paired_ious(before: Run, after: Run) -> tuple[Floats, Floats] | None:
+def paired_ious(before: Run, after: Run) -> tuple[pl.Series, pl.Series] | None:
     """Return the IoU of each image (n,) that both runs scored, before and after, if any.
 
     Raises:
@@ -231,7 +231,7 @@ def paired_ious(before: Run, after: Run) -> tuple[Floats, Floats] | None:
     )
     if both.is_empty():
         return None
-    return both["iou"].to_numpy().astype(np.float64), both["after"].to_numpy().astype(np.float64)
+    return both["iou"], both["after"]
 
 
 def _side(run: Run) -> Side:
@@ -318,10 +318,8 @@ def _images(
     labelled = "iou" in before.columns and "iou" in after.columns
     if labelled and (changed := _changed(joined, TRUE_COLUMNS).size):
         notes.append(f"The labels of {counted(changed, 'image')} differ between the runs.")
-    overlap = iou(
-        joined.select(BOX_COLUMNS).to_numpy(),
-        joined.select(f"{column}_after" for column in BOX_COLUMNS).to_numpy(),
-    )
+    after_boxes = [f"{column}_after" for column in BOX_COLUMNS]
+    overlap = joined.select(iou(BOX_COLUMNS, after_boxes)).to_series().to_numpy()
     table = _Table(frame=joined, overlap=overlap, labelled=labelled)
     moved = _changed(joined, BOX_COLUMNS)
     found = Images(

@@ -175,10 +175,6 @@ def stage(checked: Checked) -> Staged:
         from posebowl.data import sample
 
         folder = sample(folder, request.most_images, scratch)
-    if folder.labels is not None:
-        # What only a run with labels needs, numpy among it: 0.2 s of CPU off the end.
-        module = "posebowl.report.score_section"
-        threading.Thread(target=importlib.import_module, args=(module,), daemon=True).start()
     output, engine = scratch / "output", scratch / "engine"
     output.mkdir()
     engine.mkdir()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import polars as pl
 
@@ -16,10 +17,6 @@ from posebowl.scoring.box_faults import FIX_SAME, stem
 from posebowl.scoring.labels import read_labels
 from posebowl.scoring.predictions import MAX_BYTES, read_bounded
 from posebowl.util.text import counted, first_few
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 _FIX: Final = "Type: invoke score PREDICTIONS LABELS"
 TRUE_COLUMNS: Final = tuple(f"true_{column}" for column in BOX_COLUMNS)
@@ -41,8 +38,8 @@ class Score:
     true box (true_xmin, ...), and iou (Float64)."""
 
 
-def iou(pred: NDArray[np.number], truth: NDArray[np.number]) -> NDArray[np.float64]:
-    """Compute the intersection over union of pairs of boxes.
+def iou(pred: Sequence[str], truth: Sequence[str]) -> pl.Expr:
+    """Return the intersection over union of two boxes of each row, as an expression.
 
     IoU = area(A and B) / area(A or B) (Jaccard, 1901), with
     area = (xmax - xmin) * (ymax - ymin), as xmax and ymax are one past the last pixel. Two
@@ -50,23 +47,19 @@ def iou(pred: NDArray[np.number], truth: NDArray[np.number]) -> NDArray[np.float
     like that of a box that finds nothing.
 
     Args:
-        pred: Boxes (n, 4), in pixels, as xmin, ymin, xmax, ymax.
-        truth: Boxes (n, 4) likewise.
+        pred: The columns xmin, ymin, xmax, ymax of a box, in pixels.
+        truth: Those of the other box.
 
     Returns:
-        The IoU of each pair (n,), in 0..1.
+        The IoU, in 0..1 (Float64).
     """
-    import numpy as np
-
-    # By columns and in float64, in which all areas are exact.
-    a, b = (np.asarray(boxes).T.astype(np.float64) for boxes in (pred, truth))
-    width = np.minimum(a[2], b[2]) - np.maximum(a[0], b[0])
-    height = np.minimum(a[3], b[3]) - np.maximum(a[1], b[1])
-    inter = np.clip(width, 0, None) * np.clip(height, 0, None)
+    # In float64, in which all areas are exact.
+    a, b = ([pl.col(column).cast(pl.Float64) for column in box] for box in (pred, truth))
+    width = pl.min_horizontal(a[2], b[2]) - pl.max_horizontal(a[0], b[0])
+    height = pl.min_horizontal(a[3], b[3]) - pl.max_horizontal(a[1], b[1])
+    inter = width.clip(lower_bound=0) * height.clip(lower_bound=0)
     union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - inter
-    ious: NDArray[np.float64] = np.zeros_like(inter)
-    np.divide(inter, union, out=ious, where=union > 0)
-    return ious
+    return pl.when(union > 0).then(inter / union).otherwise(0.0).alias("iou")
 
 
 def score(predictions: pl.DataFrame, labels: pl.DataFrame) -> Score:
@@ -79,20 +72,19 @@ def score(predictions: pl.DataFrame, labels: pl.DataFrame) -> Score:
     Raises:
         BadDataError: An image that is predicted has no label.
     """
-    import numpy as np
-
     truth = labels.select(ID_COLUMN, *BOX_COLUMNS)
     # The usual case needs no join: labels and predictions in the same order.
     if not predictions[ID_COLUMN].equals(truth[ID_COLUMN]):
         truth = _align(predictions, truth)
-    ious = iou(*(boxes.select(BOX_COLUMNS).to_numpy() for boxes in (predictions, truth)))
     true_boxes = (truth[column].alias(f"true_{column}") for column in BOX_COLUMNS)
-    frame = predictions.select(COLUMNS).with_columns(*true_boxes, pl.Series("iou", ious))
+    frame = predictions.select(COLUMNS).with_columns(true_boxes)
+    frame = frame.with_columns(iou(BOX_COLUMNS, TRUE_COLUMNS))
+    mean, median = frame.select(pl.mean("iou"), pl.median("iou").alias("median")).row(0)
     return Score(
-        mean_iou=float(ious.mean()),
-        median_iou=float(np.median(ious)),
-        count=len(ious),
-        unscored=labels.height - len(ious),
+        mean_iou=mean,
+        median_iou=median,
+        count=frame.height,
+        unscored=labels.height - frame.height,
         frame=frame,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pytest
 
 from posebowl.report.charts import BOTTOM
@@ -11,7 +12,7 @@ from tests.unit.report.test_charts import points
 
 
 def test_histogram_counts_every_image() -> None:
-    ious = np.array([0.0, 0.01, 0.5, 0.99, 1.0])
+    ious = pl.Series([0.0, 0.01, 0.5, 0.99, 1.0])
     chart = iou_histogram(ious, mean=0.5, median=0.5)
     assert [bar.label for bar in chart.bars] == [
         "IoU 0.00 to 0.05: 2",
@@ -25,20 +26,22 @@ def test_histogram_counts_every_image() -> None:
 
 def test_scatter_draws_at_most_1500_points() -> None:
     rng = np.random.default_rng(0)
-    chart = iou_by_size(rng.uniform(4, 900, 20_000), rng.uniform(0, 1, 20_000))
+    chart = iou_by_size(
+        pl.Series(rng.uniform(4, 900, 20_000)), pl.Series(rng.uniform(0, 1, 20_000))
+    )
     assert chart.dots.count("M") == 1500
     assert "1,500 of 20,000" in chart.x_label
     assert len(points(chart.line)) == 12
 
 
 def test_scatter_of_one_image_has_no_line() -> None:
-    chart = iou_by_size(np.array([50.0]), np.array([0.7]))
+    chart = iou_by_size(pl.Series([50.0]), pl.Series([0.7]))
     assert chart.dots.count("M") == 1
     assert chart.line == ""
 
 
 def test_pairs_of_ious_count_both_sides_of_the_diagonal() -> None:
-    before, after = np.array([0.1, 0.5, 0.9, 0.3]), np.array([0.2, 0.5, 0.1, 0.3])
+    before, after = pl.Series([0.1, 0.5, 0.9, 0.3]), pl.Series([0.2, 0.5, 0.1, 0.3])
     chart = iou_pairs(before, after)
     assert "1 lie above" in chart.summary
     assert "1 below" in chart.summary
@@ -50,12 +53,12 @@ def test_pairs_of_ious_count_both_sides_of_the_diagonal() -> None:
 
 @pytest.mark.parametrize("count", [1, 100_000])
 def test_charts_of_pairs_stay_small(count: int) -> None:
-    before, after = np.random.default_rng(0).random((2, count))
+    before, after = map(pl.Series, np.random.default_rng(0).random((2, count)))
     assert len(iou_pairs(before, after).dots) < 40_000
     assert len(iou_differences(before, after).bars) <= 40
 
 
 def test_a_table_stands_behind_each_histogram() -> None:
-    chart = iou_histogram(np.linspace(0, 1, 50), mean=0.5, median=0.5)
+    chart = iou_histogram(pl.Series(np.linspace(0, 1, 50)), mean=0.5, median=0.5)
     assert 3 < len(chart.rows) <= 20
     assert {len(row) for row in chart.rows} == {len(chart.columns)}

@@ -18,6 +18,7 @@ from tests.hostile.predictions import good, rows, table
 
 Box = tuple[int, int, int, int]
 IDS = [f"image-{i}" for i in range(5)]
+SIDES = dict.fromkeys([*BOX_COLUMNS, *TRUE_COLUMNS], pl.Int32)
 
 
 def span(top: int) -> st.SearchStrategy[tuple[int, int]]:
@@ -50,13 +51,17 @@ def frame_of(ids: list[str], found: list[Box]) -> pl.DataFrame:
     )
 
 
+def ious(found: list[tuple[Box, Box]]) -> pl.Series:
+    frame = pl.DataFrame([(*a, *b) for a, b in found], schema=SIDES, orient="row")
+    return frame.select(iou(list(SIDES)[:4], list(SIDES)[4:])).to_series()
+
+
 @given(pairs)
 def test_iou_is_that_of_a_count_of_pixels(found: list[tuple[Box, Box]]) -> None:
-    pred, truth = (np.array(side) for side in zip(*found, strict=True))
-    got = iou(pred, truth)
-    assert got.dtype == np.float64
-    assert got.tolist() == [pixels(a, b) for a, b in found]
-    assert iou(truth, pred).tolist() == got.tolist()
+    got = ious(found)
+    assert got.dtype == pl.Float64
+    assert got.to_list() == [pixels(a, b) for a, b in found]
+    assert ious([(b, a) for a, b in found]).to_list() == got.to_list()
 
 
 @given(pairs, st.randoms(use_true_random=False))
@@ -93,7 +98,7 @@ def test_the_score_is_that_of_a_plain_loop_in_any_order_of_labels(
     ],
 )
 def test_iou_of_known_pairs(pred: Box, truth: Box, expected: float) -> None:
-    assert iou(np.array([pred]), np.array([truth])).tolist() == [expected]
+    assert ious([(pred, truth)]).to_list() == [expected]
 
 
 def test_ids_that_are_file_names_are_recognised() -> None:
