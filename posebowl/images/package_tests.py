@@ -103,7 +103,7 @@ def _read(result: Path, exit_code: int, select: str) -> dict[str, dict[str, str]
 def _spec(client: Client, image: str, variant: Variant, folder: Path, select: str) -> ContainerSpec:
     results = CODE_EXECUTION / "submission"
     return replace(
-        look_spec(client, image, replace(LIMITS[variant], memory_bytes=_TEST_MEMORY)),
+        look_spec(client, image, replace(LIMITS[variant], memory_bytes=_TEST_MEMORY), folder),
         mounts=(
             Mount(source=folder / "tests", target=TESTS),
             Mount(source=folder / "output", target=results, writable=True),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from posebowl import paths
-from posebowl.challenge import LIMITS, Limits, Variant
+from posebowl.challenge import LIMITS, Limit, Limits, Variant
 from posebowl.engines.oci import (
     Client,
     ContainerSpec,
@@ -19,6 +19,7 @@ from posebowl.engines.oci import (
     host_user,
     image as identity,
 )
+from posebowl.engines.seccomp import profile
 from posebowl.errors import UsageError
 from posebowl.util import process
 from posebowl.util.process_identity import owner
@@ -65,17 +66,17 @@ def shell(
             fix="Use --command to run something without one, such as --command 'python -V'.",
         )
     image = identity.current(client, variant)
-    with tempfile.TemporaryDirectory(
-        prefix="posebowl-shell-", ignore_cleanup_errors=True
-    ) as output:
+    with tempfile.TemporaryDirectory(prefix="posebowl-shell-", ignore_cleanup_errors=True) as name:
+        folder, output = Path(name), Path(name, "output")
+        output.mkdir()
         mounts = oci_argv.run_mounts(
             archive=(archive or paths.LOCK).resolve(),
             images=images.resolve(),
             submission_format=submission_format.resolve(),
-            output=Path(output),
+            output=output,
         )
         spec = replace(
-            look_spec(client, image.id, LIMITS[variant]),
+            look_spec(client, image.id, LIMITS[variant], folder),
             mounts=mounts if archive else tuple(m for m in mounts if m.target.suffix != ".zip"),
             tty=not command,
             gpu=variant is Variant.GPU and oci_client.host_has_gpu(),
@@ -83,12 +84,21 @@ def shell(
         )
         argv = [*client.argv, *oci_argv.run(client.engine, spec)]
         keyboard = None if command else sys.stdin.buffer
-        with host_user.handed_over(Path(output), spec.user):
+        with host_user.handed_over(output, spec.user):
             return process.run(argv, capture=False, check=False, stdin=keyboard).returncode
 
 
-def look_spec(client: Client, image: str, limits: Limits) -> ContainerSpec:
-    """Return a container that looks into an image, as the user of a run."""
+def look_spec(client: Client, image: str, limits: Limits, folder: Path) -> ContainerSpec:
+    """Return a container that looks into an image, as the user of a run and under its filter.
+
+    Args:
+        client: Of docker or podman.
+        image: Its id.
+        limits: Of the container.
+        folder: Holds the file of the filter while the container runs.
+    """
+    seccomp = folder / profile.FILE
+    seccomp.write_text(profile.profile(), encoding="utf-8")
     return ContainerSpec(
         name=f"posebowl-look-{secrets.token_hex(4)}",
         image=image,
@@ -98,5 +108,6 @@ def look_spec(client: Client, image: str, limits: Limits) -> ContainerSpec:
         user=host_user.run_user(client),
         selinux=oci_client.selinux_enforces(),
         rlimits=host_user.rlimits(),
+        seccomp=None if Limit.SYSTEM_CALLS in client.cannot_limit else seccomp,
         entrypoint="sh",
     )

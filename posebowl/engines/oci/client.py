@@ -252,13 +252,22 @@ def _docker(timeout_s: float) -> Client:
         cpus=int(info.get("NCPU") or os.cpu_count() or 1),
         storage=str(info.get("DockerRootDir") or ""),
         architecture=_architecture(info.get("Architecture")),
-        cannot_limit={
-            limit: "Docker says that this machine's control groups cannot limit it"
-            for limit, switch in _DOCKER_SWITCHES.items()
-            if info.get(switch) is False
-        },
+        cannot_limit=_docker_cannot_limit(info),
         redirected=_redirection(EngineName.DOCKER),
     )
+
+
+def _docker_cannot_limit(info: Mapping[str, Any]) -> dict[Limit, str]:
+    """Return the limits that docker's daemon, by its own account, cannot enforce."""
+    cannot = {
+        limit: "Docker says that this machine's control groups cannot limit it"
+        for limit, switch in _DOCKER_SWITCHES.items()
+        if info.get(switch) is False
+    }
+    options = info.get("SecurityOptions")
+    if options is not None and not any("name=seccomp" in option for option in options):
+        cannot[Limit.SYSTEM_CALLS] = "Docker says that this machine's kernel cannot filter them"
+    return cannot
 
 
 def _architecture(name: str | None) -> str:
@@ -330,16 +339,19 @@ def _podman(timeout_s: float) -> Client:
 
 
 def _podman_cannot_limit(host: Mapping[str, Any], cgroup_version: int) -> dict[Limit, str]:
-    """Return the limits whose control groups podman, by its own account, may not use."""
+    """Return the limits that podman, by its own account, cannot enforce."""
+    cannot = {}
+    if (host.get("security") or {}).get("seccompEnabled") is False:
+        cannot[Limit.SYSTEM_CALLS] = "Podman says that this machine's kernel cannot filter them"
     controllers = host.get("cgroupControllers")
     if controllers is None:
-        return {}
+        return cannot
     why = (
         "Podman without root cannot use control groups of version 1"
         if cgroup_version == 1
         else "this user may not use the control group that limits it"
     )
-    return {limit: why for limit, name in _CONTROLLERS.items() if name not in controllers}
+    return cannot | {limit: why for limit, name in _CONTROLLERS.items() if name not in controllers}
 
 
 def _runtime(configured: str, cgroup_version: int) -> str:

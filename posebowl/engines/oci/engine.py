@@ -6,7 +6,7 @@ import re
 import time
 from typing import Final
 
-from posebowl.challenge import EngineName, Variant
+from posebowl.challenge import EngineName, Limit, Variant
 from posebowl.engines.base import Outcome, RunSpec, Watcher, refuse_unwaived
 from posebowl.engines.execution import execute
 from posebowl.engines.oci import argv, client as oci_client, image as identity
@@ -16,6 +16,7 @@ from posebowl.engines.oci.container import Container
 from posebowl.engines.oci.host_user import handed_over, rlimits, run_user
 from posebowl.engines.oci.image import Image
 from posebowl.engines.oci.sandbox import OciSandbox
+from posebowl.engines.seccomp.profile import FILE
 from posebowl.errors import EngineError
 from posebowl.util.process_identity import is_orphan, owner
 
@@ -118,4 +119,5 @@ def container_spec(
         selinux=oci_client.selinux_enforces(),
         rlimits=rlimits(),
         variables=spec.variables,
+        seccomp=None if Limit.SYSTEM_CALLS in client.cannot_limit else spec.scratch / FILE,
     )

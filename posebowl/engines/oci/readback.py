@@ -16,6 +16,8 @@ from posebowl.engines.monitoring.cgroup_probe import CgroupProbe
 from posebowl.engines.monitoring.proc_io import ProcIo
 from posebowl.engines.monitoring.process_tree import ProcessTree
 from posebowl.engines.oci.client import Client
+from posebowl.engines.seccomp import installed
+from posebowl.engines.seccomp.profile import is_profile
 
 _MOST_BYTES: Final = 256 << 10
 """Of all that is read of a container; honest kernels say a few KiB."""
@@ -110,14 +112,25 @@ class ContainerReader:
         return {name: text for name, _, text in parts}
 
 
-def weak(seen: Readback, limits: Limits, *, cpus: int) -> dict[Limit, str]:
-    """Return the limits that do not hold, each with the reason in one sentence."""
+def weak(seen: Readback, limits: Limits, *, cpus: int, seccomp: Path | None) -> dict[Limit, str]:
+    """Return the limits that do not hold, each with the reason in one sentence.
+
+    Args:
+        seen: What was read of the container.
+        limits: Those of the run.
+        cpus: The cores that it may use.
+        seccomp: The file of its filter of system calls; None where the engine has no filters.
+    """
     found = reader.exceeded(seen.files, limits, cpus=cpus)
     mode = (seen.inspected.get("HostConfig") or {}).get("NetworkMode")
     interfaces = [line.partition(":")[0].strip() for line in seen.net.splitlines() if ":" in line]
     if mode != "none" or interfaces != ["lo"]:
         names = ", ".join(interfaces) or "interfaces that could not be read"
         found[Limit.NETWORK] = f"the container has the network mode {mode} with {names}"
+    if why := installed.missing(seen.status):
+        found[Limit.SYSTEM_CALLS] = why
+    elif not any(seccomp and is_profile(option, seccomp) for option in _security(seen)):
+        found[Limit.SYSTEM_CALLS] = "the engine gave the container another filter of system calls"
     return found
 
 
@@ -128,9 +141,11 @@ def missing_isolation(seen: Readback) -> str:
         return "It has capabilities, though all were to be dropped."
     if fields.get("NoNewPrivs") != "1":
         return "It may gain new privileges."
-    if fields.get("Seccomp") != "2":
-        return "No system call filter (seccomp) is active."
     return ""
+
+
+def _security(seen: Readback) -> list[str]:
+    return (seen.inspected.get("HostConfig") or {}).get("SecurityOpt") or []
 
 
 def _text(path: Path) -> str:

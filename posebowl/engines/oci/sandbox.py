@@ -22,6 +22,7 @@ from posebowl.engines.oci.container import Container
 from posebowl.engines.oci.image import Image
 from posebowl.engines.oci.readback import ContainerReader
 from posebowl.engines.output_stream import start_failure
+from posebowl.engines.seccomp.profile import profile
 from posebowl.errors import EngineError
 from posebowl.util.text import visible
 
@@ -57,6 +58,8 @@ class OciSandbox:
     def start(self, nonce: str) -> subprocess.Popen[bytes]:
         """Make and start the container; what the client prints is kept apart from the log."""
         self.asked = dataclasses.replace(self.asked, command=(nonce,))
+        if self.asked.seccomp is not None:
+            self.asked.seccomp.write_text(profile(), encoding="utf-8")
         self._child = self.container.start(self.asked, self._errors)
         return self._child
 
@@ -172,7 +175,7 @@ def checked(
             why=why,
             fix="Use another engine, or update this one.",
         )
-    weak = readback.weak(seen, spec.limits, cpus=asked.cpus)
+    weak = readback.weak(seen, spec.limits, cpus=asked.cpus, seccomp=asked.seccomp)
     refuse_unwaived(weak, spec, engine)
     if asked.cpus < spec.limits.cpus:
         few = f"this machine has {asked.cpus} of the {spec.limits.cpus} cores of the platform"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any, Final
 
 from posebowl.engines.seccomp.policy import (
@@ -15,7 +16,8 @@ from posebowl.engines.seccomp.policy import (
     Condition,
 )
 
-_ALL_BITS: Final = Condition(argument=0, value=0).mask
+FILE: Final = "seccomp.json"
+"""What files that hold the profile are called."""
 
 
 def profile() -> str:
@@ -44,12 +46,24 @@ def profile() -> str:
     )
 
 
+def is_profile(option: str, file: Path) -> bool:
+    """Return whether an engine's security option is the profile, or names the file of it."""
+    name, _, value = option.partition("=")
+    if name != "seccomp":
+        return False
+    if value == str(file):
+        return True
+    try:
+        return bool(json.loads(value) == json.loads(profile()))
+    except ValueError:
+        return False
+
+
 def _rule(names: list[str], action: str, **more: Any) -> dict[str, Any]:
     return {"names": names, "action": action, **more}
 
 
 def _argument(condition: Condition) -> dict[str, Any]:
-    index, value, mask = condition.argument, condition.value, condition.mask
-    if mask == _ALL_BITS:
-        return {"index": index, "value": value, "op": "SCMP_CMP_EQ"}
+    """Compare only the bits of the mask, since the kernel does not look at the upper half."""
+    index, mask, value = condition.argument, condition.mask, condition.value
     return {"index": index, "value": mask, "valueTwo": value, "op": "SCMP_CMP_MASKED_EQ"}

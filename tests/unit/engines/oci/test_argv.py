@@ -71,6 +71,11 @@ def _with(engine: EngineName, **changes: object) -> str:
     [
         ({"gpu": True}, "--gpus all", "--device nvidia.com/gpu=all"),
         ({"selinux": True}, "--security-opt label=disable", "--security-opt label=disable"),
+        (
+            {"seccomp": Path("/a b/seccomp.json")},
+            "no-new-privileges --security-opt seccomp=/a b/seccomp.json --user",
+            "no-new-privileges --security-opt seccomp=/a b/seccomp.json --user",
+        ),
         ({"tty": True}, "--interactive --tty", "--interactive --tty"),
         ({"user": User(host_ids=True)}, "--userns host", "--userns host"),
         ({"entrypoint": "sh"}, "--entrypoint sh abc nonce", "--entrypoint sh abc nonce"),

@@ -196,10 +196,14 @@ def test_other_failures_do_not_mean_another_machine(tmp_path: Path) -> None:
         ({"MemoryLimit": True, "CpuCfsQuota": True, "PidsLimit": True}, set()),
         ({"MemoryLimit": False}, {Limit.MEMORY}),
         ({"CpuCfsQuota": False, "PidsLimit": False}, {Limit.CPUS, Limit.PROCESSES}),
+        ({"SecurityOptions": ["name=apparmor", "name=seccomp,profile=builtin"]}, set()),
+        ({"SecurityOptions": ["name=apparmor"]}, {Limit.SYSTEM_CALLS}),
+        ({"SecurityOptions": []}, {Limit.SYSTEM_CALLS}),
+        ({"SecurityOptions": None}, set()),
     ],
 )
 def test_what_docker_cannot_limit(
-    programs: Programs, changes: dict[str, bool], limits: set[Limit]
+    programs: Programs, changes: dict[str, object], limits: set[Limit]
 ) -> None:
     programs("docker", _docker({**DOCKER_INFO, **changes}))
     assert set(oci_client.connect(EngineName.DOCKER).cannot_limit) == limits
@@ -222,6 +226,15 @@ def test_what_podman_cannot_limit(
     programs("podman", f"echo '{json.dumps({**PODMAN_INFO, 'host': host})}'")
     programs("runc", "")
     assert set(oci_client.connect(EngineName.PODMAN).cannot_limit) == limits
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_podman_without_a_filter(programs: Programs, enabled: bool) -> None:
+    host = {**PODMAN_INFO["host"], "security": {"seccompEnabled": enabled}}  # type: ignore[dict-item]
+    programs("podman", f"echo '{json.dumps({**PODMAN_INFO, 'host': host})}'")
+    programs("crun", "")
+    cannot = oci_client.connect(EngineName.PODMAN).cannot_limit
+    assert (Limit.SYSTEM_CALLS in cannot) == (not enabled)
 
 
 @pytest.mark.parametrize("engine", [EngineName.DOCKER, EngineName.PODMAN])

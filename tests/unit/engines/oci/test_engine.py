@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from posebowl.challenge import LIMITS, EngineName, Limits, Variant
+from posebowl.challenge import LIMITS, EngineName, Limit, Limits, Variant
 from posebowl.engines.base import RunSpec
 from posebowl.engines.oci import engine as oci, host_user
 from posebowl.engines.oci.argv import User
@@ -76,6 +76,17 @@ def test_a_container_gets_no_more_cores_than_there_are(tmp_path: Path) -> None:
     assert made.cpus == 2
     assert set(made.rlimits) <= {"nofile", "nproc"}
     assert made.labels["posebowl.run"] == "20260101-000000-abc"
+
+
+@pytest.mark.parametrize("filters", [True, False])
+def test_a_container_gets_the_filter_where_the_engine_has_filters(
+    filters: bool, tmp_path: Path
+) -> None:
+    cannot = {} if filters else {Limit.SYSTEM_CALLS: "no"}
+    client = dataclasses.replace(CLIENT, cannot_limit=cannot)
+    spec = _spec(tmp_path)
+    made = oci.container_spec(client, spec, user=User(), image="x", gpu=False)
+    assert made.seccomp == (spec.scratch / "seccomp.json" if filters else None)
 
 
 def test_names_are_what_engines_allow(tmp_path: Path) -> None:
