@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -24,7 +25,8 @@ from posebowl.engines.cgroups.systemd import Scope, delegated
 
 OWN: Final = Path("/proc/self/cgroup")
 PREFIX: Final = "posebowl-"
-_NEAR: Final = ("*", "*/*", "*/*/*")
+_NEAR: Final = 3
+"""Levels below the mount at which groups of killed runs are looked for."""
 _CPU_PERIOD_US: Final = 100_000
 
 
@@ -153,17 +155,32 @@ def settings(folders: dict[str, Path], limits: Limits) -> list[tuple[Path, str]]
 
 def reap(*, mount: Path = MOUNT, own: Path = OWN) -> None:
     """Remove the groups that killed runs of this tool left; the kernel keeps those in use."""
-    places = {place for stars in _NEAR for place in mount.glob(stars)} | {mount}
+    places = {mount, *_below(mount, _NEAR)}
     for line in own.read_text().splitlines():
         place = mount / line.removeprefix("0::").strip("/")
         while line.startswith("0::") and place.is_relative_to(mount):
             places.add(place)
             place = place.parent
-    for folder in (folder for place in places for folder in place.glob(f"{PREFIX}*")):
+    for folder in (folder for place in places for folder in _below(place, 1)):
+        if not folder.name.startswith(PREFIX):
+            continue
         maker = folder.name.removeprefix(PREFIX).partition("-")[0]
         if not (maker.isdecimal() and psutil.pid_exists(int(maker))):
             with contextlib.suppress(OSError):
                 folder.rmdir()
+
+
+def _below(place: Path, levels: int) -> Iterator[Path]:
+    """Yield the folders below one, to some depth; those that vanish meanwhile are passed over."""
+    try:
+        with os.scandir(place) as entries:
+            folders = [Path(entry.path) for entry in entries if entry.is_dir()]
+    except OSError:
+        return
+    for folder in folders:
+        yield folder
+        if levels > 1:
+            yield from _below(folder, levels - 1)
 
 
 def _create_v1(own: str, name: str, mount: Path) -> dict[str, Path]:

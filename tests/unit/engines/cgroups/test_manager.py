@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -247,6 +248,30 @@ def test_reap_takes_what_dead_makers_left_and_nothing_else(mount: Path) -> None:
     reap(mount=mount, own=lines)
     assert [path for path in dead if path.exists()] == []
     assert [path for path in (*alive, used) if not path.exists()] == []
+
+
+def test_reap_passes_over_what_vanishes_under_its_hands(mount: Path) -> None:
+    """Another run that starts or ends makes and removes groups at any moment."""
+    lines = own(mount, "4:memory:/", "0::/")
+    for name in range(50):
+        (mount / "memory" / str(name)).mkdir(parents=True)
+    done = threading.Event()
+
+    def others() -> None:
+        group = mount / "memory" / NAME / "sub"
+        while not done.is_set():
+            group.mkdir(parents=True)
+            group.rmdir()
+            group.parent.rmdir()
+
+    busy = threading.Thread(target=others)
+    busy.start()
+    try:
+        for _ in range(300):
+            reap(mount=mount, own=lines)
+    finally:
+        done.set()
+        busy.join()
 
 
 def test_reap_where_there_is_no_mount(tmp_path: Path) -> None:
