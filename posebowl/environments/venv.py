@@ -2,7 +2,8 @@
 
 Each lies in the user's cache folder under the digest of the lock and its group's name, is made
 once, and is reused while the lock is unchanged. It is complete or absent. Its files belong to the
-user who made it, and others can only read them.
+user who made it, and others can only read them: one that belongs to others is made again, since
+whoever plants a .pth file in it runs code as all who use it.
 """
 
 from __future__ import annotations
@@ -63,8 +64,27 @@ def of_other_locks(cache: Path) -> list[Path]:
 
 
 def ready(group: Group, cache: Path) -> bool:
-    """Return whether the environment of a group is complete."""
-    return (location(group, cache) / _MARKER).is_file()
+    """Return whether the environment of a group is complete, and nobody else's."""
+    place = location(group, cache)
+    return (place / _MARKER).is_file() and not changeable(place)
+
+
+def changeable(environment: Path) -> bool:
+    """Check whether others than root and the caller can change what its Python loads first."""
+    if os.name == "nt":
+        return False
+    sites = [environment, environment / "bin", *environment.glob("lib/python*/site-packages")]
+    places = [place for site in sites if site.is_dir() for place in (site, *site.iterdir())]
+    return any(_is_of_others(place.lstat()) for place in places)
+
+
+def _is_of_others(status: os.stat_result) -> bool:
+    if status.st_uid not in {0, os.geteuid()}:
+        return True
+    if stat.S_ISLNK(status.st_mode):
+        return False
+    group = status.st_mode & stat.S_IWGRP and status.st_gid not in {os.getegid(), RUN_GROUP}
+    return bool(status.st_mode & stat.S_IWOTH or group)
 
 
 def ensure(group: Group, cache: Path, *, note: Note = lambda _: None) -> Path:
@@ -102,12 +122,28 @@ def _ensure(group: Group, cache: Path, note: Note) -> Path:
         return target
     _check_system(group)
     make_folder(target.parent)
+    _check_owner(target.parent)
     with _held(target, group, note):
         if not ready(group, cache):
             size = "several GB" if group in {"cpu", "gpu"} else "a few hundred MB"
             note(f"Making the {group} environment from uv.lock, once ({size}) ...")
             _make(group, target, note)
     return target
+
+
+def _check_owner(place: Path) -> None:
+    """Check that nobody else can put another environment into a folder.
+
+    Raises:
+        EngineError: It belongs to another user, or all may write to it.
+    """
+    if os.name != "nt" and _is_of_others(place.stat()):
+        raise EngineError(
+            f"Other users can change what is in {place}.",
+            why="Programs in it run with your rights.",
+            fix=f"Type: sudo chown -R {os.geteuid()}: {place} && chmod 755 {place}; "
+            "or name a folder of yours: export POSEBOWL_CACHE=FOLDER",
+        )
 
 
 def python(environment: Path) -> Path:

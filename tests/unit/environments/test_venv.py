@@ -105,6 +105,47 @@ def test_what_a_killed_process_left_is_made_again(fake_uv: FakeUv, tmp_path: Pat
     assert not place.with_name(f".{place.name}.part").exists()
 
 
+PLANTED = "lib/python3.11/site-packages/planted.pth"
+
+
+@pytest.mark.parametrize("name", ["", "bin", "bin/python", "lib/python3.11/site-packages", PLANTED])
+@pytest.mark.parametrize("how", ["owner", "mode", "group"])
+def test_one_that_others_can_change_is_made_again(
+    name: str, how: str, fake_uv: FakeUv, tmp_path: Path
+) -> None:
+    if how != "mode" and os.geteuid() != 0:
+        pytest.skip("only root can give a file away")
+    calls = fake_uv(MAKES)
+    place = ensure("lean", tmp_path)
+    for file in (place / "bin/python", place / PLANTED):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    assert ready("lean", tmp_path)
+    changed = place / name
+    if how == "owner":
+        os.chown(changed, venv.NOBODY, -1)
+    elif how == "group":
+        os.chown(changed, -1, venv.NOBODY)
+        changed.chmod(0o775)
+    else:
+        changed.chmod(0o777)
+    assert not ready("lean", tmp_path)
+    ensure("lean", tmp_path)
+    assert ready("lean", tmp_path)
+    assert len(calls.read_text().splitlines()) == 4
+    assert not (place / PLANTED).exists()
+
+
+def test_a_cache_that_others_can_change_is_refused(fake_uv: FakeUv, tmp_path: Path) -> None:
+    calls = fake_uv(MAKES)
+    (tmp_path / "environments").mkdir()
+    (tmp_path / "environments").chmod(0o777)
+    with pytest.raises(EngineError, match="Other users can change") as caught:
+        ensure("lean", tmp_path)
+    assert "POSEBOWL_CACHE" in caught.value.fix
+    assert calls.read_text() == ""
+
+
 def test_who_waits_for_another_process_hears_of_it(
     fake_uv: FakeUv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
