@@ -104,7 +104,6 @@ def self_check(
 def _place(folder: Path | None) -> Iterator[Path]:
     place = Path(tempfile.mkdtemp(prefix="posebowl-self-check-", dir=folder))
     try:
-        place.chmod(0o755)
         yield place
     finally:
         remove_tree(place)

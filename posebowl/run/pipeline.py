@@ -101,7 +101,8 @@ def run(
             clear(request.out)
         run_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
         scratch = request.out / f"{SCRATCH_PREFIX}{run_id}"
-        scratch.mkdir()
+        # A program that a run makes and marks set-user-id is one that other users could start.
+        scratch.mkdir(mode=0o700)
         started = Started(request=request, run_id=run_id, scratch=scratch)
         reached, ending = _perform(started, display, prepared, signals)
         with undisturbed():
