@@ -82,7 +82,8 @@ class ArchiveLimits:
     """What submission.zip may hold."""
 
     archive_bytes: int = 20 * GIB
-    file_bytes: int = 10 * GIB
+    file_bytes: int = 8 * GIB
+    """No more than a run may write: a larger file could not be unpacked there."""
     unpacked_bytes: int = 40 * GIB
     entries: int = 100_000
     ratio: int = 200

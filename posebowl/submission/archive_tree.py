@@ -24,8 +24,8 @@ def by_path(entries: list[Entry], path: Path, limits: ArchiveLimits) -> dict[str
     """Check all names; return the entries by their plain path, folders with a slash at the end."""
     tree: dict[str, Entry] = {}
     for entry in entries:
-        # `./` alone is the archive's own root, which some tools list.
-        problem = "" if entry.name in {"./", "."} else name_problem(entry.name)
+        # `./` is the archive's own root, which some tools list.
+        problem = "" if entry.name == "./" else name_problem(entry.name)
         if problem:
             raise BadArchiveError(
                 f"The name {quoted(entry.name)} in {path} {problem}.",

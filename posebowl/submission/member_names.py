@@ -33,6 +33,7 @@ def name_problem(name: str) -> str:
         (name[1:2] == ":", "begins with a drive letter"),
         (b".." in parts, "leads out of the archive"),
         (not name.strip("/."), "is not a name"),
+        (name.endswith("/."), "ends with a dot alone"),
         (_VERSION.search(name) is not None, "ends with a version number, which unzip cuts off"),
         (max(map(len, parts)) > 255 or len(raw) > 1024, "is too long for a file system"),
     )

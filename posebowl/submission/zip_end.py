@@ -63,13 +63,13 @@ def find_end(file: IO[bytes], path: Path) -> End:
     if not places or (stop := _stop(tail, places[-1])) > len(tail):
         raise _no_end(file, path, length, found=bool(places))
     *others, at = places
-    if any(_is_end(tail, other, start) for other in others):
-        raise BadArchiveError(f"{path} has two ends: it can be read as two zips.", fix=REMAKE)
     _, disk, first_disk, here, count, size, offset, _ = _END.unpack_from(tail, at)
     if (disk, first_disk) not in {(0, 0), (_MAX16, _MAX16)} or here != count:
         raise BadArchiveError(f"{path} is one part of a split archive.", fix=REMAKE)
-    end = End(count, size, offset, start + at, len(tail) - stop)
-    end = _zip64_end(file, end, path)
+    end = _zip64_end(file, End(count, size, offset, start + at, len(tail) - stop), path)
+    # That of another zip which lies in this one is in front of the table of contents.
+    if any(_is_end(tail, other, start) or start + other >= end.offset for other in others):
+        raise BadArchiveError(f"{path} has two ends: it can be read as two zips.", fix=REMAKE)
     if end.offset + end.size != end.position:
         raise BadArchiveError(
             f"The table of contents of {path} is not where the archive says.",
@@ -141,6 +141,8 @@ def _zip64_end(file: IO[bytes], end: End, path: Path) -> End:
     _, length, _, _, disk, first_disk, here, count, size, offset = _END64.unpack(record)
     pairs = ((end.total, count, _MAX16), (end.size, size, _MAX32), (end.offset, offset, _MAX32))
     agree = all(small in (large, unset) for small, large, unset in pairs)
-    if not agree or here != count or disk or first_disk or position + 12 + length != at:
+    # Some unpackers take what the locator names, others what stands right before it.
+    nearest = length == _END64.size - 12 and position + _END64.size == at
+    if not agree or not nearest or here != count or disk or first_disk:
         raise BadArchiveError(f"The two end records of {path} contradict each other.", fix=REMAKE)
     return end._replace(total=count, size=size, offset=offset, position=position)

@@ -9,6 +9,7 @@ APPNOTE.TXT, sections 4.3 to 4.6.
 from __future__ import annotations
 
 import bz2
+import stat
 import struct
 import zlib
 from pathlib import Path
@@ -38,6 +39,7 @@ _ENCRYPTED: Final = 1 << 0 | 1 << 6 | 1 << 13
 _STREAMED: Final = 1 << 3
 _UNUSUAL: Final = _ENCRYPTED | 1 << 5
 """Encrypted, or patches to another file."""
+_DOS_FOLDER: Final = 0x10
 _UNIX: Final = 3
 """Made by a system on which unzip takes names as they are; those of DOS it converts."""
 _VERSION: Final = 46
@@ -47,6 +49,7 @@ _AES: Final = 99
 _METHODS: Final = {14: "14 (LZMA)", 93: "93 (Zstandard)", 95: "95 (XZ)", 98: "98 (PPMd)"}
 """What newer zip programs offer, and unzip does not read."""
 _DESCRIPTOR_BYTES: Final = 24
+_SHORTEST_DESCRIPTOR: Final = 12
 _HARMLESS: Final = 0b110 | _STREAMED
 """Flags in which the two headers of one file may honestly differ."""
 
@@ -70,6 +73,8 @@ class Entry(NamedTuple):
     """Offset of the local header."""
     data: int
     """Offset of the first byte of data."""
+    behind: int
+    """Bytes that must follow the data: the shortest data descriptor, where one is announced."""
     plain_name: bool
     """All unpackers agree on the name: it is ASCII, or marked as UTF-8 in a way that they know."""
 
@@ -174,7 +179,12 @@ def _central_entry(file: IO[bytes], directory: bytes, at: int, path: Path) -> tu
     blocks = _extra(directory[name_end : name_end + extra_length])
     stop = name_end + extra_length + comment_length
     name = _decode(raw, flags, blocks or {}, path)
-    if stop > len(directory) or blocks is None or disk not in {0, _MAX16}:
+    if (
+        stop > len(directory)
+        or blocks is None
+        or disk not in {0, _MAX16}
+        or _of_future(raw, blocks)
+    ):
         raise BadArchiveError(f"The entry {quoted(name)} of {path} is broken.", fix=REMAKE)
     if (
         version & 0xFF > _VERSION
@@ -188,9 +198,12 @@ def _central_entry(file: IO[bytes], directory: bytes, at: int, path: Path) -> tu
     unix, second = system == _UNIX, second_name(raw, blocks)
     plain = bool(unix and flags & _UTF8) or second is not None or raw.isascii()
     mode = attributes >> 16
-    entry = Entry(name, method, crc, packed, size, mode, unix, header, data=0, plain_name=plain)
+    if not unix and attributes & _DOS_FOLDER and not raw.endswith(b"/"):
+        mode = stat.S_IFDIR  # to 7z and libarchive, and a file to unzip
+    entry = Entry(name, method, crc, packed, size, mode, unix, header, 0, 0, plain)
     central = _Central(directory[at + 8 : at + 30], raw, second)
-    return entry._replace(data=_data_offset(file, entry, central, path)), stop
+    data, behind = _find_data(file, entry, central, path)
+    return entry._replace(data=data, behind=behind), stop
 
 
 def _unreadable(name: str, needs: tuple[int, int, int], path: Path) -> BadArchiveError:
@@ -236,6 +249,12 @@ def _wide(block: bytes, *values: int) -> list[int]:
     return [next(numbers, value) if value == _MAX32 else value for value in values]
 
 
+def _of_future(raw: bytes, blocks: dict[int, bytes]) -> bool:
+    """Check for a name in a version of the Unicode path field that only some unpackers ignore."""
+    block = blocks.get(_UNICODE_PATH, b"")
+    return block[:1] > b"\1" and block[1:5] == struct.pack("<L", zlib.crc32(raw))
+
+
 def second_name(raw: bytes, blocks: dict[int, bytes]) -> bytes | None:
     """Return the name in UTF-8 that a Unicode path field brings, if it belongs to this name."""
     block = blocks.get(_UNICODE_PATH, b"")
@@ -270,8 +289,12 @@ class _Central(NamedTuple):
     """The name in the Unicode path field."""
 
 
-def _data_offset(file: IO[bytes], entry: Entry, central: _Central, path: Path) -> int:
-    """Compare the local header with the central one, and find where the data start."""
+def _find_data(file: IO[bytes], entry: Entry, central: _Central, path: Path) -> tuple[int, int]:
+    """Compare the local header with the central one.
+
+    Returns:
+        Where the data start, and how many bytes must follow them.
+    """
     fields, raw, second = central
     head = b""
     if entry.header < _MAX_OFFSET:
@@ -297,16 +320,15 @@ def _data_offset(file: IO[bytes], entry: Entry, central: _Central, path: Path) -
             why="Its local header contradicts the table of contents, so unpackers would disagree.",
             fix=REMAKE,
         )
-    return entry.header + len(head) + extra_length
+    behind = _SHORTEST_DESCRIPTOR if head[6] & _STREAMED else 0
+    return entry.header + len(head) + extra_length, behind
 
 
 def _agree(head: bytes, entry: Entry, fields: bytes, blocks: dict[int, bytes]) -> bool:
     """Compare two headers that are not the same bytes, as far as they must be the same."""
     flags, method, _, _, crc, packed, size, name_length, _ = _LOCAL.unpack_from(head)[2:]
     central_flags, name_end = int.from_bytes(fields[:2], "little"), len(head) - _LOCAL.size
-    # Whether a name is marked as UTF-8 matters only where it is not ASCII.
-    harmless = _HARMLESS | (_UTF8 if entry.name.isascii() else 0)
-    if name_length != name_end or method != entry.method or (flags ^ central_flags) & ~harmless:
+    if name_length != name_end or method != entry.method or (flags ^ central_flags) & ~_HARMLESS:
         return False
     size, packed = _wide(blocks.get(_ZIP64, b""), size, packed)
     pairs = ((crc, entry.crc), (packed, entry.packed), (size, entry.size))
@@ -326,7 +348,7 @@ def _check_layout(entries: list[Entry], end: int, path: Path) -> int:
                 fix=REMAKE,
             )
         gap += max(0, entry.header - position - _DESCRIPTOR_BYTES)
-        position = entry.data + entry.packed
+        position = entry.data + entry.packed + entry.behind
         if position > end:
             raise _damaged(path, entry.name, "its data run past the end")
     return gap + max(0, end - position - _DESCRIPTOR_BYTES)

@@ -39,3 +39,8 @@ def test_limits_do_not_change_under_way() -> None:
         LIMITS[Variant.CPU].cpus = 4  # type: ignore[misc]
     with pytest.raises(TypeError):
         Limits(1.0)  # type: ignore[misc]
+
+
+def test_what_a_zip_may_hold_can_be_unpacked_in_a_run() -> None:
+    for limits in challenge.LIMITS.values():
+        assert challenge.ARCHIVE_LIMITS.file_bytes <= limits.file_bytes
