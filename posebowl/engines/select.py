@@ -7,8 +7,6 @@ from typing import Protocol, assert_never
 
 from posebowl.challenge import EngineName
 from posebowl.engines.base import Engine, RunSpec, Watcher
-from posebowl.engines.embedded.engine import EmbeddedEngine
-from posebowl.engines.oci.engine import OciEngine
 from posebowl.errors import EngineError, LimitUnenforcedError
 
 AUTO = (EngineName.DOCKER, EngineName.PODMAN, EngineName.EMBEDDED)
@@ -27,8 +25,12 @@ def make(name: EngineName, *, full: bool = False, allow_cpu: bool = False) -> En
     """Make the engine of a name."""
     match name:
         case EngineName.DOCKER | EngineName.PODMAN:
+            from posebowl.engines.oci.engine import OciEngine
+
             return OciEngine(name, allow_cpu=allow_cpu)
         case EngineName.EMBEDDED:
+            from posebowl.engines.embedded.engine import EmbeddedEngine
+
             return EmbeddedEngine(full=full)
         case _:
             assert_never(name)

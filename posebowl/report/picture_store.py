@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
+import json
 from pathlib import Path
 from typing import Final, Self
-
-import msgspec
 
 from posebowl.util.files import atomic_write, make_folder, open_regular
 
@@ -28,13 +28,13 @@ class PictureStore:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._before: dict[str, bytes] = {}
-        self._used: dict[str, bytes] = {}
-        with contextlib.suppress(OSError, ValueError, msgspec.DecodeError):
+        self._before: dict[str, str] = {}
+        self._used: dict[str, str] = {}
+        with contextlib.suppress(OSError, ValueError, RecursionError):
             if path is not None:
                 with open_regular(path) as file:
-                    text = file.read(_LARGEST)
-                self._before = msgspec.msgpack.decode(text, type=dict[str, bytes])
+                    found = json.loads(file.read(_LARGEST))
+                self._before = found if isinstance(found, dict) else {}
 
     @classmethod
     def of(cls, images: Path | None, cache: Path | None) -> Self:
@@ -47,7 +47,7 @@ class PictureStore:
         if images is None or cache is None:
             return cls(None)
         name = hashlib.sha256(bytes(images.resolve())).hexdigest()[:16]
-        return cls(cache / "pictures" / f"{name}.msgpack")
+        return cls(cache / "pictures" / f"{name}.json")
 
     def key(self, photo: Path, *how: object) -> str:
         """Return the name of what is made of a photo, which changes whenever the photo does."""
@@ -58,14 +58,15 @@ class PictureStore:
     def get(self, key: str) -> bytes | None:
         """Return a picture that was made before."""
         found = self._before.get(key)
-        if found is not None:
-            self._used[key] = found
-        return found
+        if not isinstance(found, str) or not found.isascii():
+            return None
+        self._used[key] = found
+        return base64.b64decode(found)
 
     def put(self, key: str, picture: bytes) -> None:
         """Keep a picture; called from any thread."""
         if self._path is not None:
-            self._used[key] = picture
+            self._used[key] = base64.b64encode(picture).decode()
 
     def save(self) -> None:
         """Write what was made, with what was there before, the latest used first, within bounds."""
@@ -76,8 +77,8 @@ class PictureStore:
         with contextlib.suppress(OSError):
             make_folder(path.parent)
             with atomic_write(path) as file:
-                file.write(msgspec.msgpack.encode(kept))
-            files = sorted(path.parent.glob("*.msgpack"), key=lambda file: file.stat().st_mtime)
+                file.write(json.dumps(kept).encode())
+            files = sorted(path.parent.glob("*.json"), key=lambda file: file.stat().st_mtime)
             for old in files[:-_MOST_FILES]:
                 old.unlink(missing_ok=True)
 

@@ -8,8 +8,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import msgspec
-
 from posebowl.engines import Sample
 from posebowl.errors import BadDataError, Verdict
 from posebowl.results.meters import Meter
@@ -112,13 +110,13 @@ class Result:
 
     def to_json(self) -> str:
         """Return the text of result.json, which is valid UTF-8 whatever bytes a path has."""
-        table = msgspec.to_builtins(self)
-        text = json.dumps(table, indent=2, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(self, indent=2, ensure_ascii=False, allow_nan=False, default=vars)
         # A byte that is not UTF-8 is a lone surrogate here, and becomes JSON's escape of one.
         return text.encode(errors="backslashreplace").decode() + "\n"
 
 
-class _Version(msgspec.Struct):
+@dataclass(frozen=True)
+class _Version:
     schema_version: Any = None
 
 
@@ -152,6 +150,8 @@ def read(path: Path) -> Result:
 
 
 def _decode(text: bytes, kind: type[_T]) -> _T:
+    import msgspec  # a run writes results, and reads none
+
     try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.ValidationError:
