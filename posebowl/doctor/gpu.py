@@ -11,12 +11,11 @@ from typing import Final
 
 from posebowl import paths
 from posebowl.doctor.findings import Finding, State
-from posebowl.engines.oci import client
+from posebowl.engines import TOOLKIT_FIX, host_has_gpu, toolkit_is_missing
 from posebowl.util import process
 
 # NVIDIA, "CUDA Compatibility", minor version compatibility: a driver runs all of a major version.
 _LEAST_DRIVER: Final = {12: "525", 13: "580"}
-_CDI: Final = (Path("/etc/cdi"), Path("/var/run/cdi"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +30,7 @@ class Driver:
 
 def look() -> Iterator[Finding]:
     """Check for a GPU that the gpu image can use."""
-    if shutil.which("nvidia-smi") is None and not client.host_has_gpu():
+    if shutil.which("nvidia-smi") is None and not host_has_gpu():
         text = "no NVIDIA GPU here: only the cpu variant can be tested"
         yield Finding(name="gpu", state=State.MISSING, text=text)
         return
@@ -42,12 +41,9 @@ def look() -> Iterator[Finding]:
         yield Finding(name="gpu", state=State.WARNING, text=error.what, fix=fix)
         return
     yield judge(done.stdout + done.stderr, cuda_needed())
-    tools = ("nvidia-ctk", "nvidia-container-runtime", "nvidia-container-cli")
-    specs = [path for folder in _CDI if folder.is_dir() for path in folder.glob("nvidia*")]
-    if not specs and not any(shutil.which(tool) for tool in tools):
+    if toolkit_is_missing():
         text = "containers get no GPU: the NVIDIA container toolkit is not installed"
-        fix = "Install nvidia-container-toolkit; for podman also: sudo nvidia-ctk cdi generate"
-        yield Finding(name="gpu toolkit", state=State.WARNING, text=text, fix=fix)
+        yield Finding(name="gpu toolkit", state=State.WARNING, text=text, fix=TOOLKIT_FIX)
 
 
 def judge(said: str, needed: tuple[int, int] | None) -> Finding:

@@ -18,11 +18,17 @@ if TYPE_CHECKING:
         obstacle as obstacle,
         self_check as self_check,
     )
+    from posebowl.engines.gpu import (
+        TOOLKIT_FIX as TOOLKIT_FIX,
+        host_has_gpu as host_has_gpu,
+        toolkit_is_missing as toolkit_is_missing,
+    )
     from posebowl.engines.select import ask as ask, make as make, prepared as prepared
 
 __getattr__ = face(
     __name__,
     base=("Engine", "Outcome", "RunSpec", "Sample", "Stop", "Watcher"),
+    gpu=("TOOLKIT_FIX", "host_has_gpu", "toolkit_is_missing"),
     select=("ask", "make", "prepared"),
     conformance=("Checked", "obstacle", "self_check"),
 )

@@ -31,7 +31,7 @@ def make(name: EngineName, *, full: bool = False, allow_cpu: bool = False) -> En
         case EngineName.EMBEDDED:
             from posebowl.engines.embedded.engine import EmbeddedEngine
 
-            return EmbeddedEngine(full=full)
+            return EmbeddedEngine(full=full, allow_cpu=allow_cpu)
         case _:
             assert_never(name)
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         source_files as source_files,
     )
     from posebowl.environments.packages import (
+        Choice as Choice,
         choose as choose,
         package_names as package_names,
     )
@@ -43,7 +44,7 @@ __getattr__ = face(
         "excluded",
         "source_files",
     ),
-    packages=("choose", "package_names"),
+    packages=("Choice", "choose", "package_names"),
     uv=("UV_REACH", "rewriting_settings", "run_uv"),
     venv=(
         "NOBODY",

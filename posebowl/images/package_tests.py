@@ -10,12 +10,12 @@ from typing import Final
 
 from posebowl import paths
 from posebowl.challenge import CODE_EXECUTION, LIMITS, Variant
+from posebowl.engines import host_has_gpu
 from posebowl.engines.oci import (
     Client,
     ContainerSpec,
     Mount,
     argv as oci_argv,
-    client as oci_client,
     host_user,
     image as identity,
 )
@@ -108,7 +108,7 @@ def _spec(client: Client, image: str, variant: Variant, folder: Path, select: st
             Mount(source=folder / "tests", target=TESTS),
             Mount(source=folder / "output", target=results, writable=True),
         ),
-        gpu=variant is Variant.GPU and oci_client.host_has_gpu(),
+        gpu=variant is Variant.GPU and host_has_gpu(),
         entrypoint="python",
         command=(
             *("-m", "pytest", "-p", "no:cacheprovider", "--rootdir", str(TESTS)),

@@ -11,6 +11,7 @@ from typing import Final
 
 from posebowl import paths
 from posebowl.challenge import LIMITS, Limit, Limits, Variant
+from posebowl.engines import host_has_gpu
 from posebowl.engines.oci import (
     Client,
     ContainerSpec,
@@ -79,7 +80,7 @@ def shell(
             look_spec(client, image.id, LIMITS[variant], folder),
             mounts=mounts if archive else tuple(m for m in mounts if m.target.suffix != ".zip"),
             tty=not command,
-            gpu=variant is Variant.GPU and oci_client.host_has_gpu(),
+            gpu=variant is Variant.GPU and host_has_gpu(),
             command=("-c", _ENTER + (command or _INTERACTIVE)),
         )
         argv = [*client.argv, *oci_argv.run(client.engine, spec)]

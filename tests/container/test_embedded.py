@@ -16,6 +16,7 @@ from posebowl import environments
 from posebowl.challenge import LIMITS, Limit, Variant
 from posebowl.engines.base import Outcome, RunSpec, Stop, Watcher
 from posebowl.engines.embedded.engine import EmbeddedEngine
+from posebowl.engines.gpu import Driver
 from posebowl.settings import resolve
 from tests.hostile.programs import HOG, OK, python
 
@@ -91,6 +92,26 @@ def test_without_an_overlay_the_environment_is_copied(spec: RunSpec):
 
     assert ended.exit_code == 0, spec.log.read_text()
     assert not list(environment.rglob("numpy/*.x"))
+
+
+def test_a_run_sees_the_devices_and_libraries_of_a_gpu(
+    spec: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    library = tmp_path / "libcuda.so.560.35.03"
+    library.write_text("of this machine's driver")
+    # A node that every machine has and no run sees otherwise.
+    driver = Driver(devices=(Path("/dev/tty"),), libraries={"libcuda.so.1": library})
+    monkeypatch.setattr(EmbeddedEngine, "_driver", lambda *_: driver)
+
+    ended = execute(
+        spec,
+        "set -e; test -c /dev/tty; cat $LD_LIBRARY_PATH/libcuda.so.1; [ ! -w /opt/nvidia ]",
+        EmbeddedEngine(),
+    )
+
+    log = spec.log.read_text()
+    assert ended.exit_code == 0, log
+    assert "of this machine's driver" in log
 
 
 def test_the_environment_is_the_lean_one_by_default(spec: RunSpec):

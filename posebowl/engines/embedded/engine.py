@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,13 +24,13 @@ from posebowl.engines.cgroups.manager import OwnCgroup
 from posebowl.engines.embedded import namespaces
 from posebowl.engines.embedded.layout import ENTRYPOINT, Layout
 from posebowl.engines.execution import End, execute
+from posebowl.engines.gpu import Driver, driver as find_driver, gives_gpu, host_has_gpu
 from posebowl.engines.handshake import Handshake
 from posebowl.engines.monitoring import process_tree
 from posebowl.engines.monitoring.disk_usage import Written, folder_usage
 from posebowl.engines.monitoring.process_tree import ProcessTree
 from posebowl.engines.output_stream import start_failure
 from posebowl.engines.seccomp import bpf, installed
-from posebowl.errors import EngineError
 from posebowl.util import process
 from posebowl.util.files import open_up
 from posebowl.util.text import visible
@@ -56,6 +56,7 @@ class EmbeddedEngine:
 
     Args:
         full: Use the whole cpu group whatever the submission imports.
+        allow_cpu: Run the gpu variant without a GPU where the machine has none.
         use_cgroup: Let the kernel enforce memory where it can; otherwise a watchdog does.
         use_overlay: Put a private layer over the environment where the kernel can; otherwise
             the environment is copied for the run.
@@ -64,9 +65,15 @@ class EmbeddedEngine:
     name = EngineName.EMBEDDED
 
     def __init__(
-        self, *, full: bool = False, use_cgroup: bool = True, use_overlay: bool = True
+        self,
+        *,
+        full: bool = False,
+        allow_cpu: bool = False,
+        use_cgroup: bool = True,
+        use_overlay: bool = True,
     ) -> None:
         self._full = full
+        self._allow_cpu = allow_cpu
         self._use_cgroup = use_cgroup
         self._use_overlay = use_overlay
 
@@ -76,12 +83,9 @@ class EmbeddedEngine:
 
     def prepare(self, spec: RunSpec, watch: Watcher) -> None:
         """Make the environment that the submission needs; tell the user which one and why."""
-        if spec.variant is Variant.GPU:
-            raise EngineError(
-                "The embedded engine has no GPU.",
-                fix="Use Docker or Podman with the gpu image, or type: nox -s test_submission-cpu",
-            )
-        choice = environments.choose(spec.imports, spec.cache, full=self._full)
+        if gpu := self._driver(spec.variant):
+            watch.note(f"GPU: {', '.join(path.name for path in gpu.devices)}")
+        choice = self._choice(spec)
         if not environments.ready(choice.group, spec.cache):
             watch.admit()
         environments.ensure(choice.group, spec.cache, note=watch.note)
@@ -90,16 +94,30 @@ class EmbeddedEngine:
     def execute(self, spec: RunSpec, watch: Watcher) -> Outcome:
         """Run main.sh in a private root; an overlay where the kernel has one, otherwise a copy."""
         asked_at = time.monotonic()
-        group = environments.choose(spec.imports, spec.cache, full=self._full).group
+        group = self._choice(spec).group
         environment = environments.ensure(group, spec.cache, note=watch.note)
-        layout = Layout(spec=spec, environment=environment, copies=not self._use_overlay)
+        layout = Layout(
+            spec=spec,
+            environment=environment,
+            copies=not self._use_overlay,
+            driver=self._driver(spec.variant),
+        )
         try:
             return self._run(layout, watch, asked_at)
         except NoOverlayError:
             watch.note("There is no overlay file system here: copying the environment instead.")
             spec.log.unlink()
-            copied = Layout(spec=spec, environment=environment, copies=True)
-            return self._run(copied, watch, asked_at)
+            return self._run(replace(layout, copies=True), watch, asked_at)
+
+    def _choice(self, spec: RunSpec) -> environments.Choice:
+        if spec.variant is Variant.GPU:
+            return environments.Choice(group="gpu", reason="the gpu variant has one for all")
+        return environments.choose(spec.imports, spec.cache, full=self._full)
+
+    def _driver(self, variant: Variant) -> Driver | None:
+        """Return what of the GPU's driver the run sees; None if it gets no GPU."""
+        wanted = gives_gpu(variant, has_gpu=host_has_gpu(), allow_cpu=self._allow_cpu)
+        return find_driver() if wanted else None
 
     def _run(self, layout: Layout, watch: Watcher, asked_at: float) -> Outcome:
         spec = layout.spec
@@ -166,7 +184,7 @@ class EmbeddedSandbox:
             "processes": 0 if kernel_counts else limits.processes,
             "filter": (bpf.program(platform.machine()) or b"").hex(),
             "argv": [ENTRYPOINT, nonce],
-            "env": {**VARIABLES, **self.layout.spec.variables},
+            "env": VARIABLES | self.layout.variables | dict(self.layout.spec.variables),
         }
 
     def start_failure(self, handshake: Handshake) -> Exception:

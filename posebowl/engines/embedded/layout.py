@@ -12,6 +12,7 @@ from typing import Any, Final
 from posebowl import paths
 from posebowl.challenge import CODE_EXECUTION
 from posebowl.engines.base import RunSpec
+from posebowl.engines.gpu import Driver
 from posebowl.errors import EngineError
 from posebowl.util import process
 
@@ -19,6 +20,7 @@ TOOLS: Final = "/opt/posebowl"
 ENTRYPOINT: Final = f"{TOOLS}/entrypoint.sh"
 TOOL_FILES: Final = ("entrypoint.sh", "unpack.py")
 
+_DRIVER: Final = "/opt/nvidia"
 _ENVIRONMENT: Final = "/opt/env"
 _INSIDE: Final = str(CODE_EXECUTION)
 
@@ -34,6 +36,8 @@ class Layout:
     environment: Path
     copies: bool = False
     """Copy the environment rather than put a layer over it."""
+    driver: Driver | None = None
+    """Of the GPU; None if the run gets none."""
 
     @property
     def writable(self) -> tuple[Path, ...]:
@@ -63,7 +67,7 @@ class Layout:
         (data / "submission_format.csv").touch()
         overlay = None
         if self.copies:
-            process.run(["cp", "-a", "--reflink=auto", self.environment, copy])
+            process.run(["cp", "-a", "--reflink=auto", f"{self.environment}/.", copy])
         else:
             overlay = {"target": _ENVIRONMENT, "lower": str(self.environment)}
             overlay |= {"upper": str(upper), "work": str(work)}
@@ -75,6 +79,7 @@ class Layout:
             "binds": self.binds(),
             "tools": [(str(paths.RUNTIME / name), f"{TOOLS}/{name}") for name in TOOL_FILES],
             "hidden": [str(folder) for folder in self._hidden()],
+            "devices": [str(path) for path in self.driver.devices] if self.driver else [],
             "overlay": overlay,
             "uid": uid,
         }
@@ -94,8 +99,20 @@ class Layout:
             (str(scratch / "tmp"), "/tmp", True),  # noqa: S108
             (str(scratch / "home"), "/home/runner", True),
             *copy,
+            *((str(path), f"{_DRIVER}/{name}", False) for name, path in self._libraries.items()),
             *((prefix, prefix, False) for prefix in prefixes),
         ]
+
+    @property
+    def _libraries(self) -> dict[str, Path]:
+        """The driver's libraries that the run does not see anyway, in /usr or /lib."""
+        found = self.driver.libraries if self.driver else {}
+        return {name: path for name, path in found.items() if path.parts[1] not in {"usr", "lib"}}
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The variables that the run needs to find its libraries."""
+        return {"LD_LIBRARY_PATH": _DRIVER} if self._libraries else {}
 
     def _hidden(self) -> list[Path]:
         """List the folders that no run may see, wherever they lie: the checkout and the labels."""

@@ -149,7 +149,7 @@ def build_root(spec: dict[str, Any]) -> None:
     covered = cover(root, spec["hidden"])
     add_etc(root / "etc")
     add_kernel(root)
-    add_devices(root / "dev", spec["shm_bytes"])
+    add_devices(root / "dev", spec["shm_bytes"], spec["devices"])
     for item in spec["binds"]:
         bind(root, Bind(*item))
     add_tools(root, spec["tools"])
@@ -223,12 +223,14 @@ def add_kernel(root: Path) -> None:
         mount("sysfs", root / "sys", "sysfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
 
-def add_devices(dev: Path, shm_bytes: int) -> None:
-    """Make a /dev with the five harmless devices and a private shared memory."""
+def add_devices(dev: Path, shm_bytes: int, more: list[str]) -> None:
+    """Make a /dev with the five harmless devices, those of a GPU, and a private shared memory."""
     dev.mkdir()
-    for name in DEVICES:
-        (dev / name).touch()
-        mount(f"/dev/{name}", dev / name, None, MS_BIND)
+    for path in (*(f"/dev/{name}" for name in DEVICES), *more):
+        place = dev / Path(path).relative_to("/dev")
+        place.parent.mkdir(exist_ok=True)
+        place.touch()
+        mount(path, place, None, MS_BIND)
     for name, target in {"fd": "", "stdin": "/0", "stdout": "/1", "stderr": "/2"}.items():
         (dev / name).symlink_to(f"/proc/self/fd{target}")
     (dev / "shm").mkdir()

@@ -371,12 +371,6 @@ def _runtime(configured: str, cgroup_version: int) -> str:
     )
 
 
-def host_has_gpu() -> bool:
-    """Return whether this machine has an NVIDIA GPU with its driver."""
-    nodes = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/proc/driver/nvidia/version")
-    return any(Path(node).exists() for node in nodes)
-
-
 def selinux_enforces() -> bool:
     """Return whether SELinux keeps containers from files that are not labelled for them."""
     with contextlib.suppress(OSError):

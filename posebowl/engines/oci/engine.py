@@ -9,6 +9,7 @@ from typing import Final
 from posebowl.challenge import EngineName, Limit, Variant
 from posebowl.engines.base import Outcome, RunSpec, Watcher, refuse_unwaived
 from posebowl.engines.execution import execute
+from posebowl.engines.gpu import gives_gpu, host_has_gpu
 from posebowl.engines.oci import argv, client as oci_client, image as identity
 from posebowl.engines.oci.argv import ContainerSpec, User
 from posebowl.engines.oci.client import Client
@@ -17,7 +18,6 @@ from posebowl.engines.oci.host_user import handed_over, rlimits, run_user
 from posebowl.engines.oci.image import Image
 from posebowl.engines.oci.sandbox import OciSandbox
 from posebowl.engines.seccomp.profile import FILE
-from posebowl.errors import EngineError
 from posebowl.util.process_identity import is_orphan, owner
 
 PREFIX: Final = "posebowl-"
@@ -43,7 +43,7 @@ class OciEngine:
     ) -> None:
         self.name = name
         self._user = user
-        self._has_gpu = oci_client.host_has_gpu() if has_gpu is None else has_gpu
+        self._has_gpu = host_has_gpu() if has_gpu is None else has_gpu
         self._allow_cpu = allow_cpu
         self._images: dict[Variant, Image] = {}
 
@@ -84,17 +84,7 @@ class OciEngine:
                 container.remove()
 
     def _gpu(self, variant: Variant) -> bool:
-        if variant is not Variant.GPU:
-            return False
-        if self._has_gpu:
-            return True
-        if self._allow_cpu:
-            return False
-        raise EngineError(
-            "This machine has no NVIDIA GPU, or no driver for it.",
-            why="The gpu variant gives main.sh a GPU.",
-            fix="Add --allow-cpu to run the gpu image without one, or use --variant cpu.",
-        )
+        return gives_gpu(variant, has_gpu=self._has_gpu, allow_cpu=self._allow_cpu)
 
 
 def container_spec(

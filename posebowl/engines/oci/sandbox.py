@@ -13,6 +13,7 @@ from typing import Final
 from posebowl.challenge import EngineName, Limit
 from posebowl.engines.base import Probe, RunSpec, refuse_unwaived
 from posebowl.engines.execution import End
+from posebowl.engines.gpu import TOOLKIT_FIX, toolkit_is_missing
 from posebowl.engines.handshake import Handshake
 from posebowl.engines.monitoring.disk_usage import Written, folder_usage
 from posebowl.engines.oci import image as identity, readback
@@ -73,6 +74,12 @@ class OciSandbox:
         said = visible(self._errors.read_text(encoding="utf-8", errors="replace")).strip()
         if elsewhere := self.client.elsewhere(said):
             return elsewhere
+        if self.asked.gpu and not handshake.early and toolkit_is_missing():
+            return EngineError(
+                f"{self.client.engine} cannot give the run a GPU.",
+                why=f"The NVIDIA container toolkit is not installed. {said}".strip(),
+                fix=f"{TOOLKIT_FIX}; or use --engine embedded, which needs none.",
+            )
         return start_failure(
             self.client.engine,
             self.spec,

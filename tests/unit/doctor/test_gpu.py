@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import pytest
@@ -100,7 +101,7 @@ def test_the_cuda_that_is_needed_is_the_lock_s(tmp_path: Path) -> None:
 
 def test_without_a_gpu_there_is_one_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu.shutil, "which", lambda _: None)
-    monkeypatch.setattr(gpu.client, "host_has_gpu", lambda: False)
+    monkeypatch.setattr(gpu, "host_has_gpu", lambda: False)
     (finding,) = gpu.look()
     assert finding.state is State.MISSING
 
@@ -110,7 +111,8 @@ def test_a_gpu_that_containers_do_not_get(monkeypatch: pytest.MonkeyPatch, tmp_p
     tool.write_text(f"#!/bin/sh\ncat <<'END'\n{H100}\nEND\n")
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr(gpu, "_CDI", (tmp_path / "cdi",))
+    missing = functools.partial(gpu.toolkit_is_missing, [tmp_path / "cdi"])
+    monkeypatch.setattr(gpu, "toolkit_is_missing", missing)
     found = list(gpu.look())
     assert [finding.name for finding in found] == ["gpu", "gpu toolkit"]
     assert found[1].state is State.WARNING

@@ -18,6 +18,7 @@ from posebowl.engines.cgroups.manager import OwnCgroup
 from posebowl.engines.embedded import engine, layout, namespaces
 from posebowl.engines.embedded.engine import EmbeddedSandbox
 from posebowl.engines.embedded.layout import Layout
+from posebowl.engines.gpu import Driver
 from posebowl.engines.handshake import Handshake
 from posebowl.errors import BadArchiveError, BadDataError, EngineError
 from posebowl.util import process
@@ -224,9 +225,43 @@ def test_a_killed_process_1_has_the_exit_code_of_its_signal(tmp_path: Path) -> N
         assert sandbox.end().exit_code == 137
 
 
-def test_the_gpu_variant_is_refused_before_anything_is_made(tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match="no GPU"):
+def test_the_gpu_variant_without_a_gpu_is_refused_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "host_has_gpu", lambda: False)
+    with pytest.raises(EngineError, match="no NVIDIA GPU"):
         engine.EmbeddedEngine().prepare(spec(tmp_path, Variant.GPU), Watcher())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_gpu_variant_has_the_environment_of_its_lock(tmp_path: Path) -> None:
+    assert engine.EmbeddedEngine()._choice(spec(tmp_path, Variant.GPU)).group == "gpu"
+
+
+def test_a_run_with_a_gpu_sees_its_devices_and_the_libraries_outside_of_usr(
+    tmp_path: Path,
+) -> None:
+    driver = Driver(
+        devices=(Path("/dev/nvidia0"), Path("/dev/nvidiactl")),
+        libraries={
+            "libcuda.so.1": Path("/run/opengl-driver/lib/libcuda.so.1"),
+            "libnvidia-ml.so.1": Path("/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1"),
+        },
+    )
+    (tmp_path / "scratch").mkdir()
+    made = Layout(spec=spec(tmp_path), environment=environment(tmp_path, "/usr/bin"), driver=driver)
+    described = made.make(None)
+    assert described["devices"] == ["/dev/nvidia0", "/dev/nvidiactl"]
+    bound = {target: source for source, target, _ in described["binds"] if "lib" in target}
+    assert bound == {"/opt/nvidia/libcuda.so.1": "/run/opengl-driver/lib/libcuda.so.1"}
+    assert made.variables == {"LD_LIBRARY_PATH": "/opt/nvidia"}
+
+
+def test_a_run_without_a_gpu_sees_nothing_of_it(tmp_path: Path) -> None:
+    (tmp_path / "scratch").mkdir()
+    made = Layout(spec=spec(tmp_path), environment=environment(tmp_path, "/usr/bin"))
+    assert made.make(None)["devices"] == []
+    assert made.variables == {}
 
 
 def test_reap_takes_control_groups(monkeypatch: pytest.MonkeyPatch) -> None:
