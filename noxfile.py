@@ -95,6 +95,13 @@ def test_training(session: nox.Session) -> None:
     session.run("pytest", *tests, *session.posargs, env=ISOLATED)
 
 
+@nox.session(tags=["check"], default=False)
+def test_machines(session: nox.Session) -> None:
+    """Test the engines on a virtual machine with cgroup v2 and systemd: as root, an hour."""
+    sync(session)
+    session.run("python", "-m", "tests.machines", *session.posargs, env=ISOLATED)
+
+
 @nox.session(tags=["check"])
 def lint(session: nox.Session) -> None:
     """Check style, types, the layers of rooms, and that uv.lock matches pyproject.toml."""

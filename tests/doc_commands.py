@@ -92,6 +92,7 @@ NOT_RUN: Final = {
     r"uv run invoke benchmark\.(train|evaluate|export) .*": (
         "takes PyTorch and minutes to hours: the session test_training does them in small"
     ),
+    r"uv run nox -s test_machines": "boots a virtual machine, for an hour",
     r"UV_PROJECT_ENVIRONMENT=\.venv-gpu .*": "takes a GPU",
     r"uv run --group render .*": (
         "adds to the environment of the tests; they call the renderer itself"

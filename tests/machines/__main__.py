@@ -1,0 +1,36 @@
+"""Run the suite of `inside.py` on a virtual machine: `uv run nox -s test_machines`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from posebowl.settings import resolve
+from tests.machines import machine, recipe
+
+LIMIT_S = 3600.0
+
+
+def main() -> int:
+    """Make the machine if need be, boot it, and return the suite's exit code."""
+    if os.geteuid() != 0:
+        print("Only root can make the machine: mmdebstrap, chroot and mount take its rights.")
+        return 2
+    cache = Path(os.environ.get("MACHINES_CACHE") or resolve.load().cache / "machines")
+    print(f"The machine is made once, in {cache} ...", flush=True)
+    image = recipe.image(cache)
+    with tempfile.TemporaryDirectory(prefix="machine-") as folder:
+        scratch = Path(folder)
+        machine.pack(scratch / "checkout.tar")
+        disks = machine.Disks(image=image, checkout=scratch / "checkout.tar", scratch=scratch)
+        try:
+            return machine.run(disks, lambda line: print(line, flush=True), limit_s=LIMIT_S)
+        except TimeoutError as error:
+            print(error)
+            return 3
+
+
+if __name__ == "__main__":
+    sys.exit(main())

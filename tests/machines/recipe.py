@@ -1,0 +1,197 @@
+"""A virtual machine made of Debian's packages, and a small runtime image for its engines.
+
+The machine has today's Linux as most users have it: systemd, control groups of version 2, Docker as
+root, Podman without, and a user whose own systemd runs (`loginctl enable-linger`). It needs no
+network: the environments of this checkout's lock are on its disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from posebowl import paths
+
+SUITE: Final = "bookworm"
+MACHINE: Final = (
+    *("linux-image-cloud-amd64", "systemd-sysv", "dbus-user-session", "libpam-systemd", "udev"),
+    *("apparmor", "ca-certificates", "iproute2", "kmod", "login", "passwd", "procps", "util-linux"),
+    *("docker.io", "fuse-overlayfs", "iptables", "podman", "crun", "runc", "slirp4netns", "uidmap"),
+    *("git", "python3", "python3-venv"),
+)
+"""Debian 12 has Python 3.11, as this project needs it."""
+RUNTIME: Final = ("python3", "python3-venv")
+WITHOUT: Final = ("doc", "info", "locale", "man")
+UNWANTED: Final = (
+    *("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "fstrim.timer"),
+    *("e2scrub_all.timer", "e2scrub_reap.service", "podman-auto-update.service"),
+    *("podman-auto-update.timer", "podman-restart.service", "systemd-timesyncd.service"),
+)
+DISK_BYTES: Final = 6 << 30
+"""Sparse: about 2.5 GB of it are taken."""
+
+# Reads the checkout from the second disk, and talks to the host through the second serial port.
+SERVICE: Final = """\
+[Unit]
+After=systemd-user-sessions.service systemd-logind.service user@1000.service docker.service
+Wants=user@1000.service
+SuccessAction=poweroff-force
+FailureAction=poweroff-force
+[Service]
+Type=oneshot
+StandardInput=null
+StandardOutput=tty
+StandardError=tty
+TTYPath=/dev/ttyS1
+Environment=HOME=/root
+ExecStart=/bin/sh -c 'echo UP; mkdir /srv/posebowl && cd /srv/posebowl && tar -xf /dev/vdb \
+&& exec sh tests/machines/start.sh'
+[Install]
+WantedBy=multi-user.target
+"""
+ENVIRONMENTS: Final = """\
+set -eu
+export HOME=/tmp UV_NO_CACHE=1 UV_PYTHON=/usr/bin/python3
+cd /srv/lock
+python3 -m venv /opt/uv
+/opt/uv/bin/pip install --quiet --no-cache-dir uv
+ln -s /opt/uv/bin/uv /usr/local/bin/uv
+sync() { place=$1; shift; UV_PROJECT_ENVIRONMENT=$place uv sync --quiet --frozen "$@"; }
+sync /opt/venv
+sync /opt/env --no-default-groups
+/opt/venv/bin/python - <<'END'
+from pathlib import Path
+from posebowl import environments
+environments.ensure("lean", Path("/var/cache/posebowl"))
+END
+rm -r /srv/lock
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """What a virtual machine is started from."""
+
+    folder: Path
+
+    @property
+    def kernel(self) -> Path:
+        """The kernel."""
+        return self.folder / "vmlinuz"
+
+    @property
+    def initrd(self) -> Path:
+        """What the kernel starts before the disk is there."""
+        return self.folder / "initrd.img"
+
+    @property
+    def disk(self) -> Path:
+        """The first disk, with an ext4 file system."""
+        return self.folder / "root.ext4"
+
+    @property
+    def runtime(self) -> Path:
+        """A tar file: the root of the runtime image, without the tools of this checkout."""
+        return self.folder / "runtime.tar"
+
+
+def image(cache: Path) -> Image:
+    """Return the image for this recipe and lock; make it first, as root, if there is none."""
+    recipe = Path(__file__).read_bytes()
+    made_from = (recipe, paths.LOCK.read_bytes(), (paths.ROOT / "pyproject.toml").read_bytes())
+    made = cache / hashlib.sha256(b"".join(made_from)).hexdigest()[:16]
+    if not made.is_dir():
+        part = made.with_suffix(".part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        _make(Image(folder=part))
+        part.rename(made)
+    return Image(folder=made)
+
+
+def _make(image: Image) -> None:
+    machine, runtime = image.folder / "machine", image.folder / "runtime"
+    _debian(machine, MACHINE)
+    _environments(machine)
+    _debian(runtime, RUNTIME)
+    shutil.move(machine / "opt/env", runtime / "opt/env")
+    _set_up_runtime(runtime)
+    run("tar", "-C", runtime, "--numeric-owner", "-cf", image.runtime, ".")
+    _set_up_machine(machine)
+    for name, path in {"vmlinuz": image.kernel, "initrd.img": image.initrd}.items():
+        shutil.copyfile(next((machine / "boot").glob(f"{name}-*")), path)
+    with image.disk.open("wb") as disk:
+        disk.truncate(DISK_BYTES)
+    run("mke2fs", "-q", "-t", "ext4", "-m", "0", "-d", machine, image.disk)
+    shutil.rmtree(machine)
+    shutil.rmtree(runtime)
+
+
+def _debian(root: Path, packages: tuple[str, ...]) -> None:
+    """Install Debian in a folder."""
+    without = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in WITHOUT]
+    words = ("mmdebstrap", "--quiet", "--variant=minbase", *without)
+    run(*words, f"--include={','.join(packages)}", SUITE, root)
+
+
+def _environments(root: Path) -> None:
+    """Make the environments from the lock, inside, with the host's way to the packages."""
+    shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
+    if bundle := os.environ.get("SSL_CERT_FILE"):
+        target = root / bundle.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(bundle, target)
+    lock = root / "srv/lock"
+    lock.mkdir()
+    for name in ("pyproject.toml", "uv.lock"):
+        shutil.copyfile(paths.ROOT / name, lock / name)
+    shutil.copytree(paths.ROOT / "posebowl", lock / "posebowl")
+    # In a mount namespace of its own, so that nothing stays mounted whatever happens.
+    mounted = 'mount -t proc proc "$1/proc" && exec chroot "$1" sh -c "$2"'
+    run("unshare", "--mount", "sh", "-c", mounted, "sh", root, ENVIRONMENTS)
+
+
+def _set_up_machine(root: Path) -> None:
+    """Write the machine's settings, and make its user."""
+    run("chroot", root, "useradd", "--uid", "1000", "--create-home", "--shell", "/bin/sh", "user")
+    files = {
+        "etc/hostname": "machine\n",
+        "etc/hosts": "127.0.0.1 localhost machine\n",
+        "etc/fstab": "/dev/vda / ext4 rw,noatime 0 0\n",
+        "etc/subuid": "user:100000:65536\n",
+        "etc/subgid": "user:100000:65536\n",
+        "etc/systemd/system/suite.service": SERVICE,
+        "var/lib/systemd/linger/user": "",
+    }
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(textwrap.dedent(text))
+    units = root / "etc/systemd/system"
+    for name in UNWANTED:
+        (units / name).unlink(missing_ok=True)
+        (units / name).symlink_to("/dev/null")
+    (units / "multi-user.target.wants/suite.service").symlink_to("../suite.service")
+
+
+def _set_up_runtime(root: Path) -> None:
+    """Make the user and folders that runtime/Dockerfile makes."""
+    run("chroot", root, "useradd", "--uid", "1000", "--create-home", "--shell", "/bin/sh", "runner")
+    inside = root / "code_execution"
+    for name in ("submission", "workdir", "data/images"):
+        (inside / name).mkdir(parents=True)
+    (root / "opt/posebowl").mkdir()
+    for path in (inside, inside / "submission", inside / "workdir", root / "home/runner"):
+        os.chown(path, 1000, 1000)
+        path.chmod(0o775)
+    run("chown", "-R", "1000:1000", root / "opt/env")
+
+
+def run(*words: str | Path) -> None:
+    """Run a program of the recipe, politely: it takes minutes of processor time."""
+    subprocess.run(["nice", "-n", "10", *map(str, words)], check=True)

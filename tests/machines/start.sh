@@ -1,0 +1,31 @@
+#!/bin/sh
+# On the virtual machine, as root: prepare both users, make the images, run the suite as each.
+# The last line is "ENDS CODE": tests/machines/machine.py waits for it.
+set -u
+export PATH="/opt/venv/bin:$PATH" POSEBOWL_CACHE=/var/cache/posebowl PYTHONDONTWRITEBYTECODE=1
+cd /srv/posebowl || exit
+
+# The environments are root's, and others use them as they are.
+mine=/home/user/.cache/posebowl/environments
+mkdir -p $mine
+ln -s /var/cache/posebowl/environments/lean-* $mine/
+chown -R user: /home/user
+as_user() {
+    setpriv --reuid 1000 --regid 1000 --init-groups env -i HOME=/home/user USER=user \
+        PATH="$PATH" PYTHONDONTWRITEBYTECODE=1 XDG_RUNTIME_DIR=/run/user/1000 "$@"
+}
+
+# The images differ from those of runtime/Dockerfile in their packages only.
+python -m tests.machines.labels >/tmp/Dockerfile
+cat /tmp/Dockerfile
+mkdir /tmp/context
+cp runtime/entrypoint.sh runtime/unpack.py /tmp/Dockerfile /tmp/context
+docker import /dev/vdc posebowl-machine && docker build -qt posebowl-runtime:cpu /tmp/context
+as_user podman import - posebowl-machine </dev/vdc &&
+    as_user podman build -qt posebowl-runtime:cpu /tmp/context
+
+test='python -m pytest -v -p no:cacheprovider --durations=0'
+status=0
+as_user $test tests/machines/inside.py || status=1
+$test tests/machines/inside.py tests/machines/inside_as_root.py || status=1
+echo "ENDS $status"
