@@ -183,14 +183,14 @@ def space(rng: Rng) -> Picture:
     return picture
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     """Make a folder of backgrounds."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--maps", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--count", type=int, default=150)
     parser.add_argument("--seed", type=int, default=7)
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     names = {*EARTHS, "night.jpg", "moon.png"}
     maps = {path.name: path for path in options.maps.rglob("*") if path.name in names}
     if names - maps.keys():
