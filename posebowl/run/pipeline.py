@@ -176,6 +176,7 @@ def stage(checked: Checked) -> Staged:
         from posebowl.data import sample
 
         folder = sample(folder, request.most_images, scratch)
+    labels = [] if folder.labels is None else [folder.labels.resolve().parent]
     output, engine = scratch / "output", scratch / "engine"
     output.mkdir()
     engine.mkdir()
@@ -193,7 +194,7 @@ def stage(checked: Checked) -> Staged:
         imports=checked.archive.imports,
         unpacked_bytes=checked.archive.unpacked_bytes,
         waived=request.waived,
-        hidden=(folder.root,),
+        hidden=(folder.root, request.out, *labels),
         variables={} if folder.of is None else SMOKE_TEST,
     )
     return Staged(**vars(checked), folder=folder, data=DataCheck(folder), spec=spec)

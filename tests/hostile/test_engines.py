@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import zipfile
@@ -276,6 +277,27 @@ def test_odd_folder_names(engine, bench: Bench):
     odd.mkdir()
     ended = Bench(odd, bench.data).run(engine, Case(name="good", main=OK))
     assert ended.verdict is Verdict.OK, ended.message
+    (bench.folder / "out").mkdir()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root writes to system folders")
+def test_nothing_of_ours_is_seen_in_a_system_folder(engine, bench: Bench):
+    with tempfile.TemporaryDirectory(prefix="posebowl-", dir="/usr/local") as name:
+        place = Path(name)
+        place.chmod(0o755)
+        data = place / "data"
+        shutil.copytree(bench.data, data)
+        (data / "images").rename(place / "photos")
+        (data / "images").symlink_to(place / "photos")
+        main = (
+            f"find {place} -type f > found 2>/dev/null\ncat found\n[ ! -s found ] || exit 1\n{OK}"
+        )
+        for _ in range(2):  # the second run has a history
+            request = Bench(place, data).request(engine, Case(name="looks", main=main + OK))
+            request.archive.rename(place / "zips.zip")
+            request = dataclasses.replace(request, archive=place / "zips.zip")
+            ended = pipeline.run(request, Display(quiet=True))
+            assert ended.verdict is Verdict.OK, (place / "out/log.txt").read_text()
     (bench.folder / "out").mkdir()
 
 

@@ -20,6 +20,9 @@ TOOLS: Final = "/opt/posebowl"
 ENTRYPOINT: Final = f"{TOOLS}/entrypoint.sh"
 TOOL_FILES: Final = ("entrypoint.sh", "unpack.py")
 
+SYSTEM: Final = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store")
+"""Folders of the host that each run sees, with all that is not hidden in them."""
+
 _DRIVER: Final = "/opt/nvidia"
 _ENVIRONMENT: Final = "/opt/env"
 _INSIDE: Final = str(CODE_EXECUTION)
@@ -78,8 +81,9 @@ class Layout:
             "root": str(scratch / "root"),
             "binds": self.binds(),
             "tools": [(str(paths.RUNTIME / name), f"{TOOLS}/{name}") for name in TOOL_FILES],
-            "hidden": [str(folder) for folder in self._hidden()],
             "devices": [str(path) for path in self.driver.devices] if self.driver else [],
+            "system": SYSTEM,
+            "hidden": to_cover(self._hidden()),
             "overlay": overlay,
             "uid": uid,
         }
@@ -115,14 +119,39 @@ class Layout:
         return {"LD_LIBRARY_PATH": _DRIVER} if self._libraries else {}
 
     def _hidden(self) -> list[Path]:
-        """List the folders that no run may see, wherever they lie: the checkout and the labels."""
-        data = (self.spec.images, self.spec.submission_format)
-        parents = (path.resolve().parent for path in data)
-        return [paths.ROOT, *parents, *(path.resolve() for path in self.spec.hidden)]
+        """List the folders that no run may see, wherever they lie.
+
+        These are the checkout, those of the labels and of other submissions, the results with
+        their history, and the cache.
+        """
+        spec = self.spec
+        files = (spec.images, spec.submission_format, spec.archive, spec.log)
+        parents = (path.resolve().parent for path in files)
+        return [paths.ROOT, *parents, *(path.resolve() for path in (*spec.hidden, spec.cache))]
+
+
+def to_cover(hidden: Iterable[Path]) -> list[str]:
+    """Return those of the hidden folders that a run would see, without those inside of others.
+
+    Raises:
+        EngineError: One of them is a system folder.
+    """
+    covered: list[Path] = []
+    for folder in sorted(set(hidden)):
+        if str(folder) in SYSTEM:
+            raise EngineError(
+                f"{folder} holds what no submission may see: data, results, zips or the cache.",
+                why=f"Every program needs {folder}, and a submission that sees it sees all of it.",
+                fix="Move them to a folder of their own.",
+            )
+        seen = any(folder.is_relative_to(place) for place in SYSTEM)
+        if seen and not any(folder.is_relative_to(above) for above in covered):
+            covered.append(folder)
+    return list(map(str, covered))
 
 
 def interpreter(environment: Path, hidden: Iterable[Path]) -> list[str]:
-    """Return the folders of the Python that an environment is based on, unless in /usr.
+    """Return the folders of the Python that an environment is based on, unless all runs see them.
 
     Raises:
         EngineError: One of `hidden` lies in them.
@@ -131,8 +160,9 @@ def interpreter(environment: Path, hidden: Iterable[Path]) -> list[str]:
     home = next(
         line.partition("=")[2].strip() for line in settings.splitlines() if line.startswith("home")
     )
-    prefixes = {str(Path(home).parent), str(Path(home).resolve().parent)}
-    shown = sorted(prefix for prefix in prefixes if not f"{prefix}/".startswith("/usr/"))
+    places = {Path(home), Path(home).resolve()}
+    places = {place for place in places if not any(map(place.is_relative_to, SYSTEM))}
+    shown = sorted(str(place.parent) for place in places)
     for prefix, folder in itertools.product(shown, hidden):
         if folder.is_relative_to(prefix):
             raise EngineError(

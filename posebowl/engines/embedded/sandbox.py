@@ -47,7 +47,6 @@ SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 # Flags that a mount already has, and that a remount in a user namespace may not take away.
 KEPT_FLAGS: Final = MS_NOSUID | MS_NODEV | MS_NOEXEC | 0x400 | 0x800  # ... noatime, nodiratime
 
-SYSTEM: Final = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store")
 # Of /etc only what programs need to start and to tell the time: no names, keys or passwords.
 ETC: Final = (
     "alternatives",
@@ -145,7 +144,7 @@ def build_root(spec: dict[str, Any]) -> None:
     root = Path(spec["root"])
     mount(None, "/", None, MS_REC | MS_PRIVATE)
     mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m")
-    add_system(root)
+    add_system(root, spec["system"])
     covered = cover(root, spec["hidden"])
     add_etc(root / "etc")
     add_kernel(root)
@@ -164,9 +163,9 @@ def build_root(spec: dict[str, Any]) -> None:
     mount(None, root, None, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV)
 
 
-def add_system(root: Path) -> None:
+def add_system(root: Path, names: list[str]) -> None:
     """Show the host's programs and libraries, read-only."""
-    for name in SYSTEM:
+    for name in names:
         path = Path(name)
         if path.is_symlink():
             (root / name[1:]).symlink_to(path.readlink())
@@ -175,7 +174,7 @@ def add_system(root: Path) -> None:
 
 
 def cover(root: Path, folders: list[str]) -> list[Path]:
-    """Mount an empty folder over each one that lies in a system folder, such as /usr/src/app."""
+    """Mount an empty folder over each one; all lie in system folders, such as /usr/src/app."""
     places = [root / folder[1:] for folder in folders if (root / folder[1:]).is_dir()]
     for place in places:
         mount("tmpfs", place, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m")

@@ -96,13 +96,41 @@ def test_interpreter_with_a_link_needs_both_folders(tmp_path: Path) -> None:
     assert found == [str(tmp_path / "python-3.11"), str(tmp_path / "python-3.11.9")]
 
 
-@pytest.mark.parametrize("home", ["/usr/bin", "/usr/local/bin"])
+@pytest.mark.parametrize("home", ["/usr/bin", "/usr/local/bin", "/bin", "/nix/store/python/bin"])
 def test_the_system_s_interpreter_is_shown_already(home: str, tmp_path: Path) -> None:
     assert layout.interpreter(environment(tmp_path, home), [Path("/usr/src/app")]) == []
 
 
 def test_a_folder_that_only_begins_like_usr_is_shown(tmp_path: Path) -> None:
     assert layout.interpreter(environment(tmp_path, "/usr2/bin"), [Path("/usr")]) == ["/usr2"]
+
+
+def test_what_is_hidden_is_covered_where_a_run_would_see_it() -> None:
+    hidden = ["/usr/src/app/out", "/home/u/data", "/usr/src/app", "/", "/usr2", "/nix/store/x"]
+    assert layout.to_cover(map(Path, hidden)) == ["/nix/store/x", "/usr/src/app"]
+
+
+@pytest.mark.parametrize("place", layout.SYSTEM)
+def test_labels_in_a_system_folder_itself_are_refused(place: str) -> None:
+    with pytest.raises(EngineError, match=f"{place} holds what no submission may see"):
+        layout.to_cover([Path("/home/u"), Path(place)])
+
+
+def test_data_links_results_zips_and_cache_are_hidden(tmp_path: Path) -> None:
+    made = spec(tmp_path)
+    for name in ("elsewhere/images", "tables", "data", "zips", "results/.run-x"):
+        (tmp_path / name).mkdir(parents=True)
+    made.images.symlink_to(tmp_path / "elsewhere/images")
+    made.submission_format.symlink_to(tmp_path / "tables/format.csv")
+    made = dataclasses.replace(
+        made,
+        archive=tmp_path / "zips/a.zip",
+        log=tmp_path / "results/.run-x/log.txt",
+        hidden=(tmp_path / "data", tmp_path / "results"),
+    )
+    hidden = Layout(spec=made, environment=tmp_path)._hidden()
+    names = ("elsewhere", "tables", "data", "zips", "results", "cache")
+    assert {tmp_path / name for name in names} <= set(hidden)
 
 
 @pytest.mark.parametrize("hidden", ["/home/u", "/home/u/posebowl/data"])
