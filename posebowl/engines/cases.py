@@ -122,6 +122,13 @@ CASES: Final = (
         says="256.0 MiB",
     ),
     Case(
+        name="hog_in_unnamed_files",
+        main=OK
+        + python("import os\nfd = os.memfd_create('x')\nwhile True: os.write(fd, bytes(8 << 20))"),
+        verdict=Verdict.MEMORY_LIMIT,
+        limits={"memory_bytes": 256 * MIB},
+    ),
+    Case(
         name="childoom",
         about="lets a child run out of memory, and goes on",
         main=f"python -c '{HOG.replace(chr(39), chr(34))}' || true\n" + OK,

@@ -66,6 +66,20 @@ def test_the_watchdog_stops_what_takes_too_much_memory(spec: RunSpec):
     assert "watch" in ended.unenforced[Limit.MEMORY] or "checked" in ended.unenforced[Limit.MEMORY]
 
 
+def test_memory_that_the_watchdog_cannot_see_is_bounded(spec: RunSpec):
+    code = (
+        "import ctypes\n"
+        "libc = ctypes.CDLL(None, use_errno=True)\n"
+        "got = libc.shmget(0, ctypes.c_size_t(64 << 20), 0o1600)\n"
+        "assert got < 0 and ctypes.get_errno() == 28, (got, ctypes.get_errno())\n"
+        "assert libc.shmget(0, ctypes.c_size_t(8 << 20), 0o1600) >= 0\n"
+        "queues = [libc.msgget(0, 0o1600) for _ in range(32)]\n"
+        "assert sum(queue >= 0 for queue in queues) == 16, queues\n"
+    )
+    ended = execute(spec, python(code), EmbeddedEngine(use_cgroup=False))
+    assert ended.exit_code == 0, spec.log.read_text()
+
+
 def test_the_watchdog_counts_shared_pages_once(spec: RunSpec):
     # Six processes share 200 MiB: together they hold 200, though each one shows them as its own.
     code = (

@@ -32,7 +32,6 @@ PROGRAMS: Final = (
         main=OK + "head -c 1000000000 /dev/zero > /dev/shm/big\n" + python("b'x' * (230 << 20)"),
         verdict=Verdict.MEMORY_LIMIT,
         limits={"memory_bytes": 256 * MIB, "wall_time_s": 60.0},
-        kernel_memory=True,
     ),
     Case(
         name="flood",

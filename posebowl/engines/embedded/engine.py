@@ -181,6 +181,7 @@ class EmbeddedSandbox:
             "cpus": usable_cpus(limits.cpus),
             "shm_bytes": limits.memory_bytes // 2,
             "file_bytes": limits.file_bytes,
+            "counts_memory": group is not None and Limit.MEMORY in group.enforces,
             "processes": 0 if kernel_counts else limits.processes,
             "filter": (bpf.program(platform.machine()) or b"").hex(),
             "argv": [ENTRYPOINT, nonce],
@@ -302,7 +303,8 @@ def unenforced(limits: Limits, group: OwnCgroup | None) -> dict[Limit, str]:
     if Limit.MEMORY not in kernel:
         weak[Limit.MEMORY] = (
             "this machine allows no control group for it: a watchdog checks memory twenty times a "
-            "second, so a fast allocation can exceed the limit for a moment"
+            "second, so a fast allocation can exceed the limit for a moment, and the buffers of "
+            "sockets and pipes are not counted"
         )
     if Limit.CPUS not in kernel:
         weak[Limit.CPUS] = "set by affinity, which a submission can undo for itself"

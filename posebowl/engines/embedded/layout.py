@@ -64,7 +64,8 @@ class Layout:
         upper, work, copy = (scratch / "layer" / name for name in ("upper", "work", "copy"))
         data = scratch / "data"
         mine = [scratch / "layer", *self.writable, self.workdir, upper, work]
-        for folder in (scratch / "root", data, data / "images", *mine):
+        made = [folder for folder in mine if folder != copy]  # which `cp` makes
+        for folder in (scratch / "root", data, data / "images", *made):
             folder.mkdir(exist_ok=True)
             folder.chmod(0o755)  # whatever the umask
         (data / "submission_format.csv").touch()
@@ -75,7 +76,7 @@ class Layout:
             overlay = {"target": _ENVIRONMENT, "lower": str(self.environment)}
             overlay |= {"upper": str(upper), "work": str(work)}
         if uid is not None:
-            for folder in mine:
+            for folder in made:
                 os.chown(folder, uid, uid)
         return {
             "root": str(scratch / "root"),

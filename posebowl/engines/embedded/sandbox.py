@@ -90,6 +90,8 @@ def main() -> None:
     build_root(spec)
     enter_root(spec["root"])
     set_limits(spec)
+    if not spec["counts_memory"]:
+        limit_segments()
     drop_privileges(spec["uid"], spec["groups"])
     join_keyring()
     os.chdir("/code_execution")
@@ -314,6 +316,13 @@ def set_limits(spec: dict[str, Any]) -> None:
     if spec["processes"]:
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NPROC, (spec["processes"], spec["processes"]))
+
+
+def limit_segments() -> None:
+    """Bound the System V memory of this namespace, which nobody sees who is not in it."""
+    for name, value in {"shmall": 4096, "msgmni": 16}.items():
+        with contextlib.suppress(OSError):
+            Path("/proc/sys/kernel", name).write_text(str(value))
 
 
 def drop_privileges(uid: int | None, groups: list[int]) -> None:

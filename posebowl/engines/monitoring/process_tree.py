@@ -6,13 +6,13 @@ import contextlib
 import signal
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import psutil
 
 from posebowl.challenge import Limits
 from posebowl.engines.base import Usage
 from posebowl.engines.cgroups.manager import OwnCgroup
+from posebowl.engines.monitoring.held_memory import HeldMemory
 from posebowl.engines.monitoring.proc_io import ProcIo, family
 from posebowl.engines.monitoring.watchdog import SAMPLE_INTERVAL_S
 
@@ -34,7 +34,7 @@ class ProcessTree:
     ) -> None:
         self._clock = clock
         self._root = psutil.Process(pid)
-        self._limits = limits
+        self._held = HeldMemory(limits.memory_bytes, clock)
         self._cgroup = cgroup
         self._cpu: dict[tuple[int, float], float] = {}
         self._io = ProcIo(pid)
@@ -57,12 +57,10 @@ class ProcessTree:
         return found or self.processes()
 
     def usage(self, *, fresh: bool = False) -> Usage:
-        """Return what the tree uses now; memory is proportional where it comes near the limit.
+        """Return what the tree uses now.
 
         Where a control group counts, it is asked each time and the processes, which take longer
-        to look at, only as often as samples are kept. Otherwise the sum of resident sizes
-        counts shared pages once for each process, so it is an upper bound; only when that bound
-        passes the limit is the exact share of each page added up, which costs more.
+        to look at, only as often as samples are kept.
         """
         now = self._clock()
         if self._cgroup is not None and now < self._next_walk_at:
@@ -78,8 +76,8 @@ class ProcessTree:
                 resident += process.memory_info().rss
         if not alive:
             return self._merged(self._last.memory_bytes, fresh=fresh)
-        if self._cgroup is None and resident > self._limits.memory_bytes:
-            resident = sum(_proportional(process) for process in alive)
+        if self._cgroup is None:
+            resident = self._held.bytes([process.pid for process in alive], resident)
         return self._merged(resident, fresh=fresh)
 
     def _merged(self, memory_bytes: int, *, fresh: bool) -> Usage:
@@ -106,14 +104,3 @@ def kill(pid: int) -> None:
         for process in [*root.children(recursive=True), root]:
             with contextlib.suppress(psutil.Error):
                 process.send_signal(signal.SIGKILL)
-
-
-def _proportional(process: psutil.Process) -> int:
-    """Read the proportional set size of a process, in bytes."""
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        text = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
-        line = next(line for line in text.splitlines() if line.startswith("Pss:"))
-        return int(line.split()[1]) * 1024
-    with contextlib.suppress(psutil.Error):
-        return int(process.memory_info().rss)
-    return 0
