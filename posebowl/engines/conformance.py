@@ -30,6 +30,7 @@ from posebowl.engines.cases import CASES, Case
 from posebowl.errors import EngineError, PoseBowlError, Verdict, VerdictError
 from posebowl.paths import DEMO_DATA
 from posebowl.util.files import open_up, remove_tree
+from posebowl.util.host import slowness
 
 _PHOTOS: Final = 3
 _WALL_TIME_S: Final = 60.0
@@ -172,7 +173,7 @@ def _spec(case: Case, work: Path, data: Path, cache: Path, variant: Variant) -> 
         for name, content in {MAIN_SCRIPT: case.main, **case.files}.items():
             zipped.writestr(name, content)
     archive.chmod(0o644)
-    changes = {"wall_time_s": _WALL_TIME_S, **case.limits}
+    changes = {"wall_time_s": _WALL_TIME_S * slowness(), **case.limits}
     return RunSpec(
         run_id=f"check-{os.getpid()}-{work.name}",
         archive=archive,

@@ -21,6 +21,7 @@ from posebowl.engines.log_capture import LogCapture
 from posebowl.engines.monitoring.disk_usage import Written
 from posebowl.engines.monitoring.watchdog import settle, watch
 from posebowl.engines.output_stream import drain
+from posebowl.util.host import slowness
 from posebowl.util.interrupts import undisturbed
 
 _START_TIMEOUT_S: Final = 300.0
@@ -222,7 +223,7 @@ def _attached(
             sandbox.kill()
             child.kill()
             child.wait()
-            drainer.join(_DRAIN_TIMEOUT_S)
+            drainer.join(_DRAIN_TIMEOUT_S * slowness())
             for pipe in (child.stdin, child.stdout):
                 with contextlib.suppress(OSError):
                     pipe.close()  # type: ignore[union-attr]
@@ -231,6 +232,7 @@ def _attached(
 def _ready(handshake: Handshake, child: subprocess.Popen[bytes], spec: RunSpec) -> bool:
     """Wait until the archive is unpacked, but not for ever."""
     seconds = _START_TIMEOUT_S + spec.archive.stat().st_size / _UNPACK_BYTES_PER_S
+    seconds *= slowness()
     alarm = threading.Timer(seconds, child.kill)
     alarm.daemon = True
     alarm.start()

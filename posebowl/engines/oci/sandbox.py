@@ -25,6 +25,7 @@ from posebowl.engines.oci.readback import ContainerReader
 from posebowl.engines.output_stream import start_failure
 from posebowl.engines.seccomp.profile import profile
 from posebowl.errors import EngineError
+from posebowl.util.host import slowness
 from posebowl.util.text import visible
 
 _INTERVAL_S: Final = 0.1
@@ -69,7 +70,7 @@ class OciSandbox:
         if self._child is not None:
             # The engine knows the exit code by the time that its client ends.
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._child.wait(_EXIT_TIMEOUT_S)
+                self._child.wait(_EXIT_TIMEOUT_S * slowness())
         state = (self.container.inspect() or {}).get("State") or {}
         said = visible(self._errors.read_text(encoding="utf-8", errors="replace")).strip()
         if elsewhere := self.client.elsewhere(said):
@@ -133,11 +134,11 @@ class OciSandbox:
             return
         self.container.signal("KILL")
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._child.wait(_EXIT_TIMEOUT_S)
+            self._child.wait(_EXIT_TIMEOUT_S * slowness())
 
     def end(self) -> End:
         """Wait until the engine knows that the container has ended, and return how."""
-        state = self.container.state_after_exit(_EXIT_TIMEOUT_S)
+        state = self.container.state_after_exit(_EXIT_TIMEOUT_S * slowness())
         return End(
             exit_code=int(state.get("ExitCode", 0)),
             oom_kills=1 if state.get("OOMKilled") else 0,

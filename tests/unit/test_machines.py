@@ -1,0 +1,74 @@
+"""How a virtual machine is started, with a qemu that says what it is told."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.machines import machine
+from tests.machines.machine import Disks
+from tests.machines.recipe import Image
+
+QEMU = """#!/bin/sh
+case "$*" in
+*"-accel kvm"*) {kvm} ;;
+*) {tcg} ;;
+esac
+"""
+
+
+@pytest.fixture
+def disks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disks:
+    """Return the disks of a machine that is never read, where KVM seems to work."""
+    monkeypatch.setattr(machine, "accelerators", lambda: ["kvm", "tcg"])
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    (tmp_path / "console.log").write_text("Kernel panic\n")
+    return Disks(image=Image(folder=tmp_path), checkout=tmp_path / "c.tar", scratch=tmp_path)
+
+
+def started(disks: Disks, kvm: str, tcg: str = "exit 1") -> tuple[int, list[str]]:
+    """Run a machine whose qemu does this; return its exit code and what was told."""
+    program = disks.scratch / "qemu-system-x86_64"
+    program.write_text(QEMU.format(kvm=kvm, tcg=tcg))
+    program.chmod(0o755)
+    told: list[str] = []
+    return machine.run(disks, told.append, limit_s=60.0), told
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_machine_s_lines_are_passed_on_until_it_ends(code: int, disks: Disks) -> None:
+    said = started(disks, f"echo UP; echo 3 passed; echo ENDS {code}; exec sleep 60")
+    assert said == (code, ["The machine runs, with kvm.", "3 passed"])
+
+
+@pytest.mark.parametrize("hangs", ["exec sleep 60", "exit 1", "echo no; exec sleep 60"])
+def test_a_kvm_that_does_not_boot_is_given_up(
+    hangs: str, disks: Disks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(machine.BOOT_S, "kvm", 0.5)
+    code, told = started(disks, hangs, "echo UP; echo ENDS 0")
+    assert code == 0
+    assert told == ["kvm does not boot it.", "The machine runs, with tcg."]
+
+
+@pytest.mark.parametrize("tcg", ["exit 1", "echo UP; echo halfway"])
+def test_a_machine_that_dies_is_an_error_with_its_console(tcg: str, disks: Disks) -> None:
+    with pytest.raises(TimeoutError, match="Kernel panic"):
+        started(disks, "exit 1", tcg)
+
+
+def test_kvm_is_tried_only_where_it_may_be_used(tmp_path: Path) -> None:
+    assert machine.accelerators(tmp_path / "none") == ["tcg"]
+    (tmp_path / "kvm").touch()
+    assert machine.accelerators(tmp_path / "kvm") == ["kvm", "tcg"]
+
+
+def test_the_checkout_is_packed_as_it_is(tmp_path: Path) -> None:
+    machine.pack(tmp_path / "checkout.tar")
+    with tarfile.open(tmp_path / "checkout.tar") as archive:
+        names = archive.getnames()
+    assert {"uv.lock", "runtime/entrypoint.sh", "tests/machines/start.sh"} <= {*names}
+    assert not any(name.startswith((".git/", ".venv")) for name in names)
