@@ -19,7 +19,7 @@ from rich.text import Text
 
 from posebowl.challenge import Limits
 from posebowl.engines import Sample, Watcher
-from posebowl.util.console import err, plain
+from posebowl.util.console import err, lines, plain
 from posebowl.util.units import duration, human_bytes, rate
 
 _PLAIN_INTERVAL_S: Final = 30.0
@@ -71,7 +71,7 @@ class Display:
             yield Watcher(
                 line=lambda text: drawn.line(Text.assemble(("│", "dim"), " ", plain(text))),
                 sample=drawn.sample if self._console.is_terminal else plainly,
-                note=lambda text: drawn.line(plain(text, "dim")),
+                note=lambda text: drawn.line(lines(text, "dim")),
             )
         finally:
             if drawn.close():

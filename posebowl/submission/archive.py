@@ -7,7 +7,6 @@ import difflib
 import os
 import posixpath
 import re
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +30,7 @@ from posebowl.submission.zip_reader import (
 )
 from posebowl.util import hints
 from posebowl.util.files import closed_to_runs, digest_file, open_regular
-from posebowl.util.text import counted, first_few
+from posebowl.util.text import counted, escape, first_few
 from posebowl.util.units import human_bytes
 
 SCRIPT_BYTES: Final = MIB
@@ -75,16 +74,19 @@ def inspect(path: Path, *, limits: ArchiveLimits = ARCHIVE_LIMITS) -> Archive:
     Raises:
         BadArchiveError: It breaks a rule: the first one found, and what to do about it.
     """
+    # A name with the end of a line in it would forge lines wherever a message is shown or kept.
+    shown = Path(escape(str(path)))
     with open_archive(path) as file:
-        found = inspect_file(file, path, limits=limits)
+        found = inspect_file(file, shown, limits=limits)
         closed = closed_to_runs(os.fstat(file.fileno()))
-    if not closed:
-        return found
-    warning = (
-        f"{path} is closed to all but its owner, and a run is an ordinary user even for root. "
-        f"Type: chmod a+r {shlex.quote(str(path))}"
-    )
-    return dataclasses.replace(found, warnings=(*found.warnings, warning))
+    warnings = found.warnings
+    if closed:
+        warning = (
+            f"{shown} is closed to all but its owner, and a run is an ordinary user even for root. "
+            f"Type: chmod a+r {hints.word(path)}"
+        )
+        warnings = (*warnings, warning)
+    return dataclasses.replace(found, path=path, warnings=warnings)
 
 
 def inspect_file(file: IO[bytes], path: Path, *, limits: ArchiveLimits = ARCHIVE_LIMITS) -> Archive:
@@ -153,32 +155,33 @@ def open_archive(path: Path) -> IO[bytes]:
     Raises:
         UsageError: It is missing, unreadable or not a regular file.
     """
+    shown = escape(str(path))
     try:
         return open_regular(path.resolve(strict=True))
     except FileNotFoundError:
-        raise UsageError(f"There is no {path}.", fix=_instead_of_missing(path)) from None
+        raise UsageError(f"There is no {shown}.", fix=_instead_of_missing(path)) from None
     except ValueError as error:
-        what = f"{path} is {error}, not a zip."
+        what = f"{shown} is {error}, not a zip."
         raise UsageError(what, fix=_instead_of_folder(path)) from None
     except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
         why = getattr(error, "strerror", None) or str(error)
         raise UsageError(
-            f"{path} cannot be read: {why}.", fix="Check its permissions, or make it again."
+            f"{shown} cannot be read: {why}.", fix="Check its permissions, or make it again."
         ) from None
 
 
 def _instead_of_missing(path: Path) -> str:
     if near := difflib.get_close_matches(path.name, _zips_in(path.parent), n=1):
-        return f"Did you mean {path.parent / near[0]}?"
+        return f"Did you mean {escape(str(path.parent / near[0]))}?"
     out = hints.flag("out", path, paths.SUBMISSION / "submission.zip")
     return f"Type: invoke pack NAME{out}"
 
 
 def _instead_of_folder(path: Path) -> str:
     if (path / MAIN_SCRIPT).is_file():
-        return f"Type: invoke pack {shlex.quote(str(path))}"
+        return f"Type: invoke pack {hints.word(path)}"
     if inside := _zips_in(path):
-        return f"Did you mean {path / inside[0]}?"
+        return f"Did you mean {escape(str(path / inside[0]))}?"
     return "Give the path of a zip that `invoke pack` made."
 
 

@@ -108,18 +108,23 @@ def tolerate_odd_names() -> None:
 
 
 def plain(text: str, style: str = "") -> Text:
-    """Return text that is shown as it is, its control characters escaped."""
+    """Return text that is shown as it is, on one line: control characters are escaped."""
+    return lines(visible(text).replace("\n", "\\n"), style)
+
+
+def lines(text: str, style: str = "") -> Text:
+    """Return text that is shown as it is, where the ends of its lines are our own."""
     return Text(visible(text), style)
 
 
 def note(text: str, to: Console | None = None) -> None:
     """Print on stderr what is being done."""
-    (to or err).print(plain(typed(text), "dim"))
+    (to or err).print(lines(typed(text), "dim"))
 
 
 def warn(text: str, to: Console | None = None) -> None:
     """Print what the user should read though the command goes on."""
-    (to or err).print(Text.assemble(("warning:", "yellow"), " ", plain(typed(text))))
+    (to or err).print(Text.assemble(("warning:", "yellow"), " ", lines(typed(text))))
 
 
 def show_error(error: PoseBowlError, to: Console | None = None, *, as_json: bool = False) -> None:
@@ -133,4 +138,4 @@ def show_error(error: PoseBowlError, to: Console | None = None, *, as_json: bool
     screen.print(Text.assemble(("error:", "bold red"), " ", plain(parts["what"])))
     for name in ("why", "fix"):
         if parts[name]:
-            screen.print(Text.assemble("  ", (f"{name}:", "bold"), " ", plain(parts[name])))
+            screen.print(Text.assemble("  ", (f"{name}:", "bold"), " ", lines(parts[name])))

@@ -7,6 +7,8 @@ import shlex
 from pathlib import Path
 from typing import Final
 
+from posebowl.util.text import escape
+
 _COMMAND: Final = re.compile(r"(?<!uv run )(?<![\w./-])(?=(?:invoke|nox) -?-?[a-z])")
 
 
@@ -22,7 +24,16 @@ def flag(name: str, place: Path, default: Path) -> str:
     """Return the flag that names a place, with a space before it; nothing for the default."""
     if place.resolve() == default.resolve():
         return ""
-    return f" --{name} {shlex.quote(str(local(place)))}"
+    return f" --{name} {word(local(place))}"
+
+
+def word(place: Path) -> str:
+    """Return a path as one word of a command, on one line whatever its name holds."""
+    text = str(place)
+    if text.isprintable():
+        return shlex.quote(text)
+    # What bash and zsh read as the same name.
+    return "$'" + escape(text.replace("\\", r"\\").replace("'", r"\'")) + "'"
 
 
 def typed(text: str) -> str:

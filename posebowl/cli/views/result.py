@@ -11,7 +11,7 @@ from rich.text import Text
 
 from posebowl.errors import Verdict
 from posebowl.results import Meter, Result, kind_of
-from posebowl.util.console import plain, print_table
+from posebowl.util.console import lines, plain, print_table
 from posebowl.util.hints import typed
 from posebowl.util.text import counted
 from posebowl.util.units import duration, quantity
@@ -53,10 +53,10 @@ def show(result: Result, out: Path, console: Console, before: Rows = ()) -> Rows
 def rows(result: Result, out: Path) -> Rows:
     """Return the table's rows: a name, and a text with its colours."""
     colour = "bold green" if result.verdict is Verdict.OK else "bold red"
-    verdict = Text.assemble((str(result.verdict), colour), " ", plain(result.message))
+    verdict = Text.assemble((str(result.verdict), colour), " ", lines(result.message))
     found = [("Verdict", verdict)]
     if result.fix:
-        found.append(("What next", plain(typed(result.fix))))
+        found.append(("What next", lines(typed(result.fix))))
     if result.score is not None:
         images = result.part or counted(result.score.images, "image")
         rest = f" (median {result.score.median_iou:.4f}, {images})"

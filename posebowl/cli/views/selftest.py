@@ -7,8 +7,8 @@ from rich.text import Text
 from posebowl.challenge import EngineName
 from posebowl.doctor import EngineTest, SelfTest, TestWatcher
 from posebowl.engines import Checked
-from posebowl.util.console import out, plain
-from posebowl.util.text import counted, visible
+from posebowl.util.console import lines, out, plain
+from posebowl.util.text import counted
 
 _CASE, _VERDICT = 22, 16
 """Widths of columns, so that a line fits into 80."""
@@ -42,7 +42,7 @@ def _row(row: Checked) -> None:
     columns = _columns(row.case, row.expected, row.got)
     out.print(plain(f"{mark} {columns} {row.seconds:4.1f}", colour))
     if row.why:
-        out.print(plain(f"    {visible(row.why)}", "red"))
+        out.print(lines(f"    {row.why}", "red"))
 
 
 def _columns(case: str, expected: str, got: str) -> str:

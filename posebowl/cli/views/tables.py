@@ -12,7 +12,7 @@ from rich.text import Text
 
 from posebowl.doctor import State
 from posebowl.settings import Found, Origin
-from posebowl.util.console import out, plain, print_table, warn
+from posebowl.util.console import lines, out, plain, print_table, warn
 from posebowl.util.hints import flag, local, typed
 from posebowl.util.text import counted, first_few
 from posebowl.util.units import duration, human_bytes
@@ -103,9 +103,9 @@ def diagnosis(found: Diagnosis) -> None:
         table.add_column(name, overflow="fold")
     for finding in found.findings:
         state = Text(finding.state, _COLOURS[finding.state])
-        text = plain(finding.text)
+        text = lines(finding.text)
         if finding.fix:
-            text.append_text(plain(f"\n{typed(finding.fix)}", "cyan"))
+            text.append_text(lines(f"\n{typed(finding.fix)}", "cyan"))
         table.add_row(state, plain(finding.name), text)
     print_table(table, out)
     out.print(plain(typed(found.next_step), "bold"))

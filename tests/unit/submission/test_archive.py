@@ -65,6 +65,25 @@ def test_a_link_that_the_user_names_is_followed(tmp_path: Path):
     assert inspect(tmp_path / "link.zip").files == 1
 
 
+@pytest.mark.parametrize("data", [b"", b"no zip", tree({"main.sh": b"a\r\n"})])
+def test_the_name_of_a_zip_forges_no_line(data: bytes, tmp_path: Path):
+    path = tmp_path / "a\n1  winner\x1b[1m.zip"
+    for _ in range(2):  # missing, and there
+        with pytest.raises((BadArchiveError, UsageError)) as caught:
+            inspect(path)
+        assert r"a\n1  winner\x1b[1m.zip" in caught.value.what
+        assert "\n" not in str(caught.value)
+        path.write_bytes(data)
+    with pytest.raises(UsageError) as caught:
+        inspect(tmp_path / "a\n1  winer.zip")
+    assert "\n" not in caught.value.fix
+    path.write_bytes(tree({"main.sh": MAIN}))
+    path.chmod(0o600)
+    found = inspect(path)
+    assert found.path == path
+    assert "\n" not in "".join(found.warnings)
+
+
 @pytest.mark.parametrize(
     ("kind", "what"),
     [

@@ -162,3 +162,8 @@ def test_notes_to_a_full_disk_do_not_stop_the_work() -> None:
             check=False,
         )
     assert (done.returncode, done.stdout) == (0, b"done\n")
+
+
+def test_text_is_on_one_line_unless_its_lines_are_ours() -> None:
+    assert console.plain("a\nb\x1b[1m").plain == r"a\nb\x1b[1m"
+    assert console.lines("a\nb\x1b[1m").plain == "a\nb\\x1b[1m"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -57,3 +59,13 @@ def test_a_flag_names_a_place_that_is_not_the_default(here: Path) -> None:
 def test_commands_work_as_they_are_shown(text: str, shown: str) -> None:
     assert hints.typed(text) == shown
     assert hints.typed(hints.typed(text)) == hints.typed(text)
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
+@pytest.mark.parametrize("name", ["a b", "a'b\n", "\x1b[1m\\x", "a\u2028b'\\'", "é\n", "\n"])
+def test_a_word_names_the_path_on_one_line(name: str) -> None:
+    word = hints.word(Path(name))
+    assert "\n" not in word
+    argv = ["bash", "-c", f"printf %s {word}"]
+    done = subprocess.run(argv, env={"LC_ALL": "C.UTF-8"}, capture_output=True, check=True)
+    assert done.stdout.decode() == name
