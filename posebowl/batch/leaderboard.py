@@ -108,6 +108,7 @@ def metadata(plan: Plan) -> dict[str, Any]:
         "shards": len(plan.shards),
         "variant": options.variant,
         "engine": options.engine or "auto",
+        "runtime": options.runtime or "default",
         "limits": asdict(options.limits),
         "waived": sorted(options.waived),
         "lock": image.lock_hash(),

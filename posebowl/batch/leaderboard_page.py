@@ -65,6 +65,7 @@ def _pairs(plan: Plan) -> list[tuple[str, str]]:
     return [
         ("Variant", options.variant),
         ("Engine", options.engine or "the first that works on each machine"),
+        ("Runtime", options.runtime or "that of the engine"),
         ("Time limit", quantity(limits.wall_time_s, "s")),
         ("Memory limit", quantity(limits.memory_bytes, "bytes")),
         ("Cores", str(limits.cpus)),

@@ -25,6 +25,8 @@ class RunOptions:
     waived: frozenset[Limit] = frozenset()
     full: bool = False
     allow_cpu: bool = False
+    runtime: str = ""
+    """What starts containers, on each machine; empty: the engine's own choice."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,6 +34,7 @@ OF_A_RUN: Final = (
     "cpus",
     "full",
     "allow_cpu",
+    "runtime",
     "waive",
 )
 """The settings that a task which runs a submission has as flags."""

@@ -46,6 +46,7 @@ def request(
         waived=settings.waive,
         full=settings.full,
         allow_cpu=settings.allow_cpu,
+        runtime=settings.runtime or "",
         cache=settings.cache,
         keep_runs=settings.history,
         keep_zip_bytes=settings.history_zips,

@@ -61,6 +61,8 @@ class RunSpec:
     """What the archive unpacks to, which is not output, for engines that cannot measure it."""
     waived: frozenset[Limit] = frozenset()
     """Limits that the user allows not to hold."""
+    runtime: str = ""
+    """What is to start the container, as the engine knows it; empty leaves the choice to it."""
     hidden: tuple[Path, ...] = ()
     """Folders that the run may not see, wherever they lie: the labels'."""
     variables: Mapping[str, str] = field(default_factory=dict)

@@ -194,6 +194,7 @@ def stage(checked: Checked) -> Staged:
         imports=checked.archive.imports,
         unpacked_bytes=checked.archive.unpacked_bytes,
         waived=request.waived,
+        runtime=request.runtime,
         hidden=(folder.root, request.out, *labels),
         variables={} if folder.of is None else SMOKE_TEST,
     )

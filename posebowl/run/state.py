@@ -38,6 +38,8 @@ class Request:
     """Give the embedded engine the whole cpu group, whatever the submission imports."""
     allow_cpu: bool = False
     """Run the gpu image without a GPU where there is none."""
+    runtime: str = ""
+    """What is to start the container, as docker or podman knows it; empty: their own choice."""
     cache: Path
     """Where the embedded engine keeps its environments."""
     keep_runs: int = MOST_RUNS

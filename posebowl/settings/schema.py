@@ -82,6 +82,12 @@ class Settings:
         frozenset[Limit],
         Setting(types.LIMITS, "limits that need not hold, separated by commas", "none"),
     ]
+    runtime: Annotated[
+        str | None,
+        Setting(
+            types.RUNTIME, "docker and podman: what starts the container", "that of the engine"
+        ),
+    ]
     full: Annotated[
         bool,
         Setting(

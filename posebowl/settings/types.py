@@ -10,6 +10,7 @@ from posebowl.util import units
 from posebowl.util.values import Kind, OutOfRangeError, choice, either, whole
 
 _REGISTRY: Final = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+)(:\d+)?(/[a-z0-9._/-]+)?")
+_RUNTIME: Final = re.compile(r"[A-Za-z0-9/][A-Za-z0-9_./-]*")
 AUTO: Final = "auto"
 LEAST_MEMORY: Final = 16 * MIB
 """With less, engines cannot even start main.sh."""
@@ -33,6 +34,13 @@ def _zips(text: str) -> int:
     return 0 if text.strip() == "0" else units.size(text)
 
 
+def _runtime(text: str) -> str:
+    chosen = text.strip()
+    if not _RUNTIME.fullmatch(chosen):
+        raise ValueError(text)
+    return chosen
+
+
 def _registry(text: str) -> str:
     chosen = text.strip().rstrip("/")
     if not _REGISTRY.fullmatch(chosen):
@@ -54,6 +62,9 @@ LIMITS: Final = Kind(
     write=lambda limits: ",".join(sorted(limits)),
     toml=list,
     choices=tuple(Limit),
+)
+RUNTIME: Final = Kind(
+    expects="the name of a runtime, such as runsc, kata or crun", example="runsc", read=_runtime
 )
 CPUS: Final = whole(1, 3)
 COUNT: Final = whole(0, 20, none_at_zero="none")

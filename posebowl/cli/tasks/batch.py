@@ -54,6 +54,7 @@ ADDRESS: Final = Kind(
     "waive",
     "full",
     "allow_cpu",
+    "runtime",
     "registry",
 )
 def evaluate(
@@ -136,6 +137,7 @@ def _run_options(settings: Settings) -> RunOptions:
         waived=settings.waive,
         full=settings.full,
         allow_cpu=settings.allow_cpu,
+        runtime=settings.runtime or "",
     )
 
 

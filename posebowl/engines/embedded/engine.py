@@ -31,6 +31,7 @@ from posebowl.engines.monitoring.disk_usage import Written, folder_usage
 from posebowl.engines.monitoring.process_tree import ProcessTree
 from posebowl.engines.output_stream import start_failure
 from posebowl.engines.seccomp import bpf, installed
+from posebowl.errors import EngineError
 from posebowl.util import process
 from posebowl.util.files import open_up
 from posebowl.util.text import visible
@@ -83,6 +84,12 @@ class EmbeddedEngine:
 
     def prepare(self, spec: RunSpec, watch: Watcher) -> None:
         """Make the environment that the submission needs; tell the user which one and why."""
+        if spec.runtime:
+            raise EngineError(
+                f"The embedded engine has no runtime {spec.runtime}.",
+                why="It starts main.sh itself; only Docker and Podman start containers.",
+                fix="Leave --runtime out, or use --engine docker or --engine podman.",
+            )
         if gpu := self._driver(spec.variant):
             watch.note(f"GPU: {', '.join(path.name for path in gpu.devices)}")
         choice = self._choice(spec)

@@ -71,6 +71,8 @@ class ContainerSpec:
     tty: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
     """Of its environment, beside those of the image."""
+    runtime: str = ""
+    """What docker starts it with; podman's is an option of the client."""
     seccomp: Path | None = None
     """The file of the filter of system calls; None leaves the engine's own in force."""
 
@@ -129,6 +131,8 @@ def _container(engine: EngineName, spec: ContainerSpec) -> list[str]:
         words.append("--tty")
     for label in sorted(spec.labels):
         words += ["--label", f"{label}={spec.labels[label]}"]
+    if spec.runtime:
+        words += ["--runtime", spec.runtime]
     words += _isolation(engine, spec) + _limits(spec)
     for name in sorted(spec.variables):
         words += ["--env", f"{name}={spec.variables[name]}"]

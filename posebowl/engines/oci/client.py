@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import Any, Final, assert_never
 
 from posebowl.challenge import EngineName, Limit
+from posebowl.engines.oci import runtimes
 from posebowl.errors import EngineError
 from posebowl.util import process
 
 _PROBE_TIMEOUT_S: Final = 30.0
 _COMMAND_TIMEOUT_S: Final = 120.0
-_RUNTIME_PLACES: Final = "/usr/bin:/usr/sbin:/sbin:/usr/lib/podman"
-"""Where podman finds its runtime, whatever the PATH says."""
 _BUILDKIT_INSIDE: Final = 22
 """The last major version of Docker's client that brings BuildKit without a plugin."""
 _ADDRESSES: Final = {
@@ -58,6 +57,8 @@ class Client:
     """Docker's daemon gives containers other user ids than the host's (userns-remap)."""
     runtime: str = ""
     """What starts containers, where it was chosen here."""
+    runtimes: tuple[str, ...] = ()
+    """Those that docker's daemon knows; podman is asked for each."""
     storage: str = ""
     """The folder of the images, on the machine of the engine."""
     cannot_limit: Mapping[Limit, str] = field(default_factory=dict)
@@ -253,6 +254,7 @@ def _docker(timeout_s: float) -> Client:
         storage=str(info.get("DockerRootDir") or ""),
         architecture=_architecture(info.get("Architecture")),
         cannot_limit=_docker_cannot_limit(info),
+        runtimes=tuple(sorted(info.get("Runtimes") or ())),
         redirected=_redirection(EngineName.DOCKER),
     )
 
@@ -319,7 +321,7 @@ def _podman(timeout_s: float) -> Client:
     info = _json(done.stdout)
     host = info.get("host", {})
     version = int(str(host.get("cgroupVersion", "v2")).removeprefix("v"))
-    runtime = _runtime(str(host.get("ociRuntime", {}).get("name", "")), version)
+    runtime = runtimes.of_podman(str(host.get("ociRuntime", {}).get("name", "")), version)
     remote = bool(host.get("serviceIsRemote"))
     return Client(
         engine=EngineName.PODMAN,
@@ -352,23 +354,6 @@ def _podman_cannot_limit(host: Mapping[str, Any], cgroup_version: int) -> dict[L
         else "this user may not use the control group that limits it"
     )
     return cannot | {limit: why for limit, name in _CONTROLLERS.items() if name not in controllers}
-
-
-def _runtime(configured: str, cgroup_version: int) -> str:
-    """Choose what starts podman's containers: crun fails on the hybrid tree of version 1.
-
-    Raises:
-        EngineError: None is installed.
-    """
-    wanted = ["runc", "crun"] if cgroup_version == 1 else [configured or "crun", "crun", "runc"]
-    for name in wanted:
-        if shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_RUNTIME_PLACES}"):
-            return name
-    raise EngineError(
-        "Podman has no runtime to start containers with.",
-        why="Neither runc nor crun is installed.",
-        fix="Type: sudo apt-get install runc",
-    )
 
 
 def selinux_enforces() -> bool:

@@ -10,7 +10,7 @@ from posebowl.challenge import EngineName, Limit, Variant
 from posebowl.engines.base import Outcome, RunSpec, Watcher, refuse_unwaived
 from posebowl.engines.execution import execute
 from posebowl.engines.gpu import gives_gpu, host_has_gpu
-from posebowl.engines.oci import argv, client as oci_client, image as identity
+from posebowl.engines.oci import argv, client as oci_client, image as identity, runtimes
 from posebowl.engines.oci.argv import ContainerSpec, User
 from posebowl.engines.oci.client import Client
 from posebowl.engines.oci.container import Container
@@ -46,6 +46,7 @@ class OciEngine:
         self._has_gpu = host_has_gpu() if has_gpu is None else has_gpu
         self._allow_cpu = allow_cpu
         self._images: dict[Variant, Image] = {}
+        self._clients: dict[str, Client] = {}
 
     def unavailable(self) -> str | None:
         """Return why the engine cannot be used here and how to fix that, or None if it can."""
@@ -54,7 +55,7 @@ class OciEngine:
     def prepare(self, spec: RunSpec, watch: Watcher) -> None:
         """Check, cheapest first, that the engine can do this run; show which image it takes."""
         self._gpu(spec.variant)
-        client = oci_client.connect(self.name)
+        client = self._connect(spec)
         refuse_unwaived(client.cannot_limit, spec, self.name)
         image = self._images[spec.variant] = identity.current(client, spec.variant)
         client.check_shares_files(spec.scratch, image.id)
@@ -65,7 +66,7 @@ class OciEngine:
     def execute(self, spec: RunSpec, watch: Watcher) -> Outcome:
         """Run main.sh in a container, which is gone on return."""
         asked_at = time.monotonic()
-        client = oci_client.connect(self.name)
+        client = self._connect(spec)
         image = self._images.get(spec.variant) or identity.current(client, spec.variant)
         user = self._user or run_user(client)
         gpu = self._gpu(spec.variant)
@@ -82,6 +83,13 @@ class OciEngine:
             labels = container.labels()
             if labels is not None and is_orphan(labels.get(argv.OWNER_LABEL, "")):
                 container.remove()
+
+    def _connect(self, spec: RunSpec) -> Client:
+        """Return the client that starts containers as the run asks for."""
+        if spec.runtime not in self._clients:
+            client = oci_client.connect(self.name)
+            self._clients[spec.runtime] = runtimes.chosen(client, spec.runtime)
+        return self._clients[spec.runtime]
 
     def _gpu(self, variant: Variant) -> bool:
         return gives_gpu(variant, has_gpu=self._has_gpu, allow_cpu=self._allow_cpu)
@@ -109,5 +117,6 @@ def container_spec(
         selinux=oci_client.selinux_enforces(),
         rlimits=rlimits(),
         variables=spec.variables,
+        runtime=spec.runtime if client.engine is EngineName.DOCKER else "",
         seccomp=None if Limit.SYSTEM_CALLS in client.cannot_limit else spec.scratch / FILE,
     )

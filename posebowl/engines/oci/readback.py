@@ -44,6 +44,9 @@ class Readback:
     """/proc/PID/status of its process 1."""
     net: str
     """/proc/PID/net/dev of its process 1."""
+    guard: str = ""
+    """/proc/PID/status of the process of this machine in which a runtime such as gVisor runs a
+    kernel for it; empty where it runs on this machine's own kernel."""
 
 
 class ContainerReader:
@@ -52,19 +55,30 @@ class ContainerReader:
     The engine's machine is another one on macOS and Windows, and for remote daemons: the number
     of process 1 then belongs to some other process here, if to any.
 
+    A runtime with a kernel of its own (gVisor) has one process here, in the container's control
+    groups; the processes of the container are that kernel's, and are looked at inside.
+
     Args:
         client: Of the engine.
         name: The container's.
         pid: Of its process 1, on the engine's machine.
-        nonce: A word in the command line of that process and of no other.
+        names: Words in the command lines of that process, and of one that is a kernel for it: no
+            others have them.
     """
 
-    def __init__(self, client: Client, name: str, pid: int, *, nonce: str) -> None:
+    def __init__(self, client: Client, name: str, pid: int, *, names: tuple[str, str]) -> None:
         self._client = client
         self._name = name
-        self.pid = pid
-        here = pid > 0 and nonce in _text(reader.PROC / str(pid) / "cmdline")
+        self._process = pid
+        command = _text(reader.PROC / str(pid) / "cmdline") if pid > 0 else ""
+        self._own_kernel = names[0] not in command and names[1] in command
+        here = names[0] in command or self._own_kernel
         self._cgroup = reader.of_process(pid) if here else None
+
+    @property
+    def pid(self) -> int:
+        """Of process 1, if that is a process of this machine's kernel; otherwise 0."""
+        return self._process if self.local and not self._own_kernel else 0
 
     @property
     def local(self) -> bool:
@@ -79,8 +93,8 @@ class ContainerReader:
         """
         mine = reader.of_process(os.getpid())
         if self._cgroup is not None and mine is not None and mine.place == self._cgroup.place:
-            return ProcessTree(self.pid, limits, None)
-        return CgroupProbe(self.files, ProcIo(self.pid) if self.local else None)
+            return ProcessTree(self._process, limits, None)
+        return CgroupProbe(self.files, ProcIo(self._process) if self.local else None)
 
     def files(self) -> reader.Files:
         """Return the files of the container's control groups."""
@@ -88,11 +102,16 @@ class ContainerReader:
 
     def readback(self, inspected: Mapping[str, Any]) -> Readback:
         """Return all that `weak` and `missing_isolation` look at."""
-        if self._cgroup is None:
+        proc = reader.PROC / str(self._process)
+        if self._cgroup is None or self._own_kernel:
             inside = self._inside()
-            status, net = inside.get("status", ""), inside.get("net", "")
-            return Readback(inspected=inspected, files=inside, status=status, net=net)
-        proc = reader.PROC / str(self.pid)
+            return Readback(
+                inspected=inspected,
+                files=self._cgroup.read() if self._cgroup else inside,
+                status=inside.get("status", ""),
+                net=inside.get("net", ""),
+                guard=_text(proc / "status") if self._own_kernel else "",
+            )
         return Readback(
             inspected=inspected,
             files=self._cgroup.read(),
@@ -127,7 +146,9 @@ def weak(seen: Readback, limits: Limits, *, cpus: int, seccomp: Path | None) -> 
     if mode != "none" or interfaces != ["lo"]:
         names = ", ".join(interfaces) or "interfaces that could not be read"
         found[Limit.NETWORK] = f"the container has the network mode {mode} with {names}"
-    if why := installed.missing(seen.status):
+    # With a kernel of its own, what reaches this machine's kernel is what that kernel's process
+    # does, which its runtime filters.
+    if why := installed.missing(seen.guard or seen.status):
         found[Limit.SYSTEM_CALLS] = why
     elif not any(seccomp and is_profile(option, seccomp) for option in _security(seen)):
         found[Limit.SYSTEM_CALLS] = "the engine gave the container another filter of system calls"
@@ -139,9 +160,15 @@ def missing_isolation(seen: Readback) -> str:
     fields = dict(re.findall(r"^(\w+):\s*(\S+)$", seen.status, flags=re.MULTILINE))
     if int(fields.get("CapEff", "1"), 16) or int(fields.get("CapBnd", "1"), 16):
         return "It has capabilities, though all were to be dropped."
-    if fields.get("NoNewPrivs") != "1":
+    if fields.get("NoNewPrivs", "1" if seen.guard else "") != "1":
         return "It may gain new privileges."
     return ""
+
+
+def runtime(inspected: Mapping[str, Any]) -> str:
+    """Return what started a container, as docker or podman reports it; empty if it does not."""
+    docker = (inspected.get("HostConfig") or {}).get("Runtime")
+    return str(inspected.get("OCIRuntime") or docker or "")
 
 
 def _security(seen: Readback) -> list[str]:

@@ -45,6 +45,8 @@ class OciSandbox:
     """The container without the handshake's nonce, which `start` adds."""
     _child: subprocess.Popen[bytes] | None = None
     _reader: ContainerReader | None = None
+    _runtime: str = ""
+    """What the engine reports to have started it with."""
     _layer: str = ""
     """The folder of the container's own layer, on the engine's machine."""
     container: Container = field(init=False)
@@ -95,9 +97,9 @@ class OciSandbox:
         pid = int((inspected.get("State") or {}).get("Pid") or 0)
         data = (inspected.get("GraphDriver") or {}).get("Data") or {}
         self._layer = str(data.get("UpperDir") or "")
-        self._reader = ContainerReader(
-            self.client, self.container.name, pid, nonce=self.asked.command[0]
-        )
+        self._runtime = readback.runtime(inspected)
+        names = (self.asked.command[0], str(inspected.get("Id") or self.asked.command[0]))
+        self._reader = ContainerReader(self.client, self.container.name, pid, names=names)
         return checked(self._reader.readback(inspected), self.spec, self.asked, self.client.engine)
 
     def probe(self) -> Probe:
@@ -108,7 +110,7 @@ class OciSandbox:
     @property
     def pid(self) -> int:
         """Of process 1, where that is on this machine."""
-        return self._reader.pid if self._reader and self._reader.local else 0
+        return self._reader.pid if self._reader else 0
 
     def unpacked(self) -> Written:
         """Sum what the zip holds: measured, unless that takes the engine seconds."""
@@ -158,7 +160,7 @@ class OciSandbox:
             "image_id": self.image.id,
             "lock": self.image.labels.get(identity.LOCK_LABEL, ""),
             "engine": f"{client.engine} {client.engine_version}",
-            "runtime": client.runtime or "default",
+            "runtime": self._runtime or client.runtime or "default",
             "rootless": "yes" if client.rootless else "no",
             "cgroup": f"v{client.cgroup_version}",
         }
@@ -182,6 +184,12 @@ def checked(
             f"{engine} does not isolate the container as it was asked to.",
             why=why,
             fix="Use another engine, or update this one.",
+        )
+    if spec.runtime and (actual := readback.runtime(seen.inspected)) != spec.runtime:
+        raise EngineError(
+            f"{engine} did not use the runtime {spec.runtime}.",
+            why=f"It reports {actual or 'none'} for the container.",
+            fix="Leave --runtime out, or check the engine's configuration.",
         )
     weak = readback.weak(seen, spec.limits, cpus=asked.cpus, seccomp=asked.seccomp)
     refuse_unwaived(weak, spec, engine)

@@ -54,6 +54,9 @@ def test_examples_can_be_typed_and_written(name: str, kind: Kind) -> None:
         (types.REGISTRY, "a b"),
         (types.REGISTRY, "registry.example/UPPER"),
         (types.REGISTRY, "-x;"),
+        (types.RUNTIME, ""),
+        (types.RUNTIME, "--privileged"),
+        (types.RUNTIME, "runsc --network=host"),
     ],
 )
 def test_what_is_none(kind: Kind, text: str) -> None:
@@ -74,6 +77,11 @@ def test_what_words_stand_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 def test_registries(text: str) -> None:
     assert types.REGISTRY.read(text) == text
     assert types.REGISTRY.read(f" {text}/ ") == text
+
+
+@pytest.mark.parametrize("text", ["runsc", "io.containerd.runsc.v1", "/usr/bin/crun"])
+def test_runtimes(text: str) -> None:
+    assert types.RUNTIME.read(f" {text} ") == text
 
 
 VALUES = st.one_of(

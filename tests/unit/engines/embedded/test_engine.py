@@ -363,3 +363,10 @@ def test_why_namespaces_are_forbidden_is_said(monkeypatch: pytest.MonkeyPatch) -
     said = namespaces.problem() or ""
     assert "(unshare failed: Operation not permitted)" in said
     assert "Docker or Podman" in said
+
+
+def test_it_starts_no_containers_and_so_has_no_runtimes(tmp_path: Path) -> None:
+    asked = dataclasses.replace(spec(tmp_path), runtime="runsc")
+    with pytest.raises(EngineError, match="has no runtime runsc") as caught:
+        engine.EmbeddedEngine().prepare(asked, Watcher())
+    assert "--engine podman" in caught.value.fix

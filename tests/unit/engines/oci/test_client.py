@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from posebowl.challenge import EngineName, Limit
-from posebowl.engines.oci import client as oci_client
+from posebowl.engines.oci import client as oci_client, runtimes
 from posebowl.engines.oci.client import Client
 from posebowl.errors import EngineError
 
@@ -265,7 +265,7 @@ def test_podman_without_any_runtime(
     programs: Programs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     programs("podman", f"echo '{json.dumps(PODMAN_INFO)}'")
-    monkeypatch.setattr(oci_client, "_RUNTIME_PLACES", str(tmp_path))
+    monkeypatch.setattr(runtimes, "_PLACES", str(tmp_path))
     with pytest.raises(EngineError) as caught:
         oci_client.connect(EngineName.PODMAN)
     assert "apt-get install runc" in caught.value.fix
