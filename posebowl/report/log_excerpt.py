@@ -9,20 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from posebowl.results import SEARCHED_BYTES, SUSPECT, Failure, first_error
 from posebowl.util.files import open_regular
 from posebowl.util.text import shorten
 
 _LOG_BYTES: Final = 48 << 10
 _LOG_LINES: Final = 200
 _LONGEST_LINE: Final = 1000
-_SEARCHED: Final = 16 << 20
-_TRACEBACK: Final = re.compile(rb"^Traceback \(most recent call last\):", re.MULTILINE)
-_EXCEPTION: Final = re.compile(rb"^[A-Za-z_][\w.]{0,200}(?::|$)", re.MULTILINE)
-_SUSPECT: Final = re.compile(
-    rb"error|exception|traceback|not found|no such file|permission denied|killed"
-    rb"|segmentation fault|cannot |unable to|out of memory",
-    re.IGNORECASE,
-)
 
 
 def get(table: Mapping[str, Any], key: str, limit: int = 300) -> str:
@@ -37,6 +30,9 @@ def signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
+
+
+_NONE: Final = Failure()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +53,8 @@ class LogExcerpt:
     total_bytes: int = 0
     cut: bool = False
     """Whether there is more before the first line."""
-    first_error: str = ""
-    """The first line of the whole log that reports an error; empty if none does."""
+    failure: Failure = _NONE
+    """The first error of the whole log; empty if there is none."""
 
 
 def read_log(path: Path, *, failed: bool) -> LogExcerpt:
@@ -70,7 +66,7 @@ def read_log(path: Path, *, failed: bool) -> LogExcerpt:
     """
     try:
         with open_regular(path) as file:
-            data = file.read(_SEARCHED)
+            data = file.read(SEARCHED_BYTES)
     except (OSError, ValueError):
         return LogExcerpt()
     tail = data[-_LOG_BYTES:].decode(errors="backslashreplace").rstrip()
@@ -79,25 +75,11 @@ def read_log(path: Path, *, failed: bool) -> LogExcerpt:
     return LogExcerpt(
         lines=tuple(
             LogLine(
-                text=line, suspect=failed and bool(_SUSPECT.search(line.encode(errors="replace")))
+                text=line, suspect=failed and bool(SUSPECT.search(line.encode(errors="replace")))
             )
             for line in shown
         ),
         total_bytes=len(data),
         cut=len(data) > _LOG_BYTES or tail.count("\n") >= _LOG_LINES,
-        first_error=_first_error(data) if failed else "",
+        failure=first_error(data) if failed else _NONE,
     )
-
-
-def _first_error(data: bytes) -> str:
-    """Return the exception of the first traceback, or else the first line that reports an error."""
-    start = _TRACEBACK.search(data)
-    found = _EXCEPTION.search(data, start.end()) if start else _SUSPECT.search(data)
-    found = found or start
-    if not found:
-        return ""
-    at = found.start()
-    begin = max(data.rfind(b"\n", 0, at) + 1, at - 200)
-    end = data.find(b"\n", at)
-    line = data[begin : min(end if end >= 0 else len(data), at + 400)]
-    return shorten(line.decode(errors="backslashreplace").strip(), 400)

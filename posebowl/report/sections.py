@@ -85,7 +85,7 @@ def headline(result: Result) -> Headline:
         state = "pass"
     elif result.verdict.is_infrastructure_failure:
         state = "unsure"
-    facts = []
+    facts = list(result.reached)
     if result.exit_code and "exit code" not in result.message:
         facts.append(f"main.sh ended with exit code {result.exit_code}")
     if result.signal is not None and "signal" not in result.message:

@@ -10,7 +10,7 @@ from posebowl.challenge import LIMITS, Variant
 from posebowl.errors import Verdict
 from posebowl.report import usage_charts
 from posebowl.report.charts import Chart
-from posebowl.results import Result, Source
+from posebowl.results import Result, Source, steady_pace
 from posebowl.util.units import duration, quantity
 
 _PLATFORM_S: Final = LIMITS[Variant.CPU].wall_time_s
@@ -74,7 +74,7 @@ def _facts(result: Result) -> tuple[tuple[str, str], ...]:
     timing = result.timing
     assert timing is not None  # noqa: S101  # of a run that started: for the type checker
     facts = [("main.sh took", duration(timing.wall_s)), ("engine start", duration(timing.start_s))]
-    if steady := usage_charts.steady_pace(result.samples):
+    if steady := steady_pace(result.samples):
         facts.append(("to the first image", duration(steady[0])))
         facts.append(("from then on", f"{steady[1]:,.1f} images/s"))
     for name, label in (("memory", "peak memory"), ("cpu", "mean CPU")):

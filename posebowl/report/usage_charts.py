@@ -93,20 +93,6 @@ def bytes_over_time(samples: Sequence[Sample]) -> Chart | None:
     )
 
 
-def steady_pace(samples: Sequence[Sample]) -> tuple[float, float] | None:
-    """Return when the first image was done, and how many a second from then to the last one.
-
-    None if that took less than four samples or two seconds, which is too short to measure.
-    """
-    most = max((sample.images for sample in samples), default=0)
-    going = [s for s in samples if s.images]
-    going = going[: next((i for i, s in enumerate(going) if s.images == most), 0) + 1]
-    if len(going) < 4 or going[-1].elapsed_s - going[0].elapsed_s < 2:
-        return None
-    first, last = going[0], going[-1]
-    return first.elapsed_s, (last.images - first.images) / (last.elapsed_s - first.elapsed_s)
-
-
 def _rates(totals: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """Return how fast a total grew between its points, each at the later one.
 

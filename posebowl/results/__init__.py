@@ -14,6 +14,12 @@ if TYPE_CHECKING:
         Images as Images,
         paired_ious as paired_ious,
     )
+    from posebowl.results.failure import (
+        SEARCHED_BYTES as SEARCHED_BYTES,
+        SUSPECT as SUSPECT,
+        Failure as Failure,
+        first_error as first_error,
+    )
     from posebowl.results.folder import (
         LOG_FILE as LOG_FILE,
         REPORT_FILE as REPORT_FILE,
@@ -31,6 +37,11 @@ if TYPE_CHECKING:
         Meter as Meter,
         kind_of as kind_of,
         measure as measure,
+    )
+    from posebowl.results.reach import (
+        Reach as Reach,
+        how_far as how_far,
+        steady_pace as steady_pace,
     )
     from posebowl.results.result import (
         Result as Result,
@@ -50,6 +61,7 @@ __getattr__ = face(
         "Images",
         "paired_ious",
     ),
+    failure=("Failure", "SEARCHED_BYTES", "SUSPECT", "first_error"),
     folder=(
         "LOG_FILE",
         "REPORT_FILE",
@@ -68,6 +80,7 @@ __getattr__ = face(
         "kind_of",
         "measure",
     ),
+    reach=("Reach", "how_far", "steady_pace"),
     result=(
         "Result",
         "ScoreSummary",

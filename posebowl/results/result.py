@@ -10,7 +10,9 @@ from typing import Any, Final, TypeVar
 
 from posebowl.engines import Sample
 from posebowl.errors import BadDataError, Verdict
+from posebowl.results.failure import Failure
 from posebowl.results.meters import Meter
+from posebowl.results.reach import Reach, words
 from posebowl.util.files import open_regular, write_text
 from posebowl.util.text import counted, show
 
@@ -87,6 +89,10 @@ class Result:
     """How the images of each sample were counted; see Source."""
     other_cores: float | None = None
     """Cores that other programs used while main.sh ran; None if unknown."""
+    reach: Reach | None = None
+    """How far main.sh got; None if it passed, or never started."""
+    failure: Failure | None = None
+    """The first error in the log; None if it passed, or never started."""
     schema_version: int = SCHEMA_VERSION
 
     @property
@@ -94,6 +100,15 @@ class Result:
         """Return what it is called: the solution that was packed, or the file name of the zip."""
         path = str(self.archive.get("path", ""))
         return str(self.archive.get("solution") or path.rpartition("/")[2])
+
+    @property
+    def reached(self) -> tuple[str, ...]:
+        """Return how far a run got that did not pass, in sentences."""
+        if self.reach is None:
+            return ()
+        limits = {name: meter.limit for name, meter in self.meters.items()}
+        time, memory = limits.get("time"), limits.get("memory")
+        return words(self.reach, limit_s=time, memory_bytes=memory)
 
     @property
     def note(self) -> str:

@@ -56,6 +56,11 @@ class Progress:
             for sample in samples
         ), source
 
+    @property
+    def last_image(self) -> str:
+        """The image_id of the photo that was read last, after `fill`; empty if none was."""
+        return self._reads.last.removesuffix(".png")
+
     def _now(self) -> tuple[int, int]:
         return min(self._reads.count(), self._images()), self._logged
 

@@ -243,6 +243,7 @@ def execute(ready: Ready, watch: Watcher) -> Executed:
         started_at=started_at,
         outcome=dataclasses.replace(outcome, samples=samples),
         images_from=images_from,
+        last_image=done.last_image,
         load=machine_load.between(before, machine_load.read(), outcome.cpu_s),
     )
 

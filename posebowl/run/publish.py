@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from posebowl.challenge import IMAGES_DIR, PREDICTIONS_FILE
-from posebowl.errors import EngineError
+from posebowl.errors import EngineError, Verdict
 from posebowl.results import (
     LOG_FILE,
     REPORT_FILE,
@@ -16,6 +16,8 @@ from posebowl.results import (
     Result,
     ScoreSummary,
     Timing,
+    failure,
+    how_far,
     measure,
     result as results,
 )
@@ -125,6 +127,8 @@ def describe(reached: Started, ending: Judgement, warnings: list[str]) -> Result
         known["engine"] = str(reached.engine.name)
     if isinstance(reached, Executed):
         known |= _of_execution(reached)
+        if ending.verdict is not Verdict.OK and not ending.verdict.is_infrastructure_failure:
+            known |= _of_failure(reached)
     if isinstance(reached, Judged):
         known["signal"] = reached.judgement.signal
     if isinstance(reached, Scored) and (found := reached.score) is not None:
@@ -188,6 +192,20 @@ def _of_execution(executed: Executed) -> dict[str, Any]:
         "samples": outcome.samples,
         "images_from": executed.images_from,
         "other_cores": executed.load.cores if executed.load else None,
+    }
+
+
+def _of_failure(executed: Executed) -> dict[str, Any]:
+    """Return how far main.sh got, and its first error."""
+    samples, request = executed.outcome.samples, executed.request
+    return {
+        "reach": how_far(
+            samples,
+            of=executed.data.images,
+            last_image=executed.last_image,
+            memory_bytes=request.limits.memory_bytes,
+        ),
+        "failure": failure.of_log(request.out / LOG_FILE),
     }
 
 

@@ -131,6 +131,8 @@ class Executed(Ready):
     """UTC, ISO 8601."""
     outcome: Outcome
     images_from: Source
+    last_image: str
+    """Read by main.sh, as far as that was seen."""
     load: Load | None
     """Of this machine by other programs, while main.sh ran; None if unknown."""
 

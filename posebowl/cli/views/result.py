@@ -57,6 +57,11 @@ def rows(result: Result, out: Path) -> Rows:
     found = [("Verdict", verdict)]
     if result.fix:
         found.append(("What next", lines(typed(result.fix))))
+    if result.reached:
+        found.append(("Reached", plain(" ".join(result.reached))))
+    if result.failure is not None:
+        named = {"First error": result.failure.error, "Failed at": result.failure.place}
+        found.extend((name, plain(text)) for name, text in named.items() if text)
     if result.score is not None:
         images = result.part or counted(result.score.images, "image")
         rest = f" (median {result.score.median_iou:.4f}, {images})"

@@ -36,6 +36,8 @@ class ImageReads:
     def __init__(self, descriptor: int | None) -> None:
         self._descriptor = descriptor
         self._names: set[bytes] = set()
+        self.last = ""
+        """The name of the file that was read last, as far as `count` has taken it in."""
 
     def count(self) -> int:
         """Take in what happened since the last call, and return how many files were read."""
@@ -54,7 +56,9 @@ class ImageReads:
             _, mask, _, length = _HEAD.unpack_from(data, at)
             at += _HEAD.size
             if mask & _CLOSE_NOWRITE and not mask & _IS_FOLDER:
-                self._names.add(data[at : at + length].rstrip(b"\0"))
+                name = data[at : at + length].rstrip(b"\0")
+                self._names.add(name)
+                self.last = os.fsdecode(name)
             at += length
 
 

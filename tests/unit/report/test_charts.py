@@ -14,7 +14,6 @@ from posebowl.report.usage_charts import (
     images_over_time,
     memory_over_time,
     spans,
-    steady_pace,
     thin,
 )
 
@@ -127,19 +126,6 @@ def test_images_over_time_are_a_rate() -> None:
 
 def test_without_a_count_there_is_no_pace() -> None:
     assert images_over_time(samples(9)) is None
-    assert steady_pace(samples(9)) is None
-
-
-def test_the_steady_pace_leaves_out_start_and_end() -> None:
-    ended = [
-        *working(),
-        *(Sample(elapsed_s=20 + i, memory_bytes=1, cpu_s=9, images=85) for i in range(5)),
-    ]
-    assert steady_pace(ended) == (2.5, pytest.approx(10))
-
-
-def test_a_burst_tells_no_steady_pace() -> None:
-    assert steady_pace(working(7)) is None
 
 
 def test_bytes_over_time_are_two_named_lines() -> None:

@@ -27,7 +27,7 @@ def log_of(tmp_path: Path, data: bytes) -> Path:
 
 def test_the_exception_of_a_traceback_is_the_first_error(tmp_path: Path) -> None:
     log = read_log(log_of(tmp_path, TRACEBACK), failed=True)
-    assert log.first_error == "ModuleNotFoundError: No module named 'nothing'"
+    assert log.failure.error == "ModuleNotFoundError: No module named 'nothing'"
     assert [line.text for line in log.lines if line.suspect] == [
         "Traceback (most recent call last):",
         "ModuleNotFoundError: No module named 'nothing'",
@@ -37,17 +37,17 @@ def test_the_exception_of_a_traceback_is_the_first_error(tmp_path: Path) -> None
 
 def test_a_shell_error_is_found(tmp_path: Path) -> None:
     log = read_log(log_of(tmp_path, b"start\nmain.sh: 3: pyhton: not found\n"), failed=True)
-    assert log.first_error == "main.sh: 3: pyhton: not found"
+    assert log.failure.error == "main.sh: 3: pyhton: not found"
 
 
 def test_a_traceback_without_end_is_its_own_sign(tmp_path: Path) -> None:
     log = read_log(log_of(tmp_path, b"Traceback (most recent call last):\n  File"), failed=True)
-    assert log.first_error == "Traceback (most recent call last):"
+    assert log.failure.error == "Traceback (most recent call last):"
 
 
 def test_a_run_that_passed_has_no_errors(tmp_path: Path) -> None:
     log = read_log(log_of(tmp_path, b"0 errors\n"), failed=False)
-    assert log.first_error == ""
+    assert log.failure.error == ""
     assert [(line.text, line.suspect) for line in log.lines] == [("0 errors", False)]
 
 
@@ -61,8 +61,8 @@ def test_only_the_end_of_a_long_log_is_kept(tmp_path: Path) -> None:
 def test_a_line_without_end_is_shortened(tmp_path: Path) -> None:
     log = read_log(log_of(tmp_path, b"error " + b"x" * 3_000_000), failed=True)
     assert sum(len(line.text) for line in log.lines) <= 1000
-    assert len(log.first_error) <= 400
-    assert log.first_error.startswith("error xxx")
+    assert len(log.failure.error) <= 400
+    assert log.failure.error.startswith("error xxx")
     assert log.cut
 
 

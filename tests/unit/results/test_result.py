@@ -16,6 +16,8 @@ from posebowl import paths
 from posebowl.engines.base import Sample
 from posebowl.errors import BadDataError, Verdict
 from posebowl.results import result
+from posebowl.results.failure import Failure
+from posebowl.results.reach import Reach
 from posebowl.results.result import Meter, Result, ScoreSummary, Timing
 
 NUMBERS = st.floats(0, 1e12)
@@ -227,10 +229,12 @@ TYPES = {
     "tuple[Sample, ...]": "list of samples",
     "Timing | None": "timing or null",
     "ScoreSummary | None": "score or null",
+    "Reach | None": "reach or null",
+    "Failure | None": "failure or null",
 }
 
 
-@pytest.mark.parametrize("kind", [Result, Timing, Meter, ScoreSummary, Sample])
+@pytest.mark.parametrize("kind", [Result, Timing, Meter, ScoreSummary, Reach, Failure, Sample])
 def test_every_field_is_documented_with_its_type(kind: type) -> None:
     section = documented()["The whole" if kind is Result else kind.__name__]
     assert {name: declared for name, (declared, _) in section.items()} == {

@@ -16,7 +16,7 @@ import pytest
 from filelock import FileLock
 
 from posebowl.challenge import LIMITS, Limit, Limits, Variant
-from posebowl.engines.base import Outcome, RunSpec, Stop, Watcher
+from posebowl.engines.base import Outcome, RunSpec, Sample, Stop, Watcher
 from posebowl.errors import (
     BadArchiveError,
     BusyError,
@@ -26,6 +26,7 @@ from posebowl.errors import (
     Verdict,
 )
 from posebowl.results import history, result
+from posebowl.results.reach import Reach
 from posebowl.results.result import Meter
 from posebowl.run import run
 from posebowl.run.live_display import Display
@@ -121,6 +122,30 @@ def test_how_it_ends_is_the_verdict_and_its_predictions_do_not_count(
         assert (ended.message, ended.fix) == ("x y", "z")
     if isinstance(ends, OSError):
         assert "No space left on device (/disk)" in ended.message
+
+
+def test_a_run_that_fails_says_how_far_it_got(bench: Bench) -> None:
+    def fails(spec: RunSpec) -> None:
+        for image_id in IDS[:2]:
+            (spec.images / f"{image_id}.png").read_bytes()
+        spec.log.write_text(
+            'Traceback (most recent call last):\n  File "/code_execution/workdir/main.py", '
+            "line 3, in go\n    stop()\nKeyError: 5\n"
+        )
+
+    seen = Sample(elapsed_s=3.0, memory_bytes=100, cpu_s=2.0)
+    ended = bench.run(FakeEngine(fails, replace(OUTCOME, exit_code=1, samples=(seen,))))
+    assert ended.reach == Reach(images=2, of=6, last_image=IDS[1], whole_s=9.0)
+    assert ended.failure is not None
+    assert (ended.failure.error, ended.failure.place) == (
+        "KeyError: 5",
+        "main.py line 3, in go: stop()",
+    )
+    page = (bench.out / "report.html").read_text()
+    assert "2 of 6 images" in page
+    assert "main.py line 3, in go: stop()" in page
+    passed = bench.run(FakeEngine())
+    assert (passed.reach, passed.failure) == (None, None)
 
 
 def test_the_answer_comes_before_the_report(bench: Bench) -> None:

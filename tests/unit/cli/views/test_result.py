@@ -12,6 +12,8 @@ from rich.text import Text
 
 from posebowl.cli.views import result as summary
 from posebowl.errors import Verdict
+from posebowl.results.failure import Failure
+from posebowl.results.reach import Reach
 from posebowl.results.result import Meter, Result, ScoreSummary, Timing
 
 BASE = Result(
@@ -157,6 +159,24 @@ def test_what_steers_a_terminal_is_escaped() -> None:
     assert "\x1b" not in text
     assert "\x9b" not in text
     assert "a\\x1b[2Jb" in text
+
+
+def test_how_far_it_got_and_where_it_failed() -> None:
+    stopped = replace(
+        BASE,
+        verdict=Verdict.RUNTIME_ERROR,
+        meters=METERS,
+        reach=Reach(images=9, of=18, whole_s=12_600),
+        failure=Failure(error="E: \x1b[2J", file="main.py", line=3, source="x()"),
+    )
+    found = table(stopped)
+    assert found["Reached"] == (
+        "It got through 9 of 18 images; at this pace all of them would take 3 h 30 min, "
+        "2 times the limit."
+    )
+    assert found["First error"] == "E: \\x1b[2J"
+    assert found["Failed at"] == "main.py line 3: x()"
+    assert table(BASE).keys().isdisjoint({"Reached", "First error", "Failed at"})
 
 
 def test_colours_on_a_terminal_only() -> None:
