@@ -24,7 +24,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="machine-") as folder:
         scratch = Path(folder)
         machine.pack(scratch / "checkout.tar")
-        disks = machine.Disks(image=image, checkout=scratch / "checkout.tar", scratch=scratch)
+        machine.pack_runtime(image, scratch / "runtime.tar")
+        disks = machine.Disks(
+            image=image,
+            checkout=scratch / "checkout.tar",
+            runtime=scratch / "runtime.tar",
+            scratch=scratch,
+        )
         try:
             return machine.run(disks, lambda line: print(line, flush=True), limit_s=LIMIT_S)
         except TimeoutError as error:

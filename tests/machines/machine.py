@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import shutil
 import subprocess
 import threading
 import time
@@ -36,6 +37,8 @@ class Disks:
     image: Image
     checkout: Path
     """A tar file, the second disk."""
+    runtime: Path
+    """A tar file, the third: the root of the runtime image."""
     scratch: Path
     """For what the machine changes on its first disk, which stays as it is."""
 
@@ -48,12 +51,21 @@ def pack(target: Path) -> None:
     subprocess.run([*tar, "-T", "-"], check=True, input=names)
 
 
+def pack_runtime(image: Image, target: Path) -> None:
+    """Write the root of the runtime image, with the tools of this checkout, to a tar file."""
+    shutil.copyfile(image.runtime, target)
+    tools = ["entrypoint.sh", "unpack.py"]
+    place = ["--transform", "s,^,./opt/posebowl/,", "--owner=0", "--group=0"]
+    words = ["tar", "-C", str(paths.RUNTIME), *place, "-rf", str(target), *tools]
+    subprocess.run(words, check=True)
+
+
 def argv(disks: Disks, accelerator: str) -> list[str]:
     """Return the command that boots a machine."""
     drives = (
         f"file={disks.image.disk},snapshot=on",
         f"file={disks.checkout},readonly=on",
-        f"file={disks.image.runtime},readonly=on",
+        f"file={disks.runtime},readonly=on",
     )
     return [
         *("nice", "-n", "10", *_QEMU, "-accel", accelerator, "-cpu", _CPU[accelerator]),

@@ -62,9 +62,10 @@ cd /srv/lock
 python3 -m venv /opt/uv
 /opt/uv/bin/pip install --quiet --no-cache-dir uv
 ln -s /opt/uv/bin/uv /usr/local/bin/uv
-sync() { place=$1; shift; UV_PROJECT_ENVIRONMENT=$place uv sync --quiet --frozen "$@"; }
-sync /opt/venv
-sync /opt/env --no-default-groups
+UV_PROJECT_ENVIRONMENT=/opt/venv uv sync --quiet --frozen
+uv venv --quiet /opt/env
+uv export --quiet --frozen --no-hashes --no-default-groups | grep ^polars >/tmp/quickstart.txt
+uv pip install --quiet --python /opt/env --no-deps --requirements /tmp/quickstart.txt
 /opt/venv/bin/python - <<'END'
 from pathlib import Path
 from posebowl import environments

@@ -15,14 +15,14 @@ as_user() {
         PATH="$PATH" PYTHONDONTWRITEBYTECODE=1 XDG_RUNTIME_DIR=/run/user/1000 "$@"
 }
 
-# The images differ from those of runtime/Dockerfile in their packages only.
-python -m tests.machines.labels >/tmp/Dockerfile
-cat /tmp/Dockerfile
-mkdir /tmp/context
-cp runtime/entrypoint.sh runtime/unpack.py /tmp/Dockerfile /tmp/context
-docker import /dev/vdc posebowl-machine && docker build -qt posebowl-runtime:cpu /tmp/context
-as_user podman import - posebowl-machine </dev/vdc &&
-    as_user podman build -qt posebowl-runtime:cpu /tmp/context
+# The image differs from that of runtime/Dockerfile in its packages only.
+python -m tests.machines.settings_of_image >/tmp/settings
+set --
+while read -r line; do
+    set -- "$@" --change "$line"
+done </tmp/settings
+docker import "$@" /dev/vdc posebowl-runtime:cpu
+as_user podman import --quiet "$@" - posebowl-runtime:cpu </dev/vdc
 
 test='python -m pytest -v -p no:cacheprovider --durations=0'
 status=0

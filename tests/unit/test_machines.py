@@ -26,7 +26,12 @@ def disks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disks:
     monkeypatch.setattr(machine, "accelerators", lambda: ["kvm", "tcg"])
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     (tmp_path / "console.log").write_text("Kernel panic\n")
-    return Disks(image=Image(folder=tmp_path), checkout=tmp_path / "c.tar", scratch=tmp_path)
+    return Disks(
+        image=Image(folder=tmp_path),
+        checkout=tmp_path / "checkout.tar",
+        runtime=tmp_path / "runtime.tar",
+        scratch=tmp_path,
+    )
 
 
 def started(disks: Disks, kvm: str, tcg: str = "exit 1") -> tuple[int, list[str]]:
@@ -72,3 +77,15 @@ def test_the_checkout_is_packed_as_it_is(tmp_path: Path) -> None:
         names = archive.getnames()
     assert {"uv.lock", "runtime/entrypoint.sh", "tests/machines/start.sh"} <= {*names}
     assert not any(name.startswith((".git/", ".venv")) for name in names)
+
+
+def test_the_runtime_image_has_the_tools_of_the_checkout(tmp_path: Path) -> None:
+    image = Image(folder=tmp_path)
+    (tmp_path / "opt" / "posebowl").mkdir(parents=True)
+    with tarfile.open(image.runtime, "w") as archive:
+        archive.add(tmp_path / "opt", "./opt")
+    machine.pack_runtime(image, tmp_path / "whole.tar")
+    with tarfile.open(tmp_path / "whole.tar") as archive:
+        tool = archive.getmember("./opt/posebowl/entrypoint.sh")
+    assert tool.mode & 0o755 == 0o755
+    assert tool.uid == 0

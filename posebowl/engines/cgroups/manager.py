@@ -107,8 +107,7 @@ def create(
     # The number of the process keeps others from reaping a group that nobody has joined yet.
     name = f"{PREFIX}{os.getpid()}-{run_id}"
     if scope := delegated(name, mount=mount):
-        folders = {"unified": scope.folder / "run"}
-        folders["unified"].mkdir()
+        folders = {"unified": scope.folder}
     else:
         folders = _create_v2(lines, name, mount) or _create_v1(lines, name, mount)
     if not folders:

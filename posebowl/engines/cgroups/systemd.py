@@ -26,6 +26,7 @@ BOOTED: Final = Path("/run/systemd/system")
 
 _CONTROL: Final = "cgroup.subtree_control"
 _HOLDER: Final = "/holder"
+_RUN: Final = "run"
 _MANAGER: Final = (
     "org.freedesktop.systemd1",
     "/org/freedesktop/systemd1",
@@ -36,13 +37,14 @@ _PATIENCE_S: Final = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class Scope:
-    """A group of systemd's in which its owner may make others.
+    """A group of systemd's with one in it for the run.
 
     It lives as long as its holder, a process that waits for the end of its input: if the harness
     is killed, the scope goes too.
     """
 
     folder: Path
+    """The run's group: its limits are for whoever asked to set."""
     entry: tuple[str, ...]
     """What to put before a command so that it starts in the scope; nothing for root, who may move
     any process."""
@@ -104,7 +106,7 @@ def _answers(holder: subprocess.Popen[bytes]) -> bool:
 
 
 def _prepare(holder: int, unit: str, move: tuple[str, ...], mount: Path, proc: Path) -> Path | None:
-    """Make a scope ready for groups in it, and return its folder; None if that is not possible."""
+    """Make the run's group in a scope, and return it; None if that is not possible."""
     group = reader.of_process(holder, mount=mount, proc=proc)
     if group is None or group.place.name != unit:
         return None
@@ -113,12 +115,13 @@ def _prepare(holder: int, unit: str, move: tuple[str, ...], mount: Path, proc: P
         (group.place / _HOLDER[1:]).mkdir()
         process.run([*move, str(holder)], timeout_s=_PATIENCE_S)
         (group.place / _CONTROL).write_text("+memory")
+        (group.place / _RUN).mkdir()
     except (process.ProcessError, OSError):
         return None
     for controller in ("pids", "cpu"):
         with contextlib.suppress(OSError):
             (group.place / _CONTROL).write_text(f"+{controller}")
-    return group.place
+    return group.place / _RUN
 
 
 def _let_go(holder: subprocess.Popen[bytes]) -> None:
