@@ -26,7 +26,8 @@ from posebowl.challenge import (
     Variant,
 )
 from posebowl.engines.base import Engine, Outcome, RunSpec, Watcher
-from posebowl.engines.cases import CASES, Case
+from posebowl.engines.case import Case
+from posebowl.engines.cases import CASES
 from posebowl.errors import EngineError, PoseBowlError, Verdict, VerdictError
 from posebowl.paths import DEMO_DATA
 from posebowl.util.files import open_up, remove_tree

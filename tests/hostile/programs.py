@@ -8,7 +8,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Final
 
-from posebowl.engines.cases import CASES, HOG, MIB, OK, Case, python
+from posebowl.engines.case import OK, Case, python
+from posebowl.engines.cases import CASES, HOG, MIB
 from posebowl.errors import Verdict
 
 __all__ = ["HOG", "OK", "PROGRAMS", "Case", "python"]
