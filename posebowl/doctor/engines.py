@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Final
 
 from posebowl import environments
-from posebowl.challenge import LIMITS, EngineName, Variant
+from posebowl.challenge import LIMITS, EngineName, Limit, Variant
+from posebowl.doctor import holes
 from posebowl.doctor.findings import Finding, State, of_error
 from posebowl.engines.cgroups import manager
 from posebowl.engines.embedded import namespaces
 from posebowl.engines.oci import Client, client as oci_client, image as identity, image_name
+from posebowl.engines.seccomp import bpf
 from posebowl.errors import EngineError
 from posebowl.images import debian_base
 from posebowl.util.host import is_root
@@ -30,6 +32,7 @@ def containers(name: EngineName) -> Iterator[Finding]:
         yield of_error(name, State.MISSING, error)
         return
     yield engine(client)
+    yield holes.filters(client)
     for variant in Variant:
         yield _image(client, variant)
 
@@ -100,7 +103,11 @@ def embedded(cache: Path | None) -> Iterator[Finding]:
     if problem := namespaces.problem():
         yield Finding(name="embedded", state=State.MISSING, text=problem)
         return
-    yield Finding(name="embedded", state=State.GOOD, text=f"works; {_memory()}")
+    if problem := bpf.problem():
+        fix = f"Type: invoke run --waive {Limit.SYSTEM_CALLS}"
+        yield Finding(name="embedded", state=State.WARNING, text=problem, fix=fix)
+    else:
+        yield Finding(name="embedded", state=State.GOOD, text=f"works; {_memory()}")
     if cache is not None:
         yield _environments(cache)
 

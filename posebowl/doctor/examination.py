@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from posebowl.challenge import EngineName
-from posebowl.doctor import data, engines, gpu, resources, toolchain
+from posebowl.doctor import data, engines, gpu, holes, resources, toolchain
 from posebowl.doctor.findings import Diagnosis, Finding, State
 from posebowl.errors import UsageError
 from posebowl.settings import Found, Settings, resolve
@@ -34,6 +34,7 @@ def probes(
         ("base image", engines.base),
         ("embedded", lambda: engines.embedded(settings.cache if settings else None)),
         ("gpu", gpu.look),
+        ("kernel", holes.kernel),
         ("machine", resources.machine),
         ("disk", lambda: resources.disks(settings)),
         ("data", lambda: data.data(known.data)),

@@ -190,7 +190,7 @@ class EmbeddedSandbox:
             "file_bytes": limits.file_bytes,
             "counts_memory": group is not None and Limit.MEMORY in group.enforces,
             "processes": 0 if kernel_counts else limits.processes,
-            "filter": (bpf.program(platform.machine()) or b"").hex(),
+            "filter": bpf.program(platform.machine()).hex(),
             "argv": [ENTRYPOINT, nonce],
             "env": VARIABLES | self.layout.variables | dict(self.layout.spec.variables),
         }
@@ -216,7 +216,7 @@ class EmbeddedSandbox:
         with contextlib.suppress(psutil.Error):
             for process_1 in psutil.Process(self._started.pid).children():
                 status = installed.status(process_1.pid)
-        if why := installed.missing(status, outside=installed.status("self")):
+        if why := bpf.problem() or installed.missing(status, outside=installed.status("self")):
             unfiltered[Limit.SYSTEM_CALLS] = why
         refuse_unwaived(unfiltered, spec, EngineName.EMBEDDED)
         broken = self.group.exceeded(spec.limits) if self.group else {}

@@ -10,6 +10,7 @@ a program is given to look at: linux/bpf_common.h, linux/seccomp.h and seccomp(2
 from __future__ import annotations
 
 import itertools
+import platform
 import struct
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -41,11 +42,17 @@ Instruction = tuple[int, int, int, int]
 """Code, instructions to skip if a comparison holds and if it does not, and a number."""
 
 
-def program(machine: str) -> bytes | None:
-    """Return the filter for a machine as `uname` names it, or None if its calls are not known."""
+def problem() -> str:
+    """Return why there is no filter for this machine, in a sentence; empty if there is one."""
+    machine = platform.machine()
+    return "" if machine in NUMBERS else f"this tool does not know the system calls of {machine}"
+
+
+def program(machine: str) -> bytes:
+    """Return the filter for a machine as `uname` names it; empty if its calls are not known."""
     numbers = NUMBERS.get(machine)
     if numbers is None:
-        return None
+        return b""
     # All numbers are those of a machine with the lower bytes first.
     return b"".join(struct.pack("<HBBI", *word) for word in _program(machine, numbers))
 

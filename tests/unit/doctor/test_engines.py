@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import platform
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,7 @@ def test_images_fresh_stale_and_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(identity, "current", current)
     monkeypatch.setattr(identity, "find", lambda *_: there[-1])
     names = {finding.name: finding for finding in engines.containers(EngineName.PODMAN)}
-    assert list(names) == ["podman", "podman cpu image", "podman gpu image"]
+    assert list(names) == ["podman", "podman filter", "podman cpu image", "podman gpu image"]
     assert names["podman cpu image"].state is State.WARNING
     assert names["podman cpu image"].fix == "b"
     assert "Another lock." in names["podman cpu image"].text
@@ -87,7 +88,7 @@ def test_images_fresh_stale_and_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     answers[Variant.CPU] = EngineError("None.", fix="build")
     there.append(None)
     found = list(engines.containers(EngineName.PODMAN))
-    assert found[1].state is State.MISSING
+    assert found[2].state is State.MISSING
 
 
 def test_the_embedded_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -103,6 +104,10 @@ def test_the_embedded_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     assert "; 1 of other locks in " in found["environments"].text
     monkeypatch.setattr(environments, "ready", lambda *_: False)
     assert {finding.state for finding in engines.embedded(tmp_path)} == {State.GOOD, State.MISSING}
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    weak, _ = engines.embedded(tmp_path)
+    assert (weak.state, weak.fix) == (State.WARNING, "Type: invoke run --waive system-calls")
+    assert weak.text.startswith("this tool does not know the system calls of riscv64")
     monkeypatch.setattr(namespaces, "problem", lambda: "Forbidden.")
     (finding,) = engines.embedded(tmp_path)
     assert (finding.state, finding.text) == (State.MISSING, "Forbidden.")
