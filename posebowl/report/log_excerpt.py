@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from posebowl.results import SEARCHED_BYTES, SUSPECT, Failure, first_error
+from posebowl.results import SUSPECT, Failure, first_error, searched
 from posebowl.util.files import open_regular
 from posebowl.util.text import shorten
 
@@ -66,7 +67,8 @@ def read_log(path: Path, *, failed: bool) -> LogExcerpt:
     """
     try:
         with open_regular(path) as file:
-            data = file.read(SEARCHED_BYTES)
+            size = file.seek(0, os.SEEK_END)
+            data = searched(file)
     except (OSError, ValueError):
         return LogExcerpt()
     tail = data[-_LOG_BYTES:].decode(errors="backslashreplace").rstrip()
@@ -79,7 +81,7 @@ def read_log(path: Path, *, failed: bool) -> LogExcerpt:
             )
             for line in shown
         ),
-        total_bytes=len(data),
-        cut=len(data) > _LOG_BYTES or tail.count("\n") >= _LOG_LINES,
+        total_bytes=size,
+        cut=size > _LOG_BYTES or tail.count("\n") >= _LOG_LINES,
         failure=first_error(data) if failed else _NONE,
     )

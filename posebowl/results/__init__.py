@@ -15,10 +15,10 @@ if TYPE_CHECKING:
         paired_ious as paired_ious,
     )
     from posebowl.results.failure import (
-        SEARCHED_BYTES as SEARCHED_BYTES,
         SUSPECT as SUSPECT,
         Failure as Failure,
         first_error as first_error,
+        searched as searched,
     )
     from posebowl.results.folder import (
         LOG_FILE as LOG_FILE,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         clear as clear,
         held as held,
         is_of_results as is_of_results,
+        new_run_id as new_run_id,
     )
     from posebowl.results.history import Run as Run
     from posebowl.results.meters import (
@@ -61,7 +62,7 @@ __getattr__ = face(
         "Images",
         "paired_ious",
     ),
-    failure=("Failure", "SEARCHED_BYTES", "SUSPECT", "first_error"),
+    failure=("Failure", "SUSPECT", "first_error", "searched"),
     folder=(
         "LOG_FILE",
         "REPORT_FILE",
@@ -72,6 +73,7 @@ __getattr__ = face(
         "clear",
         "held",
         "is_of_results",
+        "new_run_id",
     ),
     history=("Run",),
     meters=(

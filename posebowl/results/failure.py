@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from posebowl.challenge import CODE_EXECUTION
 from posebowl.util.files import open_regular
 from posebowl.util.text import shorten
 
-SEARCHED_BYTES: Final = 16 << 20
-"""How much of a log is searched: all that is kept of one."""
+_SEARCHED_BYTES: Final = 16 << 20
+"""How much of a log is searched at most: escapes make one longer than what is kept of it."""
 
 _HOME: Final = f"{CODE_EXECUTION}/workdir/"
 _TRACEBACK: Final = re.compile(rb"^Traceback \(most recent call last\):", re.MULTILINE)
@@ -55,9 +56,20 @@ def of_log(path: Path) -> Failure:
     """Return the first error in a log; a missing log is taken for an empty one."""
     try:
         with open_regular(path) as file:
-            return first_error(file.read(SEARCHED_BYTES))
+            return first_error(searched(file))
     except (OSError, ValueError):
         return Failure()
+
+
+def searched(log: IO[bytes]) -> bytes:
+    """Read a log, or its head and its tail where it is long."""
+    size = log.seek(0, os.SEEK_END)
+    log.seek(0)
+    if size <= _SEARCHED_BYTES:
+        return log.read(_SEARCHED_BYTES)
+    head = log.read(_SEARCHED_BYTES // 2)
+    log.seek(size - _SEARCHED_BYTES // 2)
+    return head + b"\n" + log.read(_SEARCHED_BYTES // 2)
 
 
 def first_error(log: bytes) -> Failure:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import secrets
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +22,9 @@ RESULT_FILE: Final = "result.json"
 REPORT_FILE: Final = "report.html"
 RESULT_FILES: Final = (PREDICTIONS_FILE, LOG_FILE, RESULT_FILE, REPORT_FILE)
 SCRATCH_PREFIX: Final = ".run-"
-_SCRATCH: Final = re.compile(rf"{re.escape(SCRATCH_PREFIX)}\d{{8}}-\d{{6}}-[0-9a-f]{{6}}")
+RUN_ID: Final = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
+_TIME: Final = "%Y%m%d-%H%M%S"
+_SCRATCH: Final = re.compile(rf"{re.escape(SCRATCH_PREFIX)}{RUN_ID.pattern}")
 HISTORY_DIR: Final = "history"
 LOCK_FILE: Final = ".lock"
 
@@ -50,6 +54,22 @@ def held(out: Path, *, leave: bool = True) -> Iterator[None]:
             why="Two runs in one folder would overwrite each other's results.",
             fix="Wait for it to end, or choose another folder with --out.",
         ) from None
+
+
+def new_run_id(out: Path, now: datetime) -> str:
+    """Return an id that sorts after those in the history, even if the clock was set back.
+
+    Args:
+        out: The results folder.
+        now: UTC.
+    """
+    time, place = now.strftime(_TIME), out / HISTORY_DIR
+    names = os.listdir(place) if place.is_dir() else []  # noqa: PTH208  # names alone
+    last = max((name for name in names if RUN_ID.fullmatch(name)), default="").rpartition("-")[0]
+    if last > time:
+        with contextlib.suppress(ValueError, OverflowError):  # a user's folder of such a name
+            time = (datetime.strptime(last, _TIME) + timedelta(seconds=1)).strftime(_TIME)  # noqa: DTZ007
+    return f"{time}-{secrets.token_hex(3)}"
 
 
 def is_of_results(folder: Path) -> bool:

@@ -16,7 +16,7 @@ from posebowl.challenge import COLUMNS, LABELS_FILE, PREDICTIONS_FILE
 from posebowl.errors import PoseBowlError, UsageError
 from posebowl.paths import SUBMISSION
 from posebowl.results import result as results
-from posebowl.results.folder import HISTORY_DIR, LOG_FILE, REPORT_FILE, RESULT_FILE
+from posebowl.results.folder import HISTORY_DIR, LOG_FILE, REPORT_FILE, RESULT_FILE, RUN_ID
 from posebowl.results.result import Result
 from posebowl.scoring import MAX_BYTES, parse, read_bounded, score_files
 from posebowl.settings import MOST_RUNS
@@ -31,8 +31,7 @@ IMAGES_FILE: Final = "predictions.parquet"
 LAST: Final = "last"
 PREVIOUS: Final = "previous"
 
-_RUN_ID: Final = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
-_PART: Final = re.compile(rf"\.{_RUN_ID.pattern}\.part")
+_PART: Final = re.compile(rf"\.{RUN_ID.pattern}\.part")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +144,7 @@ def kept(place: Path) -> list[Path]:
     """Return the runs of a history that are the tool's: one that the user renamed is the user's."""
     if not place.is_dir():
         return []
-    return [path for path in place.iterdir() if _RUN_ID.fullmatch(path.name) and _is_folder(path)]
+    return [path for path in place.iterdir() if RUN_ID.fullmatch(path.name) and _is_folder(path)]
 
 
 def runs(out: Path) -> tuple[list[Run], list[str]]:
@@ -237,7 +236,7 @@ def _is_short_for(word: str, name: str) -> bool:
         and not name.startswith(".")
         and (
             name.startswith(word)
-            or (_RUN_ID.fullmatch(name) is not None and name.endswith(f"-{word}"))
+            or (RUN_ID.fullmatch(name) is not None and name.endswith(f"-{word}"))
         )
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib
-import secrets
 import stat
 import threading
 from collections.abc import Callable, Iterator
@@ -25,6 +24,7 @@ from posebowl.results import (
     check_replaceable,
     clear,
     held,
+    new_run_id,
 )
 from posebowl.run import image_progress, machine_load
 from posebowl.run.judge import PASSED, Judgement, judge, judge_failure
@@ -99,7 +99,7 @@ def run(
     with held(request.out), held_back() as signals:
         with undisturbed():
             clear(request.out)
-        run_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+        run_id = new_run_id(request.out, datetime.now(UTC))
         scratch = request.out / f"{SCRATCH_PREFIX}{run_id}"
         # A program that a run makes and marks set-user-id is one that other users could start.
         scratch.mkdir(mode=0o700)

@@ -29,6 +29,12 @@ _ANY: Final = "Check the path, its permissions and the disk."
 
 def as_error(error: OSError) -> PoseBowlError:
     """Return an error of the system as a PoseBowlError: what, why, fix."""
+    if error.errno == errno.ENOENT and not error.filename and _is_lost():
+        return PoseBowlError(
+            "The working directory no longer exists.",
+            why="Relative paths such as submission/ begin there.",
+            fix="Type: cd; then enter the folder again, and type the same command.",
+        )
     place = f"{error.filename}: " if error.filename else ""
     why, fix = explain(error)
     return PoseBowlError(f"{place}{error.strerror or error}.", why=why, fix=fix)
@@ -60,6 +66,14 @@ def explain(error: OSError, place: Path | None = None) -> tuple[str, str]:
         case _:
             fix = _ANY
     return why, fix
+
+
+def _is_lost() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _existing(path: Path) -> Path:

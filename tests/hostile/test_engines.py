@@ -301,6 +301,23 @@ def test_nothing_of_ours_is_seen_in_a_system_folder(engine, bench: Bench):
     (bench.folder / "out").mkdir()
 
 
+def test_a_run_does_not_see_which_programs_the_host_starts(engine, bench: Bench):
+    watch = (
+        "import ctypes, os, select\n"
+        "libc = ctypes.CDLL(None)\n"
+        "watch = libc.inotify_init()\n"
+        "if watch >= 0:\n"
+        "    assert libc.inotify_add_watch(watch, b'/usr/bin', 0xfff) >= 0\n"
+        "print('started', flush=True)\n"
+        "if watch >= 0 and select.select([watch], [], [], 1)[0]: print(os.read(watch, 9999))\n"
+    )
+    harness = start_harness(engine, bench, python(watch))
+    while harness.poll() is None:
+        subprocess.run(["/usr/bin/env", "true"], check=True)
+    harness.communicate()
+    assert (bench.folder / "out/log.txt").read_text() == "started\n"
+
+
 def test_two_runs_at_once(engine, bench: Bench):
     request = bench.request(engine, Case(name="good", main=OK))
     with held(request.out), pytest.raises(BusyError) as caught:

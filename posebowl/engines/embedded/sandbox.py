@@ -343,9 +343,11 @@ def drop_privileges(uid: int | None, groups: list[int]) -> None:
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"{RUNNER} {outer_uid} 1")
     Path("/proc/self/gid_map").write_text(f"{RUNNER} {outer_gid} 1")
-    # As in a container's default seccomp profile: no namespaces of the run's own.
-    with contextlib.suppress(OSError):
-        Path("/proc/sys/user/max_user_namespaces").write_text("0")
+    # As in a container's default seccomp profile: no namespaces of the run's own. And no watches of
+    # files: those of system folders are the host's, and would tell which programs it starts.
+    for name in ("max_user_namespaces", "max_inotify_instances"):
+        with contextlib.suppress(OSError):
+            Path("/proc/sys/user", name).write_text("0")
     for capability in range(64):
         libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
     call("prctl", libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))

@@ -74,3 +74,15 @@ def test_no_log_is_an_empty_log(tmp_path: Path) -> None:
 def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     assert read_log(tmp_path / "fifo", failed=True).lines == ()
+
+
+def test_the_end_of_a_log_that_escapes_have_made_long_is_its_end(tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    with log.open("wb") as file:
+        for _ in range(20):
+            file.write(b"\\x01" * (1 << 18) + b"\n")
+        file.write(b"ValueError: at last\n")
+    excerpt = read_log(log, failed=True)
+    assert excerpt.lines[-1].text == excerpt.failure.error == "ValueError: at last"
+    assert excerpt.total_bytes == log.stat().st_size > 20 << 20
+    assert excerpt.cut

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from posebowl.errors import BusyError
-from posebowl.results.folder import clear, held
+from posebowl.results.folder import RUN_ID, clear, held, new_run_id
 from posebowl.util.files import remove_tree
 
 
@@ -74,3 +75,25 @@ def test_an_untrusted_tree_goes_whatever_is_in_it(tmp_path: Path) -> None:
 def test_what_is_not_there_is_removed_already(tmp_path: Path) -> None:
     remove_tree(tmp_path / "none")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("kept", "begins"),
+    [
+        ([], "20260301-120000-"),
+        (["20260301-115959-0000ff"], "20260301-120000-"),
+        (["20260301-120000-0000ff"], "20260301-120000-"),
+        (["20991231-235959-0000ff", "20260301-115959-0000ff"], "21000101-000000-"),
+        (["20260301-120001-0000ff", "best"], "20260301-120002-"),
+        (["99999999-999999-0000ff"], "20260301-120000-"),
+        (["99991231-235959-0000ff"], "20260301-120000-"),
+    ],
+)
+def test_ids_go_on_where_the_clock_was_set_back(
+    kept: list[str], begins: str, tmp_path: Path
+) -> None:
+    for name in kept:
+        (tmp_path / "history" / name).mkdir(parents=True)
+    made = new_run_id(tmp_path, datetime(2026, 3, 1, 12, tzinfo=UTC))
+    assert made.startswith(begins)
+    assert RUN_ID.fullmatch(made)

@@ -40,3 +40,15 @@ def test_a_place_for_errors_that_name_none(tmp_path: Path) -> None:
     error = OSError(errno.ENOSPC, "No space left on device")
     assert str(tmp_path) in os_errors.explain(error, tmp_path)[1]
     assert os_errors.explain(error)[1] == "Check the path, its permissions and the disk."
+
+
+def test_a_working_directory_that_has_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(FileNotFoundError) as caught:
+        Path("submission.zip").resolve()
+    error = os_errors.as_error(caught.value)
+    assert error.what == "The working directory no longer exists."
+    assert error.fix.startswith("Type: cd;")
