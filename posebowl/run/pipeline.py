@@ -47,6 +47,7 @@ from posebowl.submission import archive
 from posebowl.util.files import atomic_write, remove_tree
 from posebowl.util.hints import local
 from posebowl.util.interrupts import Interrupts, held_back, undisturbed
+from posebowl.util.native import settle_environment
 
 _TAIL_BYTES: Final = 64 << 10
 _RESERVE_BYTES: Final = 1 << 20
@@ -117,6 +118,7 @@ def _perform(
     reached: Started = started
     try:
         with signals.let_through():
+            settle_environment()
             threading.Thread(target=_load_judges, daemon=True).start()
             with ThreadPoolExecutor() as pool:
                 # An engine is slow to answer.
