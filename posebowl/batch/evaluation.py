@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from posebowl.batch.node_cache import NodeCache
 from posebowl.batch.plan import Plan, RunOptions
 from posebowl.batch.progress import Progress
 from posebowl.errors import UsageError
-from posebowl.util.console import err, note
+from posebowl.util.console import err, note, stdout_on_stderr
 from posebowl.util.files import write_text
 from posebowl.util.text import first_few
 
@@ -52,6 +53,8 @@ class EvaluationRequest:
     resume: bool = False
     await_nodes: bool = False
     """Jobs that fit on none of the machines wait for others to join."""
+    allow_open: bool = False
+    """Join a cluster that anyone on its network can run code on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,12 +81,12 @@ def evaluate(request: EvaluationRequest) -> Evaluation:
     whole = shards.load(request.data, cache.entries)
     made = plan.make(found.submissions, whole, shards.split(whole, request.shards), request.options)
     with result_store.opened(request.out, resume=request.resume) as store:
-        executor = _executor(request, made, cache)
         keys = {item.name: [job.key for job in jobs] for item, jobs in made.jobs.items()}
         described = json.dumps(leaderboard.metadata(made) | {"jobs": keys}, indent=2, default=str)
-        write_text(request.out / result_store.PLAN_FILE, described + "\n")
-        with Progress(made, err) as progress:
-            scheduler.execute(made, store, executor, progress)
+        with stdout_on_stderr(), contextlib.closing(_executor(request, made, cache)) as executor:
+            write_text(request.out / result_store.PLAN_FILE, described + "\n")
+            with Progress(made, err) as progress:
+                scheduler.execute(made, store, executor, progress)
         merge(made, store)
         rows = leaderboard.rows(made, store)
         for name, make in _OUTPUTS.items():
@@ -116,4 +119,5 @@ def _executor(request: EvaluationRequest, made: Plan, cache: NodeCache) -> Execu
         made.options,
         registry_name=request.registry,
         await_nodes=request.await_nodes,
+        allow_open=request.allow_open,
     )

@@ -53,7 +53,11 @@ class Executor(Protocol):
         ...
 
     def capacity(self) -> Capacity:
-        """Return the machines that are at work."""
+        """Return the machines that are at work.
+
+        Raises:
+            EngineError: There are none, and none are awaited.
+        """
         ...
 
     def close(self) -> None:

@@ -85,7 +85,11 @@ def _row(plan: Plan, store: ResultStore, submission: Submission) -> Row:
         peak_memory_bytes=int(memory.used) if memory else None,
         shards=len(jobs),
         tries=len(attempts),
-        retried=tuple(f"{item.node}: {item.reason}" for item in attempts if item.reason),
+        retried=tuple(
+            f"{item.node}: {item.reason}" if item.node else item.reason
+            for item in attempts
+            if item.reason
+        ),
         engine=found.engine if found else "",
         sha256=submission.sha256,
         report=_link(store, key, REPORT_FILE),

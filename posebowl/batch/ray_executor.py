@@ -11,14 +11,15 @@ from typing import Any, Final
 # Ray would start each worker with `uv run`; workers have the environment of their node instead.
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+# It would end this process when the head of the cluster is lost.
+os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "600")
 # A busy machine takes longer to start Ray's own agent than the 15 s that Ray gives it.
 os.environ.setdefault("RAY_agent_register_timeout_ms", "120000")
 
 import ray
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
-from posebowl import paths
-from posebowl.batch import core_pinning, worker
+from posebowl.batch import core_pinning, ray_cluster, worker
 from posebowl.batch.executor import Capacity, Completion
 from posebowl.batch.node_cache import NodeCache
 from posebowl.batch.plan import Job, RunOptions
@@ -26,19 +27,13 @@ from posebowl.batch.shards import Dataset
 from posebowl.challenge import Variant
 from posebowl.errors import UsageError, Verdict
 from posebowl.settings import resolve
-from posebowl.util.text import reason
+from posebowl.util.text import shorten
 from posebowl.util.units import human_bytes
 
 _MAX_JOBS: Final = 1000
 _CHUNK: Final = 64 << 20
 _WAIT_S: Final = 1.0
-_STARTS: Final = 3
-"""Of a cluster on this machine, which may be busy."""
 _ENDING_S: Final = 30.0
-_LEFT_OUT: Final = (
-    "/.git", "/.venv*", "/.nox", "/.*_cache", "/benchmarks", "/data", "/docs", "/runs", "/site",
-    "/solutions", "/submission", "/tests",
-)  # fmt: skip
 
 
 def run_task(
@@ -62,8 +57,14 @@ class RayExecutor:
     max_jobs = _MAX_JOBS
 
     def __init__(
-        self, shards: Mapping[str, Dataset], options: RunOptions, *, registry_name: str
+        self,
+        cluster: ray_cluster.Cluster,
+        shards: Mapping[str, Dataset],
+        options: RunOptions,
+        *,
+        registry_name: str,
     ) -> None:
+        self._cluster = cluster
         self._task = ray.remote(max_retries=0, **resources(options))(run_task)
         self._shards = {digest: ray.put(shard) for digest, shard in shards.items()}
         self._registry = registry_name
@@ -86,7 +87,7 @@ class RayExecutor:
             # A bug of this tool: treated like a lost machine, so that the other jobs go on.
             return Completion(job=job, output=None, lost=f"The task failed: {error.cause!r}")
         except RayError as error:
-            return Completion(job=job, output=None, lost=reason(error))
+            return Completion(job=job, output=None, lost=shorten(" ".join(str(error).split())))
         if output is None:
             return self._send(job)
         if output.result.verdict is Verdict.INTERRUPTED:
@@ -108,8 +109,12 @@ class RayExecutor:
         return None
 
     def capacity(self) -> Capacity:
-        """Return how many nodes are alive, and how many runs fit on them."""
-        alive = [item["Resources"] for item in ray.nodes() if item["Alive"]]
+        """Return how many nodes are alive, and how many runs fit on them.
+
+        Raises:
+            EngineError: The cluster is lost.
+        """
+        alive = self._cluster.nodes()
         return Capacity(nodes=len(alive), slots=sum(fitting(item, self._slots) for item in alive))
 
     def close(self) -> None:
@@ -121,7 +126,7 @@ class RayExecutor:
             if self._running:
                 ray.wait(list(self._running), num_returns=len(self._running), timeout=_ENDING_S)
         self._running.clear()
-        ray.shutdown()
+        self._cluster.leave()
 
     def _submit(self, job: Job, parcel: list[Any] | None) -> None:
         options = {"name": f"{job.submission.name}-{job.shard_index}"}
@@ -138,43 +143,22 @@ def connect(
     *,
     registry_name: str = "",
     await_nodes: bool = False,
+    allow_open: bool = False,
 ) -> RayExecutor:
     """Join a cluster, or start one on this machine for `local`.
 
     Raises:
-        UsageError: Nothing answers at the address, or no machine has what one run needs.
+        UsageError: The cluster cannot be joined (see `ray_cluster.join`), or no machine has what
+            one run needs.
     """
-    _join(address)
-    if not await_nodes:
-        try:
-            _check_fits(resources(options))
-        except UsageError:
-            ray.shutdown()
-            raise
-    return RayExecutor(shards, options, registry_name=registry_name)
-
-
-def _join(address: str) -> None:
-    local = address == "local"
-    for left in reversed(range(_STARTS if local else 1)):
-        try:
-            ray.init(
-                address=address,
-                log_to_driver=False,
-                logging_level="ERROR",
-                runtime_env={"working_dir": str(paths.ROOT), "excludes": list(_LEFT_OUT)},
-                **({"include_dashboard": False} if local else {}),
-            )
-        except Exception as error:  # noqa: BLE001  # Ray raises just that
-            ray.shutdown()
-            if left:
-                continue
-            raise UsageError(
-                "Ray could not be started here." if local else f"No cluster answers at {address}.",
-                why=reason(error),
-                fix="Start one (ray start --head) and name its address, or omit --address.",
-            ) from None
-        return
+    cluster = ray_cluster.join(address, allow_open=allow_open)
+    try:
+        if not await_nodes:
+            _check_fits(cluster.nodes(), resources(options))
+        return RayExecutor(cluster, shards, options, registry_name=registry_name)
+    except BaseException:
+        cluster.leave()
+        raise
 
 
 def resources(options: RunOptions) -> dict[str, float]:
@@ -194,8 +178,7 @@ def fitting(node_resources: Mapping[str, float], claim: Mapping[str, float]) -> 
     )
 
 
-def _check_fits(claim: Mapping[str, float]) -> None:
-    alive = [item["Resources"] for item in ray.nodes() if item["Alive"]]
+def _check_fits(alive: Sequence[Mapping[str, float]], claim: Mapping[str, float]) -> None:
     if any(fitting(item, claim) for item in alive):
         return
     most = {

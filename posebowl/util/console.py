@@ -25,6 +25,7 @@ from posebowl.util.hints import typed
 from posebowl.util.text import visible
 
 _WIDE: Final = 1000
+_STDOUT, _STDERR = 1, 2
 
 
 def _width(stream: TextIO | None) -> int | None:
@@ -77,6 +78,20 @@ class _Notes(Console):
             raise
         except OSError:
             discard(sys.stderr)
+
+
+@contextlib.contextmanager
+def stdout_on_stderr() -> Iterator[None]:
+    """Send to stderr what libraries print on stdout while the block runs, even from C++."""
+    sys.stdout.flush()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+        with contextlib.suppress(OSError):  # one of them is closed: nothing can be sent there
+            kept = os.dup(_STDOUT)
+            stack.callback(os.close, kept)
+            os.dup2(_STDERR, _STDOUT)
+            stack.callback(os.dup2, kept, _STDOUT)
+        yield
 
 
 def discard(stream: TextIO) -> None:

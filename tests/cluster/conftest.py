@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import socket
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from posebowl.batch.plan import RunOptions
 from posebowl.challenge import LIMITS, EngineName, Variant
 from posebowl.engines import select
 from posebowl.settings import resolve
+from posebowl.util import descendants
 
 MIB = 1 << 20
 PATIENCE_S = 300.0
@@ -83,7 +85,7 @@ def machines(embedded: None) -> Iterator[TwoMachines]:  # noqa: ARG001  # skips
     pytest.importorskip("ray", reason="needs uv sync --group cluster-test")
     # It says how long a busy machine may take.
     pytest.importorskip("posebowl.batch.ray_executor")
-    with temporary_folder(), nothing_left():
+    with temporary_folder(), token(), descendants.ended():
         two = _start()
         try:
             yield two
@@ -109,45 +111,39 @@ def temporary_folder() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def nothing_left() -> Iterator[None]:
-    """Kill all processes that were started in a block and outlive it."""
-    before = _children()
-    try:
+def token() -> Iterator[None]:
+    """Start what is started in a block with a token, which those who join it need."""
+    from posebowl.batch import ray_cluster  # noqa: PLC0415  # where Ray is installed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "token")
+        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        ray_cluster.read_authentication()
         yield
-    finally:
-        _kill(_children() - before)
-
-
-def _children() -> set[psutil.Process]:
-    return set(psutil.Process().children(recursive=True))
-
-
-def _kill(processes: set[psutil.Process]) -> None:
-    for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(processes, timeout=30)
+    ray_cluster.read_authentication()
 
 
 def _start() -> TwoMachines:
     """Start the cluster, again if a busy machine was too slow for Ray."""
     from ray.cluster_utils import Cluster  # noqa: PLC0415  # where it is installed
 
-    give_up_at, before = time.monotonic() + PATIENCE_S, _children()
+    give_up_at = time.monotonic() + PATIENCE_S
     while True:
-        two = TwoMachines(Cluster())
-        try:
-            for _ in range(2):
-                two.add()
-            two.cluster.wait_for_nodes()
-        except Exception:
-            two.cluster.shutdown()
-            # A machine that did not come up is not on its list, and its servers live on.
-            _kill(_children() - before)
-            if time.monotonic() > give_up_at:
-                raise
-        else:
-            return two
+        # A machine that did not come up is not on its list, and its servers live on.
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(descendants.ended())
+            two = TwoMachines(Cluster())
+            try:
+                for _ in range(2):
+                    two.add()
+                two.cluster.wait_for_nodes()
+            except Exception:
+                two.cluster.shutdown()
+                if time.monotonic() > give_up_at:
+                    raise
+            else:
+                stack.pop_all()
+                return two
 
 
 @pytest.fixture
@@ -176,7 +172,9 @@ def command(data_folder: Path) -> Callable[..., tuple[list[str], dict[str, str]]
         argv = [sys.executable, "-m", "posebowl.cli", "evaluate", str(zips), "--out", str(out)]
         argv += ["--data", str(data_folder), "--engine", "embedded", "--cpus", "1"]
         argv += ["--memory", "512m", "--time-limit", "2m", *words]
-        return argv, {**os.environ, "PYTHONPATH": str(paths.ROOT), "COLUMNS": "200"}
+        env = {**os.environ, "PYTHONPATH": str(paths.ROOT), "COLUMNS": "200"}
+        env.pop("RAY_AUTH_MODE", None)  # that there is a token is enough
+        return argv, env
 
     return make
 

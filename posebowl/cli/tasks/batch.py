@@ -75,6 +75,9 @@ def evaluate(
     await_nodes: Annotated[
         bool, Option(TRUTH, "wait for machines that fit and may yet join the cluster")
     ] = False,
+    allow_open: Annotated[
+        bool, Option(TRUTH, "join a cluster that asks for no token: anyone near may use it")
+    ] = False,
     out: Annotated[
         Path | None, Option(FOLDER, "folder for the results", "submission/evaluation")
     ] = None,
@@ -99,6 +102,7 @@ def evaluate(
         registry=settings.registry or "",
         resume=resume,
         await_nodes=await_nodes,
+        allow_open=allow_open,
     )
     done = _evaluated(request)
     if json:

@@ -60,6 +60,7 @@ def put(store: ResultStore, made: Plan, name: str, verdict: Verdict, score: floa
     files = {"result.json": found.to_json().encode(), "report.html": b"", "log.txt": b""}
     attempts = [
         Attempt(node="m1", verdict="ENGINE_ERROR", reason="disk full"),
+        Attempt(node="", verdict="", reason="its worker died"),
         Attempt(node="m2", verdict=verdict, reason=""),
     ]
     store.save(job(made, name).key, JobResult(node="m2", result=found, files=files), attempts)
@@ -83,8 +84,8 @@ def test_ties_share_a_rank_and_failures_have_none(board) -> None:
         (1, "c"), (2, "a"), (2, "b"), (4, EVIL), (None, "slow"), (None, "broken"), (None, "absent"),
     ]  # fmt: skip
     assert rows[-1].verdict is Verdict.ENGINE_ERROR
-    assert rows[0].retried == ("m1: disk full",)
-    assert rows[0].tries == 2
+    assert rows[0].retried == ("m1: disk full", "its worker died")
+    assert rows[0].tries == 3
 
 
 def test_json_holds_all_rows_and_how_they_came_about(board) -> None:

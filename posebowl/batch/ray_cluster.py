@@ -1,0 +1,222 @@
+"""A Ray cluster: one that runs already, or one that lives on this machine while it is used."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import math
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import grpc
+import ray
+from ray._private import ray_constants
+from ray._private.authentication import authentication_token_setup as token_setup
+from ray.exceptions import AuthenticationError
+
+from posebowl import paths
+from posebowl.errors import EngineError, UsageError
+from posebowl.util import descendants
+from posebowl.util.text import shorten
+
+LOCAL: Final = "local"
+_PROXY: Final = "ray://"
+_QUESTION: Final = "/ray.rpc.NodeInfoGcsService/CheckAlive"
+_PROXIED_QUESTION: Final = "/ray.rpc.RayletDriver/ClusterInfo"
+"""Requests that change nothing; without its token, a head that has one refuses them."""
+SENT: Final = ("posebowl", "runtime", "pyproject.toml", "uv.lock", ".python-version")
+"""What machines are sent of this checkout: the package, and what environments are made from."""
+
+_STARTS: Final = 3
+"""Of a cluster on this machine, which may be busy."""
+_ASK_S: Final = 5.0
+_GONE_S: Final = 30.0
+"""How long the head may not answer, or no machine be alive, until it is taken for lost."""
+_MAKE_ONE: Final = (
+    "Make a token on the head with: ray get-auth-token --generate; copy the file ~/.ray/auth_token "
+    "to all machines and to this one, or set RAY_AUTH_TOKEN_PATH to it; then start Ray again."
+)
+
+
+class Cluster:
+    """A cluster that this process has joined; made by `join`."""
+
+    def __init__(self, head: tuple[str, int], left: contextlib.ExitStack) -> None:
+        self.head = head
+        self._left = left
+        self._nodes: list[Mapping[str, float]] = []
+        self._seen_at = time.monotonic()
+        self._asked_at = -math.inf
+
+    def nodes(self) -> Sequence[Mapping[str, float]]:
+        """Return the resources of each machine that is alive, as of the last few seconds.
+
+        Raises:
+            EngineError: For half a minute the head has not answered, or no machine was alive.
+        """
+        if time.monotonic() - self._asked_at < _ASK_S:
+            return self._nodes
+        # Ray itself waits for a head that has gone, and then ends the process that asked.
+        answers = _answers(self.head)
+        self._nodes = (
+            [node["Resources"] for node in ray.nodes() if node["Alive"]] if answers else []
+        )
+        self._asked_at = time.monotonic()
+        if self._nodes:
+            self._seen_at = self._asked_at
+        elif self._asked_at - self._seen_at > _GONE_S:
+            host, port = self.head
+            lost = "No machine of the cluster is alive" if answers else "The cluster's head is lost"
+            raise EngineError(
+                f"{lost}: {host}:{port}.",
+                why="Its machine or Ray on it ended; finished runs are kept.",
+                fix="Start the cluster again, and type the same command with --resume.",
+            )
+        return self._nodes
+
+    def leave(self) -> None:
+        """Leave the cluster; end it if it was started here."""
+        self._left.close()
+
+
+def join(address: str, *, allow_open: bool) -> Cluster:
+    """Join a cluster, or start one on this machine for `local`.
+
+    One that is started here listens on loopback, asks for a token that only this process and
+    its children know, and is gone after `leave`, however it was started or failed to.
+
+    Raises:
+        UsageError: Nothing answers at the address, the token is wrong or missing, or anyone who
+            reaches the cluster may run code on it and `allow_open` is false.
+    """
+    stack = contextlib.ExitStack()
+    try:
+        if address == LOCAL:
+            stack.enter_context(descendants.ended())
+            stack.enter_context(_private())
+        stack.callback(ray.shutdown)
+        _init(address, tries=_STARTS if address == LOCAL else 1)
+        by_proxy = address.startswith(_PROXY)
+        reached = address if by_proxy else str(ray.get_runtime_context().gcs_address)
+        host, _, port = reached.removeprefix(_PROXY).rpartition(":")
+        cluster = Cluster((host.strip("[]"), int(port)), stack)
+        if address != LOCAL and not allow_open:
+            _refuse_open(cluster.head, _PROXIED_QUESTION if by_proxy else _QUESTION)
+    except BaseException:
+        stack.close()
+        raise
+    return cluster
+
+
+@contextlib.contextmanager
+def _private() -> Iterator[None]:
+    """Keep a cluster that is started in the block on loopback, and give it a token of its own."""
+    variables = {
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0",  # of several machines
+    }
+    removed = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH", "RAY_ADDRESS")
+    before = {name: os.environ.pop(name, None) for name in (*removed, *variables)}
+    several = ray_constants.ENABLE_RAY_CLUSTER
+    os.environ.update(variables)
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    read_authentication()
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = several
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+        read_authentication()
+
+
+def read_authentication() -> None:
+    """Let Ray read again from the environment whether it needs a token, and which."""
+    token_setup.Config.initialize("")
+    token_setup.AuthenticationTokenLoader.instance().reset_cache()
+
+
+def _init(address: str, *, tries: int) -> None:
+    if address != LOCAL:
+        token_setup.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
+    options = {"include_dashboard": False} if address == LOCAL else {}
+    with _code() as folder:
+        for left in reversed(range(tries)):
+            try:
+                ray.init(
+                    address=address,
+                    log_to_driver=False,
+                    logging_level="ERROR",
+                    runtime_env={"working_dir": str(folder)},
+                    **options,
+                )
+            except Exception as error:  # noqa: BLE001  # Ray raises just that
+                ray.shutdown()
+                if not left:
+                    raise _refusal(address, error) from None
+            else:
+                return
+
+
+@contextlib.contextmanager
+def _code() -> Iterator[Path]:
+    """Copy what machines need of this checkout, and nothing else that lies in it."""
+    with tempfile.TemporaryDirectory(prefix="posebowl-code-") as name:
+        folder = Path(name)
+        for item in SENT:
+            source = paths.ROOT / item
+            if source.is_dir():
+                ignored = shutil.ignore_patterns("__pycache__", ".*")
+                shutil.copytree(source, folder / item, ignore=ignored)
+            elif source.exists():
+                shutil.copy(source, folder / item)
+        yield folder
+
+
+def _refusal(address: str, error: Exception) -> UsageError:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    why = f"Ray's last words: {shorten(lines[-1])}" if lines else type(error).__name__
+    if address == LOCAL:
+        what, fix = "Ray could not be started here.", "Omit --address to do without Ray."
+    else:
+        what = f"The cluster at {address} cannot be joined."
+        fix = "Start one (ray start --head) and name its address, or omit --address."
+    if isinstance(error, AuthenticationError) or "auth" in why.casefold():
+        fix = _MAKE_ONE
+    return UsageError(what, why=why, fix=fix)
+
+
+def _refuse_open(head: tuple[str, int], question: str) -> None:
+    """Check that a head which others can reach answers only those who have its token."""
+    host, port = head
+    if _is_loopback(host):
+        return
+    with grpc.insecure_channel(f"{host}:{port}") as channel, contextlib.suppress(grpc.RpcError):
+        channel.unary_unary(question)(b"", timeout=_ASK_S)
+        raise UsageError(
+            f"The cluster at {host}:{port} asks for no token.",
+            why="Whoever reaches its ports can run anything on its machines.",
+            fix=f"{_MAKE_ONE} Or add --allow-open if its network is yours alone.",
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    with contextlib.suppress(OSError):
+        found = {str(item[4][0]) for item in socket.getaddrinfo(host, None)}
+        return all(ipaddress.ip_address(item).is_loopback for item in found)
+    return False
+
+
+def _answers(head: tuple[str, int]) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(head, timeout=_ASK_S):
+        return True
+    return False

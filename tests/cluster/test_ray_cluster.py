@@ -1,0 +1,156 @@
+"""Clusters that are started here, joined with and without a token, and lost."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from posebowl.batch import Evaluation
+from posebowl.errors import EngineError, UsageError
+from posebowl.settings import resolve
+from posebowl.util import descendants
+from tests.cluster.conftest import TwoMachines, pack, temporary_folder
+from tests.hostile.programs import OK
+
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.container,
+    pytest.mark.usefixtures("embedded"),
+]
+
+ray_cluster = pytest.importorskip(
+    "posebowl.batch.ray_cluster", reason="needs uv sync --group cluster-test"
+)
+
+Command = Callable[..., tuple[list[str], dict[str, str]]]
+
+
+@pytest.fixture
+def zips(tmp_path: Path) -> Path:
+    """Make a submission that takes a moment."""
+    pack(tmp_path / "zips/slow.zip", f"{OK}sleep 5")
+    return tmp_path / "zips"
+
+
+def cache() -> str:
+    return str(resolve.load().cache)
+
+
+def below(name: str) -> Iterator[psutil.Process]:
+    """Yield the processes of a name that this one has started, or that its children have."""
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.name().startswith(name):
+                yield process
+
+
+@contextlib.contextmanager
+def once_it_runs(what: Callable[[], None]) -> Iterator[None]:
+    """Do something in a thread as soon as a main.sh sleeps."""
+
+    def wait() -> None:
+        while not over.wait(0.05):
+            if next(below("sleep"), None):
+                what()
+                return
+
+    over, thread = threading.Event(), threading.Thread(target=wait)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_a_local_cluster_is_private_and_leaves_nothing(
+    command: Command, zips: Path, tmp_path: Path
+) -> None:
+    heard: list[tuple[str, str]] = []
+
+    def look_then_kill_the_worker() -> None:
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                heard.extend(
+                    (process.name(), one.laddr.ip)
+                    for one in process.net_connections("inet")
+                    if one.status == psutil.CONN_LISTEN
+                )
+        next(below("ray::slow")).kill()
+
+    out = tmp_path / "out"
+    argv, env = command(zips, out, "--address", "local", "--json")
+    env |= {"HOME": str(tmp_path), "RAY_AUTH_MODE": "disabled", "POSEBOWL_CACHE": cache()}
+    with temporary_folder(), descendants.ended(), once_it_runs(look_then_kill_the_worker):
+        done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+        assert not list(below("ray")), "it left processes"
+
+    assert done.returncode == 0, done.stderr
+    assert {"gcs_server", "raylet"} <= {name for name, _ in heard}
+    assert {ip.removeprefix("::ffff:") for _, ip in heard} == {"127.0.0.1"}
+    assert not (tmp_path / ".ray").exists()
+    (row,) = json.loads(done.stdout)["rows"]
+    assert row["verdict"] == "OK"
+    assert row["tries"] == 2
+    (reason,) = row["retried"]
+    assert "worker died" in reason
+    assert not reason.startswith(":")
+
+
+def test_a_lost_head_is_reported_and_all_that_was_started_ends(
+    evaluated: Callable[..., Evaluation],
+    zips: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ray_cluster, "_ASK_S", 0.5)
+    monkeypatch.setattr(ray_cluster, "_GONE_S", 2.0)
+
+    def kill_the_head() -> None:
+        next(below("gcs_server")).kill()
+
+    with temporary_folder(), descendants.ended(), once_it_runs(kill_the_head):
+        with pytest.raises(EngineError, match="head is lost") as error:
+            evaluated(zips, address="local")
+        left = [process.name() for process in psutil.Process().children(recursive=True)]
+
+    assert "--resume" in error.value.fix
+    assert not left
+
+
+def test_a_cluster_that_asks_for_no_token_is_refused_unless_it_is_allowed(
+    zips: Path, command: Command, tmp_path: Path
+) -> None:
+    from ray.cluster_utils import Cluster  # noqa: PLC0415  # where it is installed
+
+    with temporary_folder(), descendants.ended():
+        head = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "memory": 1 << 30})
+        argv, env = command(zips, tmp_path / "out", "--address", str(head.address))
+
+        refused = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+        allowed = subprocess.run([*argv, "--allow-open"], env=env, check=False)
+        head.shutdown()
+
+    assert refused.returncode == UsageError.exit_code
+    assert "asks for no token" in refused.stderr
+    assert "--allow-open" in refused.stderr
+    assert allowed.returncode == 0
+
+
+@pytest.mark.parametrize("given", ["", "0" * 64])
+def test_without_its_token_a_cluster_is_not_joined(
+    machines: TwoMachines, zips: Path, command: Command, tmp_path: Path, given: str
+) -> None:
+    argv, env = command(zips, tmp_path / "out", "--address", machines.address)
+    env |= {"HOME": str(tmp_path), "RAY_AUTH_TOKEN": given, "POSEBOWL_CACHE": cache()}
+
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+
+    assert done.returncode == UsageError.exit_code
+    assert "ray get-auth-token --generate" in done.stderr
