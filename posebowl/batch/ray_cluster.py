@@ -19,7 +19,7 @@ import grpc
 import ray
 from ray._private import ray_constants
 from ray._private.authentication import authentication_token_setup as token_setup
-from ray.exceptions import AuthenticationError
+from ray._private.services import canonicalize_bootstrap_address
 
 from posebowl import paths
 from posebowl.errors import EngineError, UsageError
@@ -101,18 +101,16 @@ def join(address: str, *, allow_open: bool) -> Cluster:
         if address == LOCAL:
             stack.enter_context(descendants.ended())
             stack.enter_context(_private())
+            head = None
+        else:
+            head = _head(address)
+            _check_token(head, address, allow_open=allow_open)
         stack.callback(ray.shutdown)
         _init(address, tries=_STARTS if address == LOCAL else 1)
-        by_proxy = address.startswith(_PROXY)
-        reached = address if by_proxy else str(ray.get_runtime_context().gcs_address)
-        host, _, port = reached.removeprefix(_PROXY).rpartition(":")
-        cluster = Cluster((host.strip("[]"), int(port)), stack)
-        if address != LOCAL and not allow_open:
-            _refuse_open(cluster.head, _PROXIED_QUESTION if by_proxy else _QUESTION)
+        return Cluster(head or _split(str(ray.get_runtime_context().gcs_address)), stack)
     except BaseException:
         stack.close()
         raise
-    return cluster
 
 
 @contextlib.contextmanager
@@ -146,8 +144,6 @@ def read_authentication() -> None:
 
 
 def _init(address: str, *, tries: int) -> None:
-    if address != LOCAL:
-        token_setup.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
     options = {"include_dashboard": False} if address == LOCAL else {}
     with _code() as folder:
         for left in reversed(range(tries)):
@@ -188,25 +184,66 @@ def _refusal(address: str, error: Exception) -> UsageError:
     if address == LOCAL:
         what, fix = "Ray could not be started here.", "Omit --address to do without Ray."
     else:
-        what = f"The cluster at {address} cannot be joined."
+        what = f"No cluster answers at {address}."
         fix = "Start one (ray start --head) and name its address, or omit --address."
-    if isinstance(error, AuthenticationError) or "auth" in why.casefold():
-        fix = _MAKE_ONE
     return UsageError(what, why=why, fix=fix)
 
 
-def _refuse_open(head: tuple[str, int], question: str) -> None:
-    """Check that a head which others can reach answers only those who have its token."""
-    host, port = head
-    if _is_loopback(host):
-        return
-    with grpc.insecure_channel(f"{host}:{port}") as channel, contextlib.suppress(grpc.RpcError):
-        channel.unary_unary(question)(b"", timeout=_ASK_S)
+def _head(address: str) -> tuple[str, int]:
+    """Return where the head of a cluster listens.
+
+    Raises:
+        UsageError: Nothing listens there.
+    """
+    try:
+        found = address if address.startswith(_PROXY) else canonicalize_bootstrap_address(address)
+        head = _split(found.removeprefix(_PROXY))
+        socket.create_connection(head, timeout=_ASK_S).close()
+    except Exception as error:  # noqa: BLE001  # Ray raises just that
+        raise _refusal(address, error) from None
+    return head
+
+
+def _check_token(head: tuple[str, int], address: str, *, allow_open: bool) -> None:
+    """Check that a head takes the token of this process, and that others cannot do without.
+
+    Ray itself would try for minutes.
+
+    Raises:
+        UsageError: The token is wrong or missing, or none is needed (see `join`).
+    """
+    question = _PROXIED_QUESTION if address.startswith(_PROXY) else _QUESTION
+    loader = token_setup.AuthenticationTokenLoader.instance()
+    loader.reset_cache()
+    if _takes(head, question, {}):
+        if allow_open or _is_loopback(head[0]):
+            return
         raise UsageError(
-            f"The cluster at {host}:{port} asks for no token.",
+            f"The cluster at {address} asks for no token.",
             why="Whoever reaches its ports can run anything on its machines.",
             fix=f"{_MAKE_ONE} Or add --allow-open if its network is yours alone.",
         )
+    known = loader.has_token(ignore_auth_mode=True)
+    if known and _takes(head, question, loader.get_token_for_http_header(ignore_auth_mode=True)):
+        os.environ[token_setup.AUTH_MODE_ENV_VAR] = "token"
+        read_authentication()
+        return
+    raise UsageError(
+        f"The cluster at {address} asks for a token.",
+        why="The one that is known here is another." if known else "None is known here.",
+        fix=_MAKE_ONE,
+    )
+
+
+def _takes(head: tuple[str, int], question: str, headers: Mapping[str, str]) -> bool:
+    """Return whether a head answers a request with these headers instead of refusing it."""
+    host, port = head
+    with grpc.insecure_channel(f"{host}:{port}") as channel:
+        try:
+            channel.unary_unary(question)(b"", timeout=_ASK_S, metadata=tuple(headers.items()))
+        except grpc.RpcError as error:
+            return bool(error.code() is not grpc.StatusCode.UNAUTHENTICATED)
+        return True
 
 
 def _is_loopback(host: str) -> bool:
@@ -214,6 +251,11 @@ def _is_loopback(host: str) -> bool:
         found = {str(item[4][0]) for item in socket.getaddrinfo(host, None)}
         return all(ipaddress.ip_address(item).is_loopback for item in found)
     return False
+
+
+def _split(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
 
 
 def _answers(head: tuple[str, int]) -> bool:

@@ -134,13 +134,14 @@ def test_a_cluster_that_asks_for_no_token_is_refused_unless_it_is_allowed(
         argv, env = command(zips, tmp_path / "out", "--address", str(head.address))
 
         refused = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
-        allowed = subprocess.run([*argv, "--allow-open"], env=env, check=False)
+        too_much = [*argv, "--allow-open", "--cpus", "64"]
+        allowed = subprocess.run(too_much, env=env, capture_output=True, text=True, check=False)
         head.shutdown()
 
     assert refused.returncode == UsageError.exit_code
     assert "asks for no token" in refused.stderr
     assert "--allow-open" in refused.stderr
-    assert allowed.returncode == 0
+    assert "No machine of the cluster has what one run needs" in allowed.stderr
 
 
 @pytest.mark.parametrize("given", ["", "0" * 64])

@@ -167,3 +167,28 @@ def test_notes_to_a_full_disk_do_not_stop_the_work() -> None:
 def test_text_is_on_one_line_unless_its_lines_are_ours() -> None:
     assert console.plain("a\nb\x1b[1m").plain == r"a\nb\x1b[1m"
     assert console.lines("a\nb\x1b[1m").plain == "a\nb\\x1b[1m"
+
+
+def test_what_libraries_print_on_stdout_goes_to_stderr(capfd: pytest.CaptureFixture[str]) -> None:
+    with console.stdout_on_stderr():
+        print("from Python")
+        os.write(1, b"from C++\n")
+        subprocess.run(["echo", "from a child"], check=True)
+    print("the result")
+    os.write(1, b"and its end\n")
+
+    printed = capfd.readouterr()
+    assert printed.out.splitlines() == ["the result", "and its end"]
+    assert set(printed.err.splitlines()) == {"from Python", "from C++", "from a child"}
+
+
+def test_a_closed_stdout_is_no_obstacle(tmp_path: Path) -> None:
+    script = (
+        "from posebowl.util.console import stdout_on_stderr\n"
+        "with stdout_on_stderr(): print('a line')"
+    )
+    argv = ["sh", "-c", f'exec {sys.executable} -c "$1" >&-', "sh", script]
+    done = subprocess.run(
+        argv, cwd=tmp_path, env={"PYTHONPATH": str(paths.ROOT)}, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"a line\n")
