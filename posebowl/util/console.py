@@ -83,7 +83,7 @@ class _Notes(Console):
 @contextlib.contextmanager
 def stdout_on_stderr() -> Iterator[None]:
     """Send to stderr what libraries print on stdout while the block runs, even from C++."""
-    print(end="", flush=True)  # noqa: T201  # unlike sys.stdout.flush, also where it is closed
+    print(end="", flush=True)  # unlike sys.stdout.flush, also where it is closed
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.redirect_stdout(sys.stderr))
         with contextlib.suppress(OSError):  # one of them is closed: nothing can be sent there
