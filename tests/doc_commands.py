@@ -82,7 +82,9 @@ NOT_RUN: Final = {
         "takes Ray, an engine's image or a bucket: tests/cluster"
     ),
     r"uv run invoke data\.manifest .*|aws s3 .*": "prepares a bucket: tests/cluster",
-    r"uv run --no-sync ray .*|chmod 600 ~/.ray/auth_token|cd /srv/posebowl|kubectl .*|ray up .*": "belongs to a cluster",
+    r"uv run --no-sync ray .*|chmod 600 ~/\.ray/.*|cd /srv/posebowl|kubectl .*|ray up .*": (
+        "belongs to a cluster"
+    ),
     r"docker (save|load) .*": "takes the image",
     r"uv lock": "changes the lock where a newer package fits",
     r"uv run invoke clean": "tests/unit/results/test_cleaning.py cleans folders of its own",
