@@ -19,7 +19,8 @@ from typing import Final
 
 _PATIENCE_S: Final = 0.02
 """Most sums are there sooner, and so belong to the look that asked for them."""
-
+_LAST_PATIENCE_S: Final = 1.0
+"""A run that is to be stopped goes on until its last sum is there."""
 
 _MOST_BLIND: Final = 3
 """Sums in a row that do not see all before one of them counts: folders move while a run writes."""
@@ -94,11 +95,24 @@ class DiskUsage:
     def written(self) -> Written:
         """Return the last sum that saw all, or the last one if several in a row did not."""
         if self._sum is None and self._clock() >= self._next_at:
-            self._begun_at = self._clock()
-            self._sum = self._thread.submit(self._measure)
+            self._begin()
+        return self._collect(_PATIENCE_S)
+
+    def latest(self) -> Written:
+        """Return a sum that is begun now, or the last one if it is not there in a moment."""
+        self._collect(_LAST_PATIENCE_S)
+        if self._sum is None:
+            self._begin()
+        return self._collect(_LAST_PATIENCE_S)
+
+    def _begin(self) -> None:
+        self._begun_at = self._clock()
+        self._sum = self._thread.submit(self._measure)
+
+    def _collect(self, patience_s: float) -> Written:
         if self._sum is not None:
             with contextlib.suppress(TimeoutError):
-                found = self._sum.result(_PATIENCE_S)
+                found = self._sum.result(patience_s)
                 self._sum = None
                 self._blind = 0 if found.whole else self._blind + 1
                 if found.whole or self._blind >= _MOST_BLIND:

@@ -43,7 +43,8 @@ def watch(
 ) -> Watched:
     """Watch a run until it ends or must be stopped; stopping it is up to the caller.
 
-    Where several limits are exceeded at once, time comes before output, and output before memory.
+    The limit that was exceeded first counts. The output is summed up only now and then, so it is
+    summed up once more when the time is over: what lies there was written before.
 
     Args:
         wait: Waits at most so many seconds for the death of all processes, and returns whether it
@@ -68,7 +69,7 @@ def watch(
         if ended:
             break
         if elapsed >= limits.wall_time_s:
-            stopped = Stop.TIME
+            stopped = excess(output.latest(), limits) or Stop.TIME
         elif too_much := excess(record.written, limits):
             stopped = too_much
         elif not memory_is_enforced and record.memory_bytes > limits.memory_bytes:

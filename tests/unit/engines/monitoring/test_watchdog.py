@@ -95,7 +95,9 @@ OVER = {"memory": lambda at: 2000 if at >= 99.9 else 0, "output": lambda at: 900
     ("changes", "stop"),
     [
         ({}, Stop.TIME),
-        ({"memory_is_enforced": False, **OVER}, Stop.TIME),
+        ({"memory_is_enforced": False, **OVER}, Stop.OUTPUT),
+        ({"memory_is_enforced": False, "memory": OVER["memory"]}, Stop.TIME),
+        ({"output": lambda at: 900 * (at > 100)}, Stop.TIME),
         (
             {"memory_is_enforced": False, "limits": replace(LIMITS, wall_time_s=200), **OVER},
             "output",
@@ -204,6 +206,17 @@ def test_a_slow_sum_keeps_nobody_waiting() -> None:
     go_on.set()
     sums.close()
     assert sums.written().bytes == 7
+
+
+def test_the_first_limit_counts_however_rarely_output_is_summed_up() -> None:
+    run = Run()
+
+    def slow(at: float) -> int:
+        run.now = min(run.now + 5.0, 100)  # so the next sum is 50 s away
+        return 900 * (at >= 60)
+
+    run.output = slow
+    assert run.watch().stopped_by is Stop.OUTPUT
 
 
 def test_a_run_is_not_longer_for_a_slow_sum_at_its_end() -> None:
