@@ -21,25 +21,30 @@ def ended() -> Iterator[None]:
     On Linux those are found too whose parent died before them: they become children of this
     process for the time of the block.
     """
-    before = _descendants()
+    before = alive()
     _adopt(1)
     try:
         yield
     finally:
-        while left := _descendants() - before:
-            for process in left:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.kill()
-            _, alive = psutil.wait_procs(left, timeout=_PATIENCE_S)
-            if alive:
-                break
+        while (left := alive() - before) and end(left):
+            pass
         _adopt(0)
+
+
+def alive() -> set[psutil.Process]:
+    """Return the children of this process, their children, and so on."""
+    return set(psutil.Process().children(recursive=True))
+
+
+def end(processes: set[psutil.Process]) -> bool:
+    """Kill processes and wait for their end; return whether it came."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    _, left = psutil.wait_procs(processes, timeout=_PATIENCE_S)
+    return not left
 
 
 def _adopt(value: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, value, 0, 0, 0)
-
-
-def _descendants() -> set[psutil.Process]:
-    return set(psutil.Process().children(recursive=True))

@@ -129,21 +129,20 @@ def _start() -> TwoMachines:
 
     give_up_at = time.monotonic() + PATIENCE_S
     while True:
-        # A machine that did not come up is not on its list, and its servers live on.
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(descendants.ended())
-            two = TwoMachines(Cluster())
-            try:
-                for _ in range(2):
-                    two.add()
-                two.cluster.wait_for_nodes()
-            except Exception:
-                two.cluster.shutdown()
-                if time.monotonic() > give_up_at:
-                    raise
-            else:
-                stack.pop_all()
-                return two
+        before = descendants.alive()
+        two = TwoMachines(Cluster())
+        try:
+            for _ in range(2):
+                two.add()
+            two.cluster.wait_for_nodes()
+        except Exception:
+            two.cluster.shutdown()
+            # A machine that did not come up is not on its list, and its servers live on.
+            descendants.end(descendants.alive() - before)
+            if time.monotonic() > give_up_at:
+                raise
+        else:
+            return two
 
 
 @pytest.fixture
