@@ -36,6 +36,7 @@ OTHERS: Final = frozenset(
         "apt-get",
         "aws",
         "cat",
+        "chmod",
         "cd",
         "command",
         "cp",
