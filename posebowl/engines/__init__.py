@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         obstacle as obstacle,
         self_check as self_check,
     )
+    from posebowl.engines.contents import offered as offered
     from posebowl.engines.gpu import (
         TOOLKIT_FIX as TOOLKIT_FIX,
         host_has_gpu as host_has_gpu,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __getattr__ = face(
     __name__,
     base=("Engine", "Outcome", "RunSpec", "Sample", "Stop", "Watcher"),
+    contents=("offered",),
     gpu=("TOOLKIT_FIX", "host_has_gpu", "toolkit_is_missing"),
     select=("ask", "make", "prepared"),
     conformance=("Checked", "obstacle", "self_check"),

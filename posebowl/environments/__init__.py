@@ -5,6 +5,12 @@ from typing import TYPE_CHECKING
 from posebowl.util.lazy import face
 
 if TYPE_CHECKING:
+    from posebowl.environments.comparison import (
+        Missing as Missing,
+        Offer as Offer,
+        missing as missing,
+        of_lock as of_lock,
+    )
     from posebowl.environments.lockfile import (
         DirectPackage as DirectPackage,
         digest as digest,
@@ -16,6 +22,7 @@ if TYPE_CHECKING:
     from posebowl.environments.packages import (
         Choice as Choice,
         choose as choose,
+        modules as modules,
         package_names as package_names,
     )
     from posebowl.environments.uv import (
@@ -36,6 +43,7 @@ if TYPE_CHECKING:
 
 __getattr__ = face(
     __name__,
+    comparison=("Missing", "Offer", "missing", "of_lock"),
     lockfile=(
         "DirectPackage",
         "digest",
@@ -44,7 +52,7 @@ __getattr__ = face(
         "excluded",
         "source_files",
     ),
-    packages=("Choice", "choose", "package_names"),
+    packages=("Choice", "choose", "modules", "package_names"),
     uv=("UV_REACH", "rewriting_settings", "run_uv"),
     venv=(
         "NOBODY",

@@ -6,7 +6,6 @@ import functools
 import hashlib
 import os
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +99,8 @@ def excluded(root: Path = paths.ROOT) -> dict[str, str]:
         Each package, and what to do about it: uv adds and locks it silently, and never installs
         it.
     """
+    import tomllib  # noqa: PLC0415  # a check needs none of it
+
     table = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     left_out = set(table.get("tool", {}).get("uv", {}).get("exclude-dependencies", ()))
     groups = [table["project"]["dependencies"], *table.get("dependency-groups", {}).values()]

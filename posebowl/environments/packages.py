@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,10 +19,13 @@ MODULE_NAMES: Final = {
     "absl-py": ("absl",),
     "attrs": ("attr", "attrs"),
     "beautifulsoup4": ("bs4",),
+    "cuda-bindings": ("cuda",),
+    "cuda-pathfinder": ("cuda",),
     "fonttools": ("fontTools",),
     "google-pasta": ("pasta",),
     "grpcio": ("grpc",),
     "libclang": ("clang",),
+    "markdown-it-py": ("markdown_it",),
     "matplotlib": ("matplotlib", "mpl_toolkits", "pylab"),
     "nvidia-ml-py": ("pynvml",),
     "opencv-python-headless": ("cv2",),
@@ -80,10 +82,14 @@ def modules(group: Group, cache: Path) -> frozenset[str]:
     Raises:
         EngineError: uv is missing, or cannot read its lock.
     """
-    names: set[str] = set()
-    for package in package_names(group, cache):
-        names.update(MODULE_NAMES.get(package, (re.sub(r"[-.]", "_", package),)))
-    return frozenset(names)
+    return frozenset(
+        name for package in package_names(group, cache) for name in module_names(package)
+    )
+
+
+def module_names(package: str) -> tuple[str, ...]:
+    """Return the names under which a package is imported."""
+    return MODULE_NAMES.get(package, (re.sub(r"[-.]", "_", package),))
 
 
 def package_names(group: Group, cache: Path) -> list[str]:
@@ -106,6 +112,8 @@ def _package_names(group: Group, cache: Path) -> list[str]:
             done = uv.run_uv(*export, "--format", "pylock.toml", "--no-emit-project", timeout_s=120)
         except ProcessError as error:
             raise EngineError(error.what, why=error.why, fix=error.fix) from error
+        import tomllib  # noqa: PLC0415  # only where the list is not kept
+
         names = {package["name"].lower() for package in tomllib.loads(done.stdout)["packages"]}
         make_folder(kept.parent)
         write_text(kept, "".join(f"{name}\n" for name in sorted(names)))

@@ -20,8 +20,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Literal
 
-from filelock import FileLock, Timeout
-
 from posebowl.environments import uv
 from posebowl.environments.lockfile import digest
 from posebowl.errors import EngineError
@@ -175,6 +173,8 @@ def _check_system(group: Group) -> None:
 @contextmanager
 def _held(target: Path, group: Group, note: Note) -> Iterator[None]:
     """Hold the lock of an environment; while another process holds it, report its progress."""
+    from filelock import FileLock, Timeout  # noqa: PLC0415  # a check makes no environment
+
     lock = FileLock(target.with_name(f"{target.name}.lock"))
     start, patience_s = time.monotonic(), 0.0
     while True:

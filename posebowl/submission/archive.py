@@ -17,7 +17,7 @@ from posebowl.challenge import ARCHIVE_LIMITS, MAIN_SCRIPT, MIB, ArchiveLimits
 from posebowl.errors import BadArchiveError, UsageError
 from posebowl.submission import lint
 from posebowl.submission.archive_tree import by_path, check_links, check_sizes, is_link
-from posebowl.submission.imports import find_imports
+from posebowl.submission.imports import Import, find_imports
 from posebowl.submission.weights import on_weights
 from posebowl.submission.zip_end import quoted
 from posebowl.submission.zip_reader import (
@@ -62,6 +62,10 @@ class Archive:
     """Text of main.sh, at most SCRIPT_BYTES of it."""
     imports: frozenset[str]
     """Top-level modules its Python files and scripts import, beyond the standard library."""
+    uses: tuple[Import, ...] = ()
+    """The same, each with where it is imported first."""
+    packages: tuple[str, ...] = ()
+    """Packages that it bundles as wheels or source archives, by normalized name."""
     warnings: tuple[str, ...]
     """What is allowed but probably not intended, one sentence each."""
 
@@ -109,6 +113,8 @@ def inspect_file(file: IO[bytes], path: Path, *, limits: ArchiveLimits = ARCHIVE
         unpacked_bytes=sum(sizes.values()),
         main_script=main.decode(errors="replace"),
         imports=imports.modules,
+        uses=imports.used,
+        packages=imports.packages,
         warnings=(
             *lint.on_script(main),
             *lint.on_sources(sources, imports),

@@ -6,7 +6,7 @@ import itertools
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +35,7 @@ _COMMANDS: Final = {
 
 
 _MODULE_ENDS: Final = (".py", "/__init__.py", ".so", ".abi3.so", ".cpython-311-x86_64-linux-gnu.so")
+_BUNDLE: Final = re.compile(r"([^/]+?)-\d[^/]*\.(?:whl|zip|tar\.\w+|tgz)$")
 _MOST_USES: Final = 20_000
 """Of all files together, in all of which the standard library counts; more are ignored."""
 _MOST_STATEMENTS: Final = 2000
@@ -58,6 +59,8 @@ class Import:
     """`FILE:LINE`; the file alone where a script calls the program of a package."""
     optional: bool = False
     """The submission copes without it, or it may not be an import at all."""
+    bundled: bool = False
+    """The submission holds something of this name where only a changed path finds it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +69,8 @@ class Imports:
 
     used: tuple[Import, ...] = ()
     """By module, without the standard library and the submission's own modules."""
+    packages: tuple[str, ...] = ()
+    """Packages that it bundles as wheels or source archives, by normalized name."""
     unparsable: tuple[str, ...] = ()
     """Files with syntax errors, each with the line; they were searched by pattern."""
     unparsed: tuple[str, ...] = ()
@@ -107,8 +112,13 @@ def find_imports(
         if name not in uses:
             uses[name] = [(module, line, True) for module, line in _matched(text)]
     uses |= {name: [(*use, False) for use in _in_script(text)] for name, text in scripts.items()}
+    files = {*names, *sources}
+    used = _first(uses, files)
+    stems = {part.partition(".")[0] for name in files for part in name.split("/")} if used else ()
+    bundles = filter(None, map(_BUNDLE.search, files)) if used else ()
     return Imports(
-        used=_first(uses, {*names, *sources}),
+        used=tuple(replace(item, bundled=item.module in stems) for item in used),
+        packages=tuple(sorted({re.sub(r"[-_.]+", "-", match[1]).lower() for match in bundles})),
         unparsable=tuple(f"{brief(name, 100)}:{line}" for name, line in broken.items() if line),
         unparsed=tuple(brief(name, 100) for name in to_parse if name not in broken),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from posebowl.cli.options import (
     FOLDER_OF_RESULTS,
@@ -19,6 +19,10 @@ from posebowl.cli.task import task
 from posebowl.settings import Settings
 from posebowl.util.options import Option
 from posebowl.util.values import FILE, FOLDER, PATH, TRUTH
+
+if TYPE_CHECKING:
+    from posebowl.environments import Missing
+    from posebowl.submission import Archive
 
 
 @task("pack")
@@ -68,14 +72,41 @@ def _to_pack(name: str, solution: str, source: Path | None) -> Path:
     return source or find_solution(solution)
 
 
-@task("check")
+@task("check", "variant", "engine", "full")
 def check(settings: Settings, *, zip: ZIP = None, json: Json = False) -> None:  # noqa: A002
     """Inspect a submission.zip without running it."""
     from posebowl.cli import output
     from posebowl.cli.views import tables
     from posebowl.submission import archive
 
-    output.present(archive.inspect(zip or settings.archive), tables.checked, as_json=json)
+    found = archive.inspect(zip or settings.archive)
+    missing = _missing(found, settings)
+    if json:
+        output.print_json(vars(found) | {"missing": missing})
+    else:
+        tables.checked(found, missing)
+
+
+def _missing(found: Archive, settings: Settings) -> tuple[Missing, ...]:
+    """Compare what a zip imports with the lock, and with the engine that is named."""
+    from posebowl import environments
+    from posebowl.errors import EngineError
+    from posebowl.util.console import warn
+
+    if not found.uses:
+        return ()
+    try:
+        lock = offer = environments.of_lock(settings.variant.value, settings.cache)
+    except EngineError as error:
+        warn(f"Its imports were not compared with uv.lock: {error}")
+        return ()
+    if settings.engine is not None:
+        from posebowl import engines
+
+        offer = engines.offered(
+            settings.engine, settings.variant, found.imports, settings.cache, full=settings.full
+        )
+    return environments.missing(found, lock, offer)
 
 
 @task("run", *OF_A_RUN)

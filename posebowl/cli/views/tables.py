@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.table import Table
 from rich.text import Text
@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     # Each task shows one of these, and need not load polars and the engines for the others.
     from posebowl.data import DataReport, Unpacked
     from posebowl.doctor import Diagnosis
+    from posebowl.environments import Missing
     from posebowl.results import Cleaned
     from posebowl.scoring import Score
     from posebowl.submission import Archive, Packed
 
+MISSING: Final = 8
+"""How many missing modules are named."""
 _COLOURS = {
     State.GOOD: "green",
     State.WARNING: "yellow",
@@ -63,15 +66,20 @@ def configuration(found: Iterable[Found]) -> None:
     print_table(table, out)
 
 
-def checked(found: Archive) -> None:
-    """Print that a zip is acceptable."""
+def checked(found: Archive, missing: Sequence[Missing] = ()) -> None:
+    """Print that a zip is acceptable, and what it will not find where it runs."""
     warnings(found.warnings)
+    for item in missing[:MISSING]:
+        warn(f"{item.text} {item.fix}")
+    if len(missing) > MISSING:
+        warn(f"{counted(len(missing) - MISSING, 'more module')} missing.")
     place = local(found.path)
     size = f"{human_bytes(found.packed_bytes)}, {human_bytes(found.unpacked_bytes)} unpacked"
     text = f"{place}: {counted(found.files, 'file')}, {size}"
     out.print(Text.assemble(("OK", "green"), " ", plain(text)))
     if found.imports:
-        out.print(plain(f"It imports {', '.join(sorted(found.imports))}."))
+        names = first_few(sorted(found.imports), len(found.imports), 40)
+        out.print(plain(f"It imports {names}."))
 
 
 def scored(result: Score) -> None:

@@ -1,0 +1,59 @@
+"""The modules that a submission finds with an engine, without running it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from posebowl import environments
+from posebowl.challenge import EngineName, Variant
+from posebowl.engines.oci import image
+from posebowl.engines.oci.argv import image_name
+from posebowl.engines.oci.client import connect
+from posebowl.environments import Offer
+
+_LIST: Final = (
+    "import os, sys; print(*{name.partition('.')[0] for path in sys.path if os.path.isdir(path)"
+    " for name in os.listdir(path)}, sep='\\n')"
+)
+
+
+def offered(
+    name: EngineName, variant: Variant, imports: frozenset[str], cache: Path, *, full: bool = False
+) -> Offer:
+    """Return what an engine offers: the files of its environment or image, as they are.
+
+    Args:
+        name: The engine.
+        variant: Whose image, or group of the lock.
+        imports: What the submission imports, by which the embedded engine chooses a group.
+        cache: The folder of the setting `cache`.
+        full: The embedded engine takes the whole group.
+
+    Raises:
+        EngineError: The engine does not work here, has no image, or uv cannot read its lock.
+    """
+    if name is EngineName.EMBEDDED:
+        return _of_environment(variant, imports, cache, full=full)
+    client = connect(name)
+    place = image_name(variant, image.key())
+    found = image.find(client, place) or image.find(client, image_name(variant))
+    found = found or image.current(client, variant)
+    argv = ("run", "--rm", "--network", "none", "--entrypoint", "python", found.name, "-I", "-c")
+    return Offer(
+        where=f"the image {found.name} of {name}",
+        modules=frozenset(client.run(*argv, _LIST).stdout.split()),
+        remedy=f"Type: uv run nox -s build-{variant} -- --engine {name}",
+    )
+
+
+def _of_environment(variant: Variant, imports: frozenset[str], cache: Path, *, full: bool) -> Offer:
+    group: environments.Group = "gpu"
+    if variant is Variant.CPU:
+        group = environments.choose(imports, cache, full=full).group
+    where = f"the {group} environment of the embedded engine"
+    if not environments.ready(group, cache):
+        return Offer(where=where, modules=environments.modules(group, cache))
+    packages = environments.location(group, cache).glob("lib/python3*/site-packages")
+    names = {path.name.partition(".")[0] for place in packages for path in place.iterdir()}
+    return Offer(where=where, modules=frozenset(names))
