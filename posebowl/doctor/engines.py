@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from posebowl import environments
-from posebowl.challenge import LIMITS, EngineName, Limit, Variant
+from posebowl.challenge import LIMITS, EngineName, Variant
 from posebowl.doctor import holes
 from posebowl.doctor.findings import Finding, State, of_error
 from posebowl.engines.cgroups import manager
@@ -104,7 +104,7 @@ def embedded(cache: Path | None) -> Iterator[Finding]:
         yield Finding(name="embedded", state=State.MISSING, text=problem)
         return
     if problem := bpf.problem():
-        fix = f"Type: invoke run --waive {Limit.SYSTEM_CALLS}"
+        fix = "Type: invoke run --waive system-calls"
         yield Finding(name="embedded", state=State.WARNING, text=problem, fix=fix)
     else:
         yield Finding(name="embedded", state=State.GOOD, text=f"works; {_memory()}")
