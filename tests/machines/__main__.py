@@ -1,7 +1,8 @@
-"""Run the suite of `inside.py` on a virtual machine: `uv run nox -s test_machines`."""
+"""Run the suite of `inside.py` on a virtual machine: `uv run nox -s test_machines -- [ENGINE]`."""
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import tempfile
@@ -13,12 +14,12 @@ from tests.machines import machine, recipe
 LIMIT_S = 3600.0
 
 
-def main() -> int:
+def main(only: str = "") -> int:
     """Make the machine if need be, boot it, and return the suite's exit code."""
     if os.geteuid() != 0:
         print("Only root can make the machine: mmdebstrap, chroot and mount take its rights.")
         return 2
-    cache = Path(os.environ.get("MACHINES_CACHE") or resolve.load().cache / "machines")
+    cache = resolve.load().cache / "machines"
     print(f"The machine is made once, in {cache} ...", flush=True)
     image = recipe.image(cache)
     with tempfile.TemporaryDirectory(prefix="machine-") as folder:
@@ -32,11 +33,12 @@ def main() -> int:
             scratch=scratch,
         )
         try:
-            return machine.run(disks, lambda line: print(line, flush=True), limit_s=LIMIT_S)
+            told = functools.partial(print, flush=True)
+            return machine.run(disks, told, limit_s=LIMIT_S, only=only)
         except TimeoutError as error:
             print(error)
             return 3
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

@@ -60,8 +60,8 @@ def pack_runtime(image: Image, target: Path) -> None:
     subprocess.run(words, check=True)
 
 
-def argv(disks: Disks, accelerator: str) -> list[str]:
-    """Return the command that boots a machine."""
+def argv(disks: Disks, accelerator: str, only: str = "") -> list[str]:
+    """Return the command that boots a machine, to test all engines or only one."""
     drives = (
         f"file={disks.image.disk},snapshot=on",
         f"file={disks.checkout},readonly=on",
@@ -70,7 +70,7 @@ def argv(disks: Disks, accelerator: str) -> list[str]:
     return [
         *("nice", "-n", "10", *_QEMU, "-accel", accelerator, "-cpu", _CPU[accelerator]),
         *("-kernel", str(disks.image.kernel), "-initrd", str(disks.image.initrd)),
-        *("-append", "root=/dev/vda rw console=ttyS0"),
+        *("-append", f"root=/dev/vda rw console=ttyS0 only={only}"),
         *(word for drive in drives for word in ("-drive", f"{drive},if=virtio,format=raw")),
         *("-serial", f"file:{disks.scratch / 'console.log'}", "-serial", "stdio"),
     ]
@@ -81,15 +81,21 @@ def accelerators(kvm: Path = Path("/dev/kvm")) -> list[str]:
     return [*(["kvm"] if os.access(kvm, os.R_OK | os.W_OK) else []), "tcg"]
 
 
-def run(disks: Disks, told: Callable[[str], None], *, limit_s: float) -> int:
+def run(disks: Disks, told: Callable[[str], None], *, limit_s: float, only: str = "") -> int:
     """Boot a machine, pass on its lines until it has ended, and return its exit code.
+
+    Args:
+        disks: What it is started with.
+        told: Given each line.
+        limit_s: How long it may take.
+        only: The only engine to test; nothing for all.
 
     Raises:
         TimeoutError: It did not boot or end in time.
     """
     end = time.monotonic() + limit_s
     for accelerator in accelerators():
-        with _started(disks, accelerator) as lines:
+        with _started(disks, argv(disks, accelerator, only)) as lines:
             if _next(lines, time.monotonic() + BOOT_S[accelerator]) != UP:
                 told(f"{accelerator} does not boot it.")
                 continue
@@ -104,12 +110,12 @@ def run(disks: Disks, told: Callable[[str], None], *, limit_s: float) -> int:
 
 
 @contextmanager
-def _started(disks: Disks, accelerator: str) -> Iterator[queue.Queue[str | None]]:
+def _started(disks: Disks, words: list[str]) -> Iterator[queue.Queue[str | None]]:
     """Start a machine, and return its lines, and None after the last one; end it afterwards."""
     lines: queue.Queue[str | None] = queue.Queue()
     variables = {**os.environ, "TMPDIR": str(disks.scratch)}
     with subprocess.Popen(
-        argv(disks, accelerator), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=variables
+        words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=variables
     ) as child:
         stdout = child.stdout or ()
 
