@@ -6,7 +6,7 @@ import contextlib
 import os
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +14,27 @@ from filelock import FileLock, Timeout
 
 from posebowl.util.files import make_folder
 
+SHARED: Final = Path("/run/posebowl")
+"""Where a machine's pods share their locks: a folder of the machine that is mounted into each."""
+
 _PAUSE_S: Final = 0.2
+_LOOK_S: Final = 0.3
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+_STAT: Final = Path("/proc/stat")
+
+
+def locks_of_this_machine(cache: Path, shared: Path = SHARED) -> Path:
+    """Return the folder of the locks that all runs on this machine share.
+
+    It is named after the machine's start, as a cache may be shared by several machines, whose
+    cores have the same numbers.
+
+    Args:
+        cache: What this machine keeps for evaluations.
+        shared: Used instead if it is there: pods have caches of their own.
+    """
+    boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else "unknown"
+    return (shared if os.access(shared, os.W_OK) else cache) / "cores" / boot
 
 
 @contextlib.contextmanager
@@ -22,11 +42,12 @@ def pinned(count: int, locks_folder: Path) -> Iterator[frozenset[int]]:
     """Keep this process, and all that it starts, on cores that no other run has.
 
     Ray counts cores without choosing them. The kernel releases them should this process die.
-    On a machine with fewer cores, runs take turns with all of them.
+    On a machine with fewer cores, runs take turns with all of them. The idlest come first:
+    programs that know nothing of the locks are at work too.
 
     Args:
         count: How many cores.
-        locks_folder: The folder of locks that all runs on this machine share.
+        locks_folder: See `locks_of_this_machine`.
     """
     if not hasattr(os, "sched_setaffinity"):  # macOS and Windows cannot pin a process
         yield frozenset(range(count))
@@ -48,8 +69,7 @@ def _take(locks: dict[int, FileLock], count: int) -> frozenset[int]:
     """Hold `count` locks, all or none, so that two runs cannot wait for each other."""
     while True:
         taken: list[int] = []
-        # At random: pods that do not see each other's locks hardly ever choose the same cores.
-        for core in random.sample(sorted(locks), len(locks)):
+        for core in idlest(locks) if count < len(locks) else locks:
             with contextlib.suppress(Timeout):
                 locks[core].acquire(timeout=0)
                 taken.append(core)
@@ -58,3 +78,29 @@ def _take(locks: dict[int, FileLock], count: int) -> frozenset[int]:
         for core in taken:
             locks[core].release()
         time.sleep(_PAUSE_S * random.uniform(0.5, 1.5))  # noqa: S311  # no secret
+
+
+def idlest(cores: Iterable[int], stat: Path = _STAT, look_s: float = _LOOK_S) -> list[int]:
+    """Sort cores by how busy they are at present, equal ones at random.
+
+    The busy time of a core is that of the machine, in a pod too.
+    """
+    before = _busy(stat)
+    time.sleep(look_s)
+    after = _busy(stat)
+    # At random: runs that begin at the same moment find the same cores idle.
+    mixed = random.sample(sorted(cores), len(set(cores)))
+    return sorted(mixed, key=lambda core: after.get(core, 0) - before.get(core, 0))
+
+
+def _busy(stat: Path) -> dict[int, int]:
+    """Return for how long each core has been busy, in ticks; nothing if the system hides it."""
+    with contextlib.suppress(OSError, ValueError):
+        rows = [line.split() for line in stat.read_text().splitlines()]
+        cores = {row[0][3:]: [int(word) for word in row[1:9]] for row in rows if row}
+        return {
+            int(core): sum(ticks) - sum(ticks[3:5])  # without idle and iowait
+            for core, ticks in cores.items()
+            if core.isdigit()
+        }
+    return {}

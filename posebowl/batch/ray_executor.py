@@ -44,7 +44,8 @@ def run_task(
     # A process begins here, on a machine whose cache may lie elsewhere than that of the machine
     # that hands out the jobs: hence its own settings.
     cache = NodeCache(resolve.load().cache)
-    with core_pinning.pinned(job.options.limits.cpus, cache.root / "cores"):
+    locks = core_pinning.locks_of_this_machine(cache.root)
+    with core_pinning.pinned(job.options.limits.cpus, locks):
         output = worker.run_job(
             job, ray.get(shard[0]), cache=cache, registry_name=registry_name, chunks=chunks
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
+import time
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -44,6 +45,38 @@ def test_two_runs_have_no_core_in_common(tmp_path: Path) -> None:
 
     assert not one & two
     assert its == one
+
+
+def test_the_idlest_cores_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stat = tmp_path / "stat"
+
+    def write(busy_0: int, busy_2: int) -> None:
+        rows = (f"cpu0 {busy_0} 0 0 50", "cpu1 5 0 0 70", f"cpu2 {busy_2} 0 0 9", "intr 9")
+        stat.write_text("\n".join(("cpu 99 0 0 99", *rows)))
+
+    write(10, 10)
+    monkeypatch.setattr(time, "sleep", lambda _: write(40, 30))
+
+    assert core_pinning.idlest([0, 1, 2], stat) == [1, 2, 0]
+
+
+def test_cores_are_chosen_where_the_system_hides_their_work(tmp_path: Path) -> None:
+    found = core_pinning.idlest([3, 4], tmp_path / "absent", look_s=0)
+    assert sorted(found) == [3, 4]
+
+
+def test_pods_of_a_machine_share_their_locks(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    find = core_pinning.locks_of_this_machine
+
+    alone = find(tmp_path / "a", tmp_path / "absent")
+    pods = {find(tmp_path / name, tmp_path / "shared") for name in "ab"}
+
+    assert alone.is_relative_to(tmp_path / "a")
+    assert len(pods) == 1
+    assert (
+        alone.name == pods.pop().name == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    )
 
 
 def test_cores_are_released(tmp_path: Path) -> None:
