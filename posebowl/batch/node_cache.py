@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,11 +13,11 @@ from typing import Final
 from filelock import FileLock
 
 from posebowl.batch.shards import Dataset
-from posebowl.batch.storage import open_storage
+from posebowl.batch.storage import Storage, is_uri, open_storage
 from posebowl.batch.submissions import Submission
 from posebowl.challenge import FORMAT_FILE, IMAGES_DIR, LABELS_FILE
 from posebowl.data import Entry, manifest
-from posebowl.errors import EngineError, PoseBowlError
+from posebowl.errors import BadDataError, EngineError, PoseBowlError
 from posebowl.util.files import atomic_folder, atomic_write, digest_file, make_folder
 from posebowl.util.text import first_few
 
@@ -52,7 +54,7 @@ class NodeCache:
         target = make_folder(self.root / "slices") / shard.digest
         with FileLock(target.with_suffix(".lock")):
             if not _is_whole(target, shard):
-                _fill(target, shard)
+                self._fill(target, shard)
         return target
 
     def archive(self, submission: Submission, chunks: Iterable[bytes] | None) -> Path | None:
@@ -78,6 +80,62 @@ class NodeCache:
             with FileLock(kept.parent.with_suffix(".lock")):
                 if not kept.is_file():
                     _write_checked(kept, chunks, submission)
+        return kept
+
+    def _fill(self, target: Path, shard: Dataset) -> None:
+        storage = open_storage(shard.source)
+
+        def fetch(entry: Entry) -> None:
+            if is_uri(shard.source):
+                os.link(self._photo(storage, entry), folder / entry.name)
+            else:
+                storage.fetch(entry.name, folder / entry.name)
+
+        with atomic_folder(target) as folder:
+            make_folder(folder / IMAGES_DIR)
+            with ThreadPoolExecutor(max_workers=_DOWNLOADS) as pool:
+                waiting = [pool.submit(fetch, entry) for entry in shard.entries]
+                try:
+                    for one in waiting:
+                        one.result()
+                except BaseException:
+                    pool.shutdown(cancel_futures=True)
+                    raise
+            if not is_uri(shard.source):
+                names = [entry.name for entry in shard.entries]
+                _check_same(manifest.look(folder, names), shard)
+            tables = ((FORMAT_FILE, shard.submission_format), (LABELS_FILE, shard.labels))
+            for name, content in tables:
+                if content is not None:
+                    with atomic_write(folder / name) as file:
+                        file.write(content)
+
+    def _photo(self, storage: Storage, entry: Entry) -> Path:
+        """Return this machine's copy of a photo of a bucket, downloaded once and checked.
+
+        Raises:
+            BadDataError: It is not the one that the manifest lists.
+        """
+        kept = self.root / "photos" / entry.sha256[:2] / entry.sha256
+        if kept.is_file() and kept.stat().st_size == entry.bytes:
+            return kept
+        make_folder(kept.parent)
+        partial = kept.with_name(f".{secrets.token_hex(8)}.part")
+        try:
+            storage.fetch(entry.name, partial)
+            with partial.open("rb") as file:
+                seen = digest_file(file)
+            if seen != entry.sha256:
+                raise BadDataError(
+                    f"{storage.where}/{entry.name} is not the file that the manifest lists.",
+                    why="It was changed, or cut short, after the manifest was made.",
+                    fix="Upload it again, or make the manifest again: "
+                    "invoke data.manifest --folder FOLDER --force",
+                )
+            partial.chmod(0o644)
+            partial.replace(kept)
+        finally:
+            partial.unlink(missing_ok=True)
         return kept
 
     def _check_in_place(self, shard: Dataset) -> None:
@@ -117,16 +175,3 @@ def _is_whole(target: Path, shard: Dataset) -> bool:
         return all((target / entry.name).stat().st_size == entry.bytes for entry in shard.entries)
     except OSError:
         return False
-
-
-def _fill(target: Path, shard: Dataset) -> None:
-    storage, names = open_storage(shard.source), [entry.name for entry in shard.entries]
-    with atomic_folder(target) as folder:
-        make_folder(folder / IMAGES_DIR)
-        with ThreadPoolExecutor(max_workers=_DOWNLOADS) as pool:
-            list(pool.map(lambda name: storage.fetch(name, folder / name), names))
-        _check_same(manifest.look(folder, names), shard)
-        for name, content in ((FORMAT_FILE, shard.submission_format), (LABELS_FILE, shard.labels)):
-            if content is not None:
-                with atomic_write(folder / name) as file:
-                    file.write(content)

@@ -7,13 +7,21 @@ import os
 import platform
 import shutil
 import stat
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from posebowl.errors import BadDataError, EngineError, UsageError
 from posebowl.util.text import reason
 
 SCHEMES: Final = ("s3://", "gs://", "az://")
+_PAUSES_S: Final = (1, 2, 4, 8, 15, 30)
+"""Together they outlive a server's restart."""
+_PASSING: Final = (408, 425, 429)
+"""What HTTP refuses for a moment only."""
+
+_T = TypeVar("_T")
 
 
 class Storage(Protocol):
@@ -95,7 +103,7 @@ class BucketStorage:
         """Return a small object, or None if it does not exist."""
         path = self._root / name
         try:
-            return bytes(path.read_bytes()) if path.exists() else None
+            return _patiently(lambda: bytes(path.read_bytes()) if path.exists() else None)
         except Exception as error:  # noqa: BLE001  # each cloud's SDK has errors of its own
             raise BadDataError(
                 f"{path} cannot be read: {reason(error)}",
@@ -103,19 +111,57 @@ class BucketStorage:
             ) from None
 
     def fetch(self, name: str, target: Path) -> None:
-        """Download an object.
+        """Download an object, and wait a minute in all for a server that does not answer.
 
         Raises:
+            BadDataError: It does not exist.
             EngineError: It cannot be downloaded; another attempt may succeed.
         """
         path = self._root / name
         try:
-            path.download_to(target)
+            _patiently(lambda: path.download_to(target))
         except Exception as error:  # noqa: BLE001  # each cloud's SDK has errors of its own
+            if _is_missing(error):
+                raise BadDataError(
+                    f"{path} does not exist.",
+                    why="The manifest lists it.",
+                    fix="Upload it, or make the manifest again.",
+                ) from None
             raise EngineError(
                 f"{platform.node()} cannot download {path}: {reason(error)}",
                 fix="Check the address and this machine's credentials.",
             ) from None
+
+
+def _patiently(action: Callable[[], _T]) -> _T:
+    """Do something again, with growing pauses, while the server fails rather than refuses."""
+    for pause_s in _PAUSES_S:
+        try:
+            return action()
+        except Exception as error:  # each cloud's SDK has errors of its own
+            if _is_refusal(error):
+                raise
+        time.sleep(pause_s)
+    return action()
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Return whether a server has answered that it never will do what was asked."""
+    response = getattr(error, "response", None)
+    status = (
+        response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        if isinstance(response, Mapping)
+        else getattr(error, "status_code", getattr(error, "code", None))
+    )
+    if isinstance(status, int):
+        return 400 <= status < 500 and status not in _PASSING
+    return _is_missing(error)
+
+
+def _is_missing(error: Exception) -> bool:
+    from cloudpathlib.exceptions import CloudPathNotExistsError  # noqa: PLC0415  # as below
+
+    return isinstance(error, FileNotFoundError | CloudPathNotExistsError)
 
 
 def _cloud_path(where: str) -> Any:

@@ -6,18 +6,21 @@ import logging
 import multiprocessing
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
-from posebowl.batch import shards
+from posebowl.batch import shards, storage
 from posebowl.batch.evaluation import Evaluation
 from posebowl.batch.node_cache import NodeCache
 from posebowl.batch.shards import Dataset
+from posebowl.challenge import IMAGE_HEIGHT, IMAGE_WIDTH
 from posebowl.data import manifest
-from posebowl.errors import BadDataError, EngineError, Verdict
+from posebowl.errors import BadDataError, Verdict
 from posebowl.settings import resolve
 from tests.cluster.conftest import TwoMachines, pack
 from tests.conftest import IDS
@@ -43,6 +46,9 @@ class Bucket:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             name = path.relative_to(folder).as_posix()
             self._client.put_object(Bucket="photos", Key=f"test-set/{name}", Body=path.read_bytes())
+
+    def remove(self, name: str) -> None:
+        self._client.delete_object(Bucket="photos", Key=f"test-set/{name}")
 
     def downloads(self) -> list[str]:
         """Return the photos that were sent, in their order."""
@@ -84,7 +90,8 @@ def bucket(caplog: pytest.LogCaptureFixture) -> Iterator[Bucket]:
     for item in client.list_objects_v2(Bucket="photos").get("Contents", []):
         client.delete_object(Bucket="photos", Key=item["Key"])
     client.delete_bucket(Bucket="photos")
-    shutil.rmtree(cache().root / "slices", ignore_errors=True)
+    for kept in ("slices", "photos"):
+        shutil.rmtree(cache().root / kept, ignore_errors=True)
 
 
 @pytest.fixture
@@ -92,6 +99,9 @@ def listed(data_folder: Path, tmp_path: Path) -> Path:
     """Copy the data, with its manifest."""
     folder = tmp_path / "listed"
     shutil.copytree(data_folder, folder)
+    for number, name in enumerate(IDS):  # photos of the same content would be kept as one
+        size = (IMAGE_WIDTH, IMAGE_HEIGHT)
+        Image.new("RGB", size, (number, 0, 0)).save(folder / f"images/{name}.png")
     manifest.write(folder, IDS)
     return folder
 
@@ -118,16 +128,60 @@ def test_the_cache_is_filled_once_however_many_ask(bucket: Bucket, listed: Path)
         assert (folder / "images" / path.name).read_bytes() == path.read_bytes()
 
 
-def test_a_photo_that_is_not_the_listed_one_is_refused(bucket: Bucket, listed: Path) -> None:
+def test_a_photo_that_is_not_the_listed_one_is_refused_and_the_others_are_kept(
+    bucket: Bucket, listed: Path
+) -> None:
     bucket.upload(listed)
     whole = shards.load(URI, manifest.look)
     (listed / f"images/{IDS[2]}.png").write_bytes(b"x" * whole.entries[2].bytes)
     bucket.upload(listed)
 
-    with pytest.raises(EngineError, match=IDS[2]):
-        cache().data_folder(whole)
+    for tries in (1, 2, 3):
+        # Not an EngineError, which is tried again.
+        with pytest.raises(BadDataError, match=IDS[2]):
+            cache().data_folder(whole)
+        assert bucket.downloads().count(f"images/{IDS[2]}.png") == tries
 
     assert not (cache().root / "slices" / whole.digest).exists()
+    others = [name for name in bucket.downloads() if IDS[2] not in name]
+    assert len(others) == len(set(others))
+
+
+def test_a_server_that_restarts_is_waited_for(
+    bucket: Bucket, listed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket.upload(listed)
+    whole = shards.load(URI, manifest.look)
+    pauses: list[float] = []
+    down = 3
+
+    def answer(*_: object, **__: object) -> None:
+        if len(pauses) < down:
+            raise ConnectionError
+
+    fetched = storage.BucketStorage(URI)
+    events = fetched._root.client.client.meta.events
+    events.register("before-send.s3", answer)
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    try:
+        cache().data_folder(whole)
+    finally:
+        events.unregister("before-send.s3", answer)
+
+    assert pauses[:3] == sorted(pauses[:3])
+    assert sum(storage._PAUSES_S) >= 60
+
+
+def test_what_a_server_refuses_is_not_asked_for_again(
+    bucket: Bucket, listed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket.upload(listed)
+    whole = shards.load(URI, manifest.look)
+    bucket.remove(f"images/{IDS[1]}.png")
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it waited"))
+
+    with pytest.raises(BadDataError, match=IDS[1]):
+        cache().data_folder(whole)
 
 
 def test_a_bucket_is_the_same_data_as_its_folder(bucket: Bucket, listed: Path) -> None:
