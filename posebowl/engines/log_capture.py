@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import codecs
-import io
-import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Final
 
-from posebowl.util.text import visible
+from posebowl.util.text import redrawn, visible
 
-_LINE_END: Final = re.compile(r"\r\n|\n|\r")
 _LONGEST_LINE: Final = 2000
 _QUIET_S: Final = 0.1
 _BURST: Final = 1000
@@ -32,7 +29,10 @@ class LogCapture:
             tail; in the file, what is escaped takes up to four times as much.
         on_line: Called with complete lines, escaped: a thousand at once and a thousand every
             second, with a line that says how many were left out; once the head is full, with one
-            line every tenth of a second at most. Not called again after it failed to write.
+            line every tenth of a second at most. Of a line that was redrawn after carriage returns,
+            such as a progress bar, it gets what is left; while such a line is not complete, its
+            state now and then, with a carriage return behind it. Not called again after it failed
+            to write.
     """
 
     def __init__(self, path: Path, *, max_bytes: int, on_line: Callable[[str], None]) -> None:
@@ -42,7 +42,6 @@ class LogCapture:
         self._decoder = _decoder()
         self._tail = bytearray()
         self._partial = b""
-        self._cut_after_cr = False
         self._last_line_at = -_QUIET_S
         self._room = float(_BURST)
         self._room_at = time.monotonic()
@@ -68,7 +67,7 @@ class LogCapture:
             OSError: Something could not be written, now or earlier, such as on a full disk.
         """
         if self._partial:
-            self._emit(self._partial.decode(errors="replace"))
+            self._emit(redrawn(self._partial.decode(errors="replace")))
             self._partial = b""
         tail = bytes(self._tail[-self._half :]) if self._half else b""
         missing = self.total_bytes - self._head_bytes - len(tail)
@@ -84,7 +83,7 @@ class LogCapture:
     def _write(self, text: str) -> None:
         # A full disk must not stop the draining; the failure is raised at the end. A disk that
         # is nearly full takes a part without any error.
-        left = memoryview(visible(text).encode())
+        left = memoryview("\r".join(map(visible, text.split("\r"))).encode())
         try:
             while left and self._failure is None:
                 left = left[self._file.write(left) :]
@@ -97,22 +96,20 @@ class LogCapture:
             del self._tail[: -self._half]
 
     def _pass_on(self, chunk: bytes) -> None:
-        if self._cut_after_cr and chunk.startswith(b"\n"):
-            chunk = chunk[1:]  # the second half of a line end that was passed on already
-            self._cut_after_cr = False
-        if not chunk:
-            return
-        self._cut_after_cr = chunk.endswith(b"\r")
         flooding = self._head_bytes >= self._half
         if flooding and not self._due():
             self._partial = b""
             return
         text = self._partial + (chunk[-_LONGEST_LINE:] if flooding else chunk)
-        cut = max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
-        self._partial = text[cut:][-_LONGEST_LINE:]
-        lines = _LINE_END.split(text[:cut].decode(errors="replace"))[:-1]
+        cut = text.rfind(b"\n") + 1
+        rest = text[cut:]
+        # Of a line that is redrawn, what it was before is over.
+        self._partial = rest[max(0, rest.rstrip(b"\r").rfind(b"\r")) :][-_LONGEST_LINE:]
+        lines = text[:cut].decode(errors="replace").split("\n")[:-1]
         for line in lines[-1:] if flooding else self._within_room(lines):
-            self._emit(line[:_LONGEST_LINE])
+            self._emit(redrawn(line)[:_LONGEST_LINE])
+        if b"\r" in rest.rstrip(b"\r") and (flooding or self._due()):
+            self._emit(redrawn(self._partial.decode(errors="replace")), end="\r")
 
     def _within_room(self, lines: list[str]) -> list[str]:
         """Return the last of the lines, as many as may be passed on now."""
@@ -127,9 +124,9 @@ class LogCapture:
             self._left_out = 0
         return kept
 
-    def _emit(self, line: str) -> None:
+    def _emit(self, line: str, end: str = "") -> None:
         try:
-            self._on_line(visible(line))
+            self._on_line(visible(line) + end)
         except (OSError, SystemExit):  # rich ends a program whose terminal or pipe has gone
             self._on_line = lambda _: None
 
@@ -141,7 +138,6 @@ class LogCapture:
         return True
 
 
-def _decoder() -> io.IncrementalNewlineDecoder:
-    """Decode pieces of UTF-8, cut anywhere, with every kind of line end read as a newline."""
-    utf8 = codecs.getincrementaldecoder("utf-8")("backslashreplace")
-    return io.IncrementalNewlineDecoder(utf8, translate=True)
+def _decoder() -> codecs.IncrementalDecoder:
+    """Decode pieces of UTF-8, cut anywhere."""
+    return codecs.getincrementaldecoder("utf-8")("backslashreplace")

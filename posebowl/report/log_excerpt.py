@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any, Final
 
 from posebowl.results import SUSPECT, Failure, first_error, searched
 from posebowl.util.files import open_regular
-from posebowl.util.text import shorten
+from posebowl.util.text import redrawn, shorten
 
 _LOG_BYTES: Final = 48 << 10
 _LOG_LINES: Final = 200
@@ -72,7 +71,7 @@ def read_log(path: Path, *, failed: bool) -> LogExcerpt:
     except (OSError, ValueError):
         return LogExcerpt()
     tail = data[-_LOG_BYTES:].decode(errors="backslashreplace").rstrip()
-    lines = re.split(r"\r\n|\n|\r", tail)[-_LOG_LINES:] if tail else []
+    lines = [redrawn(line) for line in tail.split("\n")[-_LOG_LINES:]] if tail else []
     shown = (shorten(line, _LONGEST_LINE) for line in lines)
     return LogExcerpt(
         lines=tuple(

@@ -16,7 +16,7 @@ _SEARCHED_BYTES: Final = 16 << 20
 """How much of a log is searched at most: escapes make one longer than what is kept of it."""
 
 _HOME: Final = f"{CODE_EXECUTION}/workdir/"
-_TRACEBACK: Final = re.compile(rb"^Traceback \(most recent call last\):", re.MULTILINE)
+_TRACEBACK: Final = re.compile(rb"Traceback \(most recent call last\):")
 _EXCEPTION: Final = re.compile(rb"^[A-Za-z_][\w.]{0,200}(?::|$)", re.MULTILINE)
 _FRAME: Final = re.compile(
     rb'^ {1,8}File "([^"\n]{1,1000})", line (\d{1,9})(?:, in ([^\n]{1,200}))?\n(?: {4,}([^\n]*))?',

@@ -12,7 +12,7 @@ from posebowl.util.units import duration, human_bytes
 
 _SHORTEST_S: Final = 2.0
 """A pace that was seen for less says nothing of the rest."""
-_FEWEST: Final = 8
+_FEWEST: Final = 5
 """Samples of a slope."""
 _LEAST_GROWTH: Final = 1 << 20
 """Bytes a minute; less is noise."""
@@ -77,8 +77,8 @@ def words(found: Reach, *, limit_s: float | None, memory_bytes: float | None) ->
         pace = ""
         if found.whole_s is not None:
             pace = f"; at this pace all of them would take {duration(found.whole_s)}"
-            if limit_s:
-                pace += f", {found.whole_s / limit_s:.2g} times the limit"
+            share = found.whole_s / limit_s if limit_s else 0.0
+            pace += f", {share:.2g} times the limit" if share > 1 else ""
         sentences.append(f"It got through {found.images:,} of {found.of:,} images{pace}.")
     if found.last_image:
         sentences.append(f"The image that it read last is {brief(found.last_image, 60)}.")

@@ -29,12 +29,16 @@ _STDOUT, _STDERR = 1, 2
 
 
 def _width(stream: TextIO | None) -> int | None:
-    """Return a width at which no table wraps in a file, because files are searched by line."""
+    """Return a width at which no table wraps in a file, because files are searched by line.
+
+    None for a terminal: Rich asks it each time, as its window can change.
+    """
     if os.environ.get("COLUMNS", "0") != "0":
         return None
-    seen = stream is not None and stream.isatty()
+    if stream is None or not stream.isatty():
+        return _WIDE
     # Rich takes COLUMNS=0 at its word, and prints nothing.
-    return shutil.get_terminal_size().columns if seen else _WIDE
+    return shutil.get_terminal_size().columns if "COLUMNS" in os.environ else None
 
 
 class _Results(Console):

@@ -47,6 +47,11 @@ def visible(text: str) -> str:
     return text if _ODD.search(text) is None else escape(text, _BLANKS)
 
 
+def redrawn(line: str) -> str:
+    """Return what is left of a line that a program drew again after each carriage return."""
+    return next((part for part in reversed(line.split("\r")) if part), "")
+
+
 def brief(text: str | bytes, limit: int = 40) -> str:
     r"""Return untrusted text for the middle of a sentence: escaped, and cut after `limit`.
 

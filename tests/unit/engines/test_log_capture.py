@@ -51,10 +51,15 @@ def capture(chunks: list[bytes], max_bytes: int) -> tuple[bytes, list[str], int]
         return path.read_bytes(), lines, log.total_bytes
 
 
+def complete(lines: list[str]) -> list[str]:
+    """Leave out the states of lines that are still redrawn."""
+    return [line for line in lines if not line.endswith("\r")]
+
+
 def shown(stream: bytes) -> bytes:
     """Return how a stream is kept when nothing of it is left out."""
-    text = stream.decode(errors="backslashreplace").replace("\r\n", "\n").replace("\r", "\n")
-    return visible(text).encode()
+    parts = stream.decode(errors="backslashreplace").split("\r")
+    return "\r".join(map(visible, parts)).encode()
 
 
 @given(cut_streams())
@@ -90,15 +95,36 @@ def test_head_and_tail_stay_within_the_bound(chunks: list[bytes], max_bytes: int
 
 @given(cut_streams())
 def test_lines_are_the_same_however_they_are_cut(chunks: list[bytes]) -> None:
-    whole = capture([b"".join(chunks)], 4096)[1]
-    assert capture(chunks, 4096)[1] == whole
+    whole = complete(capture([b"".join(chunks)], 4096)[1])
+    assert complete(capture(chunks, 4096)[1]) == whole
     assert not {"\x1b", "\r", "\x9b", "\u202e"} & set("".join(whole))
 
 
-def test_a_progress_bar_is_one_line_a_step() -> None:
-    kept, lines, _ = capture([b"10%\r", b"20%\r30", b"%\r\n", b"done\n"], 4096)
-    assert lines == ["10%", "20%", "30%", "done"]
-    assert kept == b"10%\n20%\n30%\ndone\n"
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [b"10%\r", b"20%\r30", b"%\r\n", b"done\n"],
+        [b"\r10%\r20%\r", b"30%", b"\n", b"done\n"],
+        [b"\r10%\r20%\r30%\n", b"\r\rdone"],
+    ],
+)
+def test_a_progress_bar_is_one_line_and_its_bytes_are_kept(chunks: list[bytes]) -> None:
+    kept, lines, _ = capture(chunks, 4096)
+    assert complete(lines) == ["30%", "done"]
+    assert kept == b"".join(chunks)
+
+
+def test_the_state_of_a_bar_is_told_while_it_is_drawn(
+    tmp_path: Path, clock: SimpleNamespace
+) -> None:
+    lines: list[str] = []
+    log = LogCapture(tmp_path / "log", max_bytes=4096, on_line=lines.append)
+    for chunk in (b"\r10%", b"\r20%", b"\r30\x1b%"):
+        log.feed(chunk)
+        clock.now += 0.06
+    assert lines == ["10%\r", "30\\x1b%\r"]
+    log.close()
+    assert lines[2:] == ["30\\x1b%"]
 
 
 def test_a_line_end_cut_in_two_is_one_line_end() -> None:

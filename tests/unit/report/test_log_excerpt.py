@@ -86,3 +86,16 @@ def test_the_end_of_a_log_that_escapes_have_made_long_is_its_end(tmp_path: Path)
     assert excerpt.lines[-1].text == excerpt.failure.error == "ValueError: at last"
     assert excerpt.total_bytes == log.stat().st_size > 20 << 20
     assert excerpt.cut
+
+
+def test_a_line_that_was_redrawn_is_one_line(tmp_path: Path) -> None:
+    log = log_of(
+        tmp_path, b"start\r\n\r  0%|\r 50%|\r 50%|Traceback (most recent call last):\nE: x\n"
+    )
+    shown = read_log(log, failed=True)
+    assert [line.text for line in shown.lines] == [
+        "start",
+        " 50%|Traceback (most recent call last):",
+        "E: x",
+    ]
+    assert shown.failure.error == "E: x"

@@ -67,6 +67,58 @@ def test_cores_are_those_since_the_last_look() -> None:
     assert "images" not in panel.status(sample(4.0, 4.0)).plain
 
 
+def status(width: int, *taken: Sample) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    panel = live_display._Panel(console, LIMITS, lambda: 500)
+    return [panel.status(one).plain for one in taken][-1]
+
+
+@pytest.mark.parametrize(
+    ("width", "more"),
+    [
+        (200, " · memory 1.0 GiB of 4.0 GiB · 2.0 of 3 cores"),
+        (92, " · memory 1.0 GiB · 2.0 of 3 cores"),
+        (80, " · memory 1.0 GiB"),
+        (50, ""),
+    ],
+)
+def test_the_live_line_fits_the_terminal(width: int, more: str) -> None:
+    line = status(width, sample(1.0, 1.0, 5), sample(31.0, 61.0, 125))
+    assert line == f"31 s of 10 min{more} · 125 of 500 images · 1 min 34 s left"
+    caught, shown = screen(terminal=True)
+    shown._console.width = width
+    with shown.watching(LIMITS, lambda: 500) as watch:
+        watch.sample(sample(31.0, 61.0, 125))
+    seen = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", caught.getvalue())
+    assert 0 < max(map(len, re.split("[\r\n]", seen))) <= width
+
+
+def test_time_left_is_that_of_the_pace_since_the_first_image() -> None:
+    assert "left" not in status(200, sample(30.0, 1.0), sample(31.0, 1.0, 100))
+    assert "left" not in status(200, sample(30.0, 1.0, 1), sample(31.0, 1.0, 100))
+    assert "1 min 40 s left" in status(200, sample(30.0, 1.0, 100), sample(130.0, 1.0, 300))
+    late = status(200, sample(30.0, 1.0, 1), sample(130.0, 1.0, 2))
+    assert late.endswith("left, over the limit")
+    assert "left" not in status(200, sample(30.0, 1.0, 1), sample(130.0, 1.0, 500))
+
+
+def test_a_line_that_is_redrawn_stays_in_the_live_panel() -> None:
+    caught, shown = screen(terminal=True)
+    with shown.watching(LIMITS, lambda: 500) as watch:
+        watch.sample(sample())
+        watch.line("10%\r")
+        watch.line("20%\r")
+        watch.line("100%")
+    text = caught.getvalue()
+    assert "\x1b[2m│\x1b[0m 100%\n" in text
+    assert " 10%\n" not in text
+    caught, shown = screen()
+    with shown.watching(LIMITS, lambda: 500) as watch:
+        watch.line("10%\r")
+        watch.line("100%")
+    assert caught.getvalue() == "│ 100%\n"
+
+
 @pytest.mark.parametrize("text", ["[red]x[/]", "[/]", "a\\", ":smile:", "[/dim] x \\\\"])
 @pytest.mark.parametrize("terminal", [False, True])
 def test_lines_of_a_submission_are_no_markup(text: str, terminal: bool) -> None:
