@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import Any, Final
 
 from posebowl.batch.merge import key_of
-from posebowl.batch.plan import Plan, base_key
+from posebowl.batch.plan import Job, Plan, base_key
 from posebowl.batch.result_store import RESULTS, ResultStore
+from posebowl.batch.storage import is_uri
 from posebowl.batch.submissions import Submission
 from posebowl.engines.oci import image
 from posebowl.errors import Verdict
@@ -44,6 +46,11 @@ class Row:
     retried: tuple[str, ...]
     """The failures of machines that led to another attempt, a sentence each."""
     engine: str
+    machines: tuple[str, ...]
+    """The names of those that its shards ran on, and their processors."""
+    unenforced: tuple[str, ...]
+    """Limits that did not hold as they do in a container, each with the reason."""
+    warnings: tuple[str, ...]
     sha256: str
     report: str
     """Relative to the leaderboard; empty without a report."""
@@ -72,6 +79,7 @@ def _row(plan: Plan, store: ResultStore, submission: Submission) -> Row:
     score = found.score if found else None
     memory = found.meters.get("memory") if found else None
     timing = found.timing if found else None
+    passed = found is not None and found.verdict is Verdict.OK
     return Row(
         rank=None,
         submission=submission.name,
@@ -80,7 +88,7 @@ def _row(plan: Plan, store: ResultStore, submission: Submission) -> Row:
         mean_iou=score.mean_iou if score else None,
         median_iou=score.median_iou if score else None,
         images=len(plan.whole.entries),
-        images_per_second=timing.images_per_second if timing else None,
+        images_per_second=timing.images_per_second if timing and passed else None,
         wall_s=timing.wall_s if timing else None,
         peak_memory_bytes=int(memory.used) if memory else None,
         shards=len(jobs),
@@ -91,10 +99,27 @@ def _row(plan: Plan, store: ResultStore, submission: Submission) -> Row:
             if item.reason
         ),
         engine=found.engine if found else "",
+        machines=tuple(_machines(store, jobs)),
+        unenforced=tuple(f"{name}: {why}" for name, why in found.unenforced.items())
+        if found
+        else (),
+        warnings=found.warnings if found else (),
         sha256=submission.sha256,
         report=_link(store, key, REPORT_FILE),
         log=_link(store, key, LOG_FILE),
     )
+
+
+def _machines(store: ResultStore, jobs: Sequence[Job]) -> Iterator[str]:
+    """Yield each machine that a result comes from, with its processor where it is known."""
+    seen = set()
+    for job in jobs:
+        result, attempts = store.result(job.key), store.attempts(job.key)
+        node = attempts[-1].node if attempts else ""
+        cpu = result.environment.get("cpu", "") if result else ""
+        if (node or cpu) and (node, cpu) not in seen:
+            seen.add((node, cpu))
+            yield f"{node} ({cpu})" if node and cpu else node or cpu
 
 
 def _link(store: ResultStore, key: str, name: str) -> str:
@@ -105,7 +130,7 @@ def metadata(plan: Plan) -> dict[str, Any]:
     """Return what all rows have in common."""
     options = plan.options
     return {
-        "data": plan.whole.source,
+        "data": data_name(plan),
         "data_sha256": plan.whole.digest,
         "images": len(plan.whole.entries),
         "labelled": plan.whole.labels is not None,
@@ -120,9 +145,20 @@ def metadata(plan: Plan) -> dict[str, Any]:
     }
 
 
+def data_name(plan: Plan) -> str:
+    """Return the name of the data for those who do not know this machine's folders."""
+    source = plan.whole.source
+    return source if is_uri(source) else Path(source).name
+
+
 def to_json(plan: Plan, lines: Sequence[Row]) -> str:
     """Return leaderboard.json."""
-    table = {"schema_version": SCHEMA_VERSION, **metadata(plan), "rows": [asdict(r) for r in lines]}
+    table = {
+        "schema_version": SCHEMA_VERSION,
+        **metadata(plan),
+        "infrastructure_failures": sum(r.verdict.is_infrastructure_failure for r in lines),
+        "rows": [asdict(r) for r in lines],
+    }
     return json.dumps(table, indent=2, default=str) + "\n"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from posebowl.batch.leaderboard import Row
+from posebowl.batch.leaderboard import Row, data_name
 from posebowl.batch.plan import Plan
 from posebowl.engines.oci import image
 from posebowl.errors import Verdict
@@ -25,7 +25,7 @@ def render(plan: Plan, lines: Sequence[Row]) -> str:
     return fill(
         "leaderboard.html.j2",
         state="pass" if passed == len(lines) else "unsure" if passed else "fail",
-        data=shorten(plan.whole.source, 120),
+        data=shorten(data_name(plan), 120),
         passed=passed,
         faults=counted(faults, "run") if faults else "",
         images=counted(len(plan.whole.entries), "image"),
@@ -54,6 +54,9 @@ def _cells(line: Row) -> dict[str, Any]:
         "speed": _NONE if line.images_per_second is None else f"{line.images_per_second:,.1f}",
         "time": _NONE if line.wall_s is None else duration(line.wall_s),
         "memory": _NONE if line.peak_memory_bytes is None else human_bytes(line.peak_memory_bytes),
+        "machines": [shorten(text, 200) for text in line.machines],
+        "unenforced": [shorten(text, 300) for text in line.unenforced],
+        "warnings": [shorten(text, 300) for text in line.warnings],
         "report": line.report,
         "log": line.log,
     }

@@ -33,6 +33,10 @@ from posebowl.util.files import write_text
 from posebowl.util.units import duration
 
 _BOM: Final = b"\xef\xbb\xbf"
+_IN_SHARDS: Final = (
+    "It ran in shards, each with a part of the images: a solution that looks at all images "
+    "together, or at their number, can predict something else than in one run."
+)
 _PRECEDENCE: Final = (
     *INFRASTRUCTURE_FAILURES,
     Verdict.BAD_ARCHIVE,
@@ -70,7 +74,7 @@ def _merge_one(plan: Plan, submission: Submission, jobs: Sequence[Job], store: R
     merged = merge_results(known, plan.options.limits)
     merged = dataclasses.replace(
         merged,
-        archive=merged.archive | {"path": str(submission.archive)},
+        archive=merged.archive | {"path": submission.name},
         data=merged.data | {"root": plan.whole.source, "images": len(plan.whole.entries)},
     )
     folders = [store.folder(job.key) for job in jobs]
@@ -101,7 +105,9 @@ def merge_results(parts: Sequence[Result], limits: Limits) -> Result:
         meters=_meters(parts, used),
         oom_kills=sum(part.oom_kills for part in parts),
         score=None,
-        warnings=tuple(dict.fromkeys(text for part in parts for text in part.warnings)),
+        warnings=tuple(
+            dict.fromkeys([_IN_SHARDS, *(text for part in parts for text in part.warnings)])
+        ),
         unenforced={name: why for part in parts for name, why in part.unenforced.items()},
         samples=(),
         other_cores=None,  # each shard has its own, and its own warning

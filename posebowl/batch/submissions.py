@@ -15,7 +15,8 @@ from posebowl.errors import UsageError
 from posebowl.submission import archive
 from posebowl.util.text import escape
 
-_PACKED_NAME: Final = "submission"
+PACKED_NAME: Final = "submission"
+"""Of a zip whose folder tells whose it is. Machines call all zips so: equal ones share a run."""
 _FIX: Final = "Name zips, or a folder of zips: invoke evaluate submissions/"
 
 
@@ -117,7 +118,7 @@ def _files(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
 def _name(path: Path, parent: Path) -> str:
     """Name a submission after its zip, or after its folder if the zip is submission.zip."""
     stem = path.with_suffix("")
-    if stem.name.casefold() != _PACKED_NAME:
+    if stem.name.casefold() != PACKED_NAME:
         return stem.as_posix()
     return stem.parent.as_posix() if stem.parent.name else parent.name or stem.name
 

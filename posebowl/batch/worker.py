@@ -16,6 +16,7 @@ from filelock import FileLock
 from posebowl.batch.node_cache import NodeCache
 from posebowl.batch.plan import Job
 from posebowl.batch.shards import Dataset
+from posebowl.batch.submissions import PACKED_NAME
 from posebowl.challenge import EngineName, Variant
 from posebowl.engines.oci import client as oci_client, image
 from posebowl.errors import EngineError, PoseBowlError, Verdict
@@ -79,7 +80,7 @@ def failure(job: Job, message: str, fix: str) -> JobResult:
         engine=options.engine or "",
         variant=options.variant,
         archive={
-            "path": str(job.submission.archive),
+            "path": f"{PACKED_NAME}.zip",
             "sha256": job.submission.sha256,
             "bytes": job.submission.bytes,
         },
@@ -104,6 +105,7 @@ def _run(job: Job, zipped: Path, data: Path, cache: NodeCache) -> JobResult:
                 cache=cache.home,
                 keep_runs=0,
                 log_called=Path(LOG_FILE),
+                archive_called=f"{PACKED_NAME}.zip",
                 **{
                     item.name: getattr(job.options, item.name)
                     for item in dataclasses.fields(job.options)

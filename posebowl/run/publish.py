@@ -28,6 +28,7 @@ from posebowl.run.state import (
     Executed,
     Judged,
     Ready,
+    Request,
     Scored,
     Staged,
     Started,
@@ -135,7 +136,7 @@ def describe(reached: Started, ending: Judgement, warnings: list[str]) -> Result
         known["score"] = ScoreSummary(
             mean_iou=found.mean_iou, median_iou=found.median_iou, images=found.count
         )
-    return Result(
+    result = Result(
         run_id=reached.run_id,
         verdict=ending.verdict,
         message=ending.message,
@@ -143,6 +144,21 @@ def describe(reached: Started, ending: Judgement, warnings: list[str]) -> Result
         variant=reached.request.variant,
         warnings=tuple(dict.fromkeys(filter(None, [*_warnings(reached), *warnings]))),
         **known,
+    )
+    return _without_path(result, reached.request)
+
+
+def _without_path(result: Result, request: Request) -> Result:
+    """Name the archive as the request wants it."""
+    path, called = str(request.archive), request.archive_called
+    if not called:
+        return result
+    return dataclasses.replace(
+        result,
+        message=result.message.replace(path, called),
+        fix=result.fix.replace(path, called),
+        warnings=tuple(text.replace(path, called) for text in result.warnings),
+        archive=result.archive | {"path": called},
     )
 
 

@@ -54,6 +54,8 @@ class Request:
     """How many bytes the zips in the history of `out` may take together."""
     log_called: Path | None = None
     """How advice names the log; None: by its place in `out`."""
+    archive_called: str = ""
+    """How the result names the archive; empty: by its path."""
 
 
 class DataCheck:

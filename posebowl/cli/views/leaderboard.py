@@ -9,6 +9,7 @@ from posebowl.batch import PAGE_FILE, Evaluation, Row
 from posebowl.errors import Verdict
 from posebowl.util.console import out, plain, print_table
 from posebowl.util.hints import local
+from posebowl.util.text import counted
 from posebowl.util.units import duration
 
 _MOST_ROWS = 50
@@ -26,6 +27,10 @@ def leaderboard(done: Evaluation) -> None:
     print_table(table, out)
     if len(done.rows) > _MOST_ROWS:
         out.print(f"and {len(done.rows) - _MOST_ROWS:,} more")
+    failed = [row for row in done.rows if row.verdict.is_infrastructure_failure]
+    if failed:
+        what = counted(len(failed), "submission has", "submissions have")
+        out.print(plain(f"{what} no result: machines failed. Type the same command with --resume."))
     out.print(plain(f"Leaderboard: {local(done.out / PAGE_FILE)}"))
 
 

@@ -50,12 +50,20 @@ def job(made: Plan, name: str) -> Job:
     return next(jobs[0] for item, jobs in made.jobs.items() if item.name == name)
 
 
-def put(store: ResultStore, made: Plan, name: str, verdict: Verdict, score: float | None) -> None:
+def put(
+    store: ResultStore,
+    made: Plan,
+    name: str,
+    verdict: Verdict,
+    score: float | None,
+    **changes: object,
+) -> None:
     found = dataclasses.replace(
         passed(),
         verdict=verdict,
         message=f"it ended as {name}",
         score=None if score is None else ScoreSummary(mean_iou=score, median_iou=score, images=1),
+        **changes,  # type: ignore[arg-type]
     )
     files = {"result.json": found.to_json().encode(), "report.html": b"", "log.txt": b""}
     attempts = [
@@ -86,6 +94,32 @@ def test_ties_share_a_rank_and_failures_have_none(board) -> None:
     assert rows[-1].verdict is Verdict.ENGINE_ERROR
     assert rows[0].retried == ("m1: disk full", "its worker died")
     assert rows[0].tries == 3
+
+
+def test_a_row_tells_where_it_ran_and_what_did_not_hold(tmp_path: Path) -> None:
+    made, store = planned(["a", "b"]), ResultStore(tmp_path)
+    put(store, made, "a", Verdict.OK, 0.5, unenforced={"memory": "a watchdog checks it"})
+    put(store, made, "b", Verdict.INVALID_PREDICTIONS, None, environment={"cpu": "Z80"})
+
+    good, bad = leaderboard.rows(made, store)
+    page = leaderboard_page.render(made, (good, bad))
+
+    assert good.machines == ("m2",)
+    assert bad.machines == ("m2 (Z80)",)
+    assert good.unenforced == ("memory: a watchdog checks it",)
+    assert good.images_per_second is not None
+    assert bad.images_per_second is None  # though its main.sh succeeded
+    assert "Ran on m2 (Z80)" in page
+    assert "Not enforced: memory" in page
+
+
+def test_no_folder_of_this_machine_is_on_the_leaderboard(board) -> None:
+    made, rows = board
+    texts = (leaderboard.to_json(made, rows), leaderboard_page.render(made, rows))
+
+    assert not any("/data/test" in text for text in texts)
+    assert json.loads(texts[0])["data"] == "test"
+    assert json.loads(texts[0])["infrastructure_failures"] == 1
 
 
 def test_json_holds_all_rows_and_how_they_came_about(board) -> None:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from posebowl.batch import core_pinning, shards, submissions, worker
+from posebowl.batch import core_pinning, plan, shards, submissions, worker
 from posebowl.batch.node_cache import NodeCache
 from posebowl.data import manifest
-from posebowl.errors import EngineError
+from posebowl.errors import EngineError, Verdict
 from posebowl.util.process_identity import owner
 from tests.conftest import IDS
-from tests.unit.batch.test_plan import zipped
+from tests.unit.batch.test_plan import OPTIONS, zipped
 
 
 @pytest.fixture
@@ -150,6 +150,24 @@ def test_a_folder_that_a_machine_does_not_see_is_said(photos: Path, cache: NodeC
         cache.data_folder(whole)
 
     assert "share" in error.value.fix
+
+
+def test_a_result_names_no_folder_of_its_machine(
+    tmp_path: Path, photos: Path, cache: NodeCache
+) -> None:
+    bad = tmp_path / "zips/team.zip"
+    bad.parent.mkdir()
+    bad.write_bytes(b"not a zip")
+    whole = shards.load(str(photos), cache.entries)
+    (found,) = submissions.collect([bad]).submissions
+    made = plan.make([found], whole, [whole], OPTIONS)
+
+    output = worker.run_job(next(iter(made.distinct.values())), whole, cache=cache)
+
+    assert output is not None
+    assert output.result.verdict is Verdict.BAD_ARCHIVE
+    assert output.result.message.startswith("submission.zip is not a zip")
+    assert not [name for name, content in output.files.items() if str(tmp_path).encode() in content]
 
 
 def test_the_folder_of_a_killed_run_goes_and_that_of_a_live_one_stays(tmp_path: Path) -> None:
