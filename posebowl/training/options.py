@@ -63,6 +63,9 @@ class TrainOptions:
     second: Annotated[Size, Option(SIZE, "the same of the second look")] = (192, 256)
     batch: Annotated[int, Option(whole(1, 16), "views in a step")] = 16
     rate: Annotated[float, Option(POSITIVE, "highest learning rate")] = 2e-3
+    frozen: Annotated[
+        int, Option(whole(0, 5), "how many of the first layers keep their weights: faster")
+    ] = 0
     minutes: Annotated[float, Option(POSITIVE, "how long to train")] = 60.0
     steps: Annotated[
         int | None, Option(whole(1, 1000), "how many steps to train instead of minutes")

@@ -26,8 +26,10 @@ class Recipe:
     """Highest learning rate of AdamW."""
     last_rate: float = 0.01
     """Share of `rate` at the end of the cosine."""
+    frozen: int = TrainOptions.frozen
+    """Number of first layers that keep their weights, for a short run from trained ones."""
     warm_up: int = 300
-    """Steps of linear warm-up."""
+    """Steps of linear warm-up; a third of them from trained weights."""
     weight_decay: float = 5e-4
     average: float = 0.999
     """Decay of the exponential moving average of the weights, which is what is saved."""
@@ -50,7 +52,7 @@ class Recipe:
 
 
 _AS_GIVEN: Final = (
-    *("model", "size", "first", "second", "batch", "rate", "seed"),
+    *("model", "size", "first", "second", "batch", "rate", "frozen", "seed"),
     *("minutes", "steps", "every_minutes", "precision", "device"),
 )
 """The fields that are options of the same name."""
@@ -61,6 +63,7 @@ def recipe_of(options: TrainOptions) -> Recipe:
     return Recipe(
         **{name: getattr(options, name) for name in _AS_GIVEN},
         start=str(options.start or ""),
+        warm_up=Recipe.warm_up // 3 if options.start else Recipe.warm_up,
         data=tuple(str(folder) for folder in options.data),
         val=str(options.val),
         cutouts=tuple(str(folder) for folder in options.cutouts),

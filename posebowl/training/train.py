@@ -136,7 +136,8 @@ def train_step(
     state.optimizer.step()
     state.optimizer.zero_grad(set_to_none=True)
     state.step += 1
-    early = 1.0 if recipe.start else (1 + state.step) / (10 + state.step)
+    # Of the weights so far it spans a ninth: a short run forgets those that it started from.
+    early = (1 + state.step) / (10 + state.step)
     update_average(state.average, state.model, min(recipe.average, early))
     return {name: float(value) for name, value in parts.items()}
 
@@ -163,6 +164,8 @@ def update_average(average: Any, model: Any, decay: float) -> None:
 def new_state(recipe: Recipe, device: Any) -> TrainingState:
     """Build the model, its running average and the optimizer."""
     model = build(recipe.model).to(device).to(memory_format=torch.channels_last).train()
+    for layer in list(model.model)[: recipe.frozen]:
+        layer.requires_grad_(requires_grad=False)
     average = deepcopy(model).eval().requires_grad_(requires_grad=False)
     decayed = [p for p in model.parameters() if p.ndim > 1]
     plain = [p for p in model.parameters() if p.ndim <= 1]

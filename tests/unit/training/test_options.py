@@ -26,6 +26,8 @@ def test_options_reach_the_recipe():
     assert (recipe.data, recipe.cutouts, recipe.start) == (("a", "b"), ("c",), "s.onnx")
     assert (recipe.paste.share, recipe.rate) == (0.2, 1e-3)
     assert (recipe.size, recipe.steps) == ((64, 96), 7)
+    assert recipe.warm_up < Recipe.warm_up  # from trained weights
+    assert asked("--frozen", "3").frozen == 3
 
 
 def test_what_cannot_be_read_is_an_error_in_words():
@@ -47,6 +49,7 @@ def test_what_cannot_be_read_is_an_error_in_words():
         ("--first", "0x96"),
         ("--second", "96x-32"),
         ("--seed", "-1"),
+        ("--frozen", "-1"),
         ("--pasted", "1.5"),
         ("--pasted", "nan"),
     ],

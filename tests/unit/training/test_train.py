@@ -165,6 +165,29 @@ def test_weights_without_their_model_are_refused(tmp_path):
         detector.load(weights)
 
 
+def test_frozen_layers_keep_their_weights_and_the_average_follows_the_rest(folder, tmp_path):
+    recipe = train.Recipe(
+        data=(str(folder),), size=(64, 96), batch=4, warm_up=1, frozen=3, rate=1e-2, steps=4
+    )
+    training_set = train.prepare(recipe, tmp_path)
+    torch.manual_seed(0)
+    state = train.new_state(recipe, torch.device("cpu"))
+    before = {name: value.clone() for name, value in state.model.named_parameters()}
+    feed = batches(
+        training_set, size=recipe.size, batch=4, seed=0, augmentation=recipe.augmentation
+    )
+    for _ in range(4):
+        train.train_step(state, next(feed), recipe, torch.device("cpu"), torch.float32)
+    averaged = dict(state.average.named_parameters())
+    for name, value in state.model.named_parameters():
+        frozen = name.split(".")[1] in {"0", "1", "2"}
+        assert torch.equal(value, before[name]) == frozen, name
+        if not frozen and value.ndim == 4:
+            # Nearer to what was learned than to what it started from.
+            learned = (value - before[name]).abs().sum()
+            assert (value - averaged[name]).abs().sum() < 0.5 * learned, name
+
+
 def test_training_learns(folder, tmp_path):
     torch.manual_seed(0)
     recipe = train.Recipe(size=(96, 128), batch=4, warm_up=5, steps=60)
