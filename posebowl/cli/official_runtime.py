@@ -27,10 +27,10 @@ TARGETS: Final = {
 """`make TARGET`, and what to type; `build`, `pull` and `clean` have the same names here."""
 
 VARIABLES: Final = {
-    "BLOCK_INTERNET": "nothing; a run never has a network",
+    "BLOCK_INTERNET": "nothing; a run has no network unless you add --waive network",
     "CPU_OR_GPU": "--variant cpu or --variant gpu",
     "SKIP_GPU": "--variant cpu",
-    "SUBMISSION_IMAGE": "uv run nox -s build, which makes the image from uv.lock",
+    "SUBMISSION_IMAGE": "--image NAME",
     "SUBMISSION_TRACK": "nothing; this is the detection track",
     "GITHUB_ACTIONS_NO_TTY": "nothing; a terminal is noticed",
 }

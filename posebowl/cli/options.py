@@ -35,6 +35,7 @@ OF_A_RUN: Final = (
     "full",
     "allow_cpu",
     "runtime",
+    "image",
     "waive",
 )
 """The settings that a task which runs a submission has as flags."""

@@ -47,6 +47,7 @@ def request(
         full=settings.full,
         allow_cpu=settings.allow_cpu,
         runtime=settings.runtime or "",
+        image=settings.image or "",
         cache=settings.cache,
         keep_runs=settings.history,
         keep_zip_bytes=settings.history_zips,

@@ -17,6 +17,12 @@ _SIGXFSZ: Final = 25
 """What the kernel sends to a program that makes a file larger than RLIMIT_FSIZE."""
 
 
+OPEN_NETWORK: Final = (
+    "main.sh has the network of this machine, since you waived it: a help for debugging that the "
+    "platform does not have"
+)
+
+
 class Stop(StrEnum):
     """Why the harness ended a run before main.sh did."""
 
@@ -67,6 +73,13 @@ class RunSpec:
     """Folders that the run may not see, wherever they lie: the labels'."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """Of its environment, beside those of every run."""
+    image: str = ""
+    """The image to run in; empty: the one that this checkout makes for the variant."""
+
+    @property
+    def network(self) -> bool:
+        """Whether main.sh gets the host's network, since the user waives the limit."""
+        return Limit.NETWORK in self.waived
 
 
 @dataclass(frozen=True, kw_only=True)

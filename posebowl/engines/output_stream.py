@@ -17,6 +17,8 @@ UNPACK_REFUSED: Final = 3
 """Exit code of runtime/unpack.py for an archive that it refuses."""
 UNREADABLE: Final = 72
 """Exit code of runtime/entrypoint.sh where the run may not read its own files."""
+LACKS_PROGRAM: Final = 73
+"""Exit code of a foreign image without a program that the entrypoint calls."""
 _CHUNK: Final = 1 << 20
 
 
@@ -54,6 +56,12 @@ def start_failure(
         )
     if exit_code == UNREADABLE and said:
         return _unreadable(spec, said.splitlines())
+    if exit_code == LACKS_PROGRAM and spec.image and said:
+        return EngineError(
+            f"The image {spec.image} has no program {said}.",
+            why="A run needs a shell, env, find, sort, wc, head, and Python named `python`.",
+            fix="Leave --image out to run in the image that is made from uv.lock.",
+        )
     other = EngineName.DOCKER if engine is EngineName.EMBEDDED else EngineName.EMBEDDED
     return EngineError(
         f"The engine {engine} could not start the run.",

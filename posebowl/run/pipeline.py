@@ -197,6 +197,7 @@ def stage(checked: Checked) -> Staged:
         unpacked_bytes=checked.archive.unpacked_bytes,
         waived=request.waived,
         runtime=request.runtime,
+        image=request.image,
         hidden=(folder.root, request.out, *labels),
         variables={} if folder.of is None else SMOKE_TEST,
     )

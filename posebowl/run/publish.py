@@ -168,6 +168,8 @@ def _warnings(reached: Started) -> Iterator[str]:
         yield from reached.archive.warnings
     if isinstance(reached, Staged) and reached.data.report is not None:
         yield from reached.data.report.warnings
+    if isinstance(reached, Executed) and (image := reached.request.image):
+        yield f"It ran in the image {image}, which was not made from this uv.lock."
     if isinstance(reached, Executed) and reached.load is not None:
         yield reached.load.disturbance(reached.request.limits.cpus)
     if isinstance(reached, Judged):

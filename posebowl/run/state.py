@@ -40,6 +40,8 @@ class Request:
     """Run the gpu image without a GPU where there is none."""
     runtime: str = ""
     """What is to start the container, as docker or podman knows it; empty: their own choice."""
+    image: str = ""
+    """Any other image to run in; empty: the one that is made from uv.lock."""
     cache: Path
     """Where the embedded engine keeps its environments."""
     keep_runs: int = MOST_RUNS

@@ -106,6 +106,14 @@ class Settings:
             text="false",
         ),
     ]
+    image: Annotated[
+        str | None,
+        Setting(
+            values.WORD,
+            "any other image to run in, such as the official one",
+            "that of the variant, made from uv.lock",
+        ),
+    ]
     history: Annotated[
         int, Setting(types.COUNT, "runs that are kept", str(MOST_RUNS), text=str(MOST_RUNS))
     ]

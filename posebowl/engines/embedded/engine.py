@@ -18,7 +18,7 @@ import psutil
 
 from posebowl import environments
 from posebowl.challenge import EngineName, Limit, Limits, Variant
-from posebowl.engines.base import Outcome, Probe, RunSpec, Watcher, refuse_unwaived
+from posebowl.engines.base import OPEN_NETWORK, Outcome, Probe, RunSpec, Watcher, refuse_unwaived
 from posebowl.engines.cgroups import manager
 from posebowl.engines.cgroups.manager import OwnCgroup
 from posebowl.engines.embedded import namespaces
@@ -89,6 +89,11 @@ class EmbeddedEngine:
                 f"The embedded engine has no runtime {spec.runtime}.",
                 why="It starts main.sh itself; only Docker and Podman start containers.",
                 fix="Leave --runtime out, or use --engine docker or --engine podman.",
+            )
+        if spec.image:
+            raise EngineError(
+                f"The embedded engine has no images, such as {spec.image}.",
+                fix="Use --engine docker or podman, or leave --image out.",
             )
         if gpu := self._driver(spec.variant):
             watch.note(f"GPU: {', '.join(path.name for path in gpu.devices)}")
@@ -165,9 +170,10 @@ class EmbeddedSandbox:
         guard = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
         entry = self.group.entry if self.group else ()
         script = [sys.executable, "-I", "-S", str(_SANDBOX), str(config)]
+        unshare = namespaces.unshare(network=self.layout.spec.network)
         with self._errors.open("wb") as errors:
             self._child = subprocess.Popen(
-                [*guard, *entry, *namespaces.unshare(), "--kill-child", *script],
+                [*guard, *entry, *unshare, "--kill-child", *script],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,  # apart from the log: also what `unshare` itself prints
@@ -186,6 +192,7 @@ class EmbeddedSandbox:
             "groups": [environments.RUN_GROUP] if os.geteuid() == 0 else [],
             "cgroups": [str(path) for path in group.paths] if group else [],
             "cpus": usable_cpus(limits.cpus),
+            "network": self.layout.spec.network,
             "shm_bytes": limits.memory_bytes // 2,
             "file_bytes": limits.file_bytes,
             "counts_memory": group is not None and Limit.MEMORY in group.enforces,
@@ -220,7 +227,8 @@ class EmbeddedSandbox:
             unfiltered[Limit.SYSTEM_CALLS] = why
         refuse_unwaived(unfiltered, spec, EngineName.EMBEDDED)
         broken = self.group.exceeded(spec.limits) if self.group else {}
-        return unenforced(spec.limits, self.group) | broken | unfiltered
+        opened = {Limit.NETWORK: OPEN_NETWORK} if spec.network else {}
+        return unenforced(spec.limits, self.group) | broken | unfiltered | opened
 
     def probe(self) -> Probe:
         """Return what reads the run's usage, counted from now on."""

@@ -12,13 +12,17 @@ from typing import Final
 
 from posebowl.util import process
 
-_NAMESPACES: Final = ("--mount", "--pid", "--fork", "--net", "--ipc", "--uts")
+_NAMESPACES: Final = ("--mount", "--pid", "--fork", "--ipc", "--uts")
 
 
-def unshare() -> list[str]:
-    """Return the command that makes the namespaces; root needs none for the user."""
+def unshare(*, network: bool = False) -> list[str]:
+    """Return the command that makes the namespaces; root needs none for the user.
+
+    Args:
+        network: Keep the host's network, in place of one that has only itself.
+    """
     user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
-    return ["unshare", *user, *_NAMESPACES]
+    return ["unshare", *user, *_NAMESPACES, *([] if network else ["--net"])]
 
 
 @functools.cache

@@ -66,6 +66,8 @@ ETC: Final = (
 )
 # Of the machine rather than of the run: engines hide these in containers, too.
 HIDDEN_PROC: Final = ("kcore", "key-users", "keys", "latency_stats", "sched_debug", "timer_list")
+# Where the network is open: what finds names and trusts servers.
+NETWORK_ETC: Final = ("ca-certificates", "pki", "resolv.conf", "ssl")
 DEVICES: Final = ("null", "zero", "full", "random", "urandom")
 RUNNER: Final = 1000
 
@@ -86,7 +88,8 @@ def main() -> None:
     os.umask(0o022)
     join_cgroups(spec["cgroups"])
     os.sched_setaffinity(0, spec["cpus"])
-    raise_loopback()
+    if not spec["network"]:
+        raise_loopback()
     build_root(spec)
     enter_root(spec["root"])
     set_limits(spec)
@@ -148,7 +151,7 @@ def build_root(spec: dict[str, Any]) -> None:
     mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m")
     add_system(root, spec["system"])
     covered = cover(root, spec["hidden"])
-    add_etc(root / "etc")
+    add_etc(root / "etc", network=spec["network"])
     add_kernel(root)
     add_devices(root / "dev", spec["shm_bytes"], spec["devices"])
     for item in spec["binds"]:
@@ -183,9 +186,13 @@ def cover(root: Path, folders: list[str]) -> list[Path]:
     return places
 
 
-def add_etc(etc: Path) -> None:
+def add_etc(etc: Path, *, network: bool) -> None:
     """Show the harmless part of /etc, and make a list of users."""
     etc.mkdir()
+    for name in NETWORK_ETC if network else ():
+        # Links may lead to folders of the host that are not shown, such as /run.
+        if (source := Path("/etc", name).resolve()).exists():
+            bind(etc.parent, Bind(str(source), f"/etc/{name}", writable=False))
     for name in ETC:
         source = Path("/etc", name)
         if source.is_symlink():
@@ -199,7 +206,8 @@ def add_etc(etc: Path) -> None:
     (etc / "group").write_text(f"root:x:0:\nrunner:x:{RUNNER}:\n")
     (etc / "hosts").write_text("127.0.0.1 localhost posebowl\n::1 localhost\n")
     (etc / "hostname").write_text("posebowl\n")
-    (etc / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files\n")
+    hosts = "files dns" if network else "files"
+    (etc / "nsswitch.conf").write_text(f"passwd: files\ngroup: files\nhosts: {hosts}\n")
     socket.sethostname("posebowl")
 
 

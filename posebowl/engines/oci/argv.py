@@ -64,6 +64,7 @@ class ContainerSpec:
     cpus: int = 1
     """Cores it may use: those of the limits, or all there are if that is fewer."""
     gpu: bool = False
+    network: bool = False
     selinux: bool = False
     """The host labels its files, and would not let a container read them."""
     rlimits: Mapping[str, int] = field(default_factory=dict)
@@ -147,7 +148,9 @@ def _container(engine: EngineName, spec: ContainerSpec) -> list[str]:
 
 
 def _isolation(engine: EngineName, spec: ContainerSpec) -> list[str]:
-    words = ["--network", "none", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
+    # Without the flag an engine gives a container the network of its machine.
+    network = [] if spec.network else ["--network", "none"]
+    words = [*network, "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
     if spec.seccomp is not None:
         words += ["--security-opt", f"seccomp={spec.seccomp}"]
     if spec.selinux:

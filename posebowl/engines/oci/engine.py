@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from typing import Final
@@ -10,7 +11,13 @@ from posebowl.challenge import EngineName, Limit, Variant
 from posebowl.engines.base import Outcome, RunSpec, Watcher, refuse_unwaived
 from posebowl.engines.execution import execute
 from posebowl.engines.gpu import gives_gpu, host_has_gpu
-from posebowl.engines.oci import argv, client as oci_client, image as identity, runtimes
+from posebowl.engines.oci import (
+    argv,
+    client as oci_client,
+    foreign_image,
+    image as identity,
+    runtimes,
+)
 from posebowl.engines.oci.argv import ContainerSpec, User
 from posebowl.engines.oci.client import Client
 from posebowl.engines.oci.container import Container
@@ -57,7 +64,7 @@ class OciEngine:
         self._gpu(spec.variant)
         client = self._connect(spec)
         refuse_unwaived(client.cannot_limit, spec, self.name)
-        image = self._images[spec.variant] = identity.current(client, spec.variant)
+        image = self._images[spec.variant] = _image(client, spec)
         client.check_shares_files(spec.scratch, image.id)
         watch.note(f"image: {image.name} ({image.id[:12]})")
         if warning := image.emulation(client.architecture):
@@ -67,12 +74,16 @@ class OciEngine:
         """Run main.sh in a container, which is gone on return."""
         asked_at = time.monotonic()
         client = self._connect(spec)
-        image = self._images.get(spec.variant) or identity.current(client, spec.variant)
+        image = self._images.get(spec.variant) or _image(client, spec)
         user = self._user or run_user(client)
         gpu = self._gpu(spec.variant)
         asked = container_spec(client, spec, user=user, image=image.id, gpu=gpu)
         sandbox = OciSandbox(spec=spec, client=client, image=image, asked=asked)
-        with handed_over(spec.output, user):
+        with contextlib.ExitStack() as given:
+            given.enter_context(handed_over(spec.output, user))
+            if spec.image:
+                sandbox.workspace = foreign_image.workspace(spec.scratch)
+                given.enter_context(handed_over(sandbox.workspace, user))
             return execute(sandbox, spec, watch, asked_at=asked_at)
 
     def reap(self) -> None:
@@ -95,25 +106,36 @@ class OciEngine:
         return gives_gpu(variant, has_gpu=self._has_gpu, allow_cpu=self._allow_cpu)
 
 
+def _image(client: Client, spec: RunSpec) -> Image:
+    """Return the image that the user names, or the one that this checkout makes."""
+    return (
+        identity.named(client, spec.image) if spec.image else identity.current(client, spec.variant)
+    )
+
+
 def container_spec(
     client: Client, spec: RunSpec, *, user: User, image: str, gpu: bool
 ) -> ContainerSpec:
     """Describe the container of a run; the handshake's nonce is added when it is made."""
+    mounts = argv.run_mounts(
+        archive=spec.archive.resolve(),
+        images=spec.images.resolve(),
+        submission_format=spec.submission_format.resolve(),
+        output=spec.output.resolve(),
+    )
     return ContainerSpec(
         # Engines allow few characters in names.
         name=PREFIX + re.sub(r"[^a-zA-Z0-9_.-]", "-", spec.run_id),
         image=image,
         labels={argv.RUN_LABEL: spec.run_id, argv.OWNER_LABEL: owner()},
-        mounts=argv.run_mounts(
-            archive=spec.archive.resolve(),
-            images=spec.images.resolve(),
-            submission_format=spec.submission_format.resolve(),
-            output=spec.output.resolve(),
-        ),
+        entrypoint=foreign_image.ENTRYPOINT if spec.image else None,
+        command=("-c", foreign_image.SCRIPT) if spec.image else (),
+        mounts=(*foreign_image.mounts(spec.scratch), *mounts) if spec.image else mounts,
         user=user,
         limits=spec.limits,
         cpus=min(spec.limits.cpus, client.cpus),
         gpu=gpu,
+        network=spec.network,
         selinux=oci_client.selinux_enforces(),
         rlimits=rlimits(),
         variables=spec.variables,

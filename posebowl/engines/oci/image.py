@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -84,6 +85,21 @@ def find(client: Client, name: str) -> Image | None:
         layers=tuple((found.get("RootFS") or {}).get("Layers") or ()),
         labels={**((found.get("Config") or {}).get("Labels") or {})},
         architecture=str(found.get("Architecture") or ""),
+    )
+
+
+def named(client: Client, name: str) -> Image:
+    """Return an image that the user names, whatever it was made from.
+
+    Raises:
+        EngineError: The engine does not have it.
+    """
+    if image := find(client, name):
+        return image
+    raise EngineError(
+        f"{client.engine} has no image {name}.",
+        why="It is named by the setting image, and is not pulled by itself.",
+        fix=f"Type: {client.engine} pull {shlex.quote(name)}",
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from posebowl.challenge import EngineName, Limit
-from posebowl.engines.base import Probe, RunSpec, refuse_unwaived
+from posebowl.engines.base import OPEN_NETWORK, Probe, RunSpec, refuse_unwaived
 from posebowl.engines.execution import End
 from posebowl.engines.gpu import TOOLKIT_FIX, toolkit_is_missing
 from posebowl.engines.handshake import Handshake
@@ -43,6 +43,8 @@ class OciSandbox:
     image: Image
     asked: ContainerSpec
     """The container without the handshake's nonce, which `start` adds."""
+    workspace: Path | None = None
+    """The host's folder that a foreign image has as /code_execution."""
     _child: subprocess.Popen[bytes] | None = None
     _reader: ContainerReader | None = None
     _runtime: str = ""
@@ -61,7 +63,7 @@ class OciSandbox:
 
     def start(self, nonce: str) -> subprocess.Popen[bytes]:
         """Make and start the container; what the client prints is kept apart from the log."""
-        self.asked = dataclasses.replace(self.asked, command=(nonce,))
+        self.asked = dataclasses.replace(self.asked, command=(*self.asked.command, nonce))
         if self.asked.seccomp is not None:
             self.asked.seccomp.write_text(profile(), encoding="utf-8")
         self._child = self.container.start(self.asked, self._errors)
@@ -98,7 +100,8 @@ class OciSandbox:
         data = (inspected.get("GraphDriver") or {}).get("Data") or {}
         self._layer = str(data.get("UpperDir") or "")
         self._runtime = readback.runtime(inspected)
-        names = (self.asked.command[0], str(inspected.get("Id") or self.asked.command[0]))
+        nonce = self.asked.command[-1]
+        names = (nonce, str(inspected.get("Id") or nonce))
         self._reader = ContainerReader(self.client, self.container.name, pid, names=names)
         return checked(self._reader.readback(inspected), self.spec, self.asked, self.client.engine)
 
@@ -117,10 +120,13 @@ class OciSandbox:
         return self.written() if self._sees_layer else Written(bytes=self.spec.unpacked_bytes)
 
     def written(self) -> Written:
-        """Sum what lies in the results, and in the container's own layer."""
+        """Sum what lies in the results, in the workspace, and in the container's own layer."""
+        mounted = folder_usage(self.spec.output)
+        if self.workspace is not None:
+            mounted += folder_usage(self.workspace)
         if self._sees_layer:
-            return folder_usage(self.spec.output) + folder_usage(Path(self._layer))
-        return folder_usage(self.spec.output) + self.container.written(self._layer)
+            return mounted + folder_usage(Path(self._layer))
+        return mounted + self.container.written(self._layer)
 
     @property
     def _sees_layer(self) -> bool:
@@ -145,8 +151,13 @@ class OciSandbox:
             exit_code=int(state.get("ExitCode", 0)),
             oom_kills=1 if state.get("OOMKilled") else 0,
             # Only root may look into the layers of an engine that runs as root.
-            workdir=Path(self._layer) / "code_execution" / "workdir" if self._layer else None,
+            workdir=self._workdir(),
         )
+
+    def _workdir(self) -> Path | None:
+        if self.workspace is not None:
+            return self.workspace / "workdir"
+        return Path(self._layer) / "code_execution" / "workdir" if self._layer else None
 
     def remove(self) -> None:
         """Remove the container."""
@@ -158,7 +169,8 @@ class OciSandbox:
         return {
             "image": self.image.name,
             "image_id": self.image.id,
-            "lock": self.image.labels.get(identity.LOCK_LABEL, ""),
+            "lock": "" if self.spec.image else self.image.labels.get(identity.LOCK_LABEL, ""),
+            "made_from_lock": "no" if self.spec.image else "yes",
             "engine": f"{client.engine} {client.engine_version}",
             "runtime": self._runtime or client.runtime or "default",
             "rootless": "yes" if client.rootless else "no",
@@ -193,6 +205,8 @@ def checked(
         )
     weak = readback.weak(seen, spec.limits, cpus=asked.cpus, seccomp=asked.seccomp)
     refuse_unwaived(weak, spec, engine)
+    if spec.network:
+        weak[Limit.NETWORK] = OPEN_NETWORK
     if asked.cpus < spec.limits.cpus:
         few = f"this machine has {asked.cpus} of the {spec.limits.cpus} cores of the platform"
         weak.setdefault(Limit.CPUS, few)
