@@ -9,6 +9,7 @@ from posebowl.cli.tasks import batch, data, host, images, loop, results, submiss
 
 TASKS: Final[tuple[Task, ...]] = (
     loop.try_out,
+    loop.debug,
     loop.new,
     submission.pack,
     submission.check,

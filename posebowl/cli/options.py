@@ -16,7 +16,9 @@ SOLUTION: Final = Kind(
     suggest=lambda: sorted(script.parent.name for script in paths.SOLUTIONS.glob("*/main.sh")),
 )
 ZIP = Annotated[Path | None, Option(FILE, "the zip", "submission/submission.zip", positional=True)]
-ZIP_TO_UNPACK = Annotated[Path | None, Option(FILE, "a submission to unpack first")]
+ZIP_TO_UNPACK = Annotated[
+    Path | None, Option(FILE, "a submission to unpack first", positional=True)
+]
 FOLDER_OF_RESULTS = Annotated[Path | None, Option(FOLDER, "folder of the results", "submission/")]
 DATA_FOLDER = Annotated[Path | None, Option(FOLDER, "data folder", "data/, or data/demo")]
 Json = Annotated[bool, Option(TRUTH, "print the result as JSON on stdout")]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from posebowl import paths
@@ -15,23 +16,23 @@ from posebowl.engines import host_has_gpu
 from posebowl.engines.oci import (
     Client,
     ContainerSpec,
+    Mount,
     argv as oci_argv,
     client as oci_client,
     host_user,
     image as identity,
 )
 from posebowl.engines.seccomp import profile
-from posebowl.errors import UsageError
 from posebowl.util import process
 from posebowl.util.process_identity import owner
 
-_ENTER: Final = r"""
+ENTER: Final = r"""
 if [ -e /code_execution/submission.zip ]; then
     python -I /opt/posebowl/unpack.py /code_execution/submission.zip /code_execution/workdir
 fi
 cd /code_execution/workdir
 """
-_INTERACTIVE: Final = "command -v bash >/dev/null && exec bash; exec sh"
+INTERACTIVE: Final = "command -v bash >/dev/null && exec bash; exec sh"
 
 
 def shell(
@@ -42,6 +43,10 @@ def shell(
     submission_format: Path,
     archive: Path | None = None,
     command: str = "",
+    terminal: bool = False,
+    limits: Limits | None = None,
+    variables: Mapping[str, str] | None = None,
+    tools: Mapping[str, Path] | None = None,
 ) -> int:
     """Open a shell where main.sh would run: same mounts, user, limits, and no network.
 
@@ -52,20 +57,18 @@ def shell(
         submission_format: The table of ids, mounted read-only.
         archive: A submission to unpack first.
         command: Run this instead of an interactive shell.
+        terminal: Give the command this terminal; a shell has it anyway.
+        limits: What it may use; by default what the platform allows.
+        variables: Of its environment, beside those of the image.
+        tools: Path inside -> file of the host, mounted read-only.
 
     Returns:
         The exit code of the shell.
 
     Raises:
         EngineError: The image is missing or stale.
-        UsageError: Without a command, and stdin is not a terminal.
     """
-    if not command and not sys.stdin.isatty():
-        raise UsageError(
-            "A shell needs a terminal.",
-            why="Stdin is not one.",
-            fix="Use --command to run something without one, such as --command 'python -V'.",
-        )
+    terminal = terminal or not command
     image = identity.current(client, variant)
     with tempfile.TemporaryDirectory(prefix="posebowl-shell-", ignore_cleanup_errors=True) as name:
         folder, output = Path(name), Path(name, "output")
@@ -76,15 +79,22 @@ def shell(
             submission_format=submission_format.resolve(),
             output=output,
         )
+        if archive is None:
+            mounts = tuple(mount for mount in mounts if mount.target.suffix != ".zip")
+        added = (
+            Mount(source=source, target=PurePosixPath(inside))
+            for inside, source in (tools or {}).items()
+        )
         spec = replace(
-            look_spec(client, image.id, LIMITS[variant], folder),
-            mounts=mounts if archive else tuple(m for m in mounts if m.target.suffix != ".zip"),
-            tty=not command,
+            look_spec(client, image.id, limits or LIMITS[variant], folder),
+            mounts=(*mounts, *added),
+            tty=terminal,
             gpu=variant is Variant.GPU and host_has_gpu(),
-            command=("-c", _ENTER + (command or _INTERACTIVE)),
+            variables=variables or {},
+            command=("-c", ENTER + (command or INTERACTIVE)),
         )
         argv = [*client.argv, *oci_argv.run(client.engine, spec)]
-        keyboard = None if command else sys.stdin.buffer
+        keyboard = sys.stdin.buffer if terminal else None
         with host_user.handed_over(output, spec.user):
             return process.run(argv, capture=False, check=False, stdin=keyboard).returncode
 

@@ -78,25 +78,11 @@ def shell(
     command: Annotated[str, Option(TEXT, "what to run instead of an interactive shell")] = "",
 ) -> int:
     """Open a shell where main.sh would run."""
-    import tempfile
-    from pathlib import Path
+    from posebowl.cli.inside import Visit
+    from posebowl.submission import archive
 
-    from posebowl.data import folder as data_folder
-    from posebowl.images import builder, shell as inside
-    from posebowl.submission import open_archive
-
-    if zip is not None:
-        open_archive(zip).close()
-    with tempfile.TemporaryDirectory() as scratch:
-        found = data_folder.find(settings.data, scratch=Path(scratch))
-        return inside.shell(
-            builder.choose(settings.image_engine),
-            settings.variant,
-            images=found.images,
-            submission_format=found.submission_format,
-            archive=zip,
-            command=command,
-        )
+    imports = frozenset() if zip is None else archive.inspect(zip).imports
+    return Visit(settings=settings, archive=zip, imports=imports, command=command).make()
 
 
 @task("packages", "variant", "engine")

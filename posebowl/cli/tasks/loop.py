@@ -34,6 +34,38 @@ def try_out(
     return trying.repeat(folder) if watch else trying.once(folder)
 
 
+@task("debug", "data", "variant", "engine", "memory", "cpus")
+def debug(
+    settings: Settings,
+    *,
+    name: Annotated[
+        str, Option(SOLUTION, SOLUTION.expects, "the one tested last", positional=True)
+    ] = "",
+    limit: Images = None,
+) -> int:
+    """Run a solution on this terminal without a time limit; pdb opens where it fails."""
+    import tempfile
+    from pathlib import Path
+
+    from posebowl.cli import trial
+    from posebowl.cli.inside import Visit
+    from posebowl.submission import packer
+
+    folder = trial.chosen(name, settings)
+    with tempfile.TemporaryDirectory(prefix="posebowl-debug-") as scratch:
+        packed = packer.pack(folder, Path(scratch) / "submission.zip")
+        Path(scratch).chmod(0o755)
+        return Visit(
+            settings=settings,
+            archive=packed.path,
+            imports=packed.archive.imports,
+            command="exec sh main.sh",
+            terminal=True,
+            debugger=True,
+            most_images=limit,
+        ).make()
+
+
 @task("new")
 def new(
     *,

@@ -45,7 +45,7 @@ VARIABLES: Final = {
 }
 
 _SANDBOX: Final = Path(__file__).with_name("sandbox.py")
-_SANDBOX_FAILED: Final = 70
+SANDBOX_FAILED: Final = 70
 _UNSHARE_FAILED: Final = 1
 _KILLED: Final = 128 + 9
 _ENFORCED_INTERVAL_S: Final = 0.1
@@ -164,16 +164,10 @@ class EmbeddedSandbox:
     def start(self, nonce: str) -> subprocess.Popen[bytes]:
         """Start sandbox.py in new namespaces; it builds the root and becomes the entrypoint."""
         self._cpu_before_s = _children_cpu_s()
-        config = self.layout.spec.scratch / "sandbox.json"
-        config.write_text(json.dumps(self._config(nonce)))
-        # Should the harness be killed, the kernel ends `unshare`, and that ends process 1.
-        guard = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
-        entry = self.group.entry if self.group else ()
-        script = [sys.executable, "-I", "-S", str(_SANDBOX), str(config)]
-        unshare = namespaces.unshare(network=self.layout.spec.network)
+        argv = self.command(self.config([ENTRYPOINT, nonce]))
         with self._errors.open("wb") as errors:
             self._child = subprocess.Popen(
-                [*guard, *entry, *unshare, "--kill-child", *script],
+                argv,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,  # apart from the log: also what `unshare` itself prints
@@ -183,8 +177,23 @@ class EmbeddedSandbox:
             )
         return self._child
 
-    def _config(self, nonce: str) -> dict[str, Any]:
-        """Make the folders of the run, and describe it for sandbox.py."""
+    def command(self, config: dict[str, Any]) -> list[str]:
+        """Write a description for sandbox.py, and return the command that starts it."""
+        place = self.layout.spec.scratch / "sandbox.json"
+        place.write_text(json.dumps(config))
+        # Should the harness be killed, the kernel ends `unshare`, and that ends process 1.
+        guard = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+        entry = self.group.entry if self.group else ()
+        script = [sys.executable, "-I", "-S", str(_SANDBOX), str(place)]
+        unshare = namespaces.unshare(network=self.layout.spec.network)
+        return [*guard, *entry, *unshare, "--kill-child", *script]
+
+    def config(self, argv: list[str]) -> dict[str, Any]:
+        """Make the folders of the run, and describe it for sandbox.py.
+
+        Args:
+            argv: The arguments of the shell that becomes process 1.
+        """
         limits, group = self.layout.spec.limits, self.group
         kernel_counts = group is not None and Limit.PROCESSES in group.enforces
         return {
@@ -198,7 +207,7 @@ class EmbeddedSandbox:
             "counts_memory": group is not None and Limit.MEMORY in group.enforces,
             "processes": 0 if kernel_counts else limits.processes,
             "filter": bpf.program(platform.machine()).hex(),
-            "argv": [ENTRYPOINT, nonce],
+            "argv": argv,
             "env": VARIABLES | self.layout.variables | dict(self.layout.spec.variables),
         }
 
@@ -206,7 +215,7 @@ class EmbeddedSandbox:
         """Return why process 1 ended before it was ready."""
         said = self._said()
         code = self._exit_code()
-        if code == _SANDBOX_FAILED and "mount overlay" in said:
+        if code == SANDBOX_FAILED and "mount overlay" in said:
             return NoOverlayError()
         spec = self.layout.spec
         return start_failure(EngineName.EMBEDDED, spec, handshake, code, client_said=said)

@@ -31,6 +31,7 @@ import signal
 import socket
 import struct
 import sys
+import termios
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -92,6 +93,8 @@ def main() -> None:
         raise_loopback()
     build_root(spec)
     enter_root(spec["root"])
+    if spec.get("terminal"):
+        take_terminal()
     set_limits(spec)
     if not spec["counts_memory"]:
         limit_segments()
@@ -100,6 +103,8 @@ def main() -> None:
     os.chdir("/code_execution")
     restore_signals()
     install_filter(bytes.fromhex(spec["filter"]))
+    if spec.get("stderr"):
+        os.dup2(spec["stderr"], 2)
     os.execve("/bin/sh", ["/bin/sh", *spec["argv"]], spec["env"])  # noqa: S606
 
 
@@ -107,6 +112,12 @@ def join_cgroups(folders: list[str]) -> None:
     """Move this process, and so all that will come from it, into the run's control groups."""
     for folder in folders:
         Path(folder, "cgroup.procs").write_text("0")
+
+
+def take_terminal() -> None:
+    """Make the terminal that is stdin that of a session of its own: its keys are for the run."""
+    os.setsid()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 def join_keyring() -> None:
