@@ -36,9 +36,10 @@ def relayed(code: str, errors: Path) -> Keyboard:
 
 def test_what_is_typed_arrives_and_what_is_printed_is_shown(errors: Path) -> None:
     code = (
-        "import sys; print(sys.stdin.isatty(), input('name? ') * 2); print('no', file=sys.stderr)"
+        "import sys\nprint('name?')\nprint(sys.stdin.isatty(), input() * 2)\n"
+        "print('no', file=sys.stderr)\nsys.exit(7)"
     )
-    with relayed(f"{code}\nsys.exit(7)", errors) as keyboard:
+    with relayed(code, errors) as keyboard:
         keyboard.hear("name?")
         keyboard.type("ab\n")
         keyboard.hear("True abab")
@@ -49,8 +50,8 @@ def test_what_is_typed_arrives_and_what_is_printed_is_shown(errors: Path) -> Non
 
 def test_ctrl_c_is_a_key_for_the_program(errors: Path) -> None:
     code = (
-        "import time\nprint('sleeps')\n"
-        "try: time.sleep(100)\nexcept KeyboardInterrupt: print('caught')"
+        "import time\ntry:\n    print('sleeps')\n    time.sleep(100)\n"
+        "except KeyboardInterrupt: print('caught')"
     )
     with relayed(code, errors) as keyboard:
         keyboard.hear("sleeps")
