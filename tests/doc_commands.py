@@ -76,8 +76,9 @@ NOT_RUN: Final = {
         "takes minutes to hours; the tests do the same for less long"
     ),
     r"uv run nox -s (tests|lint|docs)": "CI calls it; `tests` is what runs this test",
-    r"uv run invoke (shell|push|pull)( .*)?": (
-        "takes an image, and a terminal or a registry: tests/container/test_images.py"
+    r"uv run invoke (shell|debug)( .*)?": "takes a terminal: tests/container/test_visits.py",
+    r"uv run invoke (push|pull)( .*)?": (
+        "takes an image and a registry: tests/container/test_images.py"
     ),
     r"uv run (--no-sync )?invoke evaluate .*|python -m posebowl\.cli evaluate .*": (
         "takes Ray, an engine's image or a bucket: tests/cluster"
