@@ -15,8 +15,12 @@ from posebowl import paths
 from posebowl.errors import EngineError, Verdict
 
 SYSTEMS = ["win32", "darwin"]
-ONLY_LINUX = {"posebowl.engines.embedded.sandbox"}
-"""A program that the embedded engine starts, in namespaces."""
+ONLY_LINUX = {
+    "posebowl.engines.embedded.sandbox",
+    "posebowl.engines.embedded.shell",
+    "posebowl.util.terminal",
+}
+"""A program that the embedded engine starts, in namespaces; and what gives it a terminal."""
 
 
 def typed(system: str, folder: Path, *commands: list[str]) -> list[Any]:
