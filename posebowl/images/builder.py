@@ -26,6 +26,9 @@ from posebowl.util.units import human_bytes
 BASE_IMAGE: Final = "debian:bookworm-slim"
 """What a build starts from where the user names nothing and `invoke base` made nothing."""
 
+_BASE_NAME: Final = "org.opencontainers.image.base.name"
+_BASE_DIGEST: Final = "org.opencontainers.image.base.digest"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Built:
@@ -83,7 +86,7 @@ def build(
             base_image=chosen,
             no_cache=no_cache,
             network=network,
-            labels=labels(variant),
+            labels=labels(variant) | base_labels(client, chosen),
             podman=client.engine == EngineName.PODMAN,
             buildx=argv[-1] == "buildx",
         )
@@ -178,6 +181,18 @@ def labels(variant: Variant) -> dict[str, str]:
         identity.VARIANT_LABEL: str(variant),
         identity.REVISION_LABEL: done.stdout.strip() or "unknown",
     }
+
+
+def base_labels(client: Client, name: str) -> dict[str, str]:
+    """Return the labels that say which base image was used, by what no registry can change.
+
+    The names are those of the OCI image specification, annotations.md.
+    """
+    found = client.inspect("image", name) or {}
+    digests = [str(digest).rpartition("@")[2] for digest in found.get("RepoDigests") or ()]
+    # One that was made here has no digest of a registry.
+    digest = (*digests, str(found.get("Id", "unknown")))[0]
+    return {_BASE_NAME: name, _BASE_DIGEST: digest}
 
 
 def shared_bytes(client: Client) -> int | None:

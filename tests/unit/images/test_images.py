@@ -17,6 +17,7 @@ from hypothesis import given, strategies as st
 from posebowl import paths
 from posebowl.challenge import EngineName, Variant
 from posebowl.engines.oci import image, image_name
+from posebowl.engines.oci.client import Client
 from posebowl.engines.oci.image import Image
 from posebowl.errors import UsageError
 from posebowl.images import build_secrets, builder, debian_base, registry
@@ -330,3 +331,30 @@ def test_only_this_machines_registry_may_speak_plain_http(
     assert remote == f"{place}/posebowl-runtime:cpu-{'a' * 16}"
     words = registry.transfer_argv("push", engine, remote)
     assert words == ["push", *(["--tls-verify=false"] if plain else []), remote]
+
+
+@pytest.mark.parametrize(
+    ("known", "digest"),
+    [
+        ([{"Id": "sha256:1d", "RepoDigests": ["debian@sha256:d1", "x@sha256:d2"]}], "sha256:d1"),
+        ([{"Id": "sha256:1d", "RepoDigests": []}], "sha256:1d"),
+        ([], "unknown"),
+    ],
+)
+def test_an_image_says_which_base_it_has(known: object, digest: str, tmp_path: Path) -> None:
+    engine = tmp_path / "docker"
+    engine.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(known)}\nEND\n")
+    engine.chmod(0o755)
+    client = Client(
+        engine=EngineName.DOCKER,
+        argv=(str(engine),),
+        client_version="1",
+        engine_version="1",
+        rootless=False,
+        cgroup_version=2,
+        cpus=1,
+    )
+    assert builder.base_labels(client, "debian:bookworm-slim") == {
+        "org.opencontainers.image.base.name": "debian:bookworm-slim",
+        "org.opencontainers.image.base.digest": digest,
+    }
