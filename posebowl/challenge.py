@@ -47,13 +47,14 @@ class Limits:
     """
 
     wall_time_s: float = 105 * 60
-    """From the start of main.sh to its end, in seconds of a monotonic clock."""
+    """From the start of main.sh until its last process is dead, in seconds of a monotonic clock."""
     memory_bytes: int = 4 * GIB
     """Resident memory of all processes together; there is no swap."""
     cpus: int = 3
     """Processor cores."""
     output_bytes: int = 8 * GIB
-    """Everything the run leaves on disk: its working directory, results, /tmp, packages."""
+    """Everything that the run leaves on disk (working directory, results, /tmp, packages), without
+    what the zip holds."""
     log_bytes: int = 8 * MIB
     """What is kept of stdout and stderr: half from the head and half from the tail."""
     processes: int = 1024

@@ -134,7 +134,7 @@ class Outcome:
     started_after_s: float
     """From asking the engine to the start of main.sh."""
     wall_s: float
-    """From the start of main.sh to its end."""
+    """From the start of main.sh until its last process is dead."""
     cpu_s: float
     peak_memory_bytes: int
     output_bytes: int
@@ -181,7 +181,7 @@ class Watcher:
     """What the caller is told while a run goes on, from one thread at a time."""
 
     line: Callable[[str], None] = lambda _: None
-    """A complete line of the log, without its end."""
+    """A complete line of the log, without its end; what prints waits until this returns."""
     sample: Callable[[Sample], None] = lambda _: None
     note: Callable[[str], None] = lambda _: None
     """Something that the engine does or decides, in plain words for the user."""

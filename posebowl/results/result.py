@@ -33,7 +33,7 @@ class Timing:
     start_s: float
     """From asking the engine to the start of main.sh."""
     wall_s: float
-    """From the start of main.sh to its end."""
+    """From the start of main.sh until its last process is dead."""
     images_per_second: float | None
     """Images of the data set by `wall_s`; None unless main.sh succeeded."""
 

@@ -19,7 +19,7 @@ _MOST_SAMPLES: Final = 2400
 
 @dataclass(frozen=True, kw_only=True)
 class Watched:
-    """What was seen of a run, from the start of main.sh to its end."""
+    """What was seen of a run, from the start of main.sh until its last process is dead."""
 
     stopped_by: Stop | None
     wall_s: float
