@@ -10,7 +10,6 @@ from posebowl.doctor import data, engines, gpu, holes, resources, toolchain
 from posebowl.doctor.findings import Diagnosis, Finding, State
 from posebowl.errors import UsageError
 from posebowl.settings import Found, Settings, resolve
-from posebowl.util.native import settle_environment
 
 Probe = Callable[[], Iterable[Finding]]
 
@@ -45,7 +44,6 @@ def probes(
 
 def examine(asked: Iterable[tuple[str, Probe]]) -> Diagnosis:
     """Make all checks at once; nothing is changed."""
-    settle_environment()
     with ThreadPoolExecutor() as pool:
         found = [finding for part in pool.map(_ask, asked) for finding in part]
     usable = [finding for finding in found if finding.name in engines.NAMES]
