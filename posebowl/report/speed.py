@@ -74,6 +74,8 @@ def _facts(result: Result) -> tuple[tuple[str, str], ...]:
     timing = result.timing
     assert timing is not None  # noqa: S101  # of a run that started: for the type checker
     facts = [("main.sh took", duration(timing.wall_s)), ("engine start", duration(timing.start_s))]
+    if timing.cpu_s_per_image:
+        facts.append(("CPU time of an image", duration(timing.cpu_s_per_image)))
     if steady := steady_pace(result.samples):
         facts.append(("to the first image", duration(steady[0])))
         facts.append(("from then on", f"{steady[1]:,.1f} images/s"))

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
         Change as Change,
         Comparison as Comparison,
         Difference as Difference,
-        Figure as Figure,
         Images as Images,
         paired_ious as paired_ious,
     )
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
         first_error as first_error,
         searched as searched,
     )
+    from posebowl.results.figures import Figure as Figure
     from posebowl.results.folder import (
         LOG_FILE as LOG_FILE,
         REPORT_FILE as REPORT_FILE,
@@ -58,11 +58,11 @@ __getattr__ = face(
         "Change",
         "Comparison",
         "Difference",
-        "Figure",
         "Images",
         "paired_ious",
     ),
     failure=("Failure", "SUSPECT", "first_error", "searched"),
+    figures=("Figure",),
     folder=(
         "LOG_FILE",
         "REPORT_FILE",

@@ -6,13 +6,14 @@ import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from posebowl.challenge import BOX_COLUMNS, ID_COLUMN
+from posebowl.results.figures import SAME, Figure, figures, unlike_load
 from posebowl.results.history import Run
 from posebowl.results.meters import METERS
 from posebowl.results.result import Result
@@ -25,10 +26,6 @@ Floats = NDArray[np.float64]
 
 TOP: Final = 12
 """How many of the images that gained most are named, and of those that lost most."""
-
-_SAME: Final = 1e-9
-_UNLIKE_CORES: Final = 0.5
-"""Times are not comparable if others used this many more cores in one run than in the other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,42 +46,6 @@ class Side:
     engine: str
     data: str
     images: int | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Figure:
-    """A number of both runs."""
-
-    name: str
-    unit: str
-    """"IoU", "images/s", "s", "bytes" or "cores"."""
-    before: float | None
-    after: float | None
-    good: Literal["more", "less", ""]
-    """Which way is better; empty if neither is."""
-
-    @property
-    def change(self) -> float | None:
-        """After minus before."""
-        if self.before is None or self.after is None:
-            return None
-        return self.after - self.before
-
-    @property
-    def ratio(self) -> float | None:
-        """After divided by before."""
-        if not self.before or self.after is None:
-            return None
-        return self.after / self.before
-
-    @property
-    def mood(self) -> Literal["better", "worse", ""]:
-        """Whether the change is for the better; one percent of speed or memory is noise."""
-        change = self.change
-        least = _SAME if self.unit == "IoU" else abs(self.before or 0.0) / 100
-        if change is None or not self.good or abs(change) <= least:
-            return ""
-        return "better" if (change > 0) == (self.good == "more") else "worse"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +133,7 @@ def compare(before: Run, after: Run, *, top: int = TOP) -> Comparison:
     return Comparison(
         before=_side(before),
         after=_side(after),
-        figures=_figures(a, b),
+        figures=figures(a, b),
         limits=_limits(a, b),
         environment=_environment(a, b),
         images=images,
@@ -188,11 +149,10 @@ def _doubts(a: Result, b: Result) -> Iterator[str]:
     counts = a.data.get("images"), b.data.get("images")
     if None not in counts and counts[0] != counts[1]:
         yield f"The runs had {counts[0]} and {counts[1]} images: times are not comparable."
-    others = a.other_cores or 0.0, b.other_cores or 0.0
-    if abs(others[0] - others[1]) > _UNLIKE_CORES:
+    if unlike_load(a, b):
         yield (
-            f"Other programs took {others[0]:.1f} and {others[1]:.1f} cores meanwhile: times are "
-            "not comparable."
+            f"Other programs took {a.other_cores or 0.0:.1f} and {b.other_cores or 0.0:.1f} cores "
+            "meanwhile: times are not comparable. Judge the speed by the CPU time of an image."
         )
     if a.engine != b.engine and a.engine and b.engine:
         yield f"The engines differ ({a.engine}, {b.engine}), and so may speed and memory."
@@ -251,22 +211,6 @@ def _side(run: Run) -> Side:
         data=str(result.data.get("root", "")),
         images=count if isinstance(count, int) else None,
     )
-
-
-def _figures(a: Result, b: Result) -> tuple[Figure, ...]:
-    def pair(name: str, unit: str, good: Literal["more", "less", ""], *of: float | None) -> Figure:
-        return Figure(name=name, unit=unit, good=good, before=of[0], after=of[1])
-
-    scores, times = (a.score, b.score), (a.timing, b.timing)
-    found = [
-        pair("Mean IoU", "IoU", "more", *(s.mean_iou if s else None for s in scores)),
-        pair("Median IoU", "IoU", "more", *(s.median_iou if s else None for s in scores)),
-        pair("Speed", "images/s", "more", *(t.images_per_second if t else None for t in times)),
-    ]
-    for name, kind in METERS.items():
-        used = (meter.used if meter else None for meter in (a.meters.get(name), b.meters.get(name)))
-        found.append(pair(kind.label, kind.unit, "less" if kind.less_is_better else "", *used))
-    return tuple(figure for figure in found if not figure.before is figure.after is None)
 
 
 def _limits(a: Result, b: Result) -> tuple[Difference, ...]:
@@ -342,7 +286,7 @@ def _images(
 def _scored(found: Images, table: _Table, top: int) -> Images:
     difference = table.difference
     order = np.argsort(difference, kind="stable")
-    worse, better = int((difference < -_SAME).sum()), int((difference > _SAME).sum())
+    worse, better = int((difference < -SAME).sum()), int((difference > SAME).sum())
     return dataclasses.replace(
         found,
         better=better,

@@ -36,6 +36,10 @@ class Timing:
     """From the start of main.sh until its last process is dead."""
     images_per_second: float | None
     """Images of the data set by `wall_s`; None unless main.sh succeeded."""
+    cpu_s: float | None = None
+    """Processor time of all processes of the run."""
+    cpu_s_per_image: float | None = None
+    """`cpu_s` by the images of the data set; None unless main.sh succeeded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +93,8 @@ class Result:
     """How the images of each sample were counted; see Source."""
     other_cores: float | None = None
     """Cores that other programs used while main.sh ran; None if unknown."""
+    disturbance: dict[str, float] = field(default_factory=dict)
+    """What else held the run back; see docs/result.md."""
     reach: Reach | None = None
     """How far main.sh got; None if it passed, or never started."""
     failure: Failure | None = None

@@ -201,6 +201,8 @@ def _of_execution(executed: Executed) -> dict[str, Any]:
             start_s=outcome.started_after_s,
             wall_s=outcome.wall_s,
             images_per_second=pace,
+            cpu_s=outcome.cpu_s,
+            cpu_s_per_image=outcome.cpu_s / executed.data.images if pace else None,
         ),
         "exit_code": outcome.exit_code,
         "meters": measure(outcome, executed.request.limits),
@@ -210,6 +212,7 @@ def _of_execution(executed: Executed) -> dict[str, Any]:
         "samples": outcome.samples,
         "images_from": executed.images_from,
         "other_cores": executed.load.cores if executed.load else None,
+        "disturbance": executed.load.figures() if executed.load else {},
     }
 
 

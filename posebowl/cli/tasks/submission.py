@@ -18,7 +18,7 @@ from posebowl.cli.options import (
 from posebowl.cli.task import task
 from posebowl.settings import Settings
 from posebowl.util.options import Option
-from posebowl.util.values import FILE, FOLDER, PATH, TRUTH
+from posebowl.util.values import FILE, FOLDER, PATH, TRUTH, whole
 
 if TYPE_CHECKING:
     from posebowl.environments import Missing
@@ -116,6 +116,9 @@ def run(
     zip: ZIP = None,  # noqa: A002
     out: Annotated[Path | None, Option(FOLDER, "folder for the results", "submission/")] = None,
     limit: Images = None,
+    repeat: Annotated[
+        int, Option(whole(1, 3), "run so often, and print the median and spread of the times")
+    ] = 1,
     json: Json = False,
 ) -> int:
     """Run a submission as the platform would; score it."""
@@ -123,7 +126,7 @@ def run(
 
     archive = zip or settings.archive
     request = running.request(settings, archive, out=out, most_images=limit)
-    return running.carry_out(request, json).verdict.exit_code
+    return running.carry_out_often(request, json, repeat)
 
 
 @task("score")

@@ -89,7 +89,9 @@ def _speed(result: Result) -> str:
         return ""
     rate = timing.images_per_second
     within = f"{int(rate * meter.limit):,} images in {duration(meter.limit)} at this pace"
-    return f"{rate:.1f} images/s, start included ({within})"
+    used = timing.cpu_s_per_image
+    cpu = f", {duration(used)} of CPU time an image" if used else ""
+    return f"{rate:.1f} images/s, start included{cpu} ({within})"
 
 
 def _meter(meter: Meter) -> Text:

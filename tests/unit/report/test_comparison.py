@@ -13,7 +13,8 @@ from posebowl.report import comparison
 from posebowl.report.compare_text import change
 from posebowl.report.comparison import headline
 from posebowl.results import history
-from posebowl.results.comparison import Figure, compare
+from posebowl.results.comparison import compare
+from posebowl.results.figures import Figure
 from posebowl.results.history import Run
 from posebowl.results.result import Meter
 from tests.report_samples import Box, names, paint, passed, table, truths

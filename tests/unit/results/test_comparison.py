@@ -10,7 +10,8 @@ import pytest
 
 from posebowl.errors import Verdict
 from posebowl.results import history
-from posebowl.results.comparison import Comparison, Figure, compare, paired_interval, paired_ious
+from posebowl.results.comparison import Comparison, compare, paired_interval, paired_ious
+from posebowl.results.figures import Figure
 from posebowl.results.history import Run
 from posebowl.results.result import Meter, Result, ScoreSummary
 from posebowl.scoring.metric import score
@@ -196,3 +197,24 @@ def test_results_of_the_same_id_need_no_predictions(tmp_path: Path) -> None:
     result: Result = passed()
     run = Run(name="x", folder=tmp_path, result=result)
     assert compare(run, run).images is None
+
+
+def test_where_other_programs_disturbed_one_run_its_times_are_not_judged(tmp_path: Path) -> None:
+    timing = passed(COUNT).timing
+    assert timing is not None
+    sides = [
+        run_of(
+            tmp_path,
+            number,
+            None,
+            timing=replace(timing, images_per_second=5.0 * number, cpu_s_per_image=0.2 / number),
+            other_cores=cores,
+            meters={"time": Meter(used=9.0 / number, limit=60, unit="s")},
+        )
+        for number, cores in ((1, 1.4), (2, 0.1), (3, 0.2))
+    ]
+    moods = {figure.name: figure.mood for figure in compare(*sides[:2]).figures}
+    assert moods == {"Speed": "", "CPU time of an image": "better", "Time": ""}
+    assert any("Judge the speed by the CPU time" in note for note in compare(*sides[:2]).notes)
+    moods = {figure.name: figure.mood for figure in compare(*sides[1:]).figures}
+    assert moods == {"Speed": "better", "CPU time of an image": "better", "Time": "better"}

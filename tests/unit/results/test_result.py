@@ -229,6 +229,7 @@ TYPES = {
     "tuple[Sample, ...]": "list of samples",
     "Timing | None": "timing or null",
     "ScoreSummary | None": "score or null",
+    "dict[str, float]": "object of numbers",
     "Reach | None": "reach or null",
     "Failure | None": "failure or null",
 }
