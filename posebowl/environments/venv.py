@@ -14,6 +14,7 @@ import platform
 import shutil
 import stat
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -201,11 +202,12 @@ def _make(group: Group, target: Path, note: Note) -> None:
     try:
         with atomic_folder(target) as partial:
             uv.run_uv("venv", "--quiet", "--relocatable", *python, partial)
-            uv.run_uv(
-                *(*sync, "--compile-bytecode", *python),
-                env={"UV_PROJECT_ENVIRONMENT": str(partial)},
-                on_line=lambda line: None if line.startswith(" + ") else note(f"uv: {line}"),
-            )
+            with _telling(group, partial, note):
+                uv.run_uv(
+                    *(*sync, "--compile-bytecode", *python),
+                    env={"UV_PROJECT_ENVIRONMENT": str(partial)},
+                    on_line=lambda line: None if line.startswith(" + ") else note(f"uv: {line}"),
+                )
             (partial / _MARKER).write_text(json.dumps({"group": group, "lock": digest()}) + "\n")
             _let_others_read(partial)
     except ProcessError as error:
@@ -219,6 +221,25 @@ def _make(group: Group, target: Path, note: Note) -> None:
             f"(POSEBOWL_CACHE names another place than {target.parent}), "
             "then repeat this command.",
         ) from error
+
+
+@contextmanager
+def _telling(group: Group, partial: Path, note: Note) -> Iterator[None]:
+    """Report now and then how far an environment has got, until the block ends."""
+    start, done = time.monotonic(), threading.Event()
+
+    def tell() -> None:
+        while not done.wait(_NEWS_EVERY_S):
+            size, took_s = human_bytes(_bytes_below(partial)), time.monotonic() - start
+            note(f"Still making the {group} environment: {size} after {took_s:.0f} s ...")
+
+    teller = threading.Thread(target=tell, name="environment", daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        done.set()
+        teller.join()
 
 
 def _let_others_read(environment: Path) -> None:
@@ -242,7 +263,7 @@ def _let_others_read(environment: Path) -> None:
 
 
 def _bytes_below(place: Path) -> int:
-    """Return the size of a folder that another process is filling."""
+    """Return the size of a folder that a process is filling."""
     total = 0
     for name, _, files in os.walk(place):
         for file in files:

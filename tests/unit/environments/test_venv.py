@@ -60,6 +60,31 @@ def test_an_environment_is_made_once(fake_uv: FakeUv, tmp_path: Path) -> None:
     assert notes[1:] == ["uv: Downloading torch (500 MiB)"]
 
 
+def test_what_takes_long_is_told_now_and_then(
+    fake_uv: FakeUv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(venv, "_NEWS_EVERY_S", 0.02)
+    told = tmp_path / "told"
+    fake_uv(
+        MAKES
+        + f"""
+import time
+open(place + "/lib/deep/large", "wb").write(bytes(3 << 20))
+while words[0] == "sync" and not os.path.exists({str(told)!r}):
+    time.sleep(0.01)
+"""
+    )
+    notes: list[str] = []
+
+    def note(text: str) -> None:
+        notes.append(text)
+        if "3.0 MiB after" in text:
+            told.touch()
+
+    ensure("lean", tmp_path, note=note)
+    assert any(text.startswith("Still making the lean environment: 3.0 MiB") for text in notes)
+
+
 def test_all_may_read_it_and_only_its_maker_may_write(
     fake_uv: FakeUv, tmp_path: Path, each_umask: int
 ) -> None:
