@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -18,12 +20,13 @@ from posebowl.batch import (
     shards,
     submissions,
 )
-from posebowl.batch.executor import Executor, SerialExecutor
+from posebowl.batch.executor import Capacity, Completion, Executor, SerialExecutor
 from posebowl.batch.leaderboard import Row
-from posebowl.batch.merge import merge
+from posebowl.batch.merge import publish
 from posebowl.batch.node_cache import NodeCache
 from posebowl.batch.plan import Plan, RunOptions
 from posebowl.batch.progress import Progress
+from posebowl.batch.result_store import ResultStore
 from posebowl.errors import UsageError
 from posebowl.util.console import err, note, stdout_on_stderr
 from posebowl.util.files import write_text
@@ -53,6 +56,8 @@ class EvaluationRequest:
     resume: bool = False
     await_nodes: bool = False
     """Jobs that fit on none of the machines wait for others to join."""
+    rescore: bool = False
+    """Run nothing: score what was run before, with the labels as they are now."""
     allow_open: bool = False
     """Join a cluster that anyone on its network can run code on."""
 
@@ -80,19 +85,82 @@ def evaluate(request: EvaluationRequest) -> Evaluation:
     cache = NodeCache(request.cache)
     whole = shards.load(request.data, cache.entries)
     made = plan.make(found.submissions, whole, shards.split(whole, request.shards), request.options)
-    with result_store.opened(request.out, resume=request.resume) as store:
+    with result_store.opened(request.out, resume=request.resume or request.rescore) as store:
         keys = {item.name: [job.key for job in jobs] for item, jobs in made.jobs.items()}
         described = json.dumps(leaderboard.metadata(made) | {"jobs": keys}, indent=2, default=str)
-        with stdout_on_stderr(), contextlib.closing(_executor(request, made, cache)) as executor:
-            write_text(request.out / result_store.PLAN_FILE, described + "\n")
-            with Progress(made, err) as progress:
-                scheduler.execute(made, store, executor, progress)
-        merge(made, store)
-        rows = leaderboard.rows(made, store)
-        for name, make in _OUTPUTS.items():
-            write_text(request.out / name, make(made, rows))
-    return Evaluation(plan=made, rows=rows, out=request.out)
+        board = _Board(made, store)
+        if not request.rescore:
+            with (
+                stdout_on_stderr(),
+                contextlib.closing(_executor(request, made, cache)) as executor,
+                Progress(made, err) as progress,
+            ):
+                write_text(request.out / result_store.PLAN_FILE, described + "\n")
+                board.listener = progress
+                try:
+                    scheduler.execute(made, store, executor, board)
+                except BaseException:
+                    board.write()
+                    raise
+        return Evaluation(plan=made, rows=board.write(), out=request.out)
 
+
+class _Board:
+    """Publishes the result of each submission when its runs are over, and the leaderboard."""
+
+    def __init__(self, made: Plan, store: ResultStore) -> None:
+        self._made = made
+        self._store = store
+        self._submissions = defaultdict(list)
+        for submission, jobs in made.jobs.items():
+            for job in jobs:
+                self._submissions[job.key].append(submission)
+        self._next_at = 0.0
+        self.listener: scheduler.Listener | None = None
+
+    def write(self) -> tuple[Row, ...]:
+        """Publish all that can be published, and write the leaderboard."""
+        for submission in self._made.submissions:
+            publish(self._made, submission, self._store)
+        return self._write_files()
+
+    def _write_files(self) -> tuple[Row, ...]:
+        began = time.monotonic()
+        rows = leaderboard.rows(self._made, self._store)
+        for name, make in _OUTPUTS.items():
+            write_text(self._store.out / name, make(self._made, rows))
+        now = time.monotonic()
+        self._next_at = now + max(_INTERVAL_S, _RARELY * (now - began))
+        return rows
+
+    def started(self, missing: frozenset[str], kept: int) -> None:
+        """Tell the listener."""
+        if self.listener is not None:
+            self.listener.started(missing, kept)
+
+    def completed(self, completion: Completion, *, again: bool) -> None:
+        """Publish what is whole with this run, and tell the listener, with its score."""
+        if not again:
+            for submission in self._submissions[completion.job.key]:
+                result = publish(self._made, submission, self._store)
+                if result is not None and completion.output and len(self._made.shards) == 1:
+                    output = replace(completion.output, result=result)
+                    completion = replace(completion, output=output)
+        if self.listener is not None:
+            self.listener.completed(completion, again=again)
+
+    def tick(self, capacity: Capacity) -> None:
+        """Write the leaderboard now and then, and tell the listener."""
+        if time.monotonic() >= self._next_at:
+            self._write_files()
+        if self.listener is not None:
+            self.listener.tick(capacity)
+
+
+_INTERVAL_S: Final = 10.0
+"""Between two leaderboards while runs are under way."""
+_RARELY: Final = 20
+"""Writing it takes at most this part of the time."""
 
 _OUTPUTS: Final[dict[str, Callable[[Plan, tuple[Row, ...]], str]]] = {
     CSV_FILE: lambda _, rows: leaderboard.to_csv(rows),

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -73,8 +74,8 @@ def rows(plan: Plan, store: ResultStore) -> tuple[Row, ...]:
 
 def _row(plan: Plan, store: ResultStore, submission: Submission) -> Row:
     jobs = plan.jobs[submission]
-    key = key_of(jobs)
-    found = store.result(key)
+    key = key_of(plan, submission)
+    found = store.results.result(key)
     attempts = [attempt for job in jobs for attempt in store.attempts(job.key)]
     score = found.score if found else None
     memory = found.meters.get("memory") if found else None
@@ -123,7 +124,7 @@ def _machines(store: ResultStore, jobs: Sequence[Job]) -> Iterator[str]:
 
 
 def _link(store: ResultStore, key: str, name: str) -> str:
-    return f"{RESULTS}/{key}/{name}" if (store.folder(key) / name).is_file() else ""
+    return f"{RESULTS}/{key}/{name}" if (store.results.folder(key) / name).is_file() else ""
 
 
 def metadata(plan: Plan) -> dict[str, Any]:
@@ -132,6 +133,7 @@ def metadata(plan: Plan) -> dict[str, Any]:
     return {
         "data": data_name(plan),
         "data_sha256": plan.whole.digest,
+        "labels_sha256": sha256(plan.whole.labels).hexdigest() if plan.whole.labels else "",
         "images": len(plan.whole.entries),
         "labelled": plan.whole.labels is not None,
         "shards": len(plan.shards),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Final
 import polars as pl
 
 from posebowl import report
-from posebowl.batch.plan import Job, Plan, merged_key
+from posebowl.batch.plan import Plan, merged_key
 from posebowl.batch.result_store import ResultStore
 from posebowl.batch.shards import Dataset
 from posebowl.batch.submissions import Submission
@@ -51,39 +52,46 @@ _PRECEDENCE: Final = (
 )
 
 
-def key_of(jobs: Sequence[Job]) -> str:
-    """Return the key under which the result of a submission lies."""
-    return jobs[0].key if len(jobs) == 1 else merged_key(jobs)
+def key_of(plan: Plan, submission: Submission) -> str:
+    """Return the key of a submission's result: that of its runs, and of the labels."""
+    return merged_key(plan.jobs[submission], plan.whole.labels)
 
 
-def merge(plan: Plan, store: ResultStore) -> None:
-    """Merge the shards of each submission in the store, unless they are merged already."""
-    if len(plan.shards) == 1:
-        return
-    for submission in plan.submissions:
-        jobs = plan.jobs[submission]
-        if not store.finished(key_of(jobs)):
-            _merge_one(plan, submission, jobs, store)
+def publish(plan: Plan, submission: Submission, store: ResultStore) -> Result | None:
+    """Make the result of a submission from its runs, unless it is there already.
 
-
-def _merge_one(plan: Plan, submission: Submission, jobs: Sequence[Job], store: ResultStore) -> None:
-    parts = [store.result(job.key) for job in jobs]
-    known = [part for part in parts if part is not None]
-    if not known:
-        return
-    merged = merge_results(known, plan.options.limits)
+    Returns:
+        The result; None while a run is missing.
+    """
+    key, jobs = key_of(plan, submission), plan.jobs[submission]
+    if store.results.finished(key):
+        return store.results.result(key)
+    parts = [part for job in jobs if (part := store.result(job.key)) is not None]
+    if len(parts) < len(jobs):
+        return None
+    merged = parts[0] if len(parts) == 1 else merge_results(parts, plan.options.limits)
     merged = dataclasses.replace(
         merged,
         archive=merged.archive | {"path": submission.name},
-        data=merged.data | {"root": plan.whole.source, "images": len(plan.whole.entries)},
+        data=merged.data
+        | {
+            "root": plan.whole.source,
+            "images": len(plan.whole.entries),
+            "labelled": plan.whole.labels is not None,
+        },
     )
     folders = [store.folder(job.key) for job in jobs]
-    with store.writing(key_of(jobs)) as folder:
-        write_text(folder / LOG_FILE, _join_logs(folders))
-        if merged.verdict is Verdict.OK:
-            tables = [(place / PREDICTIONS_FILE).read_bytes() for place in folders]
-            (folder / PREDICTIONS_FILE).write_bytes(join_tables(tables))
-        _write(folder, merged, plan.whole)
+    with store.results.writing(key) as folder:
+        if len(folders) == 1:
+            for name in (LOG_FILE, PREDICTIONS_FILE):
+                if (folders[0] / name).is_file():
+                    os.link(folders[0] / name, folder / name)
+        else:
+            write_text(folder / LOG_FILE, _join_logs(folders))
+            if merged.verdict is Verdict.OK:
+                tables = [(place / PREDICTIONS_FILE).read_bytes() for place in folders]
+                (folder / PREDICTIONS_FILE).write_bytes(join_tables(tables))
+        return _write(folder, merged, plan.whole)
 
 
 def merge_results(parts: Sequence[Result], limits: Limits) -> Result:
@@ -189,7 +197,7 @@ def _score(folder: Path, whole: Dataset) -> tuple[pl.DataFrame, Score | None]:
         return frame, score(frame, read_labels(labels))
 
 
-def _write(folder: Path, merged: Result, whole: Dataset) -> None:
+def _write(folder: Path, merged: Result, whole: Dataset) -> Result:
     """Score the table against all labels, and write result.json and the report."""
     frame, scored = _score(folder, whole) if merged.verdict is Verdict.OK else (None, None)
     if scored is not None:
@@ -206,3 +214,4 @@ def _write(folder: Path, merged: Result, whole: Dataset) -> None:
         predictions=frame,
         score=scored,
     )
+    return merged

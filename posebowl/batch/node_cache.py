@@ -15,7 +15,7 @@ from filelock import FileLock
 from posebowl.batch.shards import Dataset
 from posebowl.batch.storage import Storage, is_uri, open_storage
 from posebowl.batch.submissions import Submission
-from posebowl.challenge import FORMAT_FILE, IMAGES_DIR, LABELS_FILE
+from posebowl.challenge import FORMAT_FILE, IMAGES_DIR
 from posebowl.data import Entry, manifest
 from posebowl.errors import BadDataError, EngineError, PoseBowlError
 from posebowl.util.files import atomic_folder, atomic_write, digest_file, make_folder
@@ -104,11 +104,8 @@ class NodeCache:
             if not is_uri(shard.source):
                 names = [entry.name for entry in shard.entries]
                 _check_same(manifest.look(folder, names), shard)
-            tables = ((FORMAT_FILE, shard.submission_format), (LABELS_FILE, shard.labels))
-            for name, content in tables:
-                if content is not None:
-                    with atomic_write(folder / name) as file:
-                        file.write(content)
+            with atomic_write(folder / FORMAT_FILE) as file:
+                file.write(shard.submission_format)
 
     def _photo(self, storage: Storage, entry: Entry) -> Path:
         """Return this machine's copy of a photo of a bucket, downloaded once and checked.

@@ -99,9 +99,10 @@ def base_key(options: RunOptions) -> str:
     return _hash(json.dumps(table, sort_keys=True, default=str))
 
 
-def merged_key(jobs: Sequence[Job]) -> str:
-    """Return the key of the result that is merged from those of jobs."""
-    return _hash("merged", *(job.key for job in jobs))
+def merged_key(jobs: Sequence[Job], labels: bytes | None) -> str:
+    """Return the key of the result that is made from those of jobs, and from labels."""
+    truth = "" if labels is None else hashlib.sha256(labels).hexdigest()
+    return _hash("merged", truth, *(job.key for job in jobs))
 
 
 def _hash(*parts: str) -> str:

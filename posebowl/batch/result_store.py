@@ -16,7 +16,10 @@ from posebowl.results import RESULT_FILE, Result, held, result as results
 from posebowl.util.files import atomic_folder, write_text
 
 PLAN_FILE: Final = "evaluation.json"
+RUNS: Final = "runs"
+"""The folder of what machines returned: nothing in it depends on the labels."""
 RESULTS: Final = "results"
+"""The folder of what is made of it: merged, scored, with a report."""
 ATTEMPTS_FILE: Final = "attempts.json"
 
 
@@ -33,9 +36,14 @@ class Attempt:
 class ResultStore:
     """The folder of an evaluation; use `opened`."""
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, name: str = RUNS) -> None:
         self.out = out
-        self._results = out / RESULTS
+        self._results = out / name
+
+    @property
+    def results(self) -> ResultStore:
+        """Return the store of what is made of the runs."""
+        return ResultStore(self.out, RESULTS)
 
     def folder(self, key: str) -> Path:
         """Return where the files of a key lie, or would lie."""
@@ -88,5 +96,6 @@ def opened(out: Path, *, resume: bool) -> Iterator[ResultStore]:
                 why="The results of two would lie side by side.",
                 fix="Use --resume to continue it, or choose another folder with --out.",
             )
-        (out / RESULTS).mkdir(exist_ok=True)
+        for name in (RUNS, RESULTS):
+            (out / name).mkdir(exist_ok=True)
         yield ResultStore(out)

@@ -6,17 +6,15 @@ import contextlib
 import hashlib
 import itertools
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import polars as pl
-
 from posebowl.batch.storage import Storage, is_uri, open_storage
-from posebowl.challenge import FORMAT_FILE, ID_COLUMN, LABELS_FILE
+from posebowl.challenge import FORMAT_FILE, LABELS_FILE
 from posebowl.data import MANIFEST_FILE, Entry, checks, folder as data_folder, image_name, manifest
 from posebowl.errors import BadDataError, UsageError
-from posebowl.scoring import read_format, read_labels
+from posebowl.scoring import read_format
 from posebowl.util.text import first_few
 
 
@@ -28,16 +26,16 @@ class Dataset:
     """A folder or a URI."""
     submission_format: bytes
     labels: bytes | None
+    """They stay where the jobs are handed out; no machine that runs submissions is sent them."""
     entries: tuple[Entry, ...]
     in_place: bool
     """The source is a folder that holds just this: it need not be copied."""
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all that a run on this data can see, and of its labels; not of its place."""
+        """SHA-256 of all that a run on this data can see; not of its place, nor of its labels."""
         whole = hashlib.sha256()
-        for part in (self.submission_format, self.labels or b""):
-            whole.update(len(part).to_bytes(8) + part)
+        whole.update(len(self.submission_format).to_bytes(8) + self.submission_format)
         for entry in self.entries:
             whole.update(f"{entry.name} {entry.bytes} {entry.sha256}\n".encode())
         return whole.hexdigest()
@@ -112,7 +110,7 @@ def _read(source: Storage, name: str) -> bytes:
 
 
 def split(whole: Dataset, count: int) -> tuple[Dataset, ...]:
-    """Split a data set into shards of nearly the same size, in its order.
+    """Split a data set into shards of nearly the same size, in its order, without its labels.
 
     Raises:
         UsageError: There are fewer photos than shards.
@@ -126,7 +124,7 @@ def split(whole: Dataset, count: int) -> tuple[Dataset, ...]:
             fix=f"Type: --shards {min(max(count, 1), photos)}",
         )
     if count == 1:
-        return (whole,)
+        return (replace(whole, labels=None),)
     header, *lines = whole.submission_format.splitlines(keepends=True)
     if len(lines) != photos:
         raise BadDataError(
@@ -139,11 +137,11 @@ def split(whole: Dataset, count: int) -> tuple[Dataset, ...]:
         Dataset(
             source=whole.source,
             submission_format=header + b"".join(lines[low : low + len(part)]),
-            labels=labels,
+            labels=None,
             entries=part,
             in_place=False,
         )
-        for low, part, labels in zip(ends, parts, _split_labels(whole.labels, parts), strict=False)
+        for low, part in zip(ends, parts, strict=False)
     )
 
 
@@ -154,18 +152,3 @@ def _as_file(content: bytes, name: str) -> Iterator[Path]:
         path = Path(folder) / name
         path.write_bytes(content)
         yield path
-
-
-def _split_labels(
-    content: bytes | None, parts: Sequence[tuple[Entry, ...]]
-) -> Iterator[bytes | None]:
-    """Yield the labels of each part, or None for each without labels."""
-    if content is None:
-        yield from (None for _ in parts)
-        return
-    with _as_file(content, LABELS_FILE) as path:
-        labels = read_labels(path).with_columns(name=pl.format("images/{}.png", pl.col(ID_COLUMN)))
-    for part in parts:
-        names = pl.DataFrame({"name": [entry.name for entry in part]})
-        own = labels.join(names, on="name", how="semi", maintain_order="left").drop("name")
-        yield own.write_csv().encode()

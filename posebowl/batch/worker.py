@@ -44,7 +44,7 @@ def run_job(
     registry_name: str = "",
     chunks: Iterable[bytes] | None = None,
 ) -> JobResult | None:
-    """Run a job on this machine, as `invoke run` would.
+    """Run a job on this machine, as `invoke run` would; its score is up to the driver.
 
     Args:
         job: What to run.
@@ -105,6 +105,7 @@ def _run(job: Job, zipped: Path, data: Path, cache: NodeCache) -> JobResult:
                 cache=cache.home,
                 keep_runs=0,
                 log_called=Path(LOG_FILE),
+                unscored=True,
                 archive_called=f"{PACKED_NAME}.zip",
                 **{
                     item.name: getattr(job.options, item.name)

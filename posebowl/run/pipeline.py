@@ -179,6 +179,8 @@ def stage(checked: Checked) -> Staged:
 
         folder = sample(folder, request.most_images, scratch)
     labels = [] if folder.labels is None else [folder.labels.resolve().parent]
+    if request.unscored:
+        folder = dataclasses.replace(folder, labels=None)
     output, engine = scratch / "output", scratch / "engine"
     output.mkdir()
     engine.mkdir()

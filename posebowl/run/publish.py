@@ -81,7 +81,8 @@ def _publish(reached: Started, ending: Judgement, tell: Callable[[Result], None]
         result = describe(reached, ending, warnings)
         results.write(result, out / RESULT_FILE)
         tell(result)
-        _write_report(reached, result)
+        if not reached.request.unscored:
+            _write_report(reached, result)
     except BaseException as error:  # noqa: BLE001  # whatever it is, the verdict is written
         return _write_failure(reached, _and_before(judge_failure(error, out), ending), warnings)
     return _keep(reached, result)

@@ -56,6 +56,8 @@ class Request:
     """How many bytes the zips in the history of `out` may take together."""
     log_called: Path | None = None
     """How advice names the log; None: by its place in `out`."""
+    unscored: bool = False
+    """Leave score and report to the caller: the labels of the data are not even read."""
     archive_called: str = ""
     """How the result names the archive; empty: by its path."""
 

@@ -188,5 +188,5 @@ def ended(process: subprocess.Popen[str]) -> Iterator[str]:
 
 def kept(out: Path) -> dict[str, str]:
     """Return the id of each run whose result is kept."""
-    found = out.glob("results/*/result.json")
+    found = out.glob("runs/*/result.json")
     return {path.parent.name: result.read(path).run_id for path in found}

@@ -84,6 +84,9 @@ def evaluate(
     resume: Annotated[
         bool, Option(TRUTH, "continue the evaluation in --out: run only what has no result yet")
     ] = False,
+    rescore: Annotated[
+        bool, Option(TRUTH, "run nothing: score the stored predictions with today's labels")
+    ] = False,
     json: Json = False,
 ) -> int:
     """Evaluate many submissions, here or on a Ray cluster; rank them."""
@@ -101,6 +104,7 @@ def evaluate(
         address=address,
         registry=settings.registry or "",
         resume=resume,
+        rescore=rescore,
         await_nodes=await_nodes,
         allow_open=allow_open,
     )

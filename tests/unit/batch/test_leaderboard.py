@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from posebowl.batch import leaderboard, leaderboard_page, plan
+from posebowl.batch.merge import key_of
 from posebowl.batch.plan import Job, Plan, RunOptions
 from posebowl.batch.result_store import Attempt, ResultStore
 from posebowl.batch.shards import Dataset
@@ -71,7 +72,10 @@ def put(
         Attempt(node="", verdict="", reason="its worker died"),
         Attempt(node="m2", verdict=verdict, reason=""),
     ]
-    store.save(job(made, name).key, JobResult(node="m2", result=found, files=files), attempts)
+    output = JobResult(node="m2", result=found, files=files)
+    store.save(job(made, name).key, output, attempts)
+    submission = next(item for item in made.submissions if item.name == name)
+    store.results.save(key_of(made, submission), output, [])
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from posebowl.batch.submissions import collect
 from posebowl.challenge import LIMITS, EngineName, Limit, Limits, Variant
 from posebowl.data import manifest
 from posebowl.errors import UsageError
-from posebowl.scoring.labels import read_labels
 from posebowl.scoring.predictions import read_format
 from tests.conftest import IDS, write_table
 
@@ -56,7 +55,7 @@ def test_a_key_changes_with_all_options(whole: Dataset, tmp_path: Path, change: 
     assert key(whole, path) != key(whole, path, dataclasses.replace(OPTIONS, **change))
 
 
-def test_a_key_changes_with_zip_lock_and_data_and_with_no_path(
+def test_a_key_changes_with_zip_lock_and_data_but_not_with_paths_and_labels(
     whole: Dataset, data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = zipped(tmp_path / "a.zip")
@@ -72,8 +71,13 @@ def test_a_key_changes_with_zip_lock_and_data_and_with_no_path(
         key(dataset.load(str(copy), manifest.look), path.rename(tmp_path / "other.zip")) == before
     )
     assert key(whole, zipped(tmp_path / "b.zip", "false")) != before
-    write_table(copy / "train_labels.csv", [(1, 2, 3, 4)] * len(IDS))
+    form = copy / "submission_format.csv"
+    format_before = form.read_bytes()
+    write_table(form, [(1, 2, 3, 4)] * len(IDS))
     assert key(dataset.load(str(copy), manifest.look), tmp_path / "other.zip") != before
+    form.write_bytes(format_before)
+    write_table(copy / "train_labels.csv", [(1, 2, 3, 4)] * len(IDS))
+    assert key(dataset.load(str(copy), manifest.look), tmp_path / "other.zip") == before
     monkeypatch.setattr(plan, "digest", lambda: "0" * 64)
     assert key(whole, tmp_path / "other.zip") != before
 
@@ -86,19 +90,18 @@ def test_a_zip_that_is_there_twice_is_run_once(whole: Dataset, tmp_path: Path) -
     assert (len(made.submissions), len(made.distinct)) == (2, 1)
 
 
-@pytest.mark.parametrize("shards", [2, 4, 6])
+@pytest.mark.parametrize("shards", [1, 2, 4, 6])
 def test_shards_hold_each_image_once_in_order(whole: Dataset, shards: int, tmp_path: Path) -> None:
     found = dataset.split(whole, shards)
 
     assert len(found) == shards
     ids: list[str] = []
     for number, shard in enumerate(found):
-        form, labels = tmp_path / f"{number}.csv", tmp_path / f"{number}-labels.csv"
+        form = tmp_path / f"{number}.csv"
         form.write_bytes(shard.submission_format)
-        labels.write_bytes(shard.labels or b"")
         here = read_format(form).to_list()
         assert [entry.name for entry in shard.entries] == list(map(manifest.image_name, here))
-        assert read_labels(labels)["image_id"].to_list() == here
+        assert shard.labels is None
         ids += here
     assert ids == list(IDS)
 
