@@ -36,14 +36,15 @@ OTHERS: Final = frozenset(
         "apt-get",
         "aws",
         "cat",
-        "chmod",
         "cd",
+        "chmod",
         "command",
         "cp",
         "docker",
         "export",
         "git",
         "gzip",
+        "kubectl",
         "mkdir",
         "nvidia-ctk",
     }
@@ -88,6 +89,9 @@ NOT_RUN: Final = {
         "belongs to a cluster"
     ),
     r"docker (save|load) .*": "takes the image",
+    r"docker (build|push) .*posebowl-node.*": (
+        "takes a registry; tests/container/test_ray_image.py builds what enters the image"
+    ),
     r"uv lock": "changes the lock where a newer package fits",
     r"uv run invoke clean": "tests/unit/results/test_cleaning.py cleans folders of its own",
     r"uv run invoke selftest .*": "takes minutes: tests/container/test_self_check.py",
