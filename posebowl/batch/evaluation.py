@@ -6,7 +6,7 @@ import contextlib
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -22,12 +22,12 @@ from posebowl.batch import (
 )
 from posebowl.batch.executor import Capacity, Completion, Executor, SerialExecutor
 from posebowl.batch.leaderboard import Row
-from posebowl.batch.merge import publish
+from posebowl.batch.merge import key_of, publish
 from posebowl.batch.node_cache import NodeCache
 from posebowl.batch.plan import Plan, RunOptions
 from posebowl.batch.progress import Progress
 from posebowl.batch.result_store import ResultStore
-from posebowl.errors import UsageError
+from posebowl.errors import UsageError, Verdict
 from posebowl.util.console import err, note, stdout_on_stderr
 from posebowl.util.files import write_text
 from posebowl.util.text import first_few
@@ -56,6 +56,8 @@ class EvaluationRequest:
     resume: bool = False
     await_nodes: bool = False
     """Jobs that fit on none of the machines wait for others to join."""
+    only: tuple[str, ...] = ()
+    """Run those of these names, and those whose last result is one of these verdicts, again."""
     rescore: bool = False
     """Run nothing: score what was run before, with the labels as they are now."""
     allow_open: bool = False
@@ -85,10 +87,13 @@ def evaluate(request: EvaluationRequest) -> Evaluation:
     cache = NodeCache(request.cache)
     whole = shards.load(request.data, cache.entries)
     made = plan.make(found.submissions, whole, shards.split(whole, request.shards), request.options)
-    with result_store.opened(request.out, resume=request.resume or request.rescore) as store:
+    with result_store.opened(
+        request.out, resume=request.resume or request.rescore or bool(request.only)
+    ) as store:
         keys = {item.name: [job.key for job in jobs] for item, jobs in made.jobs.items()}
         described = json.dumps(leaderboard.metadata(made) | {"jobs": keys}, indent=2, default=str)
         board = _Board(made, store)
+        chosen = _chosen(made, store, request.only) if request.only else None
         if not request.rescore:
             with (
                 stdout_on_stderr(),
@@ -98,11 +103,36 @@ def evaluate(request: EvaluationRequest) -> Evaluation:
                 write_text(request.out / result_store.PLAN_FILE, described + "\n")
                 board.listener = progress
                 try:
-                    scheduler.execute(made, store, executor, board)
+                    scheduler.execute(made, store, executor, board, chosen)
                 except BaseException:
                     board.write()
                     raise
         return Evaluation(plan=made, rows=board.write(), out=request.out)
+
+
+def _chosen(made: Plan, store: ResultStore, only: Sequence[str]) -> frozenset[str]:
+    """Return the keys of the runs of some submissions.
+
+    Raises:
+        UsageError: There is no submission of that name, and no verdict.
+    """
+    verdicts = {}
+    for submission in made.submissions:
+        found = store.results.result(key_of(made, submission))
+        verdicts[submission.name] = str(found.verdict) if found else ""
+    for word in only:
+        if word not in {*verdicts, *Verdict}:
+            raise UsageError(
+                f"No submission is called {word}.",
+                why=f"They are called {first_few(verdicts, len(verdicts))}.",
+                fix=f"Name one of them, or a verdict such as {Verdict.TIME_LIMIT}.",
+            )
+    return frozenset(
+        job.key
+        for submission, jobs in made.jobs.items()
+        for job in jobs
+        if submission.name in only or verdicts[submission.name] in only
+    )
 
 
 class _Board:
@@ -142,7 +172,7 @@ class _Board:
         """Publish what is whole with this run, and tell the listener, with its score."""
         if not again:
             for submission in self._submissions[completion.job.key]:
-                result = publish(self._made, submission, self._store)
+                result = publish(self._made, submission, self._store, renew=True)
                 if result is not None and completion.output and len(self._made.shards) == 1:
                     output = replace(completion.output, result=result)
                     completion = replace(completion, output=output)

@@ -57,14 +57,22 @@ def key_of(plan: Plan, submission: Submission) -> str:
     return merged_key(plan.jobs[submission], plan.whole.labels)
 
 
-def publish(plan: Plan, submission: Submission, store: ResultStore) -> Result | None:
+def publish(
+    plan: Plan, submission: Submission, store: ResultStore, *, renew: bool = False
+) -> Result | None:
     """Make the result of a submission from its runs, unless it is there already.
+
+    Args:
+        plan: What was run.
+        submission: Whose result.
+        store: Of the runs.
+        renew: Make it again, because one of them was run again.
 
     Returns:
         The result; None while a run is missing.
     """
     key, jobs = key_of(plan, submission), plan.jobs[submission]
-    if store.results.finished(key):
+    if not renew and store.results.finished(key):
         return store.results.result(key)
     parts = [part for job in jobs if (part := store.result(job.key)) is not None]
     if len(parts) < len(jobs):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict, deque
+from collections.abc import Container
 from typing import Final, Protocol
 
 from posebowl.batch.executor import Capacity, Completion, Executor
@@ -34,14 +35,31 @@ class Listener(Protocol):
         ...
 
 
-def execute(plan: Plan, store: ResultStore, executor: Executor, listener: Listener) -> None:
+def execute(
+    plan: Plan,
+    store: ResultStore,
+    executor: Executor,
+    listener: Listener,
+    chosen: Container[str] | None = None,
+) -> None:
     """Run all jobs that have no result in the store, and put their results there.
+
+    Args:
+        plan: What to run.
+        store: Of the runs.
+        executor: What runs them; it is closed at the end.
+        listener: Told what happens.
+        chosen: The keys of the jobs to run instead, even if they have a result.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; what was finished is kept.
     """
     jobs = plan.distinct
-    todo = deque(job for key, job in jobs.items() if not store.finished(key))
+    todo = deque(
+        job
+        for key, job in jobs.items()
+        if (key in chosen if chosen is not None else not store.finished(key))
+    )
     listener.started(frozenset(job.key for job in todo), len(jobs) - len(todo))
     attempts: dict[str, list[Attempt]] = defaultdict(list)
     running = 0

@@ -11,7 +11,7 @@ from posebowl.cli.options import Json
 from posebowl.cli.task import task
 from posebowl.settings import Settings
 from posebowl.util.options import Option
-from posebowl.util.values import EXISTING, FOLDER, TRUTH, Kind, whole
+from posebowl.util.values import EXISTING, FOLDER, TEXT, TRUTH, Kind, whole
 
 if TYPE_CHECKING:
     from posebowl.batch import Evaluation, EvaluationRequest, RunOptions
@@ -84,6 +84,10 @@ def evaluate(
     resume: Annotated[
         bool, Option(TRUTH, "continue the evaluation in --out: run only what has no result yet")
     ] = False,
+    only: Annotated[
+        tuple[str, ...],
+        Option(TEXT, "run again: submissions of these names, or of these verdicts", many=True),
+    ] = (),
     rescore: Annotated[
         bool, Option(TRUTH, "run nothing: score the stored predictions with today's labels")
     ] = False,
@@ -104,6 +108,7 @@ def evaluate(
         address=address,
         registry=settings.registry or "",
         resume=resume,
+        only=only,
         rescore=rescore,
         await_nodes=await_nodes,
         allow_open=allow_open,

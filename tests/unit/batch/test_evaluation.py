@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from posebowl.batch import leaderboard, plan, scheduler, shards
-from posebowl.batch.evaluation import EvaluationRequest, _Board, evaluate
+from posebowl.batch import leaderboard, plan, result_store, scheduler, shards
+from posebowl.batch.evaluation import EvaluationRequest, _Board, _chosen, evaluate
 from posebowl.batch.executor import Completion
 from posebowl.batch.plan import Plan
 from posebowl.batch.result_store import ResultStore
 from posebowl.batch.submissions import collect
 from posebowl.batch.worker import JobResult
 from posebowl.data import manifest
-from posebowl.errors import Verdict
+from posebowl.errors import UsageError, Verdict
 from tests.conftest import BOXES, IDS, write_table
 from tests.report_samples import passed
 from tests.unit.batch.test_plan import OPTIONS, zipped
@@ -82,6 +82,43 @@ def test_stored_predictions_are_scored_again_with_new_labels(
     assert (out / wrong.report).is_file()
     assert right.report != wrong.report
     assert len(list((out / "runs").iterdir())) == count
+
+
+@pytest.mark.parametrize(
+    ("only", "again"), [(("a",), {"a"}), (("OK",), {"a", "b"}), (("TIME_LIMIT", "b"), {"b", "c"})]
+)
+def test_chosen_ones_are_run_again_and_published_again(
+    data: Path, tmp_path: Path, only: tuple[str, ...], again: set[str]
+) -> None:
+    for name in "abc":
+        zipped(tmp_path / f"zips/{name}.zip", name)
+    made = planned(data, tmp_path / "zips")
+    with result_store.opened(tmp_path / "out", resume=False) as store:
+
+        def first(job: plan.Job, _: int) -> JobResult:
+            output = ran(made.whole, tmp_path)
+            if job.submission.name != "c":
+                return output
+            late = dataclasses.replace(output.result, verdict=Verdict.TIME_LIMIT)
+            files = {"result.json": late.to_json().encode()}
+            return dataclasses.replace(output, result=late, files=files)
+
+        def second(_: plan.Job, __: int) -> JobResult:
+            broken = dataclasses.replace(passed(6), verdict=Verdict.BAD_OUTPUT, score=None)
+            files = {"result.json": broken.to_json().encode()}
+            return JobResult(node="m", result=broken, files=files)
+
+        board = _Board(made, store)
+        scheduler.execute(made, store, Made(first), board)
+        board.write()
+        executor = Made(second)
+        scheduler.execute(made, store, executor, board, _chosen(made, store, only))
+        rows = board.write()
+
+    assert set(executor.tries) == again
+    assert {row.submission for row in rows if row.verdict is Verdict.BAD_OUTPUT} == again
+    with pytest.raises(UsageError, match="No submission is called d"):
+        _chosen(made, store, ("d",))
 
 
 def test_what_was_not_run_is_not_scored(data: Path, tmp_path: Path) -> None:
