@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
@@ -15,7 +16,7 @@ from posebowl.batch.executor import Capacity, Completion
 from posebowl.batch.plan import Plan
 from posebowl.errors import Verdict
 from posebowl.util.console import err, plain
-from posebowl.util.text import counted
+from posebowl.util.text import counted, first_few
 from posebowl.util.units import duration
 
 _PLAIN_INTERVAL_S: Final = 30.0
@@ -30,11 +31,11 @@ class Progress:
         self._console = console
         self._now = now
         shards = len(plan.shards)
-        self._names = {
-            job.key: item.name if shards == 1 else f"{item.name} [{job.shard_index + 1}/{shards}]"
-            for item, jobs in plan.jobs.items()
-            for job in jobs
-        }
+        self._names: dict[str, list[str]] = defaultdict(list)
+        for item, jobs in plan.jobs.items():
+            for job in jobs:
+                part = "" if shards == 1 else f" [{job.shard_index + 1}/{shards}]"
+                self._names[job.key].append(item.name + part)
         self._left = {item: {job.key for job in jobs} for item, jobs in plan.jobs.items()}
         self._started_at = self._told_at = now()
         self._jobs = self._done = 0
@@ -64,7 +65,8 @@ class Progress:
 
     def completed(self, completion: Completion, *, again: bool) -> None:
         """Print how an attempt ended."""
-        name = self._names[completion.job.key]
+        names = self._names[completion.job.key]
+        name = first_few(names, len(names))
         output = completion.output
         if output is None:
             self._say("LOST", "yellow", name, completion.lost, again=again)
