@@ -61,7 +61,7 @@ def test_the_pods_of_runs_have_no_more_rights_than_they_need() -> None:
     assert cluster()["authOptions"] == {"mode": "token"}
     assert not rights.get("privileged")
     assert rights["capabilities"]["drop"] == ["ALL"]
-    assert not {"SYS_PTRACE", "SYS_MODULE", "NET_ADMIN"} & set(rights["capabilities"]["add"])
+    assert not {"SYS_PTRACE", "SYS_MODULE", "SYS_RAWIO", "ALL"} & set(rights["capabilities"]["add"])
     assert pod["automountServiceAccountToken"] is False
     assert pod["serviceAccountName"] == found["ServiceAccount"]["metadata"]["name"]
     (taint,) = pod["tolerations"]
