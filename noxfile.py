@@ -16,8 +16,14 @@ nox.options.default_venv_backend = "uv"
 nox.options.sessions = ["lint", "tests"]
 
 ROOT = Path(__file__).parent
-ISOLATED = dict.fromkeys(("PYTHONPATH", "PYTHONHOME", "PYTEST_ADDOPTS", "PYTEST_PLUGINS"))
-"""Unset: with these, other software (such as ROS) puts its packages into every Python."""
+ISOLATED = dict.fromkeys(
+    (
+        *("PYTHONPATH", "PYTHONHOME", "PYTEST_ADDOPTS", "PYTEST_PLUGINS"),
+        "VIRTUAL_ENV",
+    )
+)
+"""Unset: with these, other software (such as ROS) puts its packages into every Python, and uv warns
+of an environment that is not the project's, such as the one that nox runs in."""
 RESOLVING = ("EXCLUDE_NEWER", "PRERELEASE", "RESOLUTION", "FORK_STRATEGY", "DEFAULT_INDEX", "INDEX")
 """Prefixes of variables (behind UV_) that would make uv resolve another lock."""
 

@@ -23,6 +23,8 @@ from posebowl.util.options import REQUIRED, SHORT, Option
 
 _ANYWHERE: Final = ("complete", "debug", "help", "list", "version")
 """The flags of invoke itself that may also stand behind a task; elsewhere they are mistakes."""
+_PRINTING: Final = ("complete", "help", "list", "print-completion-script", "version")
+"""The flags of invoke itself that make it print something and end."""
 
 _PARSE_TASKS: Final = invoke.Program.parse_tasks
 _PARSE_CLEANUP: Final = invoke.Program.parse_cleanup
@@ -152,7 +154,10 @@ def _debugging(argv: Sequence[str]) -> bool:
 
 
 def _parse_tasks(self: Any) -> None:
-    """Read the command line behind invoke's own flags; first, complete the value of an option."""
+    """Read the command line behind invoke's own flags; first, complete the value of an option.
+
+    Without a task, all are listed; with the name of a group of tasks, those of the group.
+    """
     if self.args.complete.value:
         tasks = [self.collection[name].declared for name in self.collection.task_names]
         words = completion.candidates(self.core.remainder, tasks)
@@ -161,6 +166,11 @@ def _parse_tasks(self: Any) -> None:
             raise invoke.Exit
     if refused := official_runtime.variable(self.core.unparsed):
         _refuse(refused)
+    typed = self.core.unparsed
+    if not typed and not any(self.args[name].value for name in _PRINTING):
+        self.args["list"].set_value(True, cast=False)  # what there is, rather than invoke's flags
+    if len(typed) == 1 and typed[0] in self.collection.collections:
+        self.args["list"].set_value(typed.pop(), cast=False)
     _explained(self, _PARSE_TASKS)
     for name, argument in self.core_via_tasks.args.items():
         if argument.got_value and name not in _ANYWHERE:

@@ -103,6 +103,21 @@ def test_list_and_help() -> None:
     assert "wall time of a run (105m)" in helped.stdout
 
 
+@pytest.mark.parametrize("words", [(), ("data",), ("benchmark",)])
+def test_without_a_task_there_is_a_list(words: tuple[str, ...], tmp_path: Path) -> None:
+    done = invoke(*words, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    listed = set(re.findall(r"^  (\S+)", done.stdout, re.MULTILINE))
+    if words:
+        group = f"{words[0]}."
+        expected = {
+            task.name.removeprefix(words[0]) for task in TASKS if task.name.startswith(group)
+        }
+    else:
+        expected = {task.name for task in TASKS}
+    assert listed == expected
+
+
 AFTER_MAIN = {"numpy", "pandas", "PIL", "jinja2", "rich.progress", "posebowl.report"}
 
 
