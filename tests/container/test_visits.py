@@ -77,11 +77,15 @@ def test_pdb_opens_where_main_py_fails(engine: EngineName, solution: Path) -> No
 
 
 def test_a_breakpoint_stops_and_ctrl_c_ends(engine: EngineName, solution: Path) -> None:
-    code = "breakpoint()\nimport time\nprint('sleeps')\ntime.sleep(1000)\n"
+    code = "import sys, time\nx = 41\nbreakpoint()\nx += 1\nsys.exit(x)\n"
     (solution / "main.py").write_text(code)
-    with Keyboard(argv("debug", str(solution), "--engine", engine), cwd=solution) as keyboard:
+    words = argv("debug", str(solution), "--engine", engine)
+    with Keyboard(words, cwd=solution) as keyboard:
         keyboard.hear("(Pdb) ")
         keyboard.type("c\n")
+        assert keyboard.end() == 42
+    (solution / "main.py").write_text("import time\nprint('sle' 'eps')\ntime.sleep(1000)\n")
+    with Keyboard(words, cwd=solution) as keyboard:
         keyboard.hear("sleeps")
         keyboard.type("\x03")
         keyboard.hear("KeyboardInterrupt")
@@ -91,10 +95,11 @@ def test_a_breakpoint_stops_and_ctrl_c_ends(engine: EngineName, solution: Path) 
 def test_a_shell_is_where_main_would_be(engine: EngineName, solution: Path) -> None:
     with Keyboard(argv("shell", "--engine", engine), cwd=solution) as keyboard:
         keyboard.hear("$ ")
-        keyboard.type("pwd; echo $((6*7)); ls ..; sleep 1000\n")
+        keyboard.type("ls ..; pwd; echo $((6*7)); sh -c 'echo o''n; exec sleep 1000'\n")
+        keyboard.hear("submission")
         keyboard.hear("/code_execution/workdir\r\n")
         keyboard.hear("42")
-        keyboard.hear("submission")
+        keyboard.hear("on\r\n")
         keyboard.type("\x03")
         keyboard.hear("$ ")
         keyboard.type("exit 9\n")
