@@ -293,7 +293,8 @@ def _speak(words: Sequence[str], whole: str) -> None:
     core = {"--debug", "--help", "--list", "--print-completion-script"}
     names = [word for word in words if word in _tasks()]
     flags = core | {option.flag for name in names for option in _tasks()[name].options}
-    if words and not names and words[0] not in core:
+    groups = {name.partition(".")[0] for name in _tasks() if "." in name}
+    if words and not names and words[0] not in core | groups:
         raise WrongCommandError(f"no such task: {whole}")
     if odd := [word for word in words if word.startswith("--") and word not in flags]:
         raise WrongCommandError(f"no flag {odd}: {whole}")
