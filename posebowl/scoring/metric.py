@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +36,8 @@ class Score:
     frame: pl.DataFrame
     """One row for each image in the order of the predictions: image_id, the predicted box, the
     true box (true_xmin, ...), and iou (Float64)."""
+    unlabelled: int = 0
+    """Predictions without a label that were left out, because that was asked for."""
 
 
 def iou(pred: Sequence[str], truth: Sequence[str]) -> pl.Expr:
@@ -104,13 +106,22 @@ def _align(predictions: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
             why=f"There are {counted(labels.height, 'label')}.",
             fix=FIX_SAME
             if not known.isdisjoint(map(stem, absent))
-            else "Score against the labels of the images that were predicted.",
+            else "Score against the labels of the images that were predicted, or add --partial.",
         )
     return truth
 
 
-def score_files(predictions: Path, labels: Path, *, max_bytes: int = MAX_BYTES) -> Score:
+def score_files(
+    predictions: Path, labels: Path, *, max_bytes: int = MAX_BYTES, partial: bool = False
+) -> Score:
     """Score a CSV of predictions, in any order, against a CSV of labels.
+
+    Args:
+        predictions: The CSV to score.
+        labels: That of the true boxes.
+        max_bytes: The most that the predictions may have.
+        partial: Leave out predictions that have no label, instead of raising BadDataError; one
+            at least must have a label.
 
     Raises:
         UsageError: One of the files is missing, or the labels are a folder.
@@ -128,4 +139,8 @@ def score_files(predictions: Path, labels: Path, *, max_bytes: int = MAX_BYTES) 
     if duplicates := name_duplicates(frame[ID_COLUMN]):
         what = f"{predictions.name} names {duplicates}."
         raise InvalidPredictionsError(what, fix="Write one row for each image.")
-    return score(frame, read_labels(labels))
+    truth = read_labels(labels)
+    known = frame.join(truth, on=ID_COLUMN, how="semi", maintain_order="left")
+    if not partial or known.is_empty():
+        return score(frame, truth)
+    return replace(score(known, truth), unlabelled=frame.height - known.height)

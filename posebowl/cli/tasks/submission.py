@@ -134,6 +134,7 @@ def score(
     *,
     predictions: Annotated[Path, Option(FILE, "the CSV to score", positional=True)],
     labels: Annotated[Path, Option(FILE, "the CSV of the true boxes", positional=True)],
+    partial: Annotated[bool, Option(TRUTH, "leave out predictions that have no label")] = False,
     json: Json = False,
 ) -> None:
     """Score a CSV of predictions against one of labels."""
@@ -141,9 +142,9 @@ def score(
     from posebowl.cli.views import tables
     from posebowl.scoring import metric
 
-    result = metric.score_files(predictions, labels)
+    result = metric.score_files(predictions, labels, partial=partial)
     if json:
-        fields = ("mean_iou", "median_iou", "count", "unscored")
+        fields = ("mean_iou", "median_iou", "count", "unscored", "unlabelled")
         output.print_json({name: getattr(result, name) for name in fields})
     else:
         tables.scored(result)

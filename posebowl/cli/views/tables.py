@@ -86,6 +86,8 @@ def scored(result: Score) -> None:
     """Print a score."""
     out.print(f"Mean IoU [bold]{result.mean_iou:.4f}[/] (median {result.median_iou:.4f})")
     rest = f"; {result.unscored:,} labelled without a prediction" if result.unscored else ""
+    if result.unlabelled:
+        rest += f"; {result.unlabelled:,} predicted without a label"
     out.print(f"{counted(result.count, 'image')} scored{rest}")
 
 

@@ -116,6 +116,24 @@ def test_predictions_without_a_label_are_named() -> None:
         score(predictions, labels)
 
 
+def test_partial_labels_score_what_they_label(tmp_path: Path) -> None:
+    header = b"image_id,xmin,ymin,xmax,ymax\n"
+    predictions = write(tmp_path / "p.csv", header + b"a,0,0,2,2\nb,0,0,2,2\nc,0,0,2,2\n")
+    labels = write(tmp_path / "l.csv", header + b"c,0,0,2,2\nb,0,0,1,2\nx,0,0,1,1\n")
+    strangers = write(tmp_path / "x.csv", header + b"x,0,0,1,1\n")
+
+    found = score_files(predictions, labels, partial=True)
+
+    assert found.mean_iou == 0.75
+    assert (found.count, found.unscored, found.unlabelled) == (2, 1, 1)
+    assert found.frame["image_id"].to_list() == ["b", "c"]
+    with pytest.raises(BadDataError, match="1 of 3 predictions have no label") as caught:
+        score_files(predictions, labels)
+    assert "--partial" in caught.value.fix
+    with pytest.raises(BadDataError, match="3 of 3 predictions have no label"):
+        score_files(predictions, strangers, partial=True)
+
+
 def write(path: Path, data: bytes) -> Path:
     path.write_bytes(data)
     return path
