@@ -137,6 +137,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        optimized=False,  # which takes longer than it saves on a page
         finalize=_finalize,
     )
 

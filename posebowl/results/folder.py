@@ -11,11 +11,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from filelock import FileLock, Timeout
-
 from posebowl.challenge import PREDICTIONS_FILE
 from posebowl.errors import BusyError, UsageError
 from posebowl.util.files import remove_tree
+from posebowl.util.lock import held_alone
 
 LOG_FILE: Final = "log.txt"
 RESULT_FILE: Final = "result.json"
@@ -41,19 +40,20 @@ def held(out: Path, *, leave: bool = True) -> Iterator[None]:
     out.mkdir(parents=True, exist_ok=True)
     lock = out / LOCK_FILE
     leave = leave or lock.exists()
-    try:
-        with FileLock(lock, timeout=0):
-            try:
-                yield
-            finally:
-                if not leave:
-                    lock.unlink(missing_ok=True)
-    except Timeout:
-        raise BusyError(
-            f"Another run is using {out}.",
-            why="Two runs in one folder would overwrite each other's results.",
-            fix="Wait for it to end, or choose another folder with --out.",
-        ) from None
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(held_alone(lock))
+        except BlockingIOError:
+            raise BusyError(
+                f"Another run is using {out}.",
+                why="Two runs in one folder would overwrite each other's results.",
+                fix="Wait for it to end, or choose another folder with --out.",
+            ) from None
+        try:
+            yield
+        finally:
+            if not leave:
+                lock.unlink(missing_ok=True)
 
 
 def new_run_id(out: Path, now: datetime) -> str:
