@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from posebowl.cli import running
-from posebowl.errors import PoseBowlError, UsageError, Verdict
+from posebowl.data import folder as data_folder
+from posebowl.errors import BadDataError, PoseBowlError, UsageError, Verdict
 from posebowl.settings import Settings
 from posebowl.submission import Packed, find_folder, is_as_packed, packer, write_record
 from posebowl.util import console, hints
@@ -46,10 +47,14 @@ class Trial:
         """Pack a solution, run it and show the result; return the exit code of its verdict.
 
         Raises:
-            UsageError: The zip of the settings is not one that this tool made, or is missing.
+            UsageError: There is no such data folder, or the zip of the settings is not one that
+                this tool made; nothing was changed.
             BadArchiveError: The solution breaks a rule of the platform.
         """
-        archive = self.settings.archive
+        archive, data = self.settings.archive, self.settings.data
+        if data is not None:
+            with contextlib.suppress(BadDataError):  # which is a verdict, once the run has started
+                data_folder.find(data)
         packed = self._pack(folder, archive)
         asked = running.request(self.settings, archive, packed=packed, most_images=self.limit)
         result = self.carry_out(asked, self.as_json)

@@ -134,6 +134,15 @@ def test_a_zip_of_others_is_not_replaced(
     assert len(runs.results) == count
 
 
+def test_a_mistyped_data_folder_touches_nothing(
+    settings: Settings, solution: Path, runs: Runs, tmp_path: Path
+) -> None:
+    trying = Trial(settings=replace(settings, data=tmp_path / "none"), carry_out=runs)
+    with pytest.raises(UsageError, match="none is not a folder"):
+        trying.once(solution)
+    assert not settings.submission.exists()
+
+
 def test_the_last_one_is_remembered(settings: Settings, solution: Path, runs: Runs) -> None:
     with pytest.raises(UsageError, match="needs the name of a solution"):
         chosen("", settings)
