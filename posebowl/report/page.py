@@ -20,6 +20,7 @@ from posebowl.report.speed import speed_view
 from posebowl.results import Result
 from posebowl.scoring import Score
 from posebowl.util.files import write_text
+from posebowl.util.hints import typed
 from posebowl.util.text import shorten, visible
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -82,7 +83,7 @@ def render(
         gallery=chosen,
         groups=groups,
         speed=speed_view(result),
-        warnings=[shorten(text, 600) for text in result.warnings[:_MOST_WARNINGS]],
+        warnings=[shorten(typed(text), 600) for text in result.warnings[:_MOST_WARNINGS]],
         more_warnings=max(0, len(result.warnings) - _MOST_WARNINGS),
         environment=sections.environment_rows(result),
         log=read_log(log, failed=headline.state != "pass"),

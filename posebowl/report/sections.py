@@ -10,6 +10,7 @@ from posebowl.challenge import Variant
 from posebowl.errors import Verdict
 from posebowl.report.log_excerpt import get, signal_name
 from posebowl.results import METERS, Meter, Result, kind_of
+from posebowl.util.hints import typed
 from posebowl.util.text import counted, shorten
 from posebowl.util.units import quantity
 
@@ -98,8 +99,8 @@ def headline(result: Result) -> Headline:
         state=state,
         verdict=result.verdict.value,
         title=_TITLES[result.verdict],
-        message=shorten(result.message, 2000),
-        fix=shorten(result.fix, 2000),
+        message=shorten(typed(result.message), 2000),
+        fix=shorten(typed(result.fix), 2000),
         facts=tuple(facts),
     )
 

@@ -169,7 +169,7 @@ def test_a_failed_run_begins_with_its_log(tmp_path: Path) -> None:
     page = html(result, log=log)
     assert re.findall(r'<section id="(\w+)"', page)[0] == "log"
     assert page.index("KeyError: &#39;a&#39;") < page.index("What next")
-    assert "<code>invoke check</code>" in page
+    assert "<code>uv run invoke check</code>" in page
     assert 'id="score"' not in page
     assert "<script" not in page
 

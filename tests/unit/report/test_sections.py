@@ -133,3 +133,8 @@ def test_environment() -> None:
     assert rows["Archive size"] == "4.0 KiB"
     assert rows["uv.lock SHA-256"] == "ab" * 32
     assert rows["Python"] == "3.11.9"
+
+
+def test_commands_are_spelled_as_they_work_in_any_shell() -> None:
+    found = headline(replace(passed(), fix="Type: invoke doctor", message="Run nox -s x."))
+    assert (found.fix, found.message) == ("Type: uv run invoke doctor", "Run uv run nox -s x.")
