@@ -57,7 +57,7 @@ WantedBy=multi-user.target
 """
 ENVIRONMENTS: Final = """\
 set -eu
-export HOME=/tmp UV_NO_CACHE=1 UV_PYTHON=/usr/bin/python3
+export HOME=/tmp TMPDIR=/tmp UV_NO_CACHE=1 UV_PYTHON=/usr/bin/python3
 cd /srv/lock
 python3 -m venv /opt/uv
 /opt/uv/bin/pip install --quiet --no-cache-dir uv
@@ -104,9 +104,8 @@ class Image:
 
 def image(cache: Path) -> Image:
     """Return the image for this recipe and lock; make it first, as root, if there is none."""
-    recipe = Path(__file__).read_bytes()
-    made_from = (recipe, paths.LOCK.read_bytes(), (paths.ROOT / "pyproject.toml").read_bytes())
-    made = cache / hashlib.sha256(b"".join(made_from)).hexdigest()[:16]
+    made_from = Path(__file__).read_bytes() + paths.LOCK.read_bytes()
+    made = cache / hashlib.sha256(made_from).hexdigest()[:16]
     if not made.is_dir():
         part = made.with_suffix(".part")
         shutil.rmtree(part, ignore_errors=True)
