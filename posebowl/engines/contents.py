@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from posebowl import environments
-from posebowl.challenge import EngineName, Variant
-from posebowl.engines.oci import image
-from posebowl.engines.oci.argv import image_name
+from posebowl.challenge import LIMITS, EngineName, Variant
+from posebowl.engines.oci import argv, image
 from posebowl.engines.oci.client import connect
+from posebowl.engines.oci.look import look_spec
 from posebowl.environments import Offer
 
 _LIST: Final = (
@@ -36,13 +38,14 @@ def offered(
     if name is EngineName.EMBEDDED:
         return _of_environment(variant, imports, cache, full=full)
     client = connect(name)
-    place = image_name(variant, image.key())
-    found = image.find(client, place) or image.find(client, image_name(variant))
-    found = found or image.current(client, variant)
-    argv = ("run", "--rm", "--network", "none", "--entrypoint", "python", found.name, "-I", "-c")
+    found = image.current(client, variant)
+    with tempfile.TemporaryDirectory(prefix="posebowl-look-") as folder:
+        spec = look_spec(client, found.id, LIMITS[variant], Path(folder))
+        spec = replace(spec, entrypoint="python", command=("-I", "-c", _LIST))
+        listed = client.run(*argv.run(client.engine, spec)).stdout
     return Offer(
         where=f"the image {found.name} of {name}",
-        modules=frozenset(client.run(*argv, _LIST).stdout.split()),
+        modules=frozenset(listed.split()),
         remedy=f"Type: uv run nox -s build-{variant} -- --engine {name}",
     )
 

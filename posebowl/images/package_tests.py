@@ -18,10 +18,10 @@ from posebowl.engines.oci import (
     argv as oci_argv,
     host_user,
     image as identity,
+    look_spec,
 )
 from posebowl.errors import EngineError, UsageError
 from posebowl.images.context import copy_for_all
-from posebowl.images.shell import look_spec
 from posebowl.util import process
 from posebowl.util.text import show
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -11,20 +10,17 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from posebowl import paths
-from posebowl.challenge import LIMITS, Limit, Limits, Variant
+from posebowl.challenge import LIMITS, Limits, Variant
 from posebowl.engines import host_has_gpu
 from posebowl.engines.oci import (
     Client,
-    ContainerSpec,
     Mount,
     argv as oci_argv,
-    client as oci_client,
     host_user,
     image as identity,
+    look_spec,
 )
-from posebowl.engines.seccomp import profile
 from posebowl.util import process
-from posebowl.util.process_identity import owner
 
 ENTER: Final = r"""
 if [ -e /code_execution/submission.zip ]; then
@@ -97,28 +93,3 @@ def shell(
         keyboard = sys.stdin.buffer if terminal else None
         with host_user.handed_over(output, spec.user):
             return process.run(argv, capture=False, check=False, stdin=keyboard).returncode
-
-
-def look_spec(client: Client, image: str, limits: Limits, folder: Path) -> ContainerSpec:
-    """Return a container that looks into an image, as the user of a run and under its filter.
-
-    Args:
-        client: Of docker or podman.
-        image: Its id.
-        limits: Of the container.
-        folder: Holds the file of the filter while the container runs.
-    """
-    seccomp = folder / profile.FILE
-    seccomp.write_text(profile.profile(), encoding="utf-8")
-    return ContainerSpec(
-        name=f"posebowl-look-{secrets.token_hex(4)}",
-        image=image,
-        labels={oci_argv.RUN_LABEL: "look", oci_argv.OWNER_LABEL: owner()},
-        limits=limits,
-        cpus=min(limits.cpus, client.cpus),
-        user=host_user.run_user(client),
-        selinux=oci_client.selinux_enforces(),
-        rlimits=host_user.rlimits(),
-        seccomp=None if Limit.SYSTEM_CALLS in client.cannot_limit else seccomp,
-        entrypoint="sh",
-    )

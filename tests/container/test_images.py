@@ -8,6 +8,7 @@ import subprocess
 import tarfile
 import time
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from posebowl.engines.oci.engine import OciEngine
 from posebowl.errors import EngineError, UsageError
 from posebowl.images import debian_base, package_tests, registry, shell
 from posebowl.util import process
+from tests.typed import invoke
 from tests.umask import umask
 
 pytestmark = pytest.mark.container
@@ -211,3 +213,14 @@ def test_a_base_image_from_packages_alone(client: Client, as_root: bool) -> None
     finally:
         client.run("rmi", "--force", name, check=False)
     assert image.find(client, f"{name}-unfinished") is None
+
+
+def test_check_looks_into_the_image_of_an_engine(oci: OciEngine, tmp_path: Path) -> None:
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w") as zipped:
+        zipped.writestr("main.sh", "python main.py\n")
+        zipped.writestr("main.py", "import polars\nimport nobody_has_this\n")
+    done = invoke("check", str(archive), "--engine", oci.name, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "main.py:2 imports nobody_has_this, which is not in the image" in done.stderr
+    assert "polars" not in done.stderr
