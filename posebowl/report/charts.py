@@ -49,6 +49,27 @@ class Bar:
     width: float
     height: float
     label: str
+    pick: str = ""
+    """The images that it counts: names of what the table knows of each, each followed by the
+    range low..high in which it lies (high not included), as in `iou 0.5 0.55`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A cell of a heat map."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    heat: float
+    """Opacity of its colour: the lower the IoU, the stronger."""
+    value: str
+    count: str
+    label: str
+    pick: str
+    row: tuple[str, ...]
+    """The cell in the table that accompanies the chart."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +98,10 @@ class Chart:
     names: tuple[str, ...] = ()
     area: str = ""
     dots: str = ""
+    near: str = ""
+    """What the dots are placed by, for finding those near a point: for each axis its name,
+    the two ends of its scale, and `log` or `linear`."""
+    cells: tuple[Cell, ...] = ()
     marks: tuple[Tick, ...] = ()
     """Vertical lines with a label."""
     levels: tuple[Tick, ...] = ()

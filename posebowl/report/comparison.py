@@ -59,6 +59,7 @@ def render(found: Comparison, before: Run, after: Run) -> str:
     state, title = headline(found)
     return fill(
         "comparison.html.j2",
+        scripts=("viewer.js",),
         short=shorten,
         state=state,
         title=title,

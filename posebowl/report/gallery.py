@@ -11,12 +11,14 @@ import polars as pl
 
 from posebowl.challenge import BOX_COLUMNS, ID_COLUMN
 from posebowl.scoring import TRUE_COLUMNS, Score
-from posebowl.util.text import counted, shorten
+from posebowl.util.text import counted, shorten, visible
 
 Box = tuple[int, int, int, int]
 
 WORST: Final = 24
 BEST: Final = 8
+NAME_LENGTH: Final = 100
+"""Of the names of images on the page, which are longer only where somebody wants to break it."""
 SUSPECTS: Final = 8
 """How many images with an empty or a shared box are shown."""
 
@@ -39,6 +41,11 @@ class Item:
     before: Box | None = None
     """What the other run predicted, if two are compared."""
     iou_before: float | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the name by which the table finds its picture."""
+        return shorten(visible(self.image_id), NAME_LENGTH)
 
     @property
     def label(self) -> str:

@@ -25,20 +25,19 @@ from posebowl.report.gallery import spread
 _MOST_POINTS: Final = 1500
 
 
-def iou_histogram(ious: pl.Series, *, mean: float, median: float, bins: int = 20) -> Chart:
+def iou_histogram(ious: pl.Series, *, mean: float, median: float) -> Chart:
     """Draw how many images reach which IoU.
 
     Args:
         ious: The IoU of each image (n,), in 0..1.
         mean: Marked by a line.
         median: Marked by a line.
-        bins: Bars of equal width.
     """
-    counts = _counts(ious, 0.0, 1.0, bins)
+    counts = _counts(ious, 0.0, 1.0, 20)
     top = max(1, *(count for _, _, count in counts)) * 1.06
     x = Scale(low=0, high=1, start=LEFT, stop=RIGHT)
     y = Scale(low=0, high=top, start=BOTTOM, stop=TOP)
-    bars = _bars(counts, x, y, "IoU")
+    bars = _bars(counts, x, y, "IoU", key="twentieth")
     low_share = (ious < 0.5).sum() / max(len(ious), 1)
     return Chart(
         name="histogram",
@@ -85,6 +84,7 @@ def iou_by_size(sizes: pl.Series, ious: pl.Series) -> Chart:
         x_ticks=tuple(Tick(at=x(v), label=f"{v:.0f}") for v in ticks),
         y_ticks=tuple(Tick(at=y(v / 4), label=f"{v / 4:g}") for v in range(5)),
         dots=dots,
+        near=f"size {low} {high} log iou 0 1 linear",
         line=polyline(trend) if len(trend) > 1 else "",
     )
 
@@ -157,7 +157,7 @@ def _dots(across: pl.Series, up: pl.Series, x: Scale, y: Scale) -> str:
 
 
 def _bars(
-    counts: Sequence[tuple[float, float, int]], x: Scale, y: Scale, of: str
+    counts: Sequence[tuple[float, float, int]], x: Scale, y: Scale, of: str, key: str = ""
 ) -> tuple[Bar, ...]:
     return tuple(
         Bar(
@@ -166,8 +166,9 @@ def _bars(
             width=round(x(high) - x(low) - 1.2, 1),
             height=round(BOTTOM - y(count), 1),
             label=f"{of} {low:.2f} to {high:.2f}: {count:,}",
+            pick=f"{key} {number} {number + 1}" if key else "",
         )
-        for low, high, count in counts
+        for number, (low, high, count) in enumerate(counts)
         if count
     )
 

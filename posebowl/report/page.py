@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +13,8 @@ import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from posebowl.report import gallery, pictures, sections
+from posebowl.report import gallery, insights, pictures, sections
+from posebowl.report.image_table import image_table
 from posebowl.report.log_excerpt import read_log
 from posebowl.report.picture_store import NO_STORE, PictureStore
 from posebowl.report.score_section import score_view
@@ -37,6 +39,7 @@ def write(
     predictions: pl.DataFrame | None,
     score: Score | None,
     cache: Path | None = None,
+    history: Path | None = None,
 ) -> None:
     """Write the report of a run, whole or not at all: one HTML file under 5 MB.
 
@@ -48,12 +51,21 @@ def write(
         predictions: image_id and boxes; None if the run left none that are valid.
         score: With labels: the score of these predictions.
         cache: The folder of the setting `cache`, where small pictures are kept for next time.
+        history: The results folder whose earlier runs the score is compared with.
 
     Raises:
         OSError: The page cannot be written. Nothing else is raised, whatever a submission did.
     """
     store = PictureStore.of(images, cache)
-    html = render(result, log=log, images=images, predictions=predictions, score=score, store=store)
+    html = render(
+        result,
+        log=log,
+        images=images,
+        predictions=predictions,
+        score=score,
+        store=store,
+        history=history,
+    )
     write_text(path, html)
     store.save()
 
@@ -66,20 +78,27 @@ def render(
     predictions: pl.DataFrame | None,
     score: Score | None,
     store: PictureStore = NO_STORE,
+    history: Path | None = None,
 ) -> str:
     """Return the HTML of a report; see `write`."""
     chosen = gallery.choose(predictions, score)
-    loaded = iter(pictures.load(chosen.items, images, store))
+    table = image_table(predictions, score)
+    taken = len(table.data) if table else 0
+    loaded = iter(pictures.load(chosen.items, images, store, taken=taken))
     groups = [(group, [(item, next(loaded)) for item in group.items]) for group in chosen.groups]
     headline = sections.headline(result)
     return fill(
         _TEMPLATE,
+        scripts=("viewer.js", "images.js"),
         name=shorten(result.submission or "submission.zip", 80),
         note=shorten(result.note, 600),
         result=result,
         headline=headline,
         platform=sections.platform_view(result),
         score=score_view(score) if score else None,
+        score_of=insights.score_of(result, score) if score else "",
+        steps=insights.steps(result, history),
+        table=table,
         gallery=chosen,
         groups=groups,
         speed=speed_view(result),
@@ -97,9 +116,15 @@ def load() -> None:
         _environment().get_template(name)
 
 
-def fill(template: str, **values: Any) -> str:
-    """Return a page: a template filled with values, and the style, script and policy of all."""
-    style, script = _asset("style.css"), _asset("script.js")
+def fill(template: str, *, scripts: Sequence[str] = (), **values: Any) -> str:
+    """Return a page: a template filled with values, the style of all, scripts and their policy.
+
+    Args:
+        template: The name of its file.
+        scripts: The files that are its script, in this order.
+        values: What the template inserts.
+    """
+    style, script = _asset("style.css"), "".join(map(_asset, scripts))
     return (
         _environment()
         .get_template(template)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 BUDGET_BYTES: Final = 2_900_000
 """Of all pictures of a page together, before base64 adds a third."""
+_PAGE_BYTES: Final = 4_600_000
+"""Of pictures in base64 and the table of images: the rest of a page is below 0.4 MB."""
 
 _PER_PICTURE: Final = 72_000
 """A gallery holds 40 at most: what one may take does not depend on how many there are."""
@@ -54,7 +56,11 @@ class Picture:
 
 
 def load(
-    items: Sequence[Item], images: Path | None, store: PictureStore = NO_STORE
+    items: Sequence[Item],
+    images: Path | None,
+    store: PictureStore = NO_STORE,
+    *,
+    taken: int = 0,
 ) -> tuple[Picture, ...]:
     """Load the photos of a gallery, in its order; one that cannot be loaded says why.
 
@@ -62,10 +68,12 @@ def load(
         items: The gallery.
         images: The folder of <image_id>.png, if there is one.
         store: Pictures that were made before, which need not be made again.
+        taken: Bytes of the page that the table of images takes; small ones change nothing.
     """
     if not items:
         return ()
-    budget = min(_PER_PICTURE, BUDGET_BYTES // len(items))
+    left = min(BUDGET_BYTES, (_PAGE_BYTES - taken) * 3 // 4)
+    budget = min(_PER_PICTURE, left // len(items))
     # Pillow decodes and encodes without holding Python's lock.
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         made = pool.map(lambda item: load_one(item, images, budget=budget, store=store), items)

@@ -9,6 +9,8 @@ from typing import Final
 import polars as pl
 
 from posebowl.report.charts import Chart
+from posebowl.report.heat_maps import iou_by_position, iou_by_shape
+from posebowl.report.insights import Weakness, weakest_group
 from posebowl.report.iou_charts import iou_by_size, iou_histogram
 from posebowl.scoring import TRUE_COLUMNS, Score
 
@@ -34,6 +36,7 @@ class ScoreView:
     facts: tuple[tuple[str, str], ...]
     charts: tuple[Chart, ...]
     sizes: tuple[SizeRow, ...]
+    weakness: Weakness | None
 
 
 def score_view(score: Score) -> ScoreView | None:
@@ -58,8 +61,11 @@ def score_view(score: Score) -> ScoreView | None:
         charts=(
             iou_histogram(ious, mean=score.mean_iou, median=score.median_iou),
             iou_by_size(sizes, ious),
+            iou_by_position(score.frame),
+            iou_by_shape(score.frame),
         ),
         sizes=_size_rows(sizes, ious),
+        weakness=weakest_group(score),
     )
 
 

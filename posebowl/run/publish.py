@@ -243,6 +243,7 @@ def _write_report(reached: Started, result: Result) -> None:
         predictions=reached.predictions.frame if isinstance(reached, Validated) else None,
         score=reached.score if isinstance(reached, Scored) else None,
         cache=reached.request.cache,
+        history=out,
     )
 
 

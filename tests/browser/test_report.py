@@ -18,9 +18,11 @@ from posebowl.results.comparison import compare
 from posebowl.results.history import Run
 from posebowl.scoring.metric import score
 from tests.browser.webdriver import (
+    ARROW_DOWN,
     ARROW_RIGHT,
     CHROMEDRIVER,
     CHROMIUM,
+    END,
     ENTER,
     ESCAPE,
     TAB,
@@ -163,6 +165,7 @@ def test_each_page_is_sound(
     chromium.open(pages / f"{name}.html")
     assert chromium.run("return document.documentElement.scrollWidth") == width
     assert chromium.run(CONTRAST) == []
+    assert chromium.accessibility() == []
     assert chromium.console() == []
     asked = [url for url in chromium.requests() if not url.startswith("data:")]
     assert asked == [(pages / f"{name}.html").as_uri()]
@@ -240,6 +243,7 @@ def test_every_link_leads_to_its_section(passed_page: Browser) -> None:
         "#platform",
         "#score",
         "#images",
+        "#table",
         "#speed",
         "#warnings",
         "#environment",
@@ -252,6 +256,125 @@ def test_every_link_leads_to_its_section(passed_page: Browser) -> None:
         )
         assert passed_page.run("return location.hash") == link
         assert -1 <= top < 900
+
+
+COUNT: Final = "return document.getElementById('images-count').textContent"
+ROWS: Final = "return [...document.querySelectorAll('#images-rows tbody th button')]"
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write the report of 100,000 images."""
+    path = tmp_path_factory.mktemp("many") / "report.html"
+    count = 100_000
+    ids = [f"{i * 2654435761 % 2**32:08x}{i:024x}" for i in range(count)]
+    truth = truths(1000) * (count // 1000)
+    near, exact = table(ids, shifted(truth)), table(ids, truth)
+    result = replace(passed(count), data={"root": "x", "images": count})
+    report.write(path, result, log=path, images=None, predictions=near, score=score(near, exact))
+    return path
+
+
+def ready(chromium: Browser, page: Path) -> None:
+    chromium.open(page)
+    assert chromium.until(f"{COUNT}.endsWith('images')")
+
+
+def test_the_table_of_100_000_images_stays_small_and_quick(chromium: Browser, many: Path) -> None:
+    assert many.stat().st_size < 5_000_000
+    chromium.media(scheme="light", width=1200, height=900)
+    ready(chromium, many)
+    assert chromium.run(COUNT) == "100,000 images"
+    assert chromium.run(f"{ROWS}.length") < 60
+    height = "return document.getElementById('images-rows').scrollHeight"
+    assert chromium.run(height) > 3_000_000
+    ious = "return [...document.querySelectorAll('#images-rows tbody td:nth-child(2)')]"
+    first = chromium.run(f"{ious}.slice(0, 5).map((cell) => Number(cell.textContent))")
+    assert first == sorted(first)
+    chromium.click("th[data-key='iou'] button")
+    assert (
+        chromium.run("return document.querySelector('th[data-key=iou]').ariaSort") == "descending"
+    )
+    assert float(chromium.run(f"{ious}[0].textContent")) > first[0]
+    chromium.run("document.getElementById('images-rows').scrollTop = 1e9")
+    assert chromium.until(
+        "return document.querySelector('#images-rows tbody tr:nth-last-child(2)')"
+        ".ariaRowIndex === '100001'"
+    )
+    chromium.click("#images-search")
+    chromium.type("0000000000f")
+    assert chromium.until(f"{COUNT} !== '100,000 images'")
+    names = chromium.run(f"{ROWS}.map((button) => button.textContent)")
+    assert names
+    assert all("0000000000f" in name for name in names)
+    assert chromium.console() == []
+
+
+def test_the_rows_are_reached_by_keyboard(passed_page: Browser, pages: Path) -> None:
+    ready(passed_page, pages / "passed.html")
+    stops = "return document.querySelectorAll('#images-rows tbody [tabindex=\"0\"]').length"
+    assert passed_page.run(stops) == 1
+    passed_page.run("document.querySelector('#images-rows tbody [tabindex=\"0\"]').focus()")
+    second = passed_page.run(f"{ROWS}[1].textContent")
+    passed_page.press(ARROW_DOWN)
+    focus = "return document.activeElement.textContent"
+    assert passed_page.run(focus) == second
+    passed_page.press(END)
+    last = passed_page.run(focus)
+    passed_page.press(ENTER)
+    assert is_open(passed_page)
+    assert passed_page.run("return document.getElementById('viewer-count').textContent") == (
+        "30 of 30"
+    )
+    passed_page.press(ESCAPE)
+    assert passed_page.until(f"{focus} === '{last}'")
+    assert passed_page.run(stops) == 1
+
+
+def test_bars_cells_and_dots_list_their_images(passed_page: Browser, pages: Path) -> None:
+    ready(passed_page, pages / "passed.html")
+    marks = "[...document.querySelectorAll('.chart svg [data-pick]')]"
+    expected = passed_page.run(
+        f"return {marks}.map((mark) => mark.querySelector('title').textContent)"
+    )
+    assert len(expected) > 5
+    for number, label in enumerate(expected):
+        passed_page.run(f"{marks}[{number}].dispatchEvent(new MouseEvent('click'))")
+        images = label.removesuffix(" images").split()[-1]
+        assert passed_page.run(COUNT) == f"{images} of 30 images", label
+    passed_page.click("#images-pick")
+    assert passed_page.run(COUNT) == "30 images"
+    passed_page.run(f"{marks}[0].focus()")
+    passed_page.press(ARROW_RIGHT)
+    assert passed_page.run(f"return {marks}.indexOf(document.activeElement)") == 1
+    passed_page.press(ENTER)
+    assert passed_page.run(COUNT).endswith(" of 30 images")
+    dot = """
+const dots = document.querySelector(".dots");
+const svg = dots.ownerSVGElement;
+const [, x, y] = /M([0-9.]+) ([0-9.]+)h0/.exec(dots.getAttribute("d"));
+const at = new DOMPoint(x, y).matrixTransform(svg.getScreenCTM());
+svg.dispatchEvent(new MouseEvent("click", {clientX: at.x, clientY: at.y}));
+"""
+    passed_page.run(dot)
+    assert passed_page.run("return document.getElementById('images-pick').textContent") == (
+        "near that point of the chart \u2715"
+    )
+    assert passed_page.run(f"{ROWS}.length") >= 1
+    assert passed_page.console() == []
+
+
+def test_the_boxes_of_the_dialog_keep_their_colours(chromium: Browser, pages: Path) -> None:
+    chromium.open(pages / "compared.html")
+    chromium.click(".tile")
+    colours = chromium.run(
+        "return ['truth', 'before', 'pred'].map((name) =>"
+        " ['.tile', '#viewer-stage .frame'].map((place) =>"
+        " getComputedStyle(document.querySelector(`${place} .boxes .${name}`)))"
+        ".map((style) => `${style.stroke} ${style.strokeDasharray}`))"
+    )
+    assert all(tile == dialog for tile, dialog in colours)
+    assert len({tile for tile, _ in colours}) == 3
 
 
 def test_the_dialog_fits_a_phone(chromium: Browser, pages: Path) -> None:

@@ -17,14 +17,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import axe_core_python
+
 CHROMIUM: Final = shutil.which("chromium") or shutil.which("chromium-browser")
 CHROMEDRIVER: Final = shutil.which("chromedriver")
 
 ESCAPE: Final = "\ue00c"
 ARROW_RIGHT: Final = "\ue014"
+ARROW_DOWN: Final = "\ue015"
+END: Final = "\ue010"
 ENTER: Final = "\ue007"
 TAB: Final = "\ue004"
 
+_AXE: Final = Path(axe_core_python.__file__).with_name("axe.min.js")
 _ELEMENT: Final = "element-6066-11e4-a52e-4f735466cecf"
 _FLAGS: Final = (
     "--headless",
@@ -67,6 +72,21 @@ class Browser:
     def click(self, selector: str) -> None:
         """Click in the middle of an element, as a mouse does."""
         self._post(f"element/{self._find(selector)}/click", {})
+
+    def type(self, text: str) -> None:
+        """Press the key of each character, at the focus."""
+        for key in text:
+            self.press(key)
+
+    def accessibility(self) -> list[str]:
+        """Return what axe-core finds wrong with the page, a line for each kind."""
+        self.run(_AXE.read_text(encoding="utf-8"))
+        return list(
+            self.run(
+                "return axe.run().then((found) => found.violations.map((one) =>"
+                " `${one.id}: ${one.help}: ${one.nodes[0].html.slice(0, 200)}`))"
+            )
+        )
 
     def press(self, key: str) -> None:
         """Press and release a key, at the focus."""

@@ -127,6 +127,7 @@ def test_the_parts_come_in_order(whole: str) -> None:
         "platform",
         "score",
         "images",
+        "table",
         "speed",
         "warnings",
         "environment",

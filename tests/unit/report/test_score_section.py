@@ -17,7 +17,7 @@ def test_score_view() -> None:
     assert view.sizes[0].sizes == "under 32"
     assert dict(view.facts)["images scored"] == "30"
     assert dict(view.facts)["labels without prediction"] == "1"
-    assert [chart.name for chart in view.charts] == ["histogram", "size"]
+    assert [chart.name for chart in view.charts] == ["histogram", "size", "position", "shape"]
 
 
 def test_the_score_of_no_image_is_not_shown() -> None:
