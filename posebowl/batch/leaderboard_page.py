@@ -24,6 +24,7 @@ def render(plan: Plan, lines: Sequence[Row]) -> str:
     times = [line.wall_s for line in lines if line.wall_s is not None]
     return fill(
         "leaderboard.html.j2",
+        scripts=("board.js",),
         state="pass" if passed == len(lines) else "unsure" if passed else "fail",
         data=shorten(data_name(plan), 120),
         passed=passed,
@@ -45,6 +46,7 @@ def _cells(line: Row) -> dict[str, Any]:
     return {
         "rank": _NONE if line.rank is None else line.rank,
         "submission": shorten(line.submission, 120),
+        "whole": shorten(line.submission, 1000),
         "mean": _NONE if line.mean_iou is None else f"{line.mean_iou:.4f}",
         "median": _NONE if line.median_iou is None else f"{line.median_iou:.4f}",
         "verdict": line.verdict,
@@ -53,6 +55,8 @@ def _cells(line: Row) -> dict[str, Any]:
         "retried": [shorten(text, 200) for text in line.retried],
         "speed": _NONE if line.images_per_second is None else f"{line.images_per_second:,.1f}",
         "time": _NONE if line.wall_s is None else duration(line.wall_s),
+        "seconds": line.wall_s,
+        "bytes": line.peak_memory_bytes,
         "memory": _NONE if line.peak_memory_bytes is None else human_bytes(line.peak_memory_bytes),
         "machines": [shorten(text, 200) for text in line.machines],
         "unenforced": [shorten(text, 300) for text in line.unenforced],

@@ -74,6 +74,14 @@ def test_a_page_is_sound(chromium: Browser, site: Path, page: str, width: int, s
     assert [url for url in chromium.requests() if not url.startswith(here)] == []
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_page_is_accessible(chromium: Browser, site: Path, scheme: str) -> None:
+    chromium.media(scheme=scheme, width=1400, height=800)
+    chromium.open(site / "report.html")
+    assert chromium.accessibility() == []
+    assert chromium.console() == []
+
+
 def test_the_search_works_from_disk(chromium: Browser, site: Path) -> None:
     chromium.media(scheme="light", width=1400, height=800)
     chromium.open(site / "how-to" / "gpu.html")

@@ -1,0 +1,140 @@
+"""The leaderboard and the page of the self-test in a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from posebowl.batch import leaderboard, leaderboard_page
+from posebowl.batch.result_store import ResultStore
+from posebowl.challenge import EngineName, Variant
+from posebowl.doctor.selftest import EngineTest, SelfTest
+from posebowl.doctor.selftest_page import self_test_page
+from posebowl.engines import Checked
+from posebowl.errors import Verdict
+from tests.browser.sound import PHONE, check_sound
+from tests.browser.webdriver import CHROMEDRIVER, CHROMIUM, Browser, browser
+from tests.unit.batch.test_leaderboard import planned, put
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        not (CHROMIUM and CHROMEDRIVER),
+        reason="needs Chromium: apt-get install chromium chromium-driver",
+    ),
+]
+
+FAILED: Final = Checked(
+    case="noterm",
+    about="ignores SIGTERM",
+    expected=Verdict.TIME_LIMIT,
+    got=Verdict.OK,
+    why="`killed` late",
+    seconds=2.0,
+)
+SELFTEST: Final = SelfTest(
+    at="2026-01-02T03:04:05+00:00",
+    machine={"system": "Linux 6.1", "cpu": "Z80", "posebowl": "0.1.0"},
+    variant=Variant.CPU,
+    lock="ab" * 32,
+    engines=(
+        EngineTest(
+            engine=EngineName.EMBEDDED,
+            about="util-linux 2.38",
+            rows=(FAILED, replace(FAILED, case="ok_min", got=Verdict.TIME_LIMIT, why="")),
+        ),
+        EngineTest(
+            engine=EngineName.DOCKER, about="", problem="No daemon answers.", fix="Start it."
+        ),
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with browser(tmp_path_factory.mktemp("profile")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a leaderboard of 10,000 submissions, one with a very long name, and many that failed.
+
+    Each row is that of a submission which was stored, with another name, score and verdict.
+    """
+    folder = tmp_path_factory.mktemp("board")
+    made, store = planned(["team"]), ResultStore(folder)
+    put(store, made, "team", Verdict.OK, 0.5, unenforced={"memory": "a watchdog checks it"})
+    (row,) = leaderboard.rows(made, store)
+    lines = [
+        replace(
+            row,
+            submission=f"team-{i}" if i else "long" * 60,
+            rank=i + 1 if i % 3 else None,
+            verdict=Verdict.OK if i % 3 else Verdict.TIME_LIMIT,
+            mean_iou=0.9 - i / 20_000 if i % 3 else None,
+            images_per_second=i / 7 if i % 3 else None,
+        )
+        for i in range(10_000)
+    ]
+    path = folder / "leaderboard.html"
+    path.write_text(leaderboard_page.render(made, lines))
+    (folder / "few.html").write_text(leaderboard_page.render(made, lines[:12]))
+    return path
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [PHONE, 1200])
+def test_the_leaderboard_is_sound(chromium: Browser, board: Path, width: int, scheme: str) -> None:
+    chromium.media(scheme=scheme, width=width, height=800)
+    chromium.open(board.with_name("few.html"))
+    check_sound(chromium, width)
+    edges = chromium.run(
+        "return [...document.querySelectorAll('.ranks tbody .mean')]"
+        ".map((cell) => cell.getBoundingClientRect().right)"
+    )
+    assert len(edges) == 12
+    assert max(edges) <= width
+    name = "document.querySelector('.ranks tbody .name')"
+    assert chromium.run(f"return {name}.title") == "long" * 60
+    assert chromium.run(f"return {name}.scrollWidth > {name}.clientWidth")
+    assert chromium.run("return document.querySelectorAll('.ranks tr .links a').length") == 24
+
+
+def test_a_leaderboard_of_10_000_is_sorted_and_searched(chromium: Browser, board: Path) -> None:
+    chromium.media(scheme="light", width=1200, height=900)
+    chromium.open(board)
+    shown = "return document.getElementById('board-count').textContent"
+    assert chromium.run(shown) == "10,000 submissions"
+    column = (
+        "return [...document.querySelectorAll('.ranks tbody tr:not([hidden]) .{}')]"
+        ".map((cell) => cell.textContent)"
+    )
+    chromium.click("th[data-key='speed'] button")
+    speeds = chromium.run(column.format("speed"))
+    numbers = [float(text.replace(",", "")) for text in speeds if text != "-"]
+    assert numbers == sorted(numbers)
+    assert set(speeds[len(numbers) :]) == {"-"}
+    chromium.click("th[data-key='speed'] button")
+    assert float(chromium.run(column.format("speed"))[0].replace(",", "")) == max(numbers)
+    chromium.click("#board-search")
+    chromium.type("team-123")
+    assert chromium.run(shown) == "11 of 10,000 submissions"
+    assert all("team-123" in name for name in chromium.run(column.format("name")))
+    assert chromium.console() == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [PHONE, 1200])
+def test_the_page_of_the_self_test_is_sound(
+    chromium: Browser, tmp_path: Path, width: int, scheme: str
+) -> None:
+    page = tmp_path / "selftest.html"
+    page.write_text(self_test_page(SELFTEST))
+    chromium.media(scheme=scheme, width=width, height=800)
+    chromium.open(page)
+    check_sound(chromium, width)
