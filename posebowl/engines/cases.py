@@ -51,6 +51,7 @@ CASES: Final = (
     ),
     Case(
         name="hog_in_unnamed_files",
+        about="takes memory without end, in a file that has no name",
         main=OK
         + python("import os\nfd = os.memfd_create('x')\nwhile True: os.write(fd, bytes(8 << 20))"),
         verdict=Verdict.MEMORY_LIMIT,
@@ -83,6 +84,7 @@ CASES: Final = (
     ),
     Case(
         name="fill_below_any_path",
+        about="fills the disk below folders that are deeper than any path",
         main=OK
         + python(
             "import os\n"
@@ -97,6 +99,7 @@ CASES: Final = (
     ),
     Case(
         name="many_files",
+        about="makes thousands of empty files",
         main=OK + python("for name in range(5000): open(str(name), 'w')", ""),
         verdict=Verdict.OUTPUT_LIMIT,
         limits={"output_bytes": 16 * MIB},
@@ -104,6 +107,7 @@ CASES: Final = (
     ),
     Case(
         name="heavy_zip",
+        about="brings more in its zip than it may write",
         main=OK,
         files={"weights.bin": bytes(3 * MIB)},
         limits={"output_bytes": 2 * MIB},
@@ -224,6 +228,7 @@ CASES: Final = (
     ),
     Case(
         name="forged_end",
+        about="reads the secret that stands for its end, prints it, and goes on",
         # Whoever may read process 1 finds the secret that stands for the end of the run.
         main=OK
         + python(

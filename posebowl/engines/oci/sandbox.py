@@ -157,7 +157,7 @@ class OciSandbox:
     def _workdir(self) -> Path | None:
         if self.workspace is not None:
             return self.workspace / "workdir"
-        return Path(self._layer) / "code_execution" / "workdir" if self._layer else None
+        return Path(self._layer) / "code_execution" / "workdir" if self._sees_layer else None
 
     def remove(self) -> None:
         """Remove the container."""
