@@ -81,8 +81,10 @@ class Trial:
                     code = error.exit_code
                 if code == Verdict.INTERRUPTED.exit_code:
                     return code
-                console.note(f"Waiting for a change in {hints.local(folder)}; Ctrl-C ends this.")
                 try:
+                    console.note(
+                        f"Waiting for a change in {hints.local(folder)}; Ctrl-C ends this."
+                    )
                     changed.wait()
                 except KeyboardInterrupt:
                     return code
