@@ -107,7 +107,7 @@ def test_some_of_the_images(settings: Settings, solution: Path, runs: Runs) -> N
     assert result.part == "2 of 6 images"
     assert result.score is not None
     assert (result.score.mean_iou, result.score.images) == (1.0, 2)
-    assert "mean IoU of only 2 of 6 images" in (settings.submission / "report.html").read_text()
+    assert "mean IoU on only 2 of 6 images" in (settings.submission / "report.html").read_text()
     shown = invoke("history", cwd=settings.submission, POSEBOWL_SUBMISSION=str(settings.submission))
     assert "1.0000 on 2 of 6 images" in shown.stdout
 
