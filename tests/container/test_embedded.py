@@ -17,6 +17,8 @@ from posebowl.challenge import LIMITS, Limit, Variant
 from posebowl.engines.base import Outcome, RunSpec, Stop, Watcher
 from posebowl.engines.embedded.engine import EmbeddedEngine
 from posebowl.engines.gpu import Driver
+from posebowl.engines.seccomp import bpf
+from posebowl.errors import LimitUnenforcedError
 from posebowl.settings import resolve
 from tests.hostile.programs import HOG, OK, python
 
@@ -64,6 +66,23 @@ def test_the_watchdog_stops_what_takes_too_much_memory(spec: RunSpec):
     assert ended.stopped_by is Stop.MEMORY
     assert ended.exit_code is None
     assert "watch" in ended.unenforced[Limit.MEMORY] or "checked" in ended.unenforced[Limit.MEMORY]
+
+
+def test_without_a_filter_nothing_runs_unless_waived(
+    spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(bpf, "program", lambda _: b"")
+    with pytest.raises(LimitUnenforcedError, match="system-calls"):
+        execute(spec, "touch ../submission/ran", EmbeddedEngine())
+    assert list(spec.output.iterdir()) == []
+
+    spec.log.unlink()
+    shutil.rmtree(spec.scratch)
+    spec.scratch.mkdir()
+    waived = frozenset({Limit.SYSTEM_CALLS})
+    ended = execute(spec, "touch ../submission/ran", EmbeddedEngine(), waived=waived)
+    assert Limit.SYSTEM_CALLS in ended.unenforced
+    assert (spec.output / "ran").exists()
 
 
 def test_memory_that_the_watchdog_cannot_see_is_bounded(spec: RunSpec):

@@ -233,6 +233,38 @@ def test_a_limit_that_does_not_hold_ends_the_run_before_main(
     assert {Limit.PROCESSES, Limit.MEMORY} <= outcome.unenforced.keys()
 
 
+def test_another_filter_ends_the_run_before_main(
+    oci: OciEngine, spec_of: SpecMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The container is made with the engine's own filter."""
+    isolation = argv._isolation
+
+    def careless(*asked: object) -> list[str]:
+        words = isolation(*asked)  # type: ignore[arg-type]
+        place = next(i for i, word in enumerate(words) if word.startswith("seccomp="))
+        return words[: place - 1] + words[place + 1 :]
+
+    monkeypatch.setattr(argv, "_isolation", careless)
+    heard = Heard()
+    with pytest.raises(LimitUnenforcedError, match="system-calls") as caught:
+        oci.execute(spec_of("echo ran"), heard.watcher())
+    assert "another filter" in caught.value.why
+    assert heard.lines == []
+    waived = dataclasses.replace(
+        spec_of("echo ran"), waived=frozenset({Limit.SYSTEM_CALLS, Limit.CPUS})
+    )
+    assert Limit.SYSTEM_CALLS in oci.execute(waived, heard.watcher()).unenforced
+    assert heard.lines == ["ran"]
+
+
+def test_the_runtime_is_read_back_or_refused(oci: OciEngine, spec_of: SpecMaker) -> None:
+    named = oci.execute(spec_of("true"), Heard().watcher()).environment["runtime"]
+    spec = dataclasses.replace(spec_of("true"), runtime=named)
+    assert oci.execute(spec, Heard().watcher()).environment["runtime"] == named
+    with pytest.raises(EngineError, match="no runtime nonsense"):
+        oci.prepare(dataclasses.replace(spec, runtime="nonsense"), Heard().watcher())
+
+
 def test_counters_read_through_the_engine_agree(
     oci: OciEngine, spec_of: SpecMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
