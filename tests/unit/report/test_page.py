@@ -22,7 +22,8 @@ from posebowl.errors import Verdict
 from posebowl.report import page as module, pictures
 from posebowl.report.gallery import Item
 from posebowl.report.page import render
-from posebowl.results.result import Result
+from posebowl.results import history
+from posebowl.results.result import Result, ScoreSummary
 from posebowl.scoring.metric import Score, score
 from tests.report_samples import names, paint, passed, shifted, table, truths
 
@@ -316,3 +317,24 @@ def test_the_templates_bypass_no_escaping() -> None:
     templates = Path(module.__file__).parent / "templates"
     for template in templates.glob("*.j2"):
         assert not re.search(r"\|\s*safe|autoescape", template.read_text()), template.name
+
+
+def test_the_change_against_earlier_runs_stands_in_words(tmp_path: Path) -> None:
+    predictions, scored = scored_table(24)
+    mean = scored.mean_iou
+    for number, was in ((1, mean + 0.1), (2, mean)):
+        summary = ScoreSummary(mean_iou=was, median_iou=was, images=24)
+        run_id = f"20240501-12000{number}-00000{number}"
+        history.keep(tmp_path, replace(passed(24), run_id=run_id, score=summary), None)
+    result = replace(passed(24), score=ScoreSummary(mean_iou=mean, median_iou=mean, images=24))
+    page = render(
+        result,
+        log=Path("absent"),
+        images=None,
+        predictions=predictions,
+        score=scored,
+        history=tmp_path,
+    )
+    assert "<b>No change</b> against the last run" in page
+    assert '<b class="worse">-0.1000</b> against the best run' in page
+    assert "mean IoU on 24 demo images" in page
