@@ -183,6 +183,7 @@ def _spec(case: Case, work: Path, data: Path, cache: Path, variant: Variant) -> 
         output=work / "output",
         scratch=work / "scratch",
         cache=cache,
+        unpacked_bytes=len(case.main) + sum(map(len, case.files.values())),
         log=work / "log.txt",
         variant=variant,
         limits=dataclasses.replace(LIMITS[variant], **changes),
