@@ -6,7 +6,7 @@ import contextlib
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -21,12 +21,13 @@ from posebowl.batch import (
     submissions,
 )
 from posebowl.batch.executor import Capacity, Completion, Executor, SerialExecutor
-from posebowl.batch.leaderboard import Row
+from posebowl.batch.leaderboard import Row, Rules
 from posebowl.batch.merge import key_of, publish
 from posebowl.batch.node_cache import NodeCache
 from posebowl.batch.plan import Plan, RunOptions
 from posebowl.batch.progress import Progress
 from posebowl.batch.result_store import ResultStore
+from posebowl.batch.tables import read_subsets, read_teams
 from posebowl.errors import UsageError, Verdict
 from posebowl.util.console import err, note, stdout_on_stderr
 from posebowl.util.files import write_text
@@ -62,6 +63,14 @@ class EvaluationRequest:
     """Run nothing: score what was run before, with the labels as they are now."""
     allow_open: bool = False
     """Join a cluster that anyone on its network can run code on."""
+    split: Path | None = None
+    """A CSV of the subset of each image: each is ranked, and has a leaderboard of its own."""
+    teams: Path | None = None
+    """A CSV of the team of each submission."""
+    ties: tuple[str, ...] = ()
+    """Columns that decide between equal scores."""
+    no_photos: bool = False
+    """Reports show neither photos nor truth nor scores."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,13 +95,15 @@ def evaluate(request: EvaluationRequest) -> Evaluation:
         note(f"Not evaluated: {first_few(found.left_out, len(found.left_out))}.")
     cache = NodeCache(request.cache)
     whole = shards.load(request.data, cache.entries)
-    made = plan.make(found.submissions, whole, shards.split(whole, request.shards), request.options)
+    parts = shards.split(whole, request.shards)
+    made = plan.make(found.submissions, whole, parts, request.options, no_photos=request.no_photos)
+    rules = _rules(request, made)
     with result_store.opened(
         request.out, resume=request.resume or request.rescore or bool(request.only)
     ) as store:
         keys = {item.name: [job.key for job in jobs] for item, jobs in made.jobs.items()}
         described = json.dumps(leaderboard.metadata(made) | {"jobs": keys}, indent=2, default=str)
-        board = _Board(made, store)
+        board = _Board(made, store, rules)
         chosen = _chosen(made, store, request.only) if request.only else None
         if not request.rescore:
             with (
@@ -108,6 +119,28 @@ def evaluate(request: EvaluationRequest) -> Evaluation:
                     board.write()
                     raise
         return Evaluation(plan=made, rows=board.write(), out=request.out)
+
+
+def _rules(request: EvaluationRequest, made: Plan) -> Rules:
+    """Return how to rank them, from the tables that the organizer gives.
+
+    Raises:
+        BadDataError: A table is not what it should be.
+        UsageError: It lacks a row, or there is nothing to split.
+    """
+    if request.split is not None and made.whole.labels is None:
+        raise UsageError(
+            "--split needs labels.",
+            why=f"{leaderboard.data_name(made)} has none, so there are no scores to split.",
+            fix="Add the labels to the data, or omit --split.",
+        )
+    names = [item.name for item in made.submissions]
+    ids = [Path(entry.name).stem for entry in made.whole.entries]
+    return Rules(
+        ties=request.ties,
+        teams=read_teams(request.teams, names) if request.teams else {},
+        subsets=read_subsets(request.split, ids) if request.split else {},
+    )
 
 
 def _chosen(made: Plan, store: ResultStore, only: Sequence[str]) -> frozenset[str]:
@@ -138,9 +171,10 @@ def _chosen(made: Plan, store: ResultStore, only: Sequence[str]) -> frozenset[st
 class _Board:
     """Publishes the result of each submission when its runs are over, and the leaderboard."""
 
-    def __init__(self, made: Plan, store: ResultStore) -> None:
+    def __init__(self, made: Plan, store: ResultStore, rules: Rules | None = None) -> None:
         self._made = made
         self._store = store
+        self._rules = rules or Rules()
         self._submissions = defaultdict(list)
         for submission, jobs in made.jobs.items():
             for job in jobs:
@@ -152,16 +186,30 @@ class _Board:
         """Publish all that can be published, and write the leaderboard."""
         for submission in self._made.submissions:
             publish(self._made, submission, self._store)
-        return self._write_files()
+        return self._write_files(live=False)
 
-    def _write_files(self) -> tuple[Row, ...]:
+    def _write_files(self, *, live: bool) -> tuple[Row, ...]:
         began = time.monotonic()
-        rows = leaderboard.rows(self._made, self._store)
-        for name, make in _OUTPUTS.items():
-            write_text(self._store.out / name, make(self._made, rows))
+        rows = leaderboard.rows(self._made, self._store, self._rules)
+        self._write_one(rows, live=live)
+        for subset, images in self._rules.subsets.items():
+            shown = leaderboard.of_subset(rows, subset, len(images))
+            self._write_one(shown, subset, live=live)
         now = time.monotonic()
         self._next_at = now + max(_INTERVAL_S, _RARELY * (now - began))
         return rows
+
+    def _write_one(self, rows: tuple[Row, ...], subset: str = "", *, live: bool) -> None:
+        """Write the leaderboard of all images or of a subset as CSV, JSON and a page."""
+        texts = {
+            CSV_FILE: leaderboard.to_csv(rows),
+            JSON_FILE: leaderboard.to_json(self._made, rows, subset),
+            PAGE_FILE: leaderboard_page.render(self._made, rows, subset, live=live),
+        }
+        for name, text in texts.items():
+            stem, _, suffix = name.partition(".")
+            own = f"{stem}-{subset}.{suffix}" if subset else name
+            write_text(self._store.out / own, text)
 
     def started(self, missing: frozenset[str], kept: int) -> None:
         """Tell the listener."""
@@ -182,7 +230,7 @@ class _Board:
     def tick(self, capacity: Capacity) -> None:
         """Write the leaderboard now and then, and tell the listener."""
         if time.monotonic() >= self._next_at:
-            self._write_files()
+            self._write_files(live=True)
         if self.listener is not None:
             self.listener.tick(capacity)
 
@@ -191,12 +239,6 @@ _INTERVAL_S: Final = 10.0
 """Between two leaderboards while runs are under way."""
 _RARELY: Final = 20
 """Writing it takes at most this part of the time."""
-
-_OUTPUTS: Final[dict[str, Callable[[Plan, tuple[Row, ...]], str]]] = {
-    CSV_FILE: lambda _, rows: leaderboard.to_csv(rows),
-    JSON_FILE: leaderboard.to_json,
-    PAGE_FILE: leaderboard_page.render,
-}
 
 
 def _executor(request: EvaluationRequest, made: Plan, cache: NodeCache) -> Executor:

@@ -5,23 +5,33 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from posebowl.batch.merge import key_of
+import numpy as np
+import polars as pl
+
+from posebowl.batch import ranking
+from posebowl.batch.merge import IOU_FILE, key_of
 from posebowl.batch.plan import Job, Plan, base_key
+from posebowl.batch.ranking import Standing
 from posebowl.batch.result_store import RESULTS, ResultStore
 from posebowl.batch.storage import is_uri
 from posebowl.batch.submissions import Submission
+from posebowl.batch.tables import Subsets
 from posebowl.engines.oci import image
 from posebowl.errors import Verdict
-from posebowl.results import LOG_FILE, REPORT_FILE
+from posebowl.results import LOG_FILE, REPORT_FILE, Result
+from posebowl.run import BUSY
 from posebowl.util.text import visible
 
 SCHEMA_VERSION: Final = 1
+TIMES: Final = ("images_per_second", "wall_s")
+"""The columns that a busy machine spoils."""
+MORE_IS_BETTER: Final = ("mean_iou", "median_iou", "images_per_second")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -56,20 +66,144 @@ class Row:
     report: str
     """Relative to the leaderboard; empty without a report."""
     log: str
+    team: str = ""
+    rank_low: int | None = None
+    """The best rank that the images do not rule out; see `ranking.Standing`."""
+    rank_high: int | None = None
+    beats_next: float | None = None
+    """The probability that it is better than the next one."""
+    quiet: bool = False
+    """Nothing disturbed the time of its runs, as far as the machines report it."""
+    speed_rank: int | None = None
+    """By images a second, among those that passed on quiet machines."""
+    subsets: Mapping[str, Standing] = field(default_factory=dict)
+
+    @property
+    def ranks(self) -> str:
+        """Return the ranks that the images do not rule out, such as `1 to 3`; often nothing."""
+        same = self.rank_low == self.rank_high
+        return "" if same else f"{self.rank_low} to {self.rank_high}"
 
 
-def rows(plan: Plan, store: ResultStore) -> tuple[Row, ...]:
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """How an organizer wants submissions ranked."""
+
+    ties: tuple[str, ...] = ()
+    """The columns that decide between equal mean IoUs, in this order."""
+    teams: Mapping[str, str] = field(default_factory=dict)
+    """By submission."""
+    subsets: Subsets = field(default_factory=dict)
+
+
+def rows(plan: Plan, store: ResultStore, rules: Rules | None = None) -> tuple[Row, ...]:
     """Rank all submissions: those that passed by mean IoU, then the others by verdict and name."""
+    rules = rules or Rules()
     passed: list[Row] = []
     others: list[Row] = []
     for submission in plan.submissions:
         line = _row(plan, store, submission)
+        line = replace(line, team=rules.teams.get(line.submission, ""))
         ranks = line.verdict is Verdict.OK and line.mean_iou is not None
         (passed if ranks else others).append(line)
-    passed.sort(key=lambda line: (-(line.mean_iou or 0.0), line.submission))
     others.sort(key=lambda line: (line.verdict.exit_code, line.submission))
-    first = {line.mean_iou: place for place, line in reversed([*enumerate(passed, 1)])}
-    return (*(replace(line, rank=first[line.mean_iou]) for line in passed), *others)
+    ranked = [*_ranked(passed, ("mean_iou", *rules.ties))]
+    return (*_speed_ranked(_compared(plan, store, ranked, rules.subsets)), *others)
+
+
+def _ranked(lines: Sequence[Row], columns: Sequence[str]) -> Iterator[Row]:
+    """Yield rows from the best to the worst, with their ranks."""
+    named = {line.submission: line for line in lines}
+    values = [{line.submission: _worth(line, column) for line in lines} for column in columns]
+    rank = 1
+    for group in ranking.tied([*named], values) if named else ():
+        yield from (replace(named[name], rank=rank) for name in group)
+        rank += len(group)
+
+
+def _worth(line: Row, column: str) -> float | None:
+    """Return the value of a column of which more is better; no time that was disturbed."""
+    value = getattr(line, column)
+    if value is None or (column in TIMES and not line.quiet):
+        return None
+    return float(value) if column in MORE_IS_BETTER else -float(value)
+
+
+def _speed_ranked(lines: Sequence[Row]) -> Iterator[Row]:
+    """Yield rows with the rank of their speed, where their machine was quiet."""
+    speeds = sorted((w for line in lines if (w := _worth(line, "images_per_second"))), reverse=True)
+    for line in lines:
+        worth = _worth(line, "images_per_second")
+        yield replace(line, speed_rank=1 + speeds.index(worth)) if worth else line
+
+
+def _compared(
+    plan: Plan, store: ResultStore, lines: Sequence[Row], subsets: Subsets
+) -> tuple[Row, ...]:
+    """Return ranked rows with the ranks that their images rule out, and their place in subsets."""
+    named = {item.name: item for item in plan.submissions}
+    files = [
+        store.results.folder(key_of(plan, named[line.submission])) / IOU_FILE for line in lines
+    ]
+    if not lines or not all(file.is_file() for file in files):
+        return tuple(lines)
+    ious = np.array([pl.read_csv(file, columns=["iou"])["iou"].to_numpy() for file in files])
+    whole = ranking.standings(ious)
+    parts = {name: ranking.standings(ious[:, images]) for name, images in subsets.items()}
+    first = next(iter(parts.values()), [])
+    return tuple(
+        replace(
+            line,
+            rank_low=whole[at].rank_low,
+            rank_high=whole[at].rank_high,
+            beats_next=whole[at].beats_next,
+            subsets={
+                name: replace(found[at], moved=first[at].rank - found[at].rank)
+                for name, found in parts.items()
+            },
+        )
+        for at, line in enumerate(lines)
+    )
+
+
+def of_subset(lines: Sequence[Row], name: str, images: int) -> tuple[Row, ...]:
+    """Return the leaderboard of one subset, for competitors: nothing in it tells of the others.
+
+    It names no machine and links to nothing, as reports show all images.
+
+    Args:
+        lines: Those of all images.
+        name: Of the subset.
+        images: How many it has.
+    """
+    shown = [
+        replace(
+            line,
+            images=images,
+            rank=None,
+            rank_low=None,
+            rank_high=None,
+            beats_next=None,
+            mean_iou=None,
+            median_iou=None,
+            machines=(),
+            retried=(),
+            warnings=(),
+            report="",
+            log="",
+            subsets={},
+        )
+        for line in lines
+    ]
+    places = [line.subsets.get(name) for line in lines]
+    ranked = [
+        replace(line, **{key: value for key, value in vars(place).items() if key != "moved"})
+        for line, place in zip(shown, places, strict=True)
+        if place is not None
+    ]
+    ranked.sort(key=lambda line: (line.rank or 0, line.submission))
+    others = [line for line, place in zip(shown, places, strict=True) if place is None]
+    return (*ranked, *others)
 
 
 def _row(plan: Plan, store: ResultStore, submission: Submission) -> Row:
@@ -81,6 +215,7 @@ def _row(plan: Plan, store: ResultStore, submission: Submission) -> Row:
     memory = found.meters.get("memory") if found else None
     timing = found.timing if found else None
     passed = found is not None and found.verdict is Verdict.OK
+    parts = [store.result(job.key) for job in jobs]
     return Row(
         rank=None,
         submission=submission.name,
@@ -108,7 +243,13 @@ def _row(plan: Plan, store: ResultStore, submission: Submission) -> Row:
         sha256=submission.sha256,
         report=_link(store, key, REPORT_FILE),
         log=_link(store, key, LOG_FILE),
+        quiet=all(part is not None and _was_quiet(part) for part in parts),
     )
+
+
+def _was_quiet(part: Result) -> bool:
+    busy = any(text.startswith(BUSY) for text in part.warnings)
+    return part.other_cores is not None and not busy
 
 
 def _machines(store: ResultStore, jobs: Sequence[Job]) -> Iterator[str]:
@@ -153,11 +294,13 @@ def data_name(plan: Plan) -> str:
     return source if is_uri(source) else Path(source).name
 
 
-def to_json(plan: Plan, lines: Sequence[Row]) -> str:
-    """Return leaderboard.json."""
+def to_json(plan: Plan, lines: Sequence[Row], subset: str = "") -> str:
+    """Return leaderboard.json, of all images or of a subset."""
+    part = {"subset": subset, "images": lines[0].images, "labels_sha256": ""} if subset else {}
     table = {
         "schema_version": SCHEMA_VERSION,
         **metadata(plan),
+        **part,
         "infrastructure_failures": sum(r.verdict.is_infrastructure_failure for r in lines),
         "rows": [asdict(r) for r in lines],
     }
@@ -168,10 +311,13 @@ def to_csv(lines: Sequence[Row]) -> str:
     """Return leaderboard.csv, with nothing in it that a spreadsheet takes for a formula."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    names = [item.name for item in fields(Row)]
-    writer.writerow(names)
+    names = [item.name for item in fields(Row) if item.name != "subsets"]
+    subsets = dict.fromkeys(name for line in lines for name in line.subsets)
+    parts = [(subset, item.name) for subset in subsets for item in fields(Standing)]
+    writer.writerow([*names, *(f"{subset}_{name}" for subset, name in parts)])
     for line in lines:
-        writer.writerow([_cell(getattr(line, name)) for name in names])
+        inside = (getattr(line.subsets.get(subset), name, None) for subset, name in parts)
+        writer.writerow([*(_cell(getattr(line, name)) for name in names), *inside])
     return table.getvalue()
 
 

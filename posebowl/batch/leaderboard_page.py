@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from posebowl.batch.leaderboard import Row, data_name
 from posebowl.batch.plan import Plan
+from posebowl.batch.ranking import Standing
 from posebowl.engines.oci import image
 from posebowl.errors import Verdict
 from posebowl.report import fill
@@ -16,8 +17,12 @@ from posebowl.util.units import duration, human_bytes, quantity
 _NONE: Final = "-"
 
 
-def render(plan: Plan, lines: Sequence[Row]) -> str:
-    """Return leaderboard.html."""
+REFRESH_S: Final = 15
+"""How often the page loads itself again while runs go on."""
+
+
+def render(plan: Plan, lines: Sequence[Row], subset: str = "", *, live: bool = False) -> str:
+    """Return leaderboard.html, of all images or of a subset; a live one refreshes itself."""
     passed = sum(line.verdict is Verdict.OK for line in lines)
     faults = sum(line.verdict.is_infrastructure_failure for line in lines)
     best = next((line.mean_iou for line in lines if line.mean_iou is not None), None)
@@ -29,7 +34,10 @@ def render(plan: Plan, lines: Sequence[Row]) -> str:
         data=shorten(data_name(plan), 120),
         passed=passed,
         faults=counted(faults, "run") if faults else "",
-        images=counted(len(plan.whole.entries), "image"),
+        images=counted(lines[0].images, "image"),
+        subset=subset,
+        refresh=REFRESH_S if live else 0,
+        subsets=[*dict.fromkeys(name for line in lines for name in line.subsets)],
         unranked=plan.whole.labels is None,
         best="" if best is None else f"{best:.4f}",
         facts=[
@@ -45,6 +53,11 @@ def render(plan: Plan, lines: Sequence[Row]) -> str:
 def _cells(line: Row) -> dict[str, Any]:
     return {
         "rank": _NONE if line.rank is None else line.rank,
+        "ranks": line.ranks,
+        "team": shorten(line.team, 120),
+        "beats_next": "" if line.beats_next is None else f"{line.beats_next:.0%}",
+        "subsets": [_place(place) for place in line.subsets.values()],
+        "speed_rank": line.speed_rank or "",
         "submission": shorten(line.submission, 120),
         "whole": shorten(line.submission, 1000),
         "mean": _NONE if line.mean_iou is None else f"{line.mean_iou:.4f}",
@@ -64,6 +77,13 @@ def _cells(line: Row) -> dict[str, Any]:
         "report": line.report,
         "log": line.log,
     }
+
+
+def _place(place: Standing) -> str:
+    """Return mean, rank, and places gained against the first subset: `0.7312 · 2 (up 1)`."""
+    moved = place.moved or 0
+    way = f" ({'up' if moved > 0 else 'down'} {abs(moved)})" if moved else ""
+    return f"{place.mean_iou:.4f} · {place.rank}{way}"
 
 
 def _pairs(plan: Plan) -> list[tuple[str, str]]:

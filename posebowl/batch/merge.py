@@ -16,7 +16,14 @@ from posebowl.batch.plan import Plan, merged_key
 from posebowl.batch.result_store import ResultStore
 from posebowl.batch.shards import Dataset
 from posebowl.batch.submissions import Submission
-from posebowl.challenge import FORMAT_FILE, IMAGES_DIR, LABELS_FILE, PREDICTIONS_FILE, Limits
+from posebowl.challenge import (
+    FORMAT_FILE,
+    ID_COLUMN,
+    IMAGES_DIR,
+    LABELS_FILE,
+    PREDICTIONS_FILE,
+    Limits,
+)
 from posebowl.errors import INFRASTRUCTURE_FAILURES, Verdict
 from posebowl.results import (
     LOG_FILE,
@@ -33,6 +40,8 @@ from posebowl.scoring import Score, read_labels, read_predictions, score
 from posebowl.util.files import write_text
 from posebowl.util.units import duration
 
+IOU_FILE: Final = "iou.csv"
+"""The IoU of each image, in the order of submission_format.csv: for the organizer."""
 _BOM: Final = b"\xef\xbb\xbf"
 _IN_SHARDS: Final = (
     "It ran in shards, each with a part of the images: a solution that looks at all images "
@@ -54,7 +63,7 @@ _PRECEDENCE: Final = (
 
 def key_of(plan: Plan, submission: Submission) -> str:
     """Return the key of a submission's result: that of its runs, and of the labels."""
-    return merged_key(plan.jobs[submission], plan.whole.labels)
+    return merged_key(plan.jobs[submission], plan.whole.labels, no_photos=plan.no_photos)
 
 
 def publish(
@@ -72,7 +81,7 @@ def publish(
         The result; None while a run is missing.
     """
     key, jobs = key_of(plan, submission), plan.jobs[submission]
-    if not renew and store.results.finished(key):
+    if not renew and _is_published(plan, store.results, key):
         return store.results.result(key)
     parts = [part for job in jobs if (part := store.result(job.key)) is not None]
     if len(parts) < len(jobs):
@@ -99,7 +108,16 @@ def publish(
             if merged.verdict is Verdict.OK:
                 tables = [(place / PREDICTIONS_FILE).read_bytes() for place in folders]
                 (folder / PREDICTIONS_FILE).write_bytes(join_tables(tables))
-        return _write(folder, merged, plan.whole)
+        return _write(folder, merged, plan)
+
+
+def _is_published(plan: Plan, made: ResultStore, key: str) -> bool:
+    """Return whether there is a result of the submission's own doing, with what ranks need."""
+    found = made.result(key)
+    if found is None or found.verdict.is_infrastructure_failure:
+        return False
+    scored = found.verdict is Verdict.OK and plan.whole.labels is not None
+    return not scored or (made.folder(key) / IOU_FILE).is_file()
 
 
 def merge_results(parts: Sequence[Result], limits: Limits) -> Result:
@@ -205,21 +223,24 @@ def _score(folder: Path, whole: Dataset) -> tuple[pl.DataFrame, Score | None]:
         return frame, score(frame, read_labels(labels))
 
 
-def _write(folder: Path, merged: Result, whole: Dataset) -> Result:
-    """Score the table against all labels, and write result.json and the report."""
+def _write(folder: Path, merged: Result, plan: Plan) -> Result:
+    """Score the table against all labels; write result.json, the IoU of images and the report."""
+    whole = plan.whole
     frame, scored = _score(folder, whole) if merged.verdict is Verdict.OK else (None, None)
     if scored is not None:
         summary = ScoreSummary(
             mean_iou=scored.mean_iou, median_iou=scored.median_iou, images=scored.count
         )
         merged = dataclasses.replace(merged, score=summary)
+        scored.frame.select(ID_COLUMN, "iou").write_csv(folder / IOU_FILE)
     results.write(merged, folder / RESULT_FILE)
+    shows = whole.in_place and not plan.no_photos
     report.write(
         folder / REPORT_FILE,
-        merged,
+        dataclasses.replace(merged, score=None) if plan.no_photos else merged,
         log=folder / LOG_FILE,
-        images=Path(whole.source) / IMAGES_DIR if whole.in_place else None,
+        images=Path(whole.source) / IMAGES_DIR if shows else None,
         predictions=frame,
-        score=scored,
+        score=None if plan.no_photos else scored,
     )
     return merged

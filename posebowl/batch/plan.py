@@ -51,6 +51,8 @@ class Plan:
     submissions: tuple[Submission, ...]
     jobs: dict[Submission, tuple[Job, ...]]
     """A job for each shard, in their order."""
+    no_photos: bool = False
+    """Reports show neither photos nor truth nor scores: they can be handed out."""
 
     @property
     def distinct(self) -> dict[str, Job]:
@@ -63,6 +65,8 @@ def make(
     whole: Dataset,
     shards: Sequence[Dataset],
     options: RunOptions,
+    *,
+    no_photos: bool = False,
 ) -> Plan:
     """Plan to run all submissions on all shards of the whole."""
     digests = [shard.digest for shard in shards]
@@ -86,6 +90,7 @@ def make(
         shards=tuple(shards),
         submissions=tuple(submissions),
         jobs=jobs,
+        no_photos=no_photos,
     )
 
 
@@ -99,10 +104,11 @@ def base_key(options: RunOptions) -> str:
     return _hash(json.dumps(table, sort_keys=True, default=str))
 
 
-def merged_key(jobs: Sequence[Job], labels: bytes | None) -> str:
+def merged_key(jobs: Sequence[Job], labels: bytes | None, *, no_photos: bool = False) -> str:
     """Return the key of the result that is made from those of jobs, and from labels."""
     truth = "" if labels is None else hashlib.sha256(labels).hexdigest()
-    return _hash("merged", truth, *(job.key for job in jobs))
+    kind = "no photos" if no_photos else "merged"
+    return _hash(kind, truth, *(job.key for job in jobs))
 
 
 def _hash(*parts: str) -> str:

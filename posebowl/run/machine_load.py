@@ -17,6 +17,9 @@ _DISTURBING: Final = 0.25
 _HELD_BACK: Final = 0.05
 """So is one that was held back for more than this share of its time."""
 
+BUSY: Final = "This machine was busy"
+"""How the warning of a run begins whose time was disturbed."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class CpuTimes:
@@ -64,7 +67,7 @@ class Load:
         if not causes:
             return ""
         return (
-            f"This machine was busy: {', '.join(causes)} while main.sh ran. Its time was "
+            f"{BUSY}: {', '.join(causes)} while main.sh ran. Its time was "
             "disturbed; on a quiet machine it can be faster. Repeat it: invoke run --repeat 3"
         )
 

@@ -6,7 +6,7 @@ from posebowl.util.lazy import face
 
 if TYPE_CHECKING:
     from posebowl.scoring.box_csv import parse as parse
-    from posebowl.scoring.labels import read_labels as read_labels
+    from posebowl.scoring.labels import read_columns as read_columns, read_labels as read_labels
     from posebowl.scoring.metric import (
         TRUE_COLUMNS as TRUE_COLUMNS,
         Score as Score,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __getattr__ = face(
     __name__,
     box_csv=("parse",),
-    labels=("read_labels",),
+    labels=("read_columns", "read_labels"),
     metric=(
         "Score",
         "TRUE_COLUMNS",

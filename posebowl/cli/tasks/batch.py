@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -11,7 +12,7 @@ from posebowl.cli.options import Json
 from posebowl.cli.task import task
 from posebowl.settings import Settings
 from posebowl.util.options import Option
-from posebowl.util.values import EXISTING, FOLDER, TEXT, TRUTH, Kind, whole
+from posebowl.util.values import EXISTING, FOLDER, TEXT, TRUTH, Kind, choice, whole
 
 if TYPE_CHECKING:
     from posebowl.batch import Evaluation, EvaluationRequest, RunOptions
@@ -42,6 +43,9 @@ ADDRESS: Final = Kind(
     read=_address,
     suggest=lambda: ("local", "auto"),
 )
+FILE_THERE: Final = replace(EXISTING, expects="a file")
+TIES: Final = ("median_iou", "images_per_second", "wall_s", "peak_memory_bytes")
+"""Columns of the leaderboard that can decide between equal scores."""
 
 
 @task(
@@ -91,6 +95,20 @@ def evaluate(
     rescore: Annotated[
         bool, Option(TRUTH, "run nothing: score the stored predictions with today's labels")
     ] = False,
+    split: Annotated[
+        Path | None,
+        Option(FILE_THERE, "CSV of image_id,subset: ranks and a leaderboard for each subset"),
+    ] = None,
+    teams: Annotated[
+        Path | None, Option(FILE_THERE, "CSV of submission,team: names for the leaderboard")
+    ] = None,
+    ties: Annotated[
+        tuple[str, ...],
+        Option(choice(TIES), "decides between equal scores, the first one first", many=True),
+    ] = (),
+    no_photos: Annotated[
+        bool, Option(TRUTH, "reports to hand out: without photos, truth and scores")
+    ] = False,
     json: Json = False,
 ) -> int:
     """Evaluate many submissions, here or on a Ray cluster; rank them."""
@@ -112,6 +130,10 @@ def evaluate(
         rescore=rescore,
         await_nodes=await_nodes,
         allow_open=allow_open,
+        split=split,
+        teams=teams,
+        ties=ties,
+        no_photos=no_photos,
     )
     done = _evaluated(request)
     if json:

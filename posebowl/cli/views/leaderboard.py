@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.table import Table
 from rich.text import Text
 
@@ -20,10 +22,13 @@ def leaderboard(done: Evaluation) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("rank", "IoU", "images/s", "time"):
         table.add_column(name, justify="right", style="" if name == "IoU" else "dim")
+    subsets = [*dict.fromkeys(name for row in done.rows for name in row.subsets)]
+    for name in subsets:
+        table.add_column(name, justify="right")
     table.add_column("submission")
     table.add_column("verdict", overflow="fold")
     for row in done.rows[:_MOST_ROWS]:
-        table.add_row(*_cells(row))
+        table.add_row(*_cells(row, subsets))
     print_table(table, out)
     if len(done.rows) > _MOST_ROWS:
         out.print(f"and {len(done.rows) - _MOST_ROWS:,} more")
@@ -34,14 +39,24 @@ def leaderboard(done: Evaluation) -> None:
     out.print(plain(f"Leaderboard: {local(done.out / PAGE_FILE)}"))
 
 
-def _cells(row: Row) -> tuple[Text | str, ...]:
+def _cells(row: Row, subsets: Sequence[str]) -> tuple[Text | str, ...]:
     good = row.verdict is Verdict.OK
     verdict = Text(str(row.verdict), "green" if good else "red")
     return (
-        "" if row.rank is None else str(row.rank),
+        row.ranks or ("" if row.rank is None else str(row.rank)),
         "" if row.mean_iou is None else f"{row.mean_iou:.4f}",
         "" if row.images_per_second is None else f"{row.images_per_second:.1f}",
         "" if row.wall_s is None else duration(row.wall_s),
-        plain(row.submission),
+        *(_place(row, name) for name in subsets),
+        plain(f"{row.submission} ({row.team})" if row.team else row.submission),
         verdict if good else Text.assemble(verdict, " ", plain(row.message)),
     )
+
+
+def _place(row: Row, subset: str) -> str:
+    """Return the mean IoU on a subset, the rank there, and places gained or lost."""
+    place = row.subsets.get(subset)
+    if place is None:
+        return ""
+    moved = f" ({place.moved:+})" if place.moved else ""
+    return f"{place.mean_iou:.4f} #{place.rank}{moved}"

@@ -11,13 +11,15 @@ import pytest
 
 from posebowl.batch import leaderboard, plan, result_store, scheduler, shards
 from posebowl.batch.evaluation import EvaluationRequest, _Board, _chosen, evaluate
-from posebowl.batch.executor import Completion
+from posebowl.batch.executor import Capacity, Completion
+from posebowl.batch.merge import publish
 from posebowl.batch.plan import Plan
 from posebowl.batch.result_store import ResultStore
 from posebowl.batch.submissions import collect
 from posebowl.batch.worker import JobResult
 from posebowl.data import manifest
 from posebowl.errors import UsageError, Verdict
+from posebowl.run import BUSY
 from tests.conftest import BOXES, IDS, write_table
 from tests.report_samples import passed
 from tests.unit.batch.test_plan import OPTIONS, zipped
@@ -166,3 +168,141 @@ def test_the_leaderboard_is_there_while_runs_go_on_and_after_ctrl_c(
     assert heard == [1.0]
     assert [row.mean_iou for row in rows] == [1.0, None, None]
     assert leaderboard.to_csv(rows) == (tmp_path / "leaderboard.csv").read_text()
+
+
+def table_of(boxes: list[tuple[int, int, int, int]], tmp_path: Path) -> JobResult:
+    """Return what a machine sends back for a solution with these boxes."""
+    write_table(tmp_path / "boxes.csv", boxes)
+    result = dataclasses.replace(passed(len(IDS)), score=None)
+    files = {
+        "result.json": result.to_json().encode(),
+        "submission.csv": (tmp_path / "boxes.csv").read_bytes(),
+        "log.txt": b"done\n",
+    }
+    return JobResult(node="secret-machine", result=result, files=files)
+
+
+def half_right(right: range) -> list[tuple[int, int, int, int]]:
+    return [box if at in right else (0, 0, 1, 1) for at, box in enumerate(BOXES)]
+
+
+@pytest.fixture
+def of_two(data: Path, tmp_path: Path) -> EvaluationRequest:
+    """Return a request whose runs are stored: `a` is right in three images, `b` in the others."""
+    for name in "ab":
+        zipped(tmp_path / f"zips/{name}.zip", name)
+    split = tmp_path / "split.csv"
+    parts = ["public" if at < 2 else "private" for at in range(len(IDS))]
+    rows = "".join(f"{name},{part}\n" for name, part in zip(IDS, parts, strict=True))
+    split.write_text("image_id,subset\n" + rows)
+    (tmp_path / "teams.csv").write_text("submission,team\na,Ada\nb,<b>Bo\n")
+    request = EvaluationRequest(
+        places=(tmp_path / "zips",), out=tmp_path / "out", cache=tmp_path / "cache",
+        options=OPTIONS, data=str(data), rescore=True, split=split, teams=tmp_path / "teams.csv",
+    )  # fmt: skip
+    made = planned(data, tmp_path / "zips")
+    store = ResultStore(request.out)
+    store.folder("").mkdir(parents=True)
+    store.results.folder("").mkdir(parents=True)
+    for job in made.distinct.values():
+        right = range(2) if job.submission.name == "a" else range(2, len(IDS))
+        store.save(job.key, table_of(half_right(right), tmp_path), [])
+    return request
+
+
+def test_subsets_have_ranks_and_leaderboards_of_their_own(of_two: EvaluationRequest) -> None:
+    best, other = evaluate(of_two).rows
+
+    assert (best.submission, best.team, best.rank) == ("b", "<b>Bo", 1)
+    assert [(name, place.rank, place.moved) for name, place in best.subsets.items()] == [
+        ("public", 2, 0), ("private", 1, 1),
+    ]  # fmt: skip
+    assert other.subsets["private"].moved == -1
+    assert other.subsets["public"].mean_iou == 1.0
+    assert "public_mean_iou" in (of_two.out / "leaderboard.csv").read_text().partition("\n")[0]
+    page = (of_two.out / "leaderboard.html").read_text()
+    assert "&lt;b&gt;Bo" in page
+    assert "1.0000 · 1 (up 1)" in page
+
+
+def test_the_leaderboard_of_a_subset_tells_nothing_of_the_others(
+    of_two: EvaluationRequest,
+) -> None:
+    best, other = evaluate(of_two).rows
+    public = json.loads((of_two.out / "leaderboard-public.json").read_text())
+    texts = [(of_two.out / f"leaderboard-public.{kind}").read_text() for kind in _KINDS]
+
+    assert [(row["submission"], row["rank"], row["mean_iou"]) for row in public["rows"]] == [
+        ("a", 1, 1.0), ("b", 2, pytest.approx(best.subsets["public"].mean_iou)),
+    ]  # fmt: skip
+    assert public["images"] == 2
+    assert public["labels_sha256"] == ""
+    for text in texts:
+        assert "private" not in text
+        assert "secret-machine" not in text
+        assert "results/" not in text
+        for row in (best, other):
+            assert f"{row.mean_iou:.4f}" not in text
+
+
+_KINDS = ("html", "csv", "json")
+
+
+def test_reports_without_photos_show_neither_truth_nor_scores(of_two: EvaluationRequest) -> None:
+    shown = evaluate(of_two).rows
+    hidden = evaluate(dataclasses.replace(of_two, no_photos=True)).rows
+
+    with_photos = (of_two.out / shown[0].report).read_text()
+    without = (of_two.out / hidden[0].report).read_text()
+    assert "truth" in with_photos
+    assert "data:image" in with_photos
+    assert f"{shown[0].mean_iou:.3f}" in with_photos
+    assert "data:image" not in without
+    assert f"{shown[0].mean_iou:.3f}" not in without
+    assert [row.mean_iou for row in hidden] == [row.mean_iou for row in shown]
+
+
+def test_there_is_nothing_to_split_without_labels(of_two: EvaluationRequest) -> None:
+    (Path(str(of_two.data)) / "train_labels.csv").unlink()
+
+    with pytest.raises(UsageError, match="--split needs labels"):
+        evaluate(of_two)
+
+
+def test_the_page_refreshes_itself_until_all_is_over(of_two: EvaluationRequest) -> None:
+    assert of_two.data is not None
+    made = planned(Path(of_two.data), of_two.places[0])
+    board = _Board(made, ResultStore(of_two.out))
+    page = of_two.out / "leaderboard.html"
+
+    board.tick(Capacity(nodes=1, slots=1))
+    assert '<meta http-equiv="refresh"' in page.read_text()
+    board.write()
+    assert '<meta http-equiv="refresh"' not in page.read_text()
+
+
+def test_speed_is_ranked_where_the_machine_was_quiet(tmp_path: Path, data: Path) -> None:
+    """Three are equal: speed decides between them only if all three ran undisturbed."""
+    for name in "abc":
+        zipped(tmp_path / f"zips/{name}.zip", name)
+    made, store = planned(data, tmp_path / "zips"), ResultStore(tmp_path / "out")
+    board = _Board(made, store, leaderboard.Rules(ties=("images_per_second",)))
+    speeds = {"a": 1.0, "b": 3.0, "c": 2.0}
+
+    def put(busy: str) -> list[tuple[str, int | None, int | None]]:
+        for job in made.distinct.values():
+            name = job.submission.name
+            output = ran(made.whole, tmp_path)
+            assert output.result.timing is not None
+            timing = dataclasses.replace(output.result.timing, images_per_second=speeds[name])
+            warnings = (f"{BUSY}: a backup ran.",) if name == busy else ()
+            result = dataclasses.replace(
+                output.result, timing=timing, warnings=warnings, other_cores=0.1
+            )
+            files = output.files | {"result.json": result.to_json().encode()}
+            store.save(job.key, dataclasses.replace(output, files=files), [])
+            publish(made, job.submission, store, renew=True)
+        return [(row.submission, row.rank, row.speed_rank) for row in board.write()]
+
+    assert put(busy="") == [("b", 1, 1), ("c", 2, 2), ("a", 3, 3)]
+    assert put(busy="b") == [("a", 1, 2), ("b", 1, None), ("c", 1, 1)]
