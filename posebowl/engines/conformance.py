@@ -61,7 +61,9 @@ def obstacle(
 ) -> PoseBowlError | None:
     """Return why an engine cannot run any case here, or None if it can."""
     if problem := engine.unavailable():
-        return EngineError(f"{engine.name} cannot be used here.", why=problem)
+        return EngineError(
+            f"{engine.name} cannot be used here.", why=problem, fix="Type: invoke doctor"
+        )
     with _place(None) as place:
         data = _make_data(place / "data")
         try:

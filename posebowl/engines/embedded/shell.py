@@ -58,7 +58,7 @@ class Visit:
             self.note("There is no overlay file system here: copying the environment instead.")
             code = self._run(Layout(spec=spec, environment=environment, copies=True))
         if code is None:
-            raise EngineError("The environment cannot be copied.")
+            raise EngineError("The environment cannot be copied.", fix="Type: invoke doctor")
         return code
 
     def _run(self, layout: Layout) -> int | None:
@@ -97,5 +97,9 @@ class Visit:
             shutil.rmtree(self.spec.scratch / "layer")
             return None
         if failed and code:
-            raise EngineError("The embedded engine could not start it.", why=failed)
+            raise EngineError(
+                "The embedded engine could not start the shell.",
+                why=failed,
+                fix="Type `invoke doctor`, or use another engine: --engine docker",
+            )
         return code if code >= 0 else 128 - code

@@ -76,7 +76,8 @@ def test_the_score_is_that_of_a_plain_loop_in_any_order_of_labels(
     got = score(predictions, labels[order])
     plain = [pixels(a, b) for a, b in found]
     assert math.isclose(got.mean_iou, math.fsum(plain) / len(plain), abs_tol=1e-15)
-    assert got.median_iou == np.median(plain)
+    # Half the sum of two, or the lower one and half of what lies between: the last bit may differ.
+    assert math.isclose(got.median_iou, np.median(plain), abs_tol=1e-15)
     assert (got.count, got.unscored) == (len(found), 1)
     assert got.frame["iou"].to_list() == plain
     assert got.frame["image_id"].to_list() == ids
