@@ -89,6 +89,12 @@ class UsageError(PoseBowlError):
     exit_code = 2
 
 
+class OverBudgetError(PoseBowlError):
+    """A run passed, but not within the budget that the user set for it."""
+
+    exit_code = 30
+
+
 class VerdictError(PoseBowlError):
     """An error that is at the same time the verdict of a run."""
 

@@ -41,4 +41,6 @@ OF_A_RUN: Final = (
     "waive",
 )
 """The settings that a task which runs a submission has as flags."""
+BUDGET: Final = ("budget_time", "budget_memory", "budget_mean_iou", "budget_drop")
+"""The settings that a task which judges a run has as flags."""
 Force = Annotated[bool, Option(TRUTH, "overwrite what already exists")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,14 +77,25 @@ def carry_out(request: Request, as_json: bool) -> Result:  # noqa: FBT001  # a c
     return result
 
 
-def carry_out_often(request: Request, as_json: bool, repeat: int) -> int:  # noqa: FBT001
+def carry_out_often(
+    request: Request,
+    as_json: bool,  # noqa: FBT001
+    repeat: int,
+    accept: Callable[[Result], int] = lambda result: result.verdict.exit_code,
+) -> int:
     """Run a submission several times, as long as it passes; return the exit code of the last run.
 
     Each run prints its result and is in the history; a table at the end has the median and spread.
     As JSON, several runs are one object: `runs`, and `spreads`.
+
+    Args:
+        request: What to run, and how.
+        as_json: Print JSON.
+        repeat: How often.
+        accept: Returns the exit code for the last result.
     """
     if repeat == 1:
-        return carry_out(request, as_json).verdict.exit_code
+        return accept(carry_out(request, as_json))
     from posebowl.cli import output
     from posebowl.cli.views import repeated
     from posebowl.errors import Verdict
@@ -99,4 +111,4 @@ def carry_out_often(request: Request, as_json: bool, repeat: int) -> int:  # noq
         output.print_json({"runs": results, "spreads": spreads})
     elif len(results) > 1:
         repeated.show(results)
-    return results[-1].verdict.exit_code
+    return accept(results[-1])

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         Comparison as Comparison,
         Difference as Difference,
         Images as Images,
+        paired as paired,
         paired_ious as paired_ious,
     )
     from posebowl.results.failure import (
@@ -59,6 +60,7 @@ __getattr__ = face(
         "Comparison",
         "Difference",
         "Images",
+        "paired",
         "paired_ious",
     ),
     failure=("Failure", "SUSPECT", "first_error", "searched"),

@@ -183,7 +183,13 @@ def paired_ious(before: Run, after: Run) -> tuple[pl.Series, pl.Series] | None:
     Raises:
         PoseBowlError: Predictions that were kept cannot be read.
     """
-    one, two = before.images(), after.images()
+    return paired(before.images(), after.images())
+
+
+def paired(
+    one: pl.DataFrame | None, two: pl.DataFrame | None
+) -> tuple[pl.Series, pl.Series] | None:
+    """Return the IoU of each image (n,) that two tables of predictions have, if any."""
     if one is None or two is None or "iou" not in one.columns or "iou" not in two.columns:
         return None
     both = one.select(ID_COLUMN, "iou").join(

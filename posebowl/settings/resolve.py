@@ -23,6 +23,8 @@ from posebowl.util.values import UNREADABLE
 
 FILE: Final = paths.ROOT / "pyproject.toml"
 TABLE: Final = "[tool.posebowl]"
+_BUDGET: Final = "budget"
+"""A table in that one, whose keys are the settings that begin so."""
 
 
 class Origin(StrEnum):
@@ -175,6 +177,7 @@ def _table(file: Path) -> dict[str, object]:
             why="The settings are keys of one table.",
             fix=f"Write {TABLE}, and under it lines such as cpus = 3.",
         )
+    table = _flat(table)
     for key in table:
         if key not in SETTINGS:
             known = _near(key.lower(), SETTINGS)
@@ -184,6 +187,15 @@ def _table(file: Path) -> dict[str, object]:
                 f"Write {known} instead." if known else "Remove that line",
             )
     return table
+
+
+def _flat(table: dict[str, object]) -> dict[str, object]:
+    """Return the table with each key of the table `budget` in it as `budget_KEY`."""
+    budget = table.get(_BUDGET)
+    if not isinstance(budget, dict):
+        return table
+    rest = {key: value for key, value in table.items() if key != _BUDGET}
+    return rest | {f"{_BUDGET}_{key}": value for key, value in budget.items()}
 
 
 def _variables(environ: Mapping[str, str]) -> dict[str, str]:

@@ -121,6 +121,28 @@ class Settings:
         int,
         Setting(types.ZIPS, "size of all zips together that the history keeps", "2g", text="2g"),
     ]
+    budget_time: Annotated[
+        float | None, Setting(types.SHARE, "share of the time limit that a run may use", "none")
+    ]
+    budget_memory: Annotated[
+        float | None, Setting(types.SHARE, "share of the memory limit that a run may use", "none")
+    ]
+    budget_mean_iou: Annotated[
+        float | None, Setting(types.SHARE, "mean IoU that a run must reach", "none")
+    ]
+    budget_drop: Annotated[
+        float | None,
+        Setting(types.DROP, "mean IoU that a run may lose against another one", "none"),
+    ]
+    budget_against: Annotated[
+        str,
+        Setting(
+            values.TEXT,
+            "that other run: last for the one before, or named as for compare",
+            "last",
+            text="last",
+        ),
+    ]
     cache: Annotated[
         Path,
         Setting(

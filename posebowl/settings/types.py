@@ -7,7 +7,7 @@ from typing import Final
 
 from posebowl.challenge import MIB, EngineName, Limit, Variant
 from posebowl.util import units
-from posebowl.util.values import Kind, OutOfRangeError, choice, either, whole
+from posebowl.util.values import Kind, OutOfRangeError, choice, either, number, whole
 
 _REGISTRY: Final = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+)(:\d+)?(/[a-z0-9._/-]+)?")
 _RUNTIME: Final = re.compile(r"[A-Za-z0-9/][A-Za-z0-9_./-]*")
@@ -67,6 +67,8 @@ RUNTIME: Final = Kind(
     expects="the name of a runtime, such as runsc, kata or crun", example="runsc", read=_runtime
 )
 CPUS: Final = whole(1, 3)
+SHARE: Final = number(0, 1, "0.8")
+DROP: Final = number(0, 1, "0.01")
 COUNT: Final = whole(0, 20, none_at_zero="none")
 MEMORY: Final = Kind(
     expects="a size of 16m or more, such as 512m or 4g", example="4g", read=_memory, toml=float

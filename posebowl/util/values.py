@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,6 +17,7 @@ from posebowl.util.text import show
 
 _TRUE: Final = ("true", "yes", "on", "1")
 _FALSE: Final = ("false", "no", "off", "0")
+_NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 UNREADABLE: Final = (ValueError, UsageError)
 """What `Kind.read` raises."""
@@ -54,7 +56,9 @@ class Kind:
             return ",".join(words) if words is not None and is_text else None
         if type(value) is bool:
             return str(value).lower() if self.toml is bool else None
-        if type(value) is int and self.toml in {int, float}:
+        if (type(value) is int and self.toml in {int, float}) or (
+            type(value) is float and self.toml is float
+        ):
             return str(value)
         return value if isinstance(value, str) and self.toml in {str, float} else None
 
@@ -62,7 +66,8 @@ class Kind:
         """Return a value as a table holds it."""
         if self.toml is list:
             return json.dumps(text.split(","))
-        return text if self.toml in {int, bool} else json.dumps(text, ensure_ascii=False)
+        bare = self.toml in {int, bool} or (self.toml is float and _NUMBER.fullmatch(text))
+        return text if bare else json.dumps(text, ensure_ascii=False)
 
     def nearest(self, text: str) -> str:
         """Return what was probably meant: the choices nearest to the words typed, or an example."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
-from posebowl.cli.options import FOLDER_OF_RESULTS, Force, Json
+from posebowl.cli.options import BUDGET, FOLDER_OF_RESULTS, Force, Json
 from posebowl.cli.task import task
 from posebowl.settings import Settings
 from posebowl.util.options import Option
-from posebowl.util.values import PATH, TEXT, Kind, whole
+from posebowl.util.values import PATH, TEXT, TRUTH, Kind, whole
 
 if TYPE_CHECKING:
     from posebowl.results import Run
@@ -76,7 +76,7 @@ def _restore(run: Run, target: Path, *, force: bool, json: bool) -> None:
     output.present_text(found, text, as_json=json)
 
 
-@task("compare")
+@task("compare", *BUDGET)
 def compare(
     settings: Settings,
     *,
@@ -96,12 +96,15 @@ def compare(
     ] = 12,
     force: Force = False,
     folder: FOLDER_OF_RESULTS = None,
+    markdown: Annotated[
+        bool, Option(TRUTH, "print it as Markdown, for the summary of a workflow")
+    ] = False,
     json: Json = False,
-) -> None:
-    """Show what changed from one run to another."""
-    from posebowl.cli import output
+) -> int:
+    """Show what changed from one run to another; check the budget on the second."""
+    from posebowl.cli import budgets, output
     from posebowl.cli.views import runs as runs_shown
-    from posebowl.report import comparison as page
+    from posebowl.report import compare_markdown, comparison as page
     from posebowl.results import comparison, history as kept
 
     if html is not None:
@@ -111,12 +114,16 @@ def compare(
     found = comparison.compare(one, two, top=top)
     if html is not None:
         page.write(html, found, one, two)
+    checked = budgets.compared(settings, found, two.result)
     if json:
-        output.print_json(found)
-        return
-    runs_shown.comparison(found)
-    if html is not None:
-        runs_shown.written(html)
+        output.print_json({**vars(found), "budget": checked})
+    elif markdown:
+        output.print_document(compare_markdown.of(found, checked))
+    else:
+        runs_shown.comparison(found)
+        if html is not None:
+            runs_shown.written(html)
+    return budgets.report(checked)
 
 
 def _check_page(html: Path, *, force: bool) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from posebowl.cli.options import (
+    BUDGET,
     FOLDER_OF_RESULTS,
     OF_A_RUN,
     SOLUTION,
@@ -109,7 +110,7 @@ def _missing(found: Archive, settings: Settings) -> tuple[Missing, ...]:
     return environments.missing(found, lock, offer)
 
 
-@task("run", *OF_A_RUN)
+@task("run", *OF_A_RUN, *BUDGET, "budget_against")
 def run(
     settings: Settings,
     *,
@@ -122,11 +123,12 @@ def run(
     json: Json = False,
 ) -> int:
     """Run a submission as the platform would; score it."""
-    from posebowl.cli import running
+    from posebowl.cli import budgets, running
 
     archive = zip or settings.archive
     request = running.request(settings, archive, out=out, most_images=limit)
-    return running.carry_out_often(request, json, repeat)
+    within = budgets.Check.before_a_run(settings, request.out)
+    return running.carry_out_often(request, json, repeat, within)
 
 
 @task("score")

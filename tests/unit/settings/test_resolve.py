@@ -241,6 +241,37 @@ def test_as_many_runs_are_kept_as_the_history_keeps(
     assert "must be at least 0, got -1." in refusal(file).what
 
 
+def test_the_budget_has_a_table_of_its_own(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_text("[tool.posebowl]\ncpus = 2\n[tool.posebowl.budget]\nmean_iou = 0.4\ntime = 1\n")
+    settings = load(file)
+    assert (settings.cpus, settings.budget_mean_iou, settings.budget_time) == (2, 0.4, 1.0)
+    assert (settings.budget_memory, settings.budget_against) == (None, "last")
+    monkeypatch.setenv("POSEBOWL_BUDGET_MEAN_IOU", "0.5")
+    assert load(file).budget_mean_iou == 0.5
+    assert load(file, budget_mean_iou="0.6").budget_mean_iou == 0.6
+
+
+@pytest.mark.parametrize(
+    ("line", "what", "fix"),
+    [
+        ("mean_iuo = 0.4", "budget_mean_iuo in", "Write budget_mean_iou instead."),
+        ("drop = 2", "must be between 0 and 1, got 2", "Write budget_drop = 0.01"),
+        ("drop = nan", "must be a number between 0 and 1", "Write budget_drop = 0.01"),
+        ("drop = true", "got true", "Write budget_drop = 0.01"),
+    ],
+)
+def test_wrong_lines_of_the_budget(line: str, what: str, fix: str, file: Path) -> None:
+    file.write_text(f"[tool.posebowl.budget]\n{line}\n")
+    error = refusal(file)
+    assert what in error.what
+    assert fix in error.fix
+
+
+def test_a_budget_is_a_table(file: Path) -> None:
+    file.write_text("[tool.posebowl]\nbudget = 3\n")
+    assert "budget in" in refusal(file).what
+
+
 def test_lists_of_the_environment_are_words(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POSEBOWL_WAIVE", "memory, wall-time,")
     assert load(file).waive == {Limit.MEMORY, Limit.WALL_TIME}

@@ -1,0 +1,111 @@
+"""A budget: what a run may use and must reach, and which of it a run kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from posebowl.errors import OverBudgetError
+from posebowl.results.meters import METERS
+from posebowl.results.result import Result
+
+_NOISE: Final = 1e-9
+"""A mean of the same numbers in another order differs by less."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """What a run may use and must reach; None sets nothing."""
+
+    time: float | None = None
+    """Share of the limit."""
+    memory: float | None = None
+    """Share of the limit."""
+    mean_iou: float | None = None
+    drop: float | None = None
+    """How much the mean IoU may fall, over the images that both runs scored."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One line of a budget, and how a run stands to it."""
+
+    name: str
+    kept: bool | None
+    """None where it could not be checked."""
+    text: str
+    """A sentence."""
+
+
+def check(budget: Budget, result: Result, change: float | None, against: str) -> list[Finding]:
+    """Compare a run that passed with a budget.
+
+    A run on a part of the images is not held to a share of the time or to a mean IoU, which are
+    about all of them.
+
+    Args:
+        budget: What was set.
+        result: The run.
+        change: Its mean IoU minus that of another run, over the images of both; None: unknown.
+        against: The name of that other run; empty where there is none.
+    """
+    return [*_used(budget, result), *_reached(budget, result), *_lost(budget, change, against)]
+
+
+def _used(budget: Budget, result: Result) -> Iterator[Finding]:
+    for name, most in (("time", budget.time), ("memory", budget.memory)):
+        if most is None:
+            continue
+        label, meter = METERS[name].label, result.meters.get(name)
+        if name == "time" and result.part:
+            yield _unchecked(label, f"it ran on only {result.part}")
+        elif meter is None:
+            yield _unchecked(label, "it was not measured")
+        else:
+            text = f"{label} is {meter.share:.1%} of its limit; the budget is {most:.1%}."
+            yield Finding(name=label, kept=meter.share <= most, text=text)
+
+
+def _reached(budget: Budget, result: Result) -> Iterator[Finding]:
+    least = budget.mean_iou
+    if least is None:
+        return
+    if result.score is None:
+        yield _unchecked("Mean IoU", "the data has no labels")
+    elif result.part:
+        yield _unchecked("Mean IoU", f"it ran on only {result.part}")
+    else:
+        mean = result.score.mean_iou
+        text = f"Mean IoU is {mean:.4f}; the budget is at least {least:.4f}."
+        yield Finding(name="Mean IoU", kept=mean >= least - _NOISE, text=text)
+
+
+def _lost(budget: Budget, change: float | None, against: str) -> Iterator[Finding]:
+    most = budget.drop
+    if most is None:
+        return
+    name = "Change of mean IoU"
+    if not against:
+        yield _unchecked(name, "no earlier run is there to compare with")
+    elif change is None:
+        yield _unchecked(name, f"no image is scored both here and in {against}")
+    else:
+        text = f"Mean IoU changed by {change:+.4f} against {against}; the budget is {-most:+.4f}."
+        yield Finding(name=name, kept=change >= -most - _NOISE, text=text)
+
+
+def _unchecked(name: str, reason: str) -> Finding:
+    return Finding(name=name, kept=None, text=f"{name} was not checked: {reason}.")
+
+
+def excess(found: list[Finding]) -> OverBudgetError | None:
+    """Return the error for what is over budget, if anything is."""
+    over = [item.text for item in found if item.kept is False]
+    if not over:
+        return None
+    return OverBudgetError(
+        f"The run passed, but not within its budget. {' '.join(over)}",
+        why="A flag, a variable or [tool.posebowl.budget] in pyproject.toml sets the budget.",
+        fix="Improve the solution, or change the budget; `invoke config` lists it.",
+    )
