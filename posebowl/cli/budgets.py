@@ -12,7 +12,7 @@ from posebowl.settings import Settings
 if TYPE_CHECKING:
     import polars as pl
 
-    from posebowl.results import Comparison, Result
+    from posebowl.results import BudgetLine, Comparison, Result
 
 
 def of(settings: Settings) -> budgets.Budget:
@@ -79,7 +79,7 @@ class Check:
         return None if both is None else float((both[1] - both[0]).mean())  # type: ignore[arg-type]
 
 
-def compared(settings: Settings, found: Comparison, result: Result) -> list[budgets.Finding]:
+def compared(settings: Settings, found: Comparison, result: Result) -> list[BudgetLine]:
     """Check the second of two runs that were compared; nothing, if it did not pass."""
     from posebowl.errors import Verdict
 
@@ -89,7 +89,7 @@ def compared(settings: Settings, found: Comparison, result: Result) -> list[budg
     return budgets.check(of(settings), result, change, found.before.name)
 
 
-def report(found: list[budgets.Finding]) -> int:
+def report(found: list[BudgetLine]) -> int:
     """Report on stderr what is over budget or was not checked, and return the exit code."""
     from posebowl.util import console
 

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from posebowl.report.compare_text import amount, change, verdict_on
-from posebowl.results import Change, Comparison, Difference, Images
-from posebowl.results.budget import Finding
+from posebowl.results import BudgetLine, Change, Comparison, Difference, Images
 from posebowl.util.text import brief, shorten, visible
 
 _ROWS: Final = 5
@@ -17,7 +16,7 @@ _SPECIAL: Final = re.compile(r"[\\`*_{}\[\]<>|#@~!&$:\"']|(?<=[wW]{3})\.")
 _MARKS: Final = {True: "kept", False: "**exceeded**", None: "not checked"}
 
 
-def of(found: Comparison, budget: Sequence[Finding] = ()) -> str:
+def of(found: Comparison, budget: Sequence[BudgetLine] = ()) -> str:
     """Return a comparison as GitHub's Markdown; nothing that a submission wrote is markup in it.
 
     Args:
@@ -33,7 +32,7 @@ def escaped(text: str) -> str:
     return _SPECIAL.sub(lambda match: f"&#{ord(match[0])};", line)
 
 
-def _blocks(found: Comparison, budget: Sequence[Finding]) -> Iterator[str]:
+def _blocks(found: Comparison, budget: Sequence[BudgetLine]) -> Iterator[str]:
     sides = found.before, found.after
     yield f"## {escaped(found.before.name)} → {escaped(found.after.name)}"
     rows = [

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from posebowl.util.lazy import face
 
 if TYPE_CHECKING:
+    from posebowl.results.budget import Budget as Budget, BudgetLine as BudgetLine
     from posebowl.results.cleaning import Cleaned as Cleaned
     from posebowl.results.comparison import (
         Change as Change,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 
 __getattr__ = face(
     __name__,
+    budget=("Budget", "BudgetLine"),
     cleaning=("Cleaned",),
     comparison=(
         "Change",

@@ -28,7 +28,7 @@ class Budget:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class BudgetLine:
     """One line of a budget, and how a run stands to it."""
 
     name: str
@@ -38,7 +38,7 @@ class Finding:
     """A sentence."""
 
 
-def check(budget: Budget, result: Result, change: float | None, against: str) -> list[Finding]:
+def check(budget: Budget, result: Result, change: float | None, against: str) -> list[BudgetLine]:
     """Compare a run that passed with a budget.
 
     A run on a part of the images is not held to a share of the time or to a mean IoU, which are
@@ -53,7 +53,7 @@ def check(budget: Budget, result: Result, change: float | None, against: str) ->
     return [*_used(budget, result), *_reached(budget, result), *_lost(budget, change, against)]
 
 
-def _used(budget: Budget, result: Result) -> Iterator[Finding]:
+def _used(budget: Budget, result: Result) -> Iterator[BudgetLine]:
     for name, most in (("time", budget.time), ("memory", budget.memory)):
         if most is None:
             continue
@@ -64,10 +64,10 @@ def _used(budget: Budget, result: Result) -> Iterator[Finding]:
             yield _unchecked(label, "it was not measured")
         else:
             text = f"{label} is {meter.share:.1%} of its limit; the budget is {most:.1%}."
-            yield Finding(name=label, kept=meter.share <= most, text=text)
+            yield BudgetLine(name=label, kept=meter.share <= most, text=text)
 
 
-def _reached(budget: Budget, result: Result) -> Iterator[Finding]:
+def _reached(budget: Budget, result: Result) -> Iterator[BudgetLine]:
     least = budget.mean_iou
     if least is None:
         return
@@ -78,10 +78,10 @@ def _reached(budget: Budget, result: Result) -> Iterator[Finding]:
     else:
         mean = result.score.mean_iou
         text = f"Mean IoU is {mean:.4f}; the budget is at least {least:.4f}."
-        yield Finding(name="Mean IoU", kept=mean >= least - _NOISE, text=text)
+        yield BudgetLine(name="Mean IoU", kept=mean >= least - _NOISE, text=text)
 
 
-def _lost(budget: Budget, change: float | None, against: str) -> Iterator[Finding]:
+def _lost(budget: Budget, change: float | None, against: str) -> Iterator[BudgetLine]:
     most = budget.drop
     if most is None:
         return
@@ -92,14 +92,14 @@ def _lost(budget: Budget, change: float | None, against: str) -> Iterator[Findin
         yield _unchecked(name, f"no image is scored both here and in {against}")
     else:
         text = f"Mean IoU changed by {change:+.4f} against {against}; the budget is {-most:+.4f}."
-        yield Finding(name=name, kept=change >= -most - _NOISE, text=text)
+        yield BudgetLine(name=name, kept=change >= -most - _NOISE, text=text)
 
 
-def _unchecked(name: str, reason: str) -> Finding:
-    return Finding(name=name, kept=None, text=f"{name} was not checked: {reason}.")
+def _unchecked(name: str, reason: str) -> BudgetLine:
+    return BudgetLine(name=name, kept=None, text=f"{name} was not checked: {reason}.")
 
 
-def excess(found: list[Finding]) -> OverBudgetError | None:
+def excess(found: list[BudgetLine]) -> OverBudgetError | None:
     """Return the error for what is over budget, if anything is."""
     over = [item.text for item in found if item.kept is False]
     if not over:

@@ -67,7 +67,7 @@ RUNTIME: Final = Kind(
     expects="the name of a runtime, such as runsc, kata or crun", example="runsc", read=_runtime
 )
 CPUS: Final = whole(1, 3)
-SHARE: Final = number(0, 1, "0.8")
+SHARE: Final = number(0, 1, "0.8", without_least=True)
 DROP: Final = number(0, 1, "0.01")
 COUNT: Final = whole(0, 20, none_at_zero="none")
 MEMORY: Final = Kind(

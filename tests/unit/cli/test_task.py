@@ -104,7 +104,10 @@ def test_every_number_is_checked_before_anything_is_done(one: Task, option: Opti
     for text in ("-1", "abc", "", "nan", "1_0"):
         with pytest.raises(UsageError, match=f"{option.flag} must be .*, got .*"):
             one({option.name: text})
-    zero_is_allowed = {"seed", "top", "pasted", "frozen", "history", "history --limit"}
+    zero_is_allowed = {"seed", "top", "pasted", "frozen", "history"} | {
+        "history --limit",
+        "budget_drop",
+    }
     if not zero_is_allowed.isdisjoint({option.name, f"{one.name} {option.flag}"}):
         assert option.read("0") == 0
     else:

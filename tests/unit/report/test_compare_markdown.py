@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from posebowl.report import compare_markdown
-from posebowl.results.budget import Finding
+from posebowl.results import BudgetLine
 from tests.unit.results.test_comparison import better_and_worse
 
 HOSTILE = (
@@ -29,7 +29,7 @@ def test_all_that_changed_is_a_table(tmp_path: Path) -> None:
 
 
 def test_the_budget_shows_what_was_exceeded(tmp_path: Path) -> None:
-    budget = [Finding(name="Time", kept=kept, text="So much.") for kept in (True, False, None)]
+    budget = [BudgetLine(name="Time", kept=kept, text="So much.") for kept in (True, False, None)]
     shown = compare_markdown.of(better_and_worse(tmp_path), budget)
     for word in ("kept", "**exceeded**", "not checked"):
         assert f"| Time | {word} | So much. |" in shown
