@@ -45,21 +45,14 @@ def main() -> None:
         home = Path(scratch)
         home.chmod(0o755)
         checkout = copy_checkout(home / "posebowl")
-        typed = ["cp -r solutions/template solutions/mine"]
-        typed += ["uv run invoke pack mine", "uv run invoke check"]
-        terminal(chromium, checkout, home, [*typed, "uv run invoke run --engine embedded"], "run")
+        typed = ["uv run invoke new mine", "uv run invoke test mine --engine embedded"]
+        terminal(chromium, checkout, home, typed, "run")
         report(chromium, checkout, "report-mine", end="platform")
         report(chromium, checkout, "report-pictures", begin="images", height=950)
         break_it(checkout / "solutions" / "mine" / "main.py")
-        typed = [
-            "uv run invoke pack mine --force",
-            "uv run invoke run --engine embedded",
-        ]
-        terminal(chromium, checkout, home, typed, "failed")
+        terminal(chromium, checkout, home, ["uv run invoke test --engine embedded"], "failed")
         report(chromium, checkout, "report-failed", height=740)
-        typed = ["uv run invoke pack benchmark --force"]
-        for command in [*typed, "uv run invoke run --engine embedded"]:
-            _typed(command, checkout, home)
+        _typed("uv run invoke test benchmark --engine embedded", checkout, home)
         report(chromium, checkout, "../report", height=1500)
 
 

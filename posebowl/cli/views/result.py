@@ -75,7 +75,7 @@ def rows(result: Result, out: Path) -> Rows:
         found.append(("Speed", Text(speed)))
     found.extend((kind_of(name).label, _meter(meter)) for name, meter in result.meters.items())
     found.extend(("Differs", plain(f"{k}: {v}")) for k, v in result.unenforced.items())
-    found.extend(("Warning", plain(text, "yellow")) for text in result.warnings)
+    found.extend(("Warning", plain(typed(text), "yellow")) for text in result.warnings)
     if result.engine:
         found.append(("Engine", plain(f"{result.engine} ({result.variant})")))
     files = ((name, out / file) for name, file in _FILES.items())

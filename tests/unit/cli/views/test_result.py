@@ -200,3 +200,8 @@ def test_what_was_printed_before_is_not_repeated(tmp_path: Path) -> None:
     summary.show(replace(result, verdict=Verdict.ENGINE_ERROR), tmp_path, console, before)
     assert "ENGINE_ERROR" in caught.getvalue()
     assert "Mean IoU" in caught.getvalue()
+
+
+def test_a_command_in_a_warning_works_in_any_shell() -> None:
+    text = printed(replace(BASE, warnings=("It was busy. Repeat it: invoke run --repeat 3",)))
+    assert "Repeat it: uv run invoke run --repeat 3" in text
