@@ -15,6 +15,7 @@ from posebowl.batch import (
     leaderboard,
     leaderboard_page,
     plan,
+    repeats,
     result_store,
     scheduler,
     shards,
@@ -69,6 +70,10 @@ class EvaluationRequest:
     """A CSV of the team of each submission."""
     ties: tuple[str, ...] = ()
     """Columns that decide between equal scores."""
+    verify: tuple[str, ...] = ()
+    """Names of submissions to run several times: do their predictions differ?"""
+    repeat: int = 2
+    """How many runs each of these has."""
     no_photos: bool = False
     """Reports show neither photos nor truth nor scores."""
 
@@ -97,7 +102,9 @@ def evaluate(request: EvaluationRequest) -> Evaluation:
     whole = shards.load(request.data, cache.entries)
     parts = shards.split(whole, request.shards)
     made = plan.make(found.submissions, whole, parts, request.options, no_photos=request.no_photos)
-    rules = _rules(request, made)
+    _check_names(made, request.verify)
+    extended, repeated = repeats.extend(made, request.verify, request.repeat)
+    rules = replace(_rules(request, made), repeats=repeated)
     with result_store.opened(
         request.out, resume=request.resume or request.rescore or bool(request.only)
     ) as store:
@@ -105,16 +112,18 @@ def evaluate(request: EvaluationRequest) -> Evaluation:
         described = json.dumps(leaderboard.metadata(made) | {"jobs": keys}, indent=2, default=str)
         board = _Board(made, store, rules)
         chosen = _chosen(made, store, request.only) if request.only else None
+        if chosen is not None:
+            chosen |= extended.distinct.keys() - made.distinct.keys()
         if not request.rescore:
             with (
                 stdout_on_stderr(),
                 contextlib.closing(_executor(request, made, cache)) as executor,
-                Progress(made, err) as progress,
+                Progress(extended, err) as progress,
             ):
                 write_text(request.out / result_store.PLAN_FILE, described + "\n")
                 board.listener = progress
                 try:
-                    scheduler.execute(made, store, executor, board, chosen)
+                    scheduler.execute(extended, store, executor, board, chosen)
                 except BaseException:
                     board.write()
                     raise
@@ -143,23 +152,33 @@ def _rules(request: EvaluationRequest, made: Plan) -> Rules:
     )
 
 
+def _check_names(made: Plan, names: Sequence[str]) -> None:
+    """Check that there are submissions of these names.
+
+    Raises:
+        UsageError: There is none of that name.
+    """
+    known = [item.name for item in made.submissions]
+    for word in names:
+        if word not in known:
+            raise UsageError(
+                f"No submission is called {word}.",
+                why=f"They are called {first_few(known, len(known))}.",
+                fix=f"Name one of them; --only takes a verdict too, such as {Verdict.TIME_LIMIT}.",
+            )
+
+
 def _chosen(made: Plan, store: ResultStore, only: Sequence[str]) -> frozenset[str]:
     """Return the keys of the runs of some submissions.
 
     Raises:
         UsageError: There is no submission of that name, and no verdict.
     """
+    _check_names(made, [word for word in only if word not in {*Verdict}])
     verdicts = {}
     for submission in made.submissions:
         found = store.results.result(key_of(made, submission))
         verdicts[submission.name] = str(found.verdict) if found else ""
-    for word in only:
-        if word not in {*verdicts, *Verdict}:
-            raise UsageError(
-                f"No submission is called {word}.",
-                why=f"They are called {first_few(verdicts, len(verdicts))}.",
-                fix=f"Name one of them, or a verdict such as {Verdict.TIME_LIMIT}.",
-            )
     return frozenset(
         job.key
         for submission, jobs in made.jobs.items()

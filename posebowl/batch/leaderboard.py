@@ -14,10 +14,11 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from posebowl.batch import ranking
+from posebowl.batch import ranking, repeats
 from posebowl.batch.merge import IOU_FILE, key_of
 from posebowl.batch.plan import Job, Plan, base_key
 from posebowl.batch.ranking import Standing
+from posebowl.batch.repeats import Repeats
 from posebowl.batch.result_store import RESULTS, ResultStore
 from posebowl.batch.storage import is_uri
 from posebowl.batch.submissions import Submission
@@ -76,6 +77,10 @@ class Row:
     """Nothing disturbed the time of its runs, as far as the machines report it."""
     speed_rank: int | None = None
     """By images a second, among those that passed on quiet machines."""
+    repeats: str = ""
+    """How several runs of it compare, in a sentence; empty where it was not run again."""
+    reproducible: bool | None = None
+    """Whether all these runs gave the same predictions; None: unknown."""
     subsets: Mapping[str, Standing] = field(default_factory=dict)
 
     @property
@@ -94,6 +99,8 @@ class Rules:
     teams: Mapping[str, str] = field(default_factory=dict)
     """By submission."""
     subsets: Subsets = field(default_factory=dict)
+    repeats: Repeats = field(default_factory=dict)
+    """The runs of those that were run several times."""
 
 
 def rows(plan: Plan, store: ResultStore, rules: Rules | None = None) -> tuple[Row, ...]:
@@ -104,11 +111,21 @@ def rows(plan: Plan, store: ResultStore, rules: Rules | None = None) -> tuple[Ro
     for submission in plan.submissions:
         line = _row(plan, store, submission)
         line = replace(line, team=rules.teams.get(line.submission, ""))
+        if runs := rules.repeats.get(line.submission):
+            line = _verified(line, store, runs)
         ranks = line.verdict is Verdict.OK and line.mean_iou is not None
         (passed if ranks else others).append(line)
     others.sort(key=lambda line: (line.verdict.exit_code, line.submission))
     ranked = [*_ranked(passed, ("mean_iou", *rules.ties))]
     return (*_speed_ranked(_compared(plan, store, ranked, rules.subsets)), *others)
+
+
+def _verified(line: Row, store: ResultStore, runs: Sequence[Sequence[str]]) -> Row:
+    """Return a row that tells how the runs of the submission compare."""
+    found = repeats.compare(store, runs)
+    if found is None:
+        return replace(line, repeats="Not all of its runs were made.")
+    return replace(line, repeats=found.text, reproducible=found.same)
 
 
 def _ranked(lines: Sequence[Row], columns: Sequence[str]) -> Iterator[Row]:

@@ -57,6 +57,7 @@ def _cells(line: Row) -> dict[str, Any]:
         "team": shorten(line.team, 120),
         "beats_next": "" if line.beats_next is None else f"{line.beats_next:.0%}",
         "subsets": [_place(place) for place in line.subsets.values()],
+        "repeats": shorten(line.repeats, 300),
         "speed_rank": line.speed_rank or "",
         "submission": shorten(line.submission, 120),
         "whole": shorten(line.submission, 1000),

@@ -106,6 +106,11 @@ def evaluate(
         tuple[str, ...],
         Option(choice(TIES), "decides between equal scores, the first one first", many=True),
     ] = (),
+    verify: Annotated[
+        tuple[str, ...],
+        Option(TEXT, "run this submission several times, and compare the predictions", many=True),
+    ] = (),
+    repeat: Annotated[int, Option(whole(2, 2), "runs of each with --verify")] = 2,
     no_photos: Annotated[
         bool, Option(TRUTH, "reports to hand out: without photos, truth and scores")
     ] = False,
@@ -133,6 +138,8 @@ def evaluate(
         split=split,
         teams=teams,
         ties=ties,
+        verify=verify,
+        repeat=repeat,
         no_photos=no_photos,
     )
     done = _evaluated(request)

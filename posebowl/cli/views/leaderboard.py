@@ -32,6 +32,9 @@ def leaderboard(done: Evaluation) -> None:
     print_table(table, out)
     if len(done.rows) > _MOST_ROWS:
         out.print(f"and {len(done.rows) - _MOST_ROWS:,} more")
+    for row in done.rows:
+        if row.repeats:
+            out.print(plain(f"{row.submission}: {row.repeats}"))
     failed = [row for row in done.rows if row.verdict.is_infrastructure_failure]
     if failed:
         what = counted(len(failed), "submission has", "submissions have")
