@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     )
     from posebowl.batch.leaderboard import Row as Row
     from posebowl.batch.plan import RunOptions as RunOptions
+    from posebowl.batch.seal import Verified as Verified, verify as verify
     from posebowl.batch.storage import is_uri as is_uri
 
 __getattr__ = face(
@@ -21,5 +22,6 @@ __getattr__ = face(
     evaluation=("Evaluation", "EvaluationRequest", "JSON_FILE", "PAGE_FILE", "evaluate"),
     leaderboard=("Row",),
     plan=("RunOptions",),
+    seal=("Verified", "verify"),
     storage=("is_uri",),
 )

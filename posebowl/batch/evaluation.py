@@ -18,6 +18,7 @@ from posebowl.batch import (
     repeats,
     result_store,
     scheduler,
+    seal,
     shards,
     submissions,
 )
@@ -74,6 +75,8 @@ class EvaluationRequest:
     """Names of submissions to run several times: do their predictions differ?"""
     repeat: int = 2
     """How many runs each of these has."""
+    seal: Path | None = None
+    """A zip to write with the evidence."""
     no_photos: bool = False
     """Reports show neither photos nor truth nor scores."""
 
@@ -95,6 +98,8 @@ def evaluate(request: EvaluationRequest) -> Evaluation:
         UsageError: Something named does not exist, or the folder holds an earlier evaluation.
         KeyboardInterrupt: Ctrl-C; what was finished is kept for --resume.
     """
+    if request.seal is not None:
+        seal.check_target(request.seal)
     found = submissions.collect(request.places)
     if found.left_out:
         note(f"Not evaluated: {first_few(found.left_out, len(found.left_out))}.")
@@ -127,7 +132,12 @@ def evaluate(request: EvaluationRequest) -> Evaluation:
                 except BaseException:
                     board.write()
                     raise
-        return Evaluation(plan=made, rows=board.write(), out=request.out)
+        rows = board.write()
+        if request.seal is not None:
+            tables = {"split.csv": request.split, "teams.csv": request.teams}
+            given = {name: path for name, path in tables.items() if path is not None}
+            seal.write(request.seal, extended, store, given)
+        return Evaluation(plan=made, rows=rows, out=request.out)
 
 
 def _rules(request: EvaluationRequest, made: Plan) -> Rules:

@@ -16,6 +16,7 @@ TASKS: Final[tuple[Task, ...]] = (
     submission.run,
     submission.score,
     batch.evaluate,
+    batch.verify,
     submission.clean,
     results.history,
     results.compare,

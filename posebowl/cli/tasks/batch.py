@@ -12,7 +12,7 @@ from posebowl.cli.options import Json
 from posebowl.cli.task import task
 from posebowl.settings import Settings
 from posebowl.util.options import Option
-from posebowl.util.values import EXISTING, FOLDER, TEXT, TRUTH, Kind, choice, whole
+from posebowl.util.values import EXISTING, FILE, FOLDER, TEXT, TRUTH, Kind, choice, whole
 
 if TYPE_CHECKING:
     from posebowl.batch import Evaluation, EvaluationRequest, RunOptions
@@ -111,6 +111,9 @@ def evaluate(
         Option(TEXT, "run this submission several times, and compare the predictions", many=True),
     ] = (),
     repeat: Annotated[int, Option(whole(2, 2), "runs of each with --verify")] = 2,
+    seal: Annotated[
+        Path | None, Option(FILE, "zip to write with results, logs and hashes, for invoke verify")
+    ] = None,
     no_photos: Annotated[
         bool, Option(TRUTH, "reports to hand out: without photos, truth and scores")
     ] = False,
@@ -140,6 +143,7 @@ def evaluate(
         ties=ties,
         verify=verify,
         repeat=repeat,
+        seal=seal,
         no_photos=no_photos,
     )
     done = _evaluated(request)
@@ -195,3 +199,25 @@ def _evaluated(request: EvaluationRequest) -> Evaluation:
             why="Ctrl-C, or a signal to end; finished runs are kept.",
             fix="Type the same command with --resume.",
         ) from None
+
+
+@task("verify")
+def verify(
+    *,
+    file: Annotated[Path, Option(FILE_THERE, "the zip of evaluate --seal", positional=True)],
+    labels: Annotated[
+        Path | None, Option(FILE_THERE, "CSV of the labels: score all predictions again")
+    ] = None,
+    zips: Annotated[
+        tuple[Path, ...], Option(EXISTING, "a submission, or a folder of them", many=True)
+    ] = (),
+    json: Json = False,
+) -> int:
+    """Check the sealed evidence of an evaluation, offline."""
+    from posebowl.batch import verify as check
+    from posebowl.cli import output
+    from posebowl.cli.views import leaderboard
+
+    found = check(file, labels, zips)
+    output.present(found, leaderboard.verified, as_json=json)
+    return 0 if found.holds else 1

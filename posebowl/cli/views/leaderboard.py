@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from posebowl.batch import PAGE_FILE, Evaluation, Row
+from posebowl.batch import PAGE_FILE, Evaluation, Row, Verified
 from posebowl.errors import Verdict
 from posebowl.util.console import out, plain, print_table
 from posebowl.util.hints import local
@@ -40,6 +40,14 @@ def leaderboard(done: Evaluation) -> None:
         what = counted(len(failed), "submission has", "submissions have")
         out.print(plain(f"{what} no result: machines failed. Type the same command with --resume."))
     out.print(plain(f"Leaderboard: {local(done.out / PAGE_FILE)}"))
+
+
+def verified(found: Verified) -> None:
+    """Show whether a seal holds, point by point."""
+    for finding in found.findings:
+        mark = Text("no " if finding.problem else "yes", "red" if finding.problem else "green")
+        out.print(Text.assemble(mark, "  ", plain(f"{finding.what}. {finding.problem}".strip())))
+    out.print(plain(f"SHA-256 of the seal: {found.sha256}"))
 
 
 def _cells(row: Row, subsets: Sequence[str]) -> tuple[Text | str, ...]:

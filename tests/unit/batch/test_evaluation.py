@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -24,11 +23,6 @@ from tests.conftest import BOXES, IDS, write_table
 from tests.report_samples import passed
 from tests.unit.batch.test_plan import OPTIONS, zipped
 from tests.unit.batch.test_scheduler import Made, Quiet
-
-
-@pytest.fixture
-def data(data_folder: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(data_folder, tmp_path / "data"))
 
 
 def planned(data: Path, zips: Path, count: int = 1) -> Plan:
@@ -170,10 +164,11 @@ def test_the_leaderboard_is_there_while_runs_go_on_and_after_ctrl_c(
     assert leaderboard.to_csv(rows) == (tmp_path / "leaderboard.csv").read_text()
 
 
-def table_of(boxes: list[tuple[int, int, int, int]], tmp_path: Path) -> JobResult:
+def table_of(boxes: list[tuple[int, int, int, int]], tmp_path: Path, digest: str = "") -> JobResult:
     """Return what a machine sends back for a solution with these boxes."""
     write_table(tmp_path / "boxes.csv", boxes)
     result = dataclasses.replace(passed(len(IDS)), score=None)
+    result = dataclasses.replace(result, archive=result.archive | {"sha256": digest})
     files = {
         "result.json": result.to_json().encode(),
         "submission.csv": (tmp_path / "boxes.csv").read_bytes(),
@@ -184,30 +179,6 @@ def table_of(boxes: list[tuple[int, int, int, int]], tmp_path: Path) -> JobResul
 
 def half_right(right: range) -> list[tuple[int, int, int, int]]:
     return [box if at in right else (0, 0, 1, 1) for at, box in enumerate(BOXES)]
-
-
-@pytest.fixture
-def of_two(data: Path, tmp_path: Path) -> EvaluationRequest:
-    """Return a request whose runs are stored: `a` is right in three images, `b` in the others."""
-    for name in "ab":
-        zipped(tmp_path / f"zips/{name}.zip", name)
-    split = tmp_path / "split.csv"
-    parts = ["public" if at < 2 else "private" for at in range(len(IDS))]
-    rows = "".join(f"{name},{part}\n" for name, part in zip(IDS, parts, strict=True))
-    split.write_text("image_id,subset\n" + rows)
-    (tmp_path / "teams.csv").write_text("submission,team\na,Ada\nb,<b>Bo\n")
-    request = EvaluationRequest(
-        places=(tmp_path / "zips",), out=tmp_path / "out", cache=tmp_path / "cache",
-        options=OPTIONS, data=str(data), rescore=True, split=split, teams=tmp_path / "teams.csv",
-    )  # fmt: skip
-    made = planned(data, tmp_path / "zips")
-    store = ResultStore(request.out)
-    store.folder("").mkdir(parents=True)
-    store.results.folder("").mkdir(parents=True)
-    for job in made.distinct.values():
-        right = range(2) if job.submission.name == "a" else range(2, len(IDS))
-        store.save(job.key, table_of(half_right(right), tmp_path), [])
-    return request
 
 
 def test_subsets_have_ranks_and_leaderboards_of_their_own(of_two: EvaluationRequest) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from pathlib import Path
 
 import polars as pl
@@ -19,11 +18,6 @@ from tests.conftest import BOXES, IDS, write_table
 from tests.unit.batch.test_evaluation import planned, ran
 from tests.unit.batch.test_plan import OPTIONS, zipped
 from tests.unit.batch.test_scheduler import Made
-
-
-@pytest.fixture
-def data(data_folder: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(data_folder, tmp_path / "data"))
 
 
 @pytest.fixture

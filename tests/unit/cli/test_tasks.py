@@ -225,6 +225,8 @@ WRONG = [
     ("compare last last --html .", 2, ". is a folder."),
     ("score", 2, "score needs --predictions."),
     ("evaluate", 2, "evaluate needs --places."),
+    ("verify none.zip", 2, "none.zip does not exist."),
+    ("verify file", 2, "file is not a seal."),
     ("evaluate none.zip", 2, "none.zip does not exist."),
     ("evaluate file --data none --address auto", 2, "none is not a folder."),
     ("evaluate file --data http://x", 2, "--data must be a folder or an address"),
