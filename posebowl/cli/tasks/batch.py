@@ -112,7 +112,7 @@ def evaluate(
     ] = (),
     repeat: Annotated[int, Option(whole(2, 2), "runs of each with --verify")] = 2,
     seal: Annotated[
-        Path | None, Option(FILE, "zip to write with results, logs and hashes, for invoke verify")
+        Path | None, Option(FILE, "zip to write with results, logs and hashes: the evidence")
     ] = None,
     no_photos: Annotated[
         bool, Option(TRUTH, "reports to hand out: without photos, truth and scores")

@@ -1,0 +1,46 @@
+"""The tasks for many submissions, as people see them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from posebowl.batch.evaluation import EvaluationRequest, evaluate
+from posebowl.cli.tasks import batch
+from posebowl.cli.views import leaderboard
+from tests.unit.batch.conftest import data, of_two
+
+__all__ = ["data", "of_two"]
+
+
+def test_a_terminal_shows_subsets_teams_and_repeats(
+    of_two: EvaluationRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leaderboard.leaderboard(evaluate(dataclasses.replace(of_two, verify=("a",))))
+
+    shown = capsys.readouterr().out
+    assert re.search(r"images/s +time +public +private +submission", shown)
+    assert "#1 (+1)" in shown
+    assert "a (Ada)" in shown
+    assert "a: Not all of its runs were made." in shown
+
+
+def test_verify_shows_what_holds(
+    of_two: EvaluationRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "seal.zip"
+    evaluate(dataclasses.replace(of_two, seal=path))
+    given = {"file": str(path), "zips": [str(place) for place in of_two.places]}
+
+    assert batch.verify(given) == 0
+    assert "yes  the submissions are those.\n" in capsys.readouterr().out
+    (of_two.places[0] / "a.zip").write_bytes((of_two.places[0] / "b.zip").read_bytes())
+    assert batch.verify(given) == 1
+    assert "no   the submissions are those. Not so: a.\n" in capsys.readouterr().out
+    assert batch.verify({**given, "json": True}) == 1
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    assert [finding["problem"] for finding in findings if finding["problem"]] == ["Not so: a."]
