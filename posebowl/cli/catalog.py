@@ -20,6 +20,7 @@ TASKS: Final[tuple[Task, ...]] = (
     submission.clean,
     results.history,
     results.compare,
+    results.calibrate,
     host.diagnose,
     host.selftest,
     host.configuration,

@@ -54,14 +54,21 @@ def speed_view(result: Result) -> Speed | None:
     source = Source(result.images_from) if result.images_from in set(Source) else Source.NONE
     return Speed(
         rate=rate,
-        forecast=f"In {_PLATFORM_S / 60:.0f} minutes this solution can do about "
-        f"{_rounded(rate * _PLATFORM_S):,} images on this machine."
-        if rate
-        else "",
+        forecast=_forecast(result, rate) if rate else "",
         facts=_facts(result),
         charts=charts,
         note=_SOURCES[source if pace else Source.NONE] if charts else "",
     )
+
+
+def _forecast(result: Result, rate: float) -> str:
+    text = (
+        f"In {_PLATFORM_S / 60:.0f} minutes this solution can do about "
+        f"{_rounded(rate * _PLATFORM_S):,} images on this machine."
+    )
+    if (there := result.on_platform) is None:
+        return text
+    return f"{text} All images of the platform would take {there.text}."
 
 
 def _rounded(count: float) -> int:

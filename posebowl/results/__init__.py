@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from posebowl.results.history import Run as Run
     from posebowl.results.meters import (
         METERS as METERS,
+        PLATFORM as PLATFORM,
         Meter as Meter,
         kind_of as kind_of,
         measure as measure,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
         steady_pace as steady_pace,
     )
     from posebowl.results.result import (
+        Forecast as Forecast,
         Result as Result,
         ScoreSummary as ScoreSummary,
         Source as Source,
@@ -82,12 +84,14 @@ __getattr__ = face(
     history=("Run",),
     meters=(
         "METERS",
+        "PLATFORM",
         "Meter",
         "kind_of",
         "measure",
     ),
     reach=("Reach", "how_far", "steady_pace"),
     result=(
+        "Forecast",
         "Result",
         "ScoreSummary",
         "Source",

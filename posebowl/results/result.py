@@ -15,6 +15,7 @@ from posebowl.results.meters import Meter
 from posebowl.results.reach import Reach, words
 from posebowl.util.files import open_regular, write_text
 from posebowl.util.text import counted, show
+from posebowl.util.units import duration
 
 _T = TypeVar("_T")
 
@@ -49,6 +50,29 @@ class ScoreSummary:
     mean_iou: float
     median_iou: float
     images: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """How long the platform would take for the submission; see posebowl.results.calibration."""
+
+    seconds: float
+    low: float
+    high: float
+    """The time is between `low` and `high` with 90 % confidence."""
+    points: int
+    """How many submissions it is judged by that ran here and on the platform."""
+
+    @property
+    def text(self) -> str:
+        """Return it in words: `about 1 h 11 min there (56 min to 1 h 29 min), ...`."""
+        about, low, high = (duration(_rounded(s)) for s in (self.seconds, self.low, self.high))
+        return f"about {about} there ({low} to {high}), by {counted(self.points, 'submission')}"
+
+
+def _rounded(seconds: float) -> float:
+    """Return a time in whole minutes, if it has some: no forecast is better than that."""
+    return round(seconds / 60) * 60 if seconds >= 600 else seconds
 
 
 class Source(StrEnum):
@@ -99,6 +123,8 @@ class Result:
     """How far main.sh got; None if it passed, or never started."""
     failure: Failure | None = None
     """The first error in the log; None if it passed, or never started."""
+    on_platform: Forecast | None = None
+    """How long the platform would take; None unless `invoke calibrate` was told a time."""
     schema_version: int = SCHEMA_VERSION
 
     @property

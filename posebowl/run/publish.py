@@ -16,6 +16,7 @@ from posebowl.results import (
     Result,
     ScoreSummary,
     Timing,
+    calibration,
     failure,
     how_far,
     measure,
@@ -146,6 +147,8 @@ def describe(reached: Started, ending: Judgement, warnings: list[str]) -> Result
         warnings=tuple(dict.fromkeys(filter(None, [*_warnings(reached), *warnings]))),
         **known,
     )
+    if points := calibration.read(reached.request.cache):
+        result = dataclasses.replace(result, on_platform=calibration.forecast(result, points))
     return _without_path(result, reached.request)
 
 

@@ -9,7 +9,9 @@ from posebowl.cli.options import BUDGET, FOLDER_OF_RESULTS, Force, Json
 from posebowl.cli.task import task
 from posebowl.settings import Settings
 from posebowl.util.options import Option
-from posebowl.util.values import PATH, TEXT, TRUTH, Kind, whole
+from posebowl.util.text import counted
+from posebowl.util.units import duration
+from posebowl.util.values import DURATION, PATH, TEXT, TRUTH, Kind, whole
 
 if TYPE_CHECKING:
     from posebowl.results import Run
@@ -74,6 +76,45 @@ def _restore(run: Run, target: Path, *, force: bool, json: bool) -> None:
         f"Restored {hints.local(target)}: {made.solution} {made.sha256[:8]}, as {run.name} ran it"
     )
     output.present_text(found, text, as_json=json)
+
+
+@task("calibrate")
+def calibrate(
+    settings: Settings,
+    *,
+    run: Annotated[str, Option(RUN, f"{RUN.expects}, or its zip", positional=True)] = "last",
+    time: Annotated[float, Option(DURATION, "what the platform reported for it")],
+    folder: FOLDER_OF_RESULTS = None,
+    json: Json = False,
+) -> None:
+    """Note the platform's time for a zip that ran here too; later runs tell theirs there."""
+    from posebowl.cli import output
+    from posebowl.errors import UsageError
+    from posebowl.results import calibration, history as kept
+    from posebowl.submission import archive
+
+    place = folder or settings.submission
+    if Path(run).is_file() and Path(run).name != "result.json":
+        sha256, named = archive.digest(Path(run)), []
+    else:
+        found = kept.find(run, place, usual=settings.submission)
+        sha256, named = str(found.result.archive.get("sha256", "")), [found.result]
+    same = [r.result for r in kept.runs(place)[0] if r.result.archive.get("sha256") == sha256]
+    runs = {result.run_id: result for result in (*named, *same)}
+    point = calibration.make(list(runs.values()), time)
+    if point is None:
+        raise UsageError(
+            f"No run of {run} that passed is in the history.",
+            why="The time of an image here is what the platform's time is compared with.",
+            fix="Type: invoke run",
+        )
+    points = [p for p in calibration.add(settings.cache, point) if p.machine == point.machine]
+    text = (
+        f"Noted {duration(time)} for {point.submission} {sha256[:8]}, which takes "
+        f"{duration(point.image_s)} an image here. {counted(len(points), 'submission')} noted for "
+        f"{point.machine}."
+    )
+    output.present_text({"point": point, "points": points}, text, as_json=json)
 
 
 @task("compare", *BUDGET)

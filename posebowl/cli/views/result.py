@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from posebowl.errors import Verdict
-from posebowl.results import Meter, Result, kind_of
+from posebowl.results import PLATFORM, Meter, Result, kind_of
 from posebowl.util.console import lines, plain, print_table
 from posebowl.util.hints import typed
 from posebowl.util.text import counted
@@ -73,6 +73,9 @@ def rows(result: Result, out: Path) -> Rows:
         found.append(("Only", Text(f"{result.part}: a quick look, not the score of all", "yellow")))
     if speed := _speed(result):
         found.append(("Speed", Text(speed)))
+    if result.on_platform is not None:
+        over = result.on_platform.high > PLATFORM.wall_time_s
+        found.append(("Platform", Text(result.on_platform.text, "yellow" if over else "")))
     found.extend((kind_of(name).label, _meter(meter)) for name, meter in result.meters.items())
     found.extend(("Differs", plain(f"{k}: {v}")) for k, v in result.unenforced.items())
     found.extend(("Warning", plain(typed(text), "yellow")) for text in result.warnings)

@@ -7,6 +7,7 @@ import pytest
 from posebowl.engines.base import Sample
 from posebowl.errors import Verdict
 from posebowl.report.speed import speed_view
+from posebowl.results import Forecast
 from tests.report_samples import passed
 
 
@@ -23,6 +24,16 @@ def test_forecast_for_the_platforms_time(rate: float, count: str) -> None:
     view = speed_view(replace(result, timing=replace(result.timing, images_per_second=rate)))
     assert view is not None
     assert f"In 105 minutes this solution can do about {count} images" in view.forecast
+
+
+def test_the_platforms_time_follows_if_it_is_known() -> None:
+    there = Forecast(seconds=4260, low=3720, high=5040, points=2)
+    view = speed_view(replace(passed(), on_platform=there))
+    assert view is not None
+    assert view.forecast.endswith(
+        "All images of the platform would take about 1 h 11 min there (1 h 2 min to 1 h 24 min), "
+        "by 2 submissions."
+    )
 
 
 @pytest.mark.parametrize("rate", [None, 0.0, float("nan"), float("inf")])

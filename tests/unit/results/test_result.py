@@ -18,7 +18,7 @@ from posebowl.errors import BadDataError, Verdict
 from posebowl.results import result
 from posebowl.results.failure import Failure
 from posebowl.results.reach import Reach
-from posebowl.results.result import Meter, Result, ScoreSummary, Timing
+from posebowl.results.result import Forecast, Meter, Result, ScoreSummary, Timing
 
 NUMBERS = st.floats(0, 1e12)
 COUNTS = st.integers(0, 1 << 60)
@@ -67,6 +67,8 @@ RESULTS = st.builds(
         max_size=2,
     ).map(tuple),
     images_from=TEXTS,
+    on_platform=st.none()
+    | st.builds(Forecast, seconds=NUMBERS, low=NUMBERS, high=NUMBERS, points=COUNTS),
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS,
@@ -232,10 +234,13 @@ TYPES = {
     "dict[str, float]": "object of numbers",
     "Reach | None": "reach or null",
     "Failure | None": "failure or null",
+    "Forecast | None": "forecast or null",
 }
 
 
-@pytest.mark.parametrize("kind", [Result, Timing, Meter, ScoreSummary, Reach, Failure, Sample])
+@pytest.mark.parametrize(
+    "kind", [Result, Timing, Meter, ScoreSummary, Forecast, Reach, Failure, Sample]
+)
 def test_every_field_is_documented_with_its_type(kind: type) -> None:
     section = documented()["The whole" if kind is Result else kind.__name__]
     assert {name: declared for name, (declared, _) in section.items()} == {
