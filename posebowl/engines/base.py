@@ -230,6 +230,6 @@ def refuse_unwaived(weak: Mapping[Limit, str], spec: RunSpec, engine: EngineName
     if missing:
         raise LimitUnenforcedError(
             f"{engine} does not enforce these limits: {', '.join(missing)}.",
-            why="; ".join(missing.values()) + ".",
+            why="; ".join(dict.fromkeys(missing.values())) + ".",
             fix=f"Use another engine, or waive them: --waive {','.join(missing)}",
         )
