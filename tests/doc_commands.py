@@ -84,7 +84,7 @@ NOT_RUN: Final = {
     r"uv run (--no-sync )?invoke evaluate .*|python -m posebowl\.cli evaluate .*": (
         "takes Ray, an engine's image or a bucket: tests/cluster"
     ),
-    r"uv run invoke verify .*": "takes an evaluation: tests/unit/batch/test_seal.py",
+    r"uv run invoke (verify|twins) .*": "takes an evaluation: tests/unit/batch",
     r"uv run invoke data\.manifest .*|aws s3 .*": "prepares a bucket: tests/cluster",
     r"uv run --no-sync ray .*|chmod 600 ~/\.ray/.*|cd /srv/posebowl|kubectl .*|ray up .*": (
         "belongs to a cluster"

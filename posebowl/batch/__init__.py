@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from posebowl.batch.plan import RunOptions as RunOptions
     from posebowl.batch.seal import Verified as Verified, verify as verify
     from posebowl.batch.storage import is_uri as is_uri
+    from posebowl.batch.twins import Twins as Twins, compare as compare
 
 __getattr__ = face(
     __name__,
@@ -24,4 +25,5 @@ __getattr__ = face(
     plan=("RunOptions",),
     seal=("Verified", "verify"),
     storage=("is_uri",),
+    twins=("Twins", "compare"),
 )

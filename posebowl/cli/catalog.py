@@ -17,6 +17,7 @@ TASKS: Final[tuple[Task, ...]] = (
     submission.score,
     batch.evaluate,
     batch.verify,
+    batch.twins,
     submission.clean,
     results.history,
     results.compare,

@@ -221,3 +221,24 @@ def verify(
     found = check(file, labels, zips)
     output.present(found, leaderboard.verified, as_json=json)
     return 0 if found.holds else 1
+
+
+@task("twins")
+def twins(
+    *,
+    places: Annotated[
+        tuple[Path, ...], Option(EXISTING, "zips, and folders of zips", many=True, positional=True)
+    ],
+    evaluation: Annotated[
+        Path | None, Option(EXISTING, "folder of an evaluation of them: compare the boxes too")
+    ] = None,
+    top: Annotated[int, Option(whole(0, 20, none_at_zero="all"), "pairs shown, 0 for all")] = 20,
+    json: Json = False,
+) -> None:
+    """Show how alike submissions are in weights, boxes and code; no verdict follows from it."""
+    from posebowl.batch import compare
+    from posebowl.cli import output
+    from posebowl.cli.views import leaderboard
+
+    found = compare(places, evaluation)
+    output.present(found, lambda shown: leaderboard.twins(shown, top), as_json=json)

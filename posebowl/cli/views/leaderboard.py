@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from posebowl.batch import PAGE_FILE, Evaluation, Row, Verified
+from posebowl.batch import PAGE_FILE, Evaluation, Row, Twins, Verified
 from posebowl.errors import Verdict
 from posebowl.util.console import out, plain, print_table
 from posebowl.util.hints import local
-from posebowl.util.text import counted
+from posebowl.util.text import counted, first_few
 from posebowl.util.units import duration
 
 _MOST_ROWS = 50
@@ -48,6 +48,25 @@ def verified(found: Verified) -> None:
         mark = Text("no " if finding.problem else "yes", "red" if finding.problem else "green")
         out.print(Text.assemble(mark, "  ", plain(f"{finding.what}. {finding.problem}".strip())))
     out.print(plain(f"SHA-256 of the seal: {found.sha256}"))
+
+
+def twins(found: Twins, top: int) -> None:
+    """Show the pairs that are most alike."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("weights", "boxes", "code"):
+        table.add_column(name, justify="right")
+    table.add_column("submissions", overflow="fold")
+    shown = found.pairs[:top] if top else found.pairs
+    for pair in shown:
+        values = (pair.weights, pair.boxes, pair.code)
+        cells = ("" if value is None else f"{value:.0%}" for value in values)
+        table.add_row(*cells, plain(f"{pair.one}, {pair.two}"))
+    print_table(table, out)
+    if len(shown) < len(found.pairs):
+        out.print(f"and {counted(len(found.pairs) - len(shown), 'pair')} less alike")
+    if found.unread:
+        names = first_few(found.unread, len(found.unread))
+        out.print(plain(f"Only the boxes compared, as the zips cannot be read: {names}."))
 
 
 def _cells(row: Row, subsets: Sequence[str]) -> tuple[Text | str, ...]:

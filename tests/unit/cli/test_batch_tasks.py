@@ -29,6 +29,21 @@ def test_a_terminal_shows_subsets_teams_and_repeats(
     assert "a: Not all of its runs were made." in shown
 
 
+def test_twins_are_shown_without_a_verdict(
+    of_two: EvaluationRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (of_two.places[0] / "broken.zip").write_bytes(b"no zip")
+    places = [str(place) for place in of_two.places]
+
+    assert batch.twins({"places": places, "top": "1"}) is None
+    shown = capsys.readouterr().out
+    assert re.search(r"weights +boxes +code +submissions", shown)
+    assert "and 2 pairs less alike" in shown
+    assert "the zips cannot be read: broken." in shown
+    batch.twins({"places": places, "json": True})
+    assert len(json.loads(capsys.readouterr().out)["pairs"]) == 3
+
+
 def test_verify_shows_what_holds(
     of_two: EvaluationRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -225,6 +225,8 @@ WRONG = [
     ("compare last last --html .", 2, ". is a folder."),
     ("score", 2, "score needs --predictions."),
     ("evaluate", 2, "evaluate needs --places."),
+    ("twins none.zip", 2, "none.zip does not exist."),
+    ("twins file --evaluation .", 2, ". does not hold an evaluation."),
     ("verify none.zip", 2, "none.zip does not exist."),
     ("verify file", 2, "file is not a seal."),
     ("evaluate none.zip", 2, "none.zip does not exist."),
