@@ -97,7 +97,7 @@ NOT_RUN: Final = {
     r"uv run invoke clean": "tests/unit/results/test_cleaning.py cleans folders of its own",
     r"uv run invoke selftest( .*)?": "takes minutes: tests/container/test_self_check.py",
     r"uv run invoke calibrate .*": "takes the platform's time: tests/unit/cli/test_calibrate.py",
-    r"uv run invoke selftest .*": "takes minutes: tests/container/test_self_check.py",
+    r"uv run invoke stress( .*)?": "takes minutes: tests/unit/cli/test_stress.py",
     r"uv add .*": "takes a package index: tests/container/test_add_package.py",
     r"uvx pip download .*": "takes a package index",
     r"uv run invoke benchmark\.(train|evaluate|export) .*": (

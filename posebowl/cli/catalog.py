@@ -14,6 +14,7 @@ TASKS: Final[tuple[Task, ...]] = (
     submission.pack,
     submission.check,
     submission.run,
+    submission.stress,
     submission.score,
     batch.evaluate,
     batch.verify,

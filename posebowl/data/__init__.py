@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         image_name as image_name,
     )
     from posebowl.data.sampling import sample as sample
+    from posebowl.data.stress import MANY as MANY, Stressed as Stressed, stressed as stressed
     from posebowl.data.unpacker import Unpacked as Unpacked
 
 __getattr__ = face(
@@ -25,5 +26,6 @@ __getattr__ = face(
     folder=("DataFolder",),
     manifest=("Entry", "MANIFEST_FILE", "image_name"),
     sampling=("sample",),
+    stress=("MANY", "Stressed", "stressed"),
     unpacker=("Unpacked",),
 )

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from posebowl.results.reach import (
         Reach as Reach,
         how_far as how_far,
+        memory_growth as memory_growth,
         steady_pace as steady_pace,
     )
     from posebowl.results.result import (
@@ -89,7 +90,7 @@ __getattr__ = face(
         "kind_of",
         "measure",
     ),
-    reach=("Reach", "how_far", "steady_pace"),
+    reach=("Reach", "how_far", "memory_growth", "steady_pace"),
     result=(
         "Forecast",
         "Result",

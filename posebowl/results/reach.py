@@ -47,7 +47,7 @@ def how_far(samples: Sequence[Sample], *, of: int, last_image: str, memory_bytes
         last_image: That was read last.
         memory_bytes: The limit on memory.
     """
-    growth = _growth(samples)
+    growth = memory_growth(samples)
     full_s = None
     if growth is not None:
         last = samples[-1]
@@ -117,7 +117,7 @@ def steady_pace(samples: Sequence[Sample]) -> tuple[float, float] | None:
     return first.elapsed_s, (last.images - first.images) / (last.elapsed_s - first.elapsed_s)
 
 
-def _growth(samples: Sequence[Sample]) -> float | None:
+def memory_growth(samples: Sequence[Sample]) -> float | None:
     """Return how fast memory grew in the second half, in bytes a minute, by least squares."""
     half = [s for s in samples if s.elapsed_s >= samples[-1].elapsed_s / 2 and s.memory_bytes]
     if len(half) < _FEWEST or half[-1].elapsed_s - half[0].elapsed_s < _SHORTEST_S:

@@ -131,6 +131,29 @@ def run(
     return running.carry_out_often(request, json, repeat, within)
 
 
+@task("stress", *OF_A_RUN)
+def stress(
+    settings: Settings,
+    *,
+    zip: ZIP = None,  # noqa: A002
+    limit: Annotated[int, Option(whole(1, 24), "images of most runs, chosen evenly by name")] = 24,
+    many: Annotated[
+        int,
+        Option(whole(0, 10_000, none_at_zero="none"), "images of the run for memory's growth"),
+    ] = 10_000,
+    json: Json = False,
+) -> int:
+    """Run a zip on data out of the ordinary; list what differs from its plain run."""
+    from posebowl.cli import output, stress as trials
+    from posebowl.cli.views import stress as shown
+
+    outcomes = trials.stress(settings, zip or settings.archive, count=limit, many=many)
+    output.present(outcomes, shown.show, as_json=json)
+    if (first := outcomes[0]).verdict.exit_code:
+        return first.verdict.exit_code
+    return int(any(one.differs for one in outcomes))
+
+
 @task("score")
 def score(
     *,
