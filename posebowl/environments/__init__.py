@@ -11,12 +11,14 @@ if TYPE_CHECKING:
         missing as missing,
         of_lock as of_lock,
     )
+    from posebowl.environments.lock_changes import Change as Change, changes as changes
     from posebowl.environments.lockfile import (
         DirectPackage as DirectPackage,
         digest as digest,
         direct_packages as direct_packages,
         edited as edited,
         excluded as excluded,
+        requested as requested,
         source_files as source_files,
     )
     from posebowl.environments.packages import (
@@ -44,12 +46,14 @@ if TYPE_CHECKING:
 __getattr__ = face(
     __name__,
     comparison=("Missing", "Offer", "missing", "of_lock"),
+    lock_changes=("Change", "changes"),
     lockfile=(
         "DirectPackage",
         "digest",
         "direct_packages",
         "edited",
         "excluded",
+        "requested",
         "source_files",
     ),
     packages=("Choice", "choose", "modules", "package_names"),

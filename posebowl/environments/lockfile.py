@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from posebowl import paths
 from posebowl.util import process
@@ -92,6 +92,27 @@ def source_files(package: DirectPackage, root: Path) -> Iterator[Path]:
             yield from (path for path in found if path.is_file())
 
 
+def requested(root: Path = paths.ROOT) -> set[str]:
+    """Return the normalized names of the packages that pyproject.toml asks for, in any group."""
+    return _requested(_pyproject(root))
+
+
+def _requested(table: dict[str, Any]) -> set[str]:
+    groups = [table["project"]["dependencies"], *table.get("dependency-groups", {}).values()]
+    return {
+        re.split(r"[^A-Za-z0-9._-]", item, maxsplit=1)[0].lower().replace("_", "-")
+        for group in groups
+        for item in group
+        if isinstance(item, str)
+    }
+
+
+def _pyproject(root: Path) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415  # a check needs none of it
+
+    return tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+
+
 def excluded(root: Path = paths.ROOT) -> dict[str, str]:
     """Return what pyproject.toml asks for and its tool.uv.exclude-dependencies leaves out.
 
@@ -99,21 +120,12 @@ def excluded(root: Path = paths.ROOT) -> dict[str, str]:
         Each package, and what to do about it: uv adds and locks it silently, and never installs
         it.
     """
-    import tomllib  # noqa: PLC0415  # a check needs none of it
-
-    table = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    table = _pyproject(root)
     left_out = set(table.get("tool", {}).get("uv", {}).get("exclude-dependencies", ()))
-    groups = [table["project"]["dependencies"], *table.get("dependency-groups", {}).values()]
-    asked = {
-        re.split(r"[^A-Za-z0-9._-]", item, maxsplit=1)[0].lower().replace("_", "-")
-        for group in groups
-        for item in group
-        if isinstance(item, str)
-    }
     return {
         name: f"tool.uv.exclude-dependencies leaves it out. {_INSTEAD.get(name, '')}"
         f"Type: uv remove {name}"
-        for name in sorted(asked & left_out)
+        for name in sorted(_requested(table) & left_out)
     }
 
 
