@@ -31,7 +31,7 @@ def print_json(value: Any) -> None:
 
 
 def print_document(text: str) -> None:
-    """Print a JSON document that is already text."""
+    """Print a document that is already text, as it is."""
     with console.results():
         print(text, end="")
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Any, Final
 
 from posebowl import paths
 from posebowl.challenge import CODE_EXECUTION, LIMITS, Variant
@@ -27,6 +29,7 @@ from posebowl.util.text import show
 
 TESTS: Final = PurePosixPath("/opt/posebowl-tests")
 _TEST_MEMORY: Final = 8 << 30
+_OUTPUT: Final = CODE_EXECUTION / "submission"
 _RESULT: Final = "packages.json"
 _NO_TEST: Final = (4, 5)
 """Exit codes of pytest where it cannot read what to run, or finds nothing to run."""
@@ -61,20 +64,55 @@ def check_packages(
         EngineError: The image is missing or stale, or the tests could not be started.
         UsageError: No test is selected.
     """
-    image = identity.current(client, variant)
-    user = host_user.run_user(client)
+    image = identity.current(client, variant).id
+    tests = ("-m", "pytest", "-p", "no:cacheprovider", "--rootdir", str(TESTS), str(TESTS))
+    options = ("--variant", str(variant), "--result", str(_OUTPUT / _RESULT))
+    command = (*tests, *options, *(("-k", select) if select else ()))
+    with _container(client, variant, image, command) as (output, argv):
+        done = process.run(argv, capture=False, check=False, to_stderr=to_stderr)
+        found = _read(output / _RESULT, done.returncode, select)
+    return Packages(image=image, exit_code=done.returncode, **found)
+
+
+def survey(client: Client, variant: Variant, names: Iterable[str]) -> dict[str, Any]:
+    """Read licence and size of each package inside the image of a variant.
+
+    Args:
+        client: Of docker or podman.
+        variant: Which image.
+        names: Normalized names of packages whose import is timed, too, where they are installed.
+
+    Returns:
+        What runtime/tests/survey.py writes, by the package's normalized name.
+
+    Raises:
+        EngineError: The image is missing or stale, or the script fails.
+    """
+    image = identity.current(client, variant).id
+    command = (str(TESTS / "survey.py"), str(_OUTPUT / _RESULT), *sorted(names))
+    with _container(client, variant, image, command) as (output, argv):
+        try:
+            process.run(argv)
+        except process.ProcessError as error:
+            raise EngineError(error.what, why=error.why, fix="Type: invoke doctor") from error
+        found: dict[str, Any] = json.loads((output / _RESULT).read_text(encoding="utf-8"))
+    return found
+
+
+@contextmanager
+def _container(
+    client: Client, variant: Variant, image: str, command: tuple[str, ...]
+) -> Iterator[tuple[Path, list[str]]]:
+    """Yield the folder that a container can write to, and the arguments that start it."""
     with tempfile.TemporaryDirectory(prefix="posebowl-packages-") as name:
         folder, output = Path(name), Path(name, "output")
         output.mkdir()
         for file in (paths.RUNTIME / "tests").glob("*.py"):
             # The user of a run may be unable to read the checkout's own files.
             copy_for_all(file, folder / "tests" / file.name)
-        with host_user.handed_over(output, user):
-            spec = _spec(client, image.id, variant, folder, select)
-            argv = [*client.argv, *oci_argv.run(client.engine, spec)]
-            done = process.run(argv, capture=False, check=False, to_stderr=to_stderr)
-        found = _read(output / _RESULT, done.returncode, select)
-    return Packages(image=image.id, exit_code=done.returncode, **found)
+        with host_user.handed_over(output, host_user.run_user(client)):
+            spec = _spec(client, image, variant, folder, command)
+            yield output, [*client.argv, *oci_argv.run(client.engine, spec)]
 
 
 def _read(result: Path, exit_code: int, select: str) -> dict[str, dict[str, str]]:
@@ -100,19 +138,16 @@ def _read(result: Path, exit_code: int, select: str) -> dict[str, dict[str, str]
     return found
 
 
-def _spec(client: Client, image: str, variant: Variant, folder: Path, select: str) -> ContainerSpec:
-    results = CODE_EXECUTION / "submission"
+def _spec(
+    client: Client, image: str, variant: Variant, folder: Path, command: tuple[str, ...]
+) -> ContainerSpec:
     return replace(
         look_spec(client, image, replace(LIMITS[variant], memory_bytes=_TEST_MEMORY), folder),
         mounts=(
             Mount(source=folder / "tests", target=TESTS),
-            Mount(source=folder / "output", target=results, writable=True),
+            Mount(source=folder / "output", target=_OUTPUT, writable=True),
         ),
         gpu=variant is Variant.GPU and host_has_gpu(),
         entrypoint="python",
-        command=(
-            *("-m", "pytest", "-p", "no:cacheprovider", "--rootdir", str(TESTS)),
-            *(str(TESTS), "--variant", str(variant), "--result", str(results / _RESULT)),
-            *(("-k", select) if select else ()),
-        ),
+        command=command,
     )

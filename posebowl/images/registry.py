@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from posebowl.challenge import EngineName, Variant
 from posebowl.engines.oci import Client, image as identity, image_name
 from posebowl.errors import EngineError, UsageError
+from posebowl.util.text import show
 
 _LOOPBACK: Final = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?(/.*)?")
+_VERSION: Final = re.compile(r"[A-Za-z0-9_.-]{0,100}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +24,10 @@ class Moved:
     remote: str
     local: str
     id: str
+    digest: str = ""
+    """Of its manifest in the registry: `sha256:...`; empty after a pull."""
+    tags: tuple[str, ...] = ()
+    """Its other names in the registry."""
 
 
 def required(registry: str | None) -> str:
@@ -42,24 +50,51 @@ def remote_name(registry: str, variant: Variant, key: str) -> str:
     return f"{registry}/{image_name(variant, key)}"
 
 
-def push(client: Client, variant: Variant, registry: str) -> Moved:
+def push(client: Client, variant: Variant, registry: str, *, version: str = "") -> Moved:
     """Push the image that this checkout builds; a stale one is refused.
+
+    Args:
+        client: Of docker or podman.
+        variant: Which image.
+        registry: Where to: host[:port][/path].
+        version: A version of this project, under which the image is pushed too.
 
     Raises:
         EngineError: The image is missing or stale, or the registry does not accept it.
+        UsageError: The version cannot be part of a tag.
     """
+    if not _VERSION.fullmatch(version):
+        raise UsageError(
+            f"--version {show(version)} cannot be part of an image's tag.",
+            why="A tag has letters, digits, `.`, `_` and `-`, and at most 100 of them here.",
+            fix="Type: --version 0.1.0",
+        )
     image = identity.current(client, variant)
     remote = remote_name(registry, variant, identity.key())
-    client.run("tag", image.name, remote)
+    tags = (f"{registry}/{image_name(variant)}-{version}",) if version else ()
+    digests = [_push(client, image.name, name, registry) for name in (remote, *tags)]
+    return Moved(remote=remote, local=image.name, id=image.id, digest=digests[0], tags=tags)
+
+
+def _push(client: Client, local: str, remote: str, registry: str) -> str:
+    """Push an image under one name, and return the digest that the registry knows it by."""
+    client.run("tag", local, remote)
+    fix = f"Type: {client.engine} login {registry}"
     try:
-        client.run(
-            *transfer_argv("push", client.engine, remote),
-            timeout_s=None,
-            fix=f"Type: {client.engine} login {registry}",
-        )
+        with tempfile.TemporaryDirectory(prefix="posebowl-push-") as folder:
+            words = transfer_argv("push", client.engine, remote)
+            if client.engine is EngineName.PODMAN:
+                # What it pushes is compressed, and has another digest than what it keeps.
+                file = Path(folder, "digest")
+                words[1:1] = ["--digestfile", str(file)]
+                client.run(*words, timeout_s=None, fix=fix)
+                return file.read_text(encoding="utf-8").strip()
+            client.run(*words, timeout_s=None, fix=fix)
+        known = (client.inspect("image", remote) or {}).get("RepoDigests") or ()
+        place = remote.rpartition(":")[0]
+        return next((one.partition("@")[2] for one in known if one.startswith(f"{place}@")), "")
     finally:
         client.run("rmi", remote, check=False)
-    return Moved(remote=remote, local=image.name, id=image.id)
 
 
 def pull(client: Client, variant: Variant, registry: str) -> Moved:

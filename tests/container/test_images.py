@@ -20,6 +20,7 @@ from posebowl.engines.oci.client import Client
 from posebowl.engines.oci.engine import OciEngine
 from posebowl.errors import EngineError, UsageError
 from posebowl.images import debian_base, package_tests, registry, shell
+from posebowl.images.package_report import is_copyleft
 from posebowl.util import process
 from tests.typed import invoke
 from tests.umask import umask
@@ -99,11 +100,27 @@ def _wait_for(url: str) -> None:
     pytest.fail("the registry does not answer")
 
 
+def _digest(name: str) -> str:
+    """Ask the registry for the digest of an image."""
+    place, _, tag = name.rpartition(":")
+    host, _, repository = place.partition("/")
+    kinds = ("docker.distribution.manifest.v2", "oci.image.manifest.v1")
+    accepted = ", ".join(f"application/vnd.{kind}+json" for kind in kinds)
+    request = urllib.request.Request(
+        f"http://{host}/v2/{repository}/manifests/{tag}", headers={"Accept": accepted}
+    )
+    with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
+        return str(answer.headers["Docker-Content-Digest"])
+
+
 @pytest.mark.usefixtures("named")
 def test_what_is_pushed_can_be_pulled(client: Client, place: str, tmp_path: Path) -> None:
     _tiny(client, tmp_path)
-    pushed = registry.push(client, Variant.CPU, place)
+    pushed = registry.push(client, Variant.CPU, place, version="0.1.0")
     assert pushed.remote == f"{place}/{TEST_IMAGE}"
+    assert pushed.tags == (f"{place}/{TEST_IMAGE}-0.1.0",)
+    for name in (pushed.remote, *pushed.tags):
+        assert _digest(name) == pushed.digest
     client.run("rmi", "--force", TEST_IMAGE)
     pulled = registry.pull(client, Variant.CPU, place)
     assert pulled.id == pushed.id
@@ -129,6 +146,15 @@ def test_a_stale_image_is_neither_pushed_nor_taken(
     assert image.find(client, TEST_IMAGE) is None
     with pytest.raises(EngineError):
         registry.pull(client, Variant.CPU, f"{place}/nothing-here")
+
+
+def test_the_packages_of_an_image_are_surveyed(oci: OciEngine) -> None:
+    found = package_tests.survey(oci_client.connect(oci.name), Variant.CPU, ["click"])
+    assert found["click"]["bytes"] > 100_000
+    assert found["click"]["imported"]["module"] == "click"
+    assert found["click"]["imported"]["seconds"] > 0
+    assert is_copyleft(found["ultralytics"]["licence"])
+    assert {name for name, one in found.items() if "imported" in one} == {"click"}
 
 
 def test_nothing_of_the_hosts_settings_stays(oci: OciEngine, photos: Path) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from posebowl.cli.options import ZIP_TO_UNPACK, Json
 from posebowl.cli.task import task
 from posebowl.settings import Settings
 from posebowl.util.options import Option
-from posebowl.util.values import TEXT, TRUTH
+from posebowl.util.values import EXISTING, TEXT, TRUTH, WORD
 
 
 @task("build", "variant", "engine", "base_image", "ca_bundle")
@@ -47,15 +48,23 @@ def base(settings: Settings, *, json: Json = False) -> None:
 
 
 @task("push", "variant", "registry", "engine")
-def push(settings: Settings, *, json: Json = False) -> None:
+def push(
+    settings: Settings,
+    *,
+    version: Annotated[
+        str | None, Option(WORD, "a version, such as 0.1.0, to push it under too")
+    ] = None,
+    json: Json = False,
+) -> None:
     """Push an image to a registry, under the hash of its lock."""
     from posebowl.cli import output
     from posebowl.images import builder, registry
 
     place = registry.required(settings.registry)
     client = builder.choose(settings.image_engine)
-    moved = registry.push(client, settings.variant, place)
-    output.present_text(moved, f"{moved.local} -> {moved.remote}", as_json=json)
+    moved = registry.push(client, settings.variant, place, version=version or "")
+    text = f"{moved.local} -> {' and '.join((moved.remote, *moved.tags))}"
+    output.present_text(moved, text, as_json=json)
 
 
 @task("pull", "variant", "registry", "engine")
@@ -90,14 +99,26 @@ def packages(
     settings: Settings,
     *,
     select: Annotated[str, Option(TEXT, "only tests with this in their names")] = "",
+    changes_from: Annotated[
+        Path | None,
+        Option(EXISTING, "an older uv.lock: print what changed, sizes, licences, import times"),
+    ] = None,
     json: Json = False,
 ) -> int:
     """Do something small with every package, inside the image."""
     from posebowl.cli import output
-    from posebowl.images import builder, package_tests
+    from posebowl.environments import changes
+    from posebowl.images import builder, package_report, package_tests
 
+    changed = changes(changes_from) if changes_from else ()
     client = builder.choose(settings.image_engine)
-    found = package_tests.check_packages(client, settings.variant, select=select, to_stderr=json)
-    if json:
+    found = package_tests.check_packages(
+        client, settings.variant, select=select, to_stderr=json or changes_from is not None
+    )
+    if changes_from:
+        report = package_report.examine(client, settings.variant, found, changed)
+        text = package_report.markdown(report)
+        output.present(report, lambda _: output.print_document(text), as_json=json)
+    elif json:
         output.print_json(found)
     return found.exit_code

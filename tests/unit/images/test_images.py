@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given, strategies as st
@@ -305,6 +306,13 @@ def test_the_tests_of_packages_tell_programs_how_they_ended(tmp_path: Path) -> N
         "test_left_out": "skipped",
         "test_ends_badly": "failed",
     }
+
+
+@pytest.mark.parametrize("version", ["1 0", "1/0", "1.0+cpu", "v" * 101])
+def test_a_version_that_no_tag_can_have_is_refused(version: str) -> None:
+    client = cast("Client", None)  # nothing is asked of an engine
+    with pytest.raises(UsageError, match="cannot be part of an image's tag"):
+        registry.push(client, Variant.CPU, "localhost:5000", version=version)
 
 
 def test_a_registry_is_required() -> None:
