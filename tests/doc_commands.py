@@ -86,6 +86,7 @@ NOT_RUN: Final = {
     ),
     r"uv run invoke (verify|twins) .*": "takes an evaluation: tests/unit/batch",
     r"uv run invoke data\.manifest .*|aws s3 .*": "prepares a bucket: tests/cluster",
+    r"git show main:.*|uv run invoke packages .*": "takes an image: tests/container/test_images.py",
     r"uv run --no-sync ray .*|chmod 600 ~/\.ray/.*|cd /srv/posebowl|kubectl .*|ray up .*": (
         "belongs to a cluster"
     ),
