@@ -73,6 +73,8 @@ class Row:
     rank_high: int | None = None
     beats_next: float | None = None
     """The probability that it is better than the next one."""
+    beats: tuple[float, ...] = ()
+    """The probability that it is better than each of the first ten, if it is one of them."""
     quiet: bool = False
     """Nothing disturbed the time of its runs, as far as the machines report it."""
     speed_rank: int | None = None
@@ -174,6 +176,7 @@ def _compared(
             rank_low=whole[at].rank_low,
             rank_high=whole[at].rank_high,
             beats_next=whole[at].beats_next,
+            beats=whole[at].beats,
             subsets={
                 name: replace(found[at], moved=first[at].rank - found[at].rank)
                 for name, found in parts.items()
@@ -201,6 +204,7 @@ def of_subset(lines: Sequence[Row], name: str, images: int) -> tuple[Row, ...]:
             rank_low=None,
             rank_high=None,
             beats_next=None,
+            beats=(),
             mean_iou=None,
             median_iou=None,
             machines=(),
@@ -218,7 +222,7 @@ def of_subset(lines: Sequence[Row], name: str, images: int) -> tuple[Row, ...]:
         for line, place in zip(shown, places, strict=True)
         if place is not None
     ]
-    ranked.sort(key=lambda line: (line.rank or 0, line.submission))
+    ranked.sort(key=lambda line: line.rank or 0)
     others = [line for line, place in zip(shown, places, strict=True) if place is None]
     return (*ranked, *others)
 
@@ -328,9 +332,10 @@ def to_csv(lines: Sequence[Row]) -> str:
     """Return leaderboard.csv, with nothing in it that a spreadsheet takes for a formula."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    names = [item.name for item in fields(Row) if item.name != "subsets"]
+    names = [item.name for item in fields(Row) if item.name not in {"subsets", "beats"}]
     subsets = dict.fromkeys(name for line in lines for name in line.subsets)
-    parts = [(subset, item.name) for subset in subsets for item in fields(Standing)]
+    places = [item.name for item in fields(Standing) if item.name != "beats"]
+    parts = [(subset, name) for subset in subsets for name in places]
     writer.writerow([*names, *(f"{subset}_{name}" for subset, name in parts)])
     for line in lines:
         inside = (getattr(line.subsets.get(subset), name, None) for subset, name in parts)

@@ -17,12 +17,16 @@ from posebowl.util.units import duration, human_bytes, quantity
 _NONE: Final = "-"
 
 
+_MOST_COLUMNS: Final = 2
+"""More subsets than these stand below the name."""
 REFRESH_S: Final = 15
 """How often the page loads itself again while runs go on."""
 
 
 def render(plan: Plan, lines: Sequence[Row], subset: str = "", *, live: bool = False) -> str:
     """Return leaderboard.html, of all images or of a subset; a live one refreshes itself."""
+    subsets = [*dict.fromkeys(name for line in lines for name in line.subsets)]
+    columns = [(f"part-{at}", name) for at, name in enumerate(subsets)]
     passed = sum(line.verdict is Verdict.OK for line in lines)
     faults = sum(line.verdict.is_infrastructure_failure for line in lines)
     best = next((line.mean_iou for line in lines if line.mean_iou is not None), None)
@@ -37,7 +41,8 @@ def render(plan: Plan, lines: Sequence[Row], subset: str = "", *, live: bool = F
         images=counted(lines[0].images, "image"),
         subset=subset,
         refresh=REFRESH_S if live else 0,
-        subsets=[*dict.fromkeys(name for line in lines for name in line.subsets)],
+        subsets=subsets,
+        columns=columns if len(subsets) <= _MOST_COLUMNS else [],
         unranked=plan.whole.labels is None,
         best="" if best is None else f"{best:.4f}",
         facts=[
@@ -45,6 +50,7 @@ def render(plan: Plan, lines: Sequence[Row], subset: str = "", *, live: bool = F
             ("running time of all", duration(sum(times))),
         ],
         rows=[_cells(line) for line in lines],
+        duels=[line for line in lines if line.beats],
         shards=len(plan.shards),
         pairs=_pairs(plan),
     )

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 RESAMPLES: Final = 2_000
+BEST: Final = 10
+"""How many are shown each against each."""
 _SEED: Final = 1901
 _SURE: Final = 0.975
 """A submission is better if it is so in this share of the resamples: 95 %, in either direction."""
@@ -36,6 +38,8 @@ class Standing:
     """The probability that it is better than the next; None for the last."""
     mean_iou: float
     median_iou: float
+    beats: tuple[float, ...] = ()
+    """The probability that it is better than each of the first BEST, if it is one of them."""
     moved: int | None = None
     """Places gained against the first subset; negative if lost."""
 
@@ -90,6 +94,7 @@ def standings(ious: Floats) -> list[Standing]:
             rank_low=int(low[place]) if known else None,
             rank_high=int(high[place]) if known else None,
             beats_next=float(chances[place, place + 1]) if place + 1 < len(best) else None,
+            beats=tuple(chances[place, :BEST].tolist()) if place < min(BEST, len(best)) else (),
             mean_iou=float(means[index]),
             median_iou=float(medians[index]),
         )

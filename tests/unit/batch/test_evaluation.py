@@ -194,6 +194,9 @@ def test_subsets_have_ranks_and_leaderboards_of_their_own(of_two: EvaluationRequ
     page = (of_two.out / "leaderboard.html").read_text()
     assert "&lt;b&gt;Bo" in page
     assert "1.0000 · 1 (up 1)" in page
+    assert best.beats[1] == best.beats_next
+    assert "Who is better" in page
+    assert f"<td>{100 * (best.beats_next or 0):.0f}</td>" in page
 
 
 def test_the_leaderboard_of_a_subset_tells_nothing_of_the_others(

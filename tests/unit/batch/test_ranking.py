@@ -108,3 +108,15 @@ def test_columns_decide_ties_in_their_order(
     columns: list[dict[str, float | None]], expected: list[tuple[str, ...]]
 ) -> None:
     assert [*ranking.tied("dcba", columns)] == expected
+
+
+def test_the_first_ten_are_shown_each_against_each() -> None:
+    ious = noisy([0.5 + at / 50 for at in range(12)], 100, 0.1)
+
+    found = sorted(ranking.standings(ious), key=lambda place: place.rank)
+
+    assert [len(place.beats) for place in found] == [10] * 10 + [0] * 2
+    for at, place in enumerate(found[:9]):
+        assert place.beats[at] == 0.5
+        assert place.beats[at + 1] == place.beats_next
+        assert place.beats[at + 1] + found[at + 1].beats[at] == pytest.approx(1.0)
