@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -102,6 +102,14 @@ def stress(
             if not plain or result.verdict is Verdict.INTERRUPTED:
                 break
     return outcomes
+
+
+def exit_code(outcomes: Sequence[Outcome]) -> int:
+    """Return the code of a run that was interrupted or of a plain one that failed; 1 for others."""
+    first, last = outcomes[0].verdict, outcomes[-1].verdict
+    if last is Verdict.INTERRUPTED or first is not Verdict.OK:
+        return last.exit_code
+    return int(any(one.differs for one in outcomes))
 
 
 def _boxes(path: Path) -> Boxes:

@@ -149,9 +149,7 @@ def stress(
 
     outcomes = trials.stress(settings, zip or settings.archive, count=limit, many=many)
     output.present(outcomes, shown.show, as_json=json)
-    if (first := outcomes[0]).verdict.exit_code:
-        return first.verdict.exit_code
-    return int(any(one.differs for one in outcomes))
+    return trials.exit_code(outcomes)
 
 
 @task("score")

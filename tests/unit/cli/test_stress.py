@@ -60,6 +60,7 @@ def test_a_sound_solution_differs_nowhere(capsys: pytest.CaptureFixture[str]) ->
     outcomes = tried(by_content)
     assert len(outcomes) == 9
     assert not any(one.differs for one in outcomes)
+    assert trials.exit_code(outcomes) == 0
     assert outcomes[-1].compared == 11
     shown.show(outcomes)
     assert "Nothing differed in 9 runs." in capsys.readouterr().out
@@ -84,6 +85,7 @@ def test_a_failure_on_odd_data_is_told(capsys: pytest.CaptureFixture[str]) -> No
     )
     outcomes = tried(by_content, lambda data: failed if data.name == "truncated" else PASSED)
     assert [one.name for one in outcomes if one.differs] == ["truncated"]
+    assert trials.exit_code(outcomes) == 1
     shown.show(outcomes)
     text = capsys.readouterr().out
     assert "truncated: RUNTIME_ERROR with one image ends half-way. main.sh ended" in text
@@ -107,3 +109,11 @@ def test_without_a_plain_run_there_is_nothing_to_compare_with() -> None:
     failed = dataclasses.replace(passed(), verdict=Verdict.BAD_OUTPUT)
     outcomes = tried(by_content, lambda _: failed)
     assert [(one.name, one.verdict) for one in outcomes] == [("plain", Verdict.BAD_OUTPUT)]
+    assert trials.exit_code(outcomes) == Verdict.BAD_OUTPUT.exit_code
+
+
+def test_ctrl_c_ends_all_runs() -> None:
+    stopped = dataclasses.replace(PASSED, verdict=Verdict.INTERRUPTED)
+    outcomes = tried(by_content, lambda data: stopped if data.name == "one" else PASSED)
+    assert [one.name for one in outcomes] == ["plain", "again", "renamed", "one"]
+    assert trials.exit_code(outcomes) == 130
