@@ -145,7 +145,7 @@ def _find(
         origin = Origin.ENVIRONMENT
         return Found(setting=setting, text=text, origin=origin, place=setting.variable)
     if name in table:
-        place = f"{name} in {TABLE} of {file}"
+        place = f"{_in_table(name)} of {file}"
         written = setting.kind.from_table(table[name])
         if written is None:
             shown = _toml(table[name])
@@ -181,12 +181,20 @@ def _table(file: Path) -> dict[str, object]:
     for key in table:
         if key not in SETTINGS:
             known = _near(key.lower(), SETTINGS)
+            meant = _in_table(known)
             raise _unknown(
-                f"{key} in {TABLE} of {file}",
-                known,
-                f"Write {known} instead." if known else "Remove that line",
+                f"{_in_table(key)} of {file}",
+                meant.partition(" ")[0],
+                f"Write {meant.partition(' ')[0]} instead." if known else "Remove that line",
             )
     return table
+
+
+def _in_table(name: str) -> str:
+    """Return a key and its table: `cpus in [tool.posebowl]`; of no name, nothing."""
+    if name.startswith(f"{_BUDGET}_"):
+        return f"{name.removeprefix(f'{_BUDGET}_')} in {TABLE[:-1]}.{_BUDGET}]"
+    return f"{name} in {TABLE}" if name else ""
 
 
 def _flat(table: dict[str, object]) -> dict[str, object]:
@@ -235,7 +243,8 @@ def _refusal(
         case Origin.ENVIRONMENT:
             fix = f"Type: export {setting.variable}={meant}"
         case Origin.TABLE:
-            fix = f"Write {setting.name} = {kind.literal(meant)}"
+            key = _in_table(setting.name).partition(" ")[0]
+            fix = f"Write {key} = {kind.literal(meant)}"
         case _:
             fix = f"Type: {setting.flag} {meant}"
     return UsageError(f"{place} {requirement}.", fix=fix)

@@ -124,10 +124,10 @@ def whole(least: int, example: int, *, none_at_zero: str = "") -> Kind:
 
 def number(least: float, most: float, example: str, *, without_least: bool = False) -> Kind:
     """Return the kind of finite numbers from `least` to `most`, with or without `least` itself."""
-    if without_least and most == math.inf:
-        allowed = f"greater than {least:g}"
-    else:
-        allowed = f"between {least:g} and {most:g}"
+    allowed = f"between {least:g} and {most:g}"
+    if without_least:
+        end = "" if most == math.inf else f" and at most {most:g}"
+        allowed = f"greater than {least:g}{end}"
 
     def read(text: str) -> float:
         value = float(text)

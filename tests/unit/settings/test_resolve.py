@@ -254,10 +254,10 @@ def test_the_budget_has_a_table_of_its_own(file: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("line", "what", "fix"),
     [
-        ("mean_iuo = 0.4", "budget_mean_iuo in", "Write budget_mean_iou instead."),
-        ("drop = 2", "must be between 0 and 1, got 2", "Write budget_drop = 0.01"),
-        ("drop = nan", "must be a number between 0 and 1", "Write budget_drop = 0.01"),
-        ("drop = true", "got true", "Write budget_drop = 0.01"),
+        ("mean_iuo = 0.4", "mean_iuo in [tool.posebowl.budget] of", "Write mean_iou instead."),
+        ("drop = 2", "must be between 0 and 1, got 2", "Write drop = 0.01"),
+        ("drop = nan", "must be a number between 0 and 1", "Write drop = 0.01"),
+        ("drop = true", "drop in [tool.posebowl.budget] of", "Write drop = 0.01"),
     ],
 )
 def test_wrong_lines_of_the_budget(line: str, what: str, fix: str, file: Path) -> None:

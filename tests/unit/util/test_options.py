@@ -82,6 +82,11 @@ NUMBERS = [
     (whole(0, 3, none_at_zero="all"), "x", 'must be a whole number, or 0 for all, got "x"'),
     (number(0, 1, "0.4"), "2", "must be between 0 and 1, got 2"),
     (number(0, 1, "0.4"), "nan", 'must be a number between 0 and 1, got "nan"'),
+    (
+        number(0, 1, "0.4", without_least=True),
+        "0",
+        "must be greater than 0 and at most 1, got 0",
+    ),
     (number(0, math.inf, "2", without_least=True), "0", "must be greater than 0, got 0"),
     (number(0, math.inf, "2", without_least=True), "-3", "must be greater than 0, got -3"),
     (
