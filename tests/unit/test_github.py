@@ -58,9 +58,12 @@ def test_actions_are_pinned_by_hash_with_their_version_beside(path: Path) -> Non
 
 
 def test_an_action_has_one_version_everywhere() -> None:
-    used = {step["uses"] for path in WORKFLOWS for step in steps(path) if "uses" in step}
+    pages = [paths.ROOT / "action.yml", *(paths.ROOT / "docs").rglob("*.md"), *WORKFLOWS]
+    texts = [path.read_text(encoding="utf-8") for path in pages]
+    used = {name for text in texts for name in re.findall(r"uses: ([\w-]+/.*)", text)}
     assert len(used) == len({name.partition("@")[0] for name in used})
     assert len({read(path)["env"]["UV_VERSION"] for path in WORKFLOWS}) == 1
+    assert f"uv=={read(WORKFLOWS[0])['env']['UV_VERSION']}" in texts[0]
 
 
 @workflow
