@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from posebowl.batch import leaderboard, leaderboard_page
+from posebowl.batch import leaderboard, leaderboard_page, ranking
 from posebowl.batch.result_store import ResultStore
 from posebowl.challenge import EngineName, Variant
 from posebowl.doctor.selftest import EngineTest, SelfTest
@@ -84,6 +84,14 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = folder / "leaderboard.html"
     path.write_text(leaderboard_page.render(made, lines))
     (folder / "few.html").write_text(leaderboard_page.render(made, lines[:12]))
+    place = ranking.Standing(
+        rank=12, rank_low=10, rank_high=12, beats_next=0.5, mean_iou=0.5, median_iou=0.5, moved=-10
+    )
+    split = [
+        replace(line, team="t" * 60, subsets={"public": place, "p" * 40: place}, beats=(0.5,) * 10)
+        for line in lines[:10]
+    ]
+    (folder / "split.html").write_text(leaderboard_page.render(made, split))
     return path
 
 
@@ -103,6 +111,28 @@ def test_the_leaderboard_is_sound(chromium: Browser, board: Path, width: int, sc
     assert chromium.run(f"return {name}.title") == "long" * 60
     assert chromium.run(f"return {name}.scrollWidth > {name}.clientWidth")
     assert chromium.run("return document.querySelectorAll('.ranks tr .links a').length") == 24
+
+
+@pytest.mark.parametrize(
+    ("width", "columns"), [(PHONE, 0), (900, 0), (981, 0), (1101, 20), (1280, 20)]
+)
+def test_subsets_have_columns_where_there_is_room(
+    chromium: Browser, board: Path, width: int, columns: int
+) -> None:
+    chromium.media(scheme="light", width=width, height=800)
+    chromium.open(board.with_name("split.html"))
+    check_sound(chromium, width)
+    seen = (
+        "return [...document.querySelectorAll('.ranks tbody {}')]"
+        ".filter((cell) => cell.checkVisibility()).length"
+    )
+    assert chromium.run(seen.format(".part")) == columns
+    assert chromium.run(seen.format(".place")) == 20 - columns
+    edges = chromium.run(
+        "return [...document.querySelectorAll('.ranks tbody .part, .ranks tbody .links')]"
+        ".map((cell) => cell.getBoundingClientRect().right)"
+    )
+    assert max(edges) <= width
 
 
 def test_a_leaderboard_of_10_000_is_sorted_and_searched(chromium: Browser, board: Path) -> None:
