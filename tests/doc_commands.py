@@ -109,6 +109,9 @@ NOT_RUN: Final = {
     r"uv run --group render .*": (
         "adds to the environment of the tests; they call the renderer itself"
     ),
+    r"uv run invoke data\.render --imagery .*": (
+        "takes maps from packages: tests/unit/render/test_ground.py draws its own"
+    ),
     r"tar czf .*|mkdir -p ~/uv-cache .*|export UV_CACHE_DIR.*": (
         "copies all of uv's cache, which is several GB on a developer's machine"
     ),

@@ -13,10 +13,10 @@ from posebowl.errors import UsageError
 from posebowl.util.text import show
 
 TARGETS: Final = {
-    "pack-example": "uv run invoke pack --solution quickstart",
-    "pack-quickstart": "uv run invoke pack --solution quickstart",
-    "pack-benchmark": "uv run invoke pack --solution benchmark",
-    "pack-submission": "uv run invoke pack --solution NAME",
+    "pack-example": "uv run invoke pack quickstart",
+    "pack-quickstart": "uv run invoke pack quickstart",
+    "pack-benchmark": "uv run invoke pack benchmark",
+    "pack-submission": "uv run invoke pack NAME",
     "test-submission": "uv run nox -s test_submission-cpu",
     "test-container": "uv run nox -s test_packages-cpu",
     "interact-container": "uv run invoke shell",

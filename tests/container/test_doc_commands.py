@@ -22,12 +22,25 @@ pytestmark = [
 RUN = "uv run invoke pack template --force && uv run invoke run"
 NAME = 'cp -r "$(ls -d submission/history/* | head -n 1)" submission/history/best'
 OBJ = r"v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\n"
-TETRAHEDRON = f"mkdir meshes && printf '{OBJ}' > meshes/craft.obj"
+
+
+def meshes(folder: str) -> str:
+    """Return the command that makes a mesh."""
+    return f"mkdir {folder} && printf '{OBJ}' > {folder}/craft.obj"
+
+
+def photos(folder: str) -> str:
+    """Return the command that makes pictures to put behind spacecraft."""
+    return f"mkdir {folder} && cp data/demo/images/*.png {folder}"
+
+
 BEFORE = {
     "docs/history.md": f"{RUN} && {RUN} && {NAME}",
     "docs/how-to/debug.md": RUN,
     "docs/how-to/github-actions.md": RUN,
-    "docs/renderer.md": TETRAHEDRON,
+    "docs/how-to/official-runtime.md": "uv run invoke new mine",
+    "docs/benchmark.md": f"{meshes('foreign')} && {photos('backdrops')}",
+    "docs/renderer.md": f"{meshes('meshes')} && {photos('pictures')}",
 }
 """What a reader of a page has done before."""
 

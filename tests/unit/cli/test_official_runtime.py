@@ -20,7 +20,7 @@ PAGE = (paths.ROOT / "docs/how-to/official-runtime.md").read_text()
     [
         ("test-submission", "uv run nox -s test_submission-cpu"),
         ("test_submission", "uv run nox -s test_submission-cpu"),
-        ("pack-benchmark", "uv run invoke pack --solution benchmark"),
+        ("pack-benchmark", "uv run invoke pack benchmark"),
         ("interact-container", "uv run invoke shell"),
     ],
 )
