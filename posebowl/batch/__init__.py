@@ -1,5 +1,6 @@
 """Many submissions on many machines: plan -> run -> store -> merge -> leaderboard."""
 
+import os
 from typing import TYPE_CHECKING
 
 from posebowl.util.lazy import face
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
     from posebowl.batch.seal import Verified as Verified, verify as verify
     from posebowl.batch.storage import is_uri as is_uri
     from posebowl.batch.twins import Twins as Twins, compare as compare
+
+# Ray reads these when it is imported, by whichever module of this room that is.
+# Ray would start each worker with `uv run`; workers have the environment of their node instead.
+os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+# It would end this process when the head of the cluster is lost.
+os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "600")
+# A busy machine takes longer to start Ray's own agent than the 15 s that Ray gives it.
+os.environ.setdefault("RAY_agent_register_timeout_ms", "120000")
 
 __getattr__ = face(
     __name__,

@@ -3,18 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import platform
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
-
-# Ray would start each worker with `uv run`; workers have the environment of their node instead.
-os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-# It would end this process when the head of the cluster is lost.
-os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "600")
-# A busy machine takes longer to start Ray's own agent than the 15 s that Ray gives it.
-os.environ.setdefault("RAY_agent_register_timeout_ms", "120000")
 
 import ray
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError

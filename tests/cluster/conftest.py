@@ -82,7 +82,6 @@ def embedded() -> None:
 @pytest.fixture(scope="module")
 def machines(embedded: None) -> Iterator[TwoMachines]:  # noqa: ARG001  # skips
     """Start a cluster of two machines of one core each; nothing of it is left alive."""
-    pytest.importorskip("ray", reason="needs uv sync --group cluster-test")
     # It says how long a busy machine may take.
     pytest.importorskip("posebowl.batch.ray_executor")
     with temporary_folder(), token(), descendants.ended():

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -155,3 +157,18 @@ def test_without_its_token_a_cluster_is_not_joined(
 
     assert done.returncode == UsageError.exit_code
     assert "ray get-auth-token --generate" in done.stderr
+
+
+@pytest.mark.parametrize("first", ["ray_cluster", "ray_executor"])
+def test_ray_does_not_start_workers_with_uv_run(first: str) -> None:
+    # Under `uv run` it would refuse to join: what machines are sent is not a project of uv's.
+    code = (
+        f"import posebowl.batch.{first}\n"
+        "from ray._private import ray_constants\n"
+        "print(ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV)\n"
+    )
+    variables = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"
