@@ -187,6 +187,6 @@ def ended(process: subprocess.Popen[str]) -> Iterator[str]:
 
 
 def kept(out: Path) -> dict[str, str]:
-    """Return the id of each run whose result is kept."""
-    found = out.glob("runs/*/result.json")
+    """Return the id of each run whose result is kept; one may be on its way when all is killed."""
+    found = out.glob("runs/[!.]*/result.json")
     return {path.parent.name: result.read(path).run_id for path in found}
