@@ -30,8 +30,10 @@ class CgroupProbe:
     def usage(self, *, fresh: bool = False) -> Usage:
         """Return what the container uses now, or used when last seen."""
         files = self._read()
-        if files.get("memory.stat"):
-            self._last = usage(files)
+        found = usage(files) if files.get("memory.stat") else self._last
+        # Processor time never falls: a group that vanishes loses some of its files before others.
+        if found.cpu_s >= self._last.cpu_s:
+            self._last = found
             if self._last.peak_bytes <= self._peak_before:
                 self._last = replace(self._last, peak_bytes=0)
         if self._io is not None:

@@ -20,6 +20,16 @@ def test_the_probe_keeps_the_last_reading_when_the_container_is_gone() -> None:
     assert probe.usage() == first
 
 
+def test_the_probe_keeps_the_last_reading_while_the_group_vanishes() -> None:
+    whole = V1 | {"cpuacct.usage": "2000000000"}
+    readings = iter([whole, {**whole, "cpuacct.usage": ""}, V1 | {"cpuacct.usage": "3000000000"}])
+    probe = CgroupProbe(lambda: next(readings))
+    first = probe.usage()
+    assert first.cpu_s == 2.0
+    assert probe.usage() == first
+    assert probe.usage().cpu_s == 3.0
+
+
 @pytest.mark.parametrize(
     ("local", "before", "after", "counted"),
     [(True, 500, 500, 0), (True, 500, 900, 900), (False, 0, 900, 0)],
