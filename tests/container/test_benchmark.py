@@ -12,28 +12,18 @@ import numpy as np
 import pytest
 
 from posebowl import paths
-from posebowl.challenge import EngineName, Variant
-from posebowl.engines import select
-from posebowl.engines.oci import client, image
-from posebowl.errors import EngineError
+from posebowl.challenge import EngineName
+from posebowl.engines import Engine
 
 GOLDEN = paths.ROOT / "tests" / "unit" / "solutions" / "test_golden.csv"
 
 pytestmark = pytest.mark.container
 
 
-@pytest.fixture(params=EngineName)
-def engine(request: pytest.FixtureRequest) -> EngineName:
-    """Return each engine that works here and has a current image, or skip with the reason."""
-    name: EngineName = request.param
-    if problem := select.make(name).unavailable():
-        pytest.skip(problem)
-    if name is not EngineName.EMBEDDED:
-        try:
-            image.current(client.connect(name), Variant.CPU)
-        except EngineError as error:
-            pytest.skip(str(error))
-    return name
+@pytest.fixture
+def engine(engine: Engine) -> EngineName:
+    """Return the name of each engine in turn, as it is typed."""
+    return engine.name
 
 
 def invoke(*words: str) -> subprocess.CompletedProcess[str]:

@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 
 from posebowl import paths
-from posebowl.challenge import EngineName, Variant
-from posebowl.engines import select
-from posebowl.engines.oci import client, image
-from posebowl.errors import EngineError
+from posebowl.challenge import EngineName
+from posebowl.engines import Engine
 from tests.keyboard import Keyboard
 
 pytestmark = pytest.mark.container
@@ -27,18 +25,10 @@ predict(answer)
 """
 
 
-@pytest.fixture(params=list(EngineName))
-def engine(request: pytest.FixtureRequest) -> EngineName:
-    """Return each engine that works here, with its image."""
-    name: EngineName = request.param
-    if problem := select.make(name).unavailable():
-        pytest.skip(problem)
-    if name is not EngineName.EMBEDDED:
-        try:
-            image.current(client.connect(name), Variant.CPU)
-        except EngineError as error:
-            pytest.skip(str(error))
-    return name
+@pytest.fixture
+def engine(engine: Engine) -> EngineName:
+    """Return the name of each engine in turn, as it is typed."""
+    return engine.name
 
 
 @pytest.fixture
