@@ -15,6 +15,7 @@ from posebowl.data import MANY, Stressed, folder as data_folder, stressed
 from posebowl.errors import Verdict
 from posebowl.results import PLATFORM, memory_growth
 from posebowl.settings import Settings
+from posebowl.submission import open_archive
 from posebowl.util import console
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def stress(
         UsageError: There is no such zip or data folder.
         BadDataError: The data folder is incomplete.
     """
+    open_archive(archive).close()  # a mistyped path ends here, before any data is made
     outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory(prefix="posebowl-stress-") as name:
         scratch = Path(name)

@@ -15,7 +15,7 @@ from posebowl.cli import output, stress as trials
 from posebowl.cli.stress import Outcome
 from posebowl.cli.views import stress as shown
 from posebowl.engines.base import Sample
-from posebowl.errors import Verdict
+from posebowl.errors import UsageError, Verdict
 from posebowl.paths import DEMO_DATA
 from posebowl.results import Result
 from posebowl.run import Request
@@ -45,7 +45,7 @@ def tried(solution: Solution, ends: Callable[[Path], Result] = lambda _: PASSED)
         return ends(request.data)
 
     settings = dataclasses.replace(resolve.defaults(), data=DEMO_DATA)
-    return trials.stress(settings, Path("a.zip"), count=5, many=11, carry_out=carry_out)
+    return trials.stress(settings, Path(__file__), count=5, many=11, carry_out=carry_out)
 
 
 def by_content(photo: Path, _: list[str], __: int) -> int:
@@ -117,3 +117,11 @@ def test_ctrl_c_ends_all_runs() -> None:
     outcomes = tried(by_content, lambda data: stopped if data.name == "one" else PASSED)
     assert [one.name for one in outcomes] == ["plain", "again", "renamed", "one"]
     assert trials.exit_code(outcomes) == 130
+
+
+def test_a_mistyped_zip_ends_it_before_anything_is_made(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=r"There is no .*none\.zip"):
+        trials.stress(resolve.defaults(), tmp_path / "none.zip", count=5, many=0)
+    assert capsys.readouterr().err == ""
