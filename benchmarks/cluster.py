@@ -18,6 +18,7 @@ duration.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import random
 import tempfile
@@ -108,7 +109,7 @@ def submissions(folder: Path, count: int, seconds: float) -> Path:
 
 def measure(name: str, workers: int, made: Plan, executor: Executor, out: Path) -> Measured:
     """Run all jobs of a plan."""
-    with result_store.opened(out, resume=False) as kept:
+    with result_store.opened(out, resume=False) as kept, contextlib.closing(executor):
         began = time.perf_counter()
         scheduler.execute(made, kept, executor, Quiet())
         elapsed = time.perf_counter() - began
@@ -149,22 +150,11 @@ def all_ways(made: Plan, out: Path) -> Iterator[Measured]:
         scheduler.execute(
             plan.make(made.submissions[:workers], made.whole, made.shards, OPTIONS),
             ResultStore(out / f"ray-warm-{workers}"),
-            Unclosed(executor),
+            executor,
             Quiet(),
         )
         yield measure(f"Ray, {workers} of one core", workers, made, executor, out / f"ray{workers}")
         cluster.shutdown()
-
-
-class Unclosed:
-    """An executor that stays open after its jobs."""
-
-    def __init__(self, executor: Executor) -> None:
-        self.max_jobs, self.submit, self.wait = executor.max_jobs, executor.submit, executor.wait
-        self.capacity = executor.capacity
-
-    def close(self) -> None:
-        """Leave it open."""
 
 
 def keeping_s(kept: ResultStore, key: str, scratch: Path, repeats: int = 50) -> float:

@@ -19,6 +19,7 @@ from posebowl.batch import (
     result_store,
     scheduler,
     seal,
+    shard_check,
     shards,
     submissions,
 )
@@ -29,6 +30,7 @@ from posebowl.batch.node_cache import NodeCache
 from posebowl.batch.plan import Plan, RunOptions
 from posebowl.batch.progress import Progress
 from posebowl.batch.result_store import ResultStore
+from posebowl.batch.submissions import Submission
 from posebowl.batch.tables import read_subsets, read_teams
 from posebowl.errors import UsageError, Verdict
 from posebowl.util.console import err, note, stdout_on_stderr
@@ -108,36 +110,68 @@ def evaluate(request: EvaluationRequest) -> Evaluation:
     parts = shards.split(whole, request.shards)
     made = plan.make(found.submissions, whole, parts, request.options, no_photos=request.no_photos)
     _check_names(made, request.verify)
-    extended, repeated = repeats.extend(made, request.verify, request.repeat)
-    rules = replace(_rules(request, made), repeats=repeated)
+    rules = _rules(request, made)
     with result_store.opened(
         request.out, resume=request.resume or request.rescore or bool(request.only)
     ) as store:
-        keys = {item.name: [job.key for job in jobs] for item, jobs in made.jobs.items()}
-        described = json.dumps(leaderboard.metadata(made) | {"jobs": keys}, indent=2, default=str)
         board = _Board(made, store, rules)
-        chosen = _chosen(made, store, request.only) if request.only else None
-        if chosen is not None:
-            chosen |= extended.distinct.keys() - made.distinct.keys()
+        extended = _settle(request, made, board)
         if not request.rescore:
-            with (
-                stdout_on_stderr(),
-                contextlib.closing(_executor(request, made, cache)) as executor,
-                Progress(extended, err) as progress,
-            ):
-                write_text(request.out / result_store.PLAN_FILE, described + "\n")
-                board.listener = progress
-                try:
-                    scheduler.execute(extended, store, executor, board, chosen)
-                except BaseException:
-                    board.write()
-                    raise
+            extended = _run(request, made, board, extended, cache)
         rows = board.write()
         if request.seal is not None:
             tables = {"split.csv": request.split, "teams.csv": request.teams}
             given = {name: path for name, path in tables.items() if path is not None}
             seal.write(request.seal, extended, store, given)
-        return Evaluation(plan=made, rows=rows, out=request.out)
+        return Evaluation(plan=board.plan, rows=rows, out=request.out)
+
+
+def _settle(request: EvaluationRequest, made: Plan, board: _Board) -> Plan:
+    """Give the board the plan that follows from the results so far; return it with all repeats."""
+    board.adopt(shard_check.settle(made, board.store))
+    extended, runs = repeats.extend(board.plan, request.verify, request.repeat)
+    board.rules = replace(board.rules, repeats=runs)
+    return extended
+
+
+def _run(
+    request: EvaluationRequest, made: Plan, board: _Board, extended: Plan, cache: NodeCache
+) -> Plan:
+    """Run all that has no result; return the plan as it was carried out.
+
+    Where shards prove to change a submission, its run on all images follows.
+    """
+    store = board.store
+    chosen = _chosen(board.plan, store, request.only) if request.only else None
+    if chosen is not None:
+        chosen |= extended.distinct.keys() - board.plan.distinct.keys()
+    with stdout_on_stderr():
+        executor = _executor(request, extended, cache)
+        try:
+            with contextlib.closing(executor):
+                while True:
+                    with Progress(extended, err) as board.listener:
+                        _describe(board.plan, store.out)
+                        scheduler.execute(extended, store, executor, board, chosen)
+                    known, before = extended.distinct.keys(), board.plan.jobs
+                    extended = _settle(request, made, board)
+                    for item, jobs in board.plan.jobs.items():
+                        if jobs != before[item]:
+                            note(f"{item.name}: {shard_check.check(board.plan, item, store).text}")
+                    new = frozenset(extended.distinct.keys() - known)
+                    chosen = frozenset(key for key in new if not store.finished(key))
+                    if not chosen:
+                        return extended
+        except BaseException:
+            board.write()
+            raise
+
+
+def _describe(made: Plan, out: Path) -> None:
+    """Write the terms of the evaluation, and the keys of the runs of each submission."""
+    keys = {item.name: [job.key for job in jobs] for item, jobs in made.jobs.items()}
+    described = json.dumps(leaderboard.metadata(made) | {"jobs": keys}, indent=2, default=str)
+    write_text(out / result_store.PLAN_FILE, described + "\n")
 
 
 def _rules(request: EvaluationRequest, made: Plan) -> Rules:
@@ -189,11 +223,11 @@ def _chosen(made: Plan, store: ResultStore, only: Sequence[str]) -> frozenset[st
     for submission in made.submissions:
         found = store.results.result(key_of(made, submission))
         verdicts[submission.name] = str(found.verdict) if found else ""
+    chosen = [item for item in made.submissions if {item.name, verdicts[item.name]} & {*only}]
+    checks = [job for item in chosen for job in made.checks.get(item, ())]
     return frozenset(
-        job.key
-        for submission, jobs in made.jobs.items()
-        for job in jobs
-        if submission.name in only or verdicts[submission.name] in only
+        [job.key for item in chosen for job in made.jobs[item]]
+        + [job.key for job in checks if not store.finished(job.key)]
     )
 
 
@@ -201,27 +235,31 @@ class _Board:
     """Publishes the result of each submission when its runs are over, and the leaderboard."""
 
     def __init__(self, made: Plan, store: ResultStore, rules: Rules | None = None) -> None:
-        self._made = made
-        self._store = store
-        self._rules = rules or Rules()
-        self._submissions = defaultdict(list)
-        for submission, jobs in made.jobs.items():
-            for job in jobs:
-                self._submissions[job.key].append(submission)
+        self.store = store
+        self.rules = rules or Rules()
         self._next_at = 0.0
         self.listener: scheduler.Listener | None = None
+        self.adopt(made)
+
+    def adopt(self, made: Plan) -> None:
+        """Take a plan, instead of an earlier one."""
+        self.plan = made
+        self._submissions: dict[str, list[Submission]] = defaultdict(list)
+        for submission, jobs in (*made.jobs.items(), *made.checks.items()):
+            for job in jobs:
+                self._submissions[job.key].append(submission)
 
     def write(self) -> tuple[Row, ...]:
         """Publish all that can be published, and write the leaderboard."""
-        for submission in self._made.submissions:
-            publish(self._made, submission, self._store)
+        for submission in self.plan.submissions:
+            publish(self.plan, submission, self.store)
         return self._write_files(live=False)
 
     def _write_files(self, *, live: bool) -> tuple[Row, ...]:
         began = time.monotonic()
-        rows = leaderboard.rows(self._made, self._store, self._rules)
+        rows = leaderboard.rows(self.plan, self.store, self.rules)
         self._write_one(rows, live=live)
-        for subset, images in self._rules.subsets.items():
+        for subset, images in self.rules.subsets.items():
             shown = leaderboard.of_subset(rows, subset, len(images))
             self._write_one(shown, subset, live=live)
         now = time.monotonic()
@@ -232,13 +270,13 @@ class _Board:
         """Write the leaderboard of all images or of a subset as CSV, JSON and a page."""
         texts = {
             CSV_FILE: leaderboard.to_csv(rows),
-            JSON_FILE: leaderboard.to_json(self._made, rows, subset),
-            PAGE_FILE: leaderboard_page.render(self._made, rows, subset, live=live),
+            JSON_FILE: leaderboard.to_json(self.plan, rows, subset),
+            PAGE_FILE: leaderboard_page.render(self.plan, rows, subset, live=live),
         }
         for name, text in texts.items():
             stem, _, suffix = name.partition(".")
             own = f"{stem}-{subset}.{suffix}" if subset else name
-            write_text(self._store.out / own, text)
+            write_text(self.store.out / own, text)
 
     def started(self, missing: frozenset[str], kept: int) -> None:
         """Tell the listener."""
@@ -249,8 +287,9 @@ class _Board:
         """Publish what is whole with this run, and tell the listener, with its score."""
         if not again:
             for submission in self._submissions[completion.job.key]:
-                result = publish(self._made, submission, self._store, renew=True)
-                if result is not None and completion.output and len(self._made.shards) == 1:
+                result = publish(self.plan, submission, self.store, renew=True)
+                alone = len(self.plan.jobs[submission]) == 1
+                if result is not None and completion.output and alone:
                     output = replace(completion.output, result=result)
                     completion = replace(completion, output=output)
         if self.listener is not None:
@@ -271,7 +310,7 @@ _RARELY: Final = 20
 
 
 def _executor(request: EvaluationRequest, made: Plan, cache: NodeCache) -> Executor:
-    by_digest = {shard.digest: shard for shard in made.shards}
+    by_digest = made.datasets
     if not request.address:
         return SerialExecutor(by_digest, cache=cache, registry_name=request.registry)
     try:

@@ -93,6 +93,13 @@ def _place(place: Standing) -> str:
     return f"{place.mean_iou:.4f} · {place.rank}{way}"
 
 
+def _shards(plan: Plan) -> str:
+    if plan.sample is None:
+        return "none"
+    checked = counted(len(plan.sample.entries), "image")
+    return f"{len(plan.shards):,}, checked with {checked} that ran at once"
+
+
 def _pairs(plan: Plan) -> list[tuple[str, str]]:
     options = plan.options
     limits = options.limits
@@ -104,7 +111,7 @@ def _pairs(plan: Plan) -> list[tuple[str, str]]:
         ("Memory limit", quantity(limits.memory_bytes, "bytes")),
         ("Cores", str(limits.cpus)),
         ("Limits waived", ", ".join(sorted(options.waived)) or "none"),
-        ("Shards", f"{len(plan.shards):,} for each submission"),
+        ("Shards", _shards(plan)),
         ("Data hash", plan.whole.digest),
         ("Lock", image.lock_hash()),
     ]

@@ -12,8 +12,10 @@ from typing import Final
 import polars as pl
 
 from posebowl import report
+from posebowl.batch import shard_check
 from posebowl.batch.plan import Plan, merged_key
 from posebowl.batch.result_store import ResultStore
+from posebowl.batch.shard_check import UNKNOWN
 from posebowl.batch.shards import Dataset
 from posebowl.batch.submissions import Submission
 from posebowl.challenge import (
@@ -43,10 +45,6 @@ from posebowl.util.units import duration
 IOU_FILE: Final = "iou.csv"
 """The IoU of each image, in the order of submission_format.csv: for the organizer."""
 _BOM: Final = b"\xef\xbb\xbf"
-_IN_SHARDS: Final = (
-    "It ran in shards, each with a part of the images: a solution that looks at all images "
-    "together, or at their number, can predict something else than in one run."
-)
 _PRECEDENCE: Final = (
     *INFRASTRUCTURE_FAILURES,
     Verdict.BAD_ARCHIVE,
@@ -78,7 +76,7 @@ def publish(
         renew: Make it again, because one of them was run again.
 
     Returns:
-        The result; None while a run is missing.
+        The result; None while a run is missing, or if it is to be run on all images at once.
     """
     key, jobs = key_of(plan, submission), plan.jobs[submission]
     if not renew and _is_published(plan, store.results, key):
@@ -86,10 +84,14 @@ def publish(
     parts = [part for job in jobs if (part := store.result(job.key)) is not None]
     if len(parts) < len(jobs):
         return None
+    found = shard_check.check(plan, submission, store)
+    if found.changed and len(jobs) > 1:
+        return None
     merged = parts[0] if len(parts) == 1 else merge_results(parts, plan.options.limits)
     merged = dataclasses.replace(
         merged,
         archive=merged.archive | {"path": submission.name},
+        warnings=tuple(filter(None, (found.text, *merged.warnings))),
         data=merged.data
         | {
             "root": plan.whole.source,
@@ -116,6 +118,8 @@ def _is_published(plan: Plan, made: ResultStore, key: str) -> bool:
     found = made.result(key)
     if found is None or found.verdict.is_infrastructure_failure:
         return False
+    if any(text.startswith(UNKNOWN) for text in found.warnings):
+        return False
     scored = found.verdict is Verdict.OK and plan.whole.labels is not None
     return not scored or (made.folder(key) / IOU_FILE).is_file()
 
@@ -139,9 +143,7 @@ def merge_results(parts: Sequence[Result], limits: Limits) -> Result:
         meters=_meters(parts, used),
         oom_kills=sum(part.oom_kills for part in parts),
         score=None,
-        warnings=tuple(
-            dict.fromkeys([_IN_SHARDS, *(text for part in parts for text in part.warnings)])
-        ),
+        warnings=tuple(dict.fromkeys(text for part in parts for text in part.warnings)),
         unenforced={name: why for part in parts for name, why in part.unenforced.items()},
         samples=(),
         other_cores=None,  # each shard has its own, and its own warning

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 
 from posebowl.batch.shards import Dataset
 from posebowl.batch.submissions import Submission
@@ -50,14 +51,25 @@ class Plan:
     shards: tuple[Dataset, ...]
     submissions: tuple[Submission, ...]
     jobs: dict[Submission, tuple[Job, ...]]
-    """A job for each shard, in their order."""
+    """A job for each shard, in their order; one on all images where shards change the boxes."""
+    checks: Mapping[Submission, tuple[Job, ...]] = field(default_factory=dict)
+    """What tells whether they do: see `shard_check`. Empty without shards."""
+    sample: Dataset | None = None
+    """The images of these checks."""
     no_photos: bool = False
     """Reports show neither photos nor truth nor scores: they can be handed out."""
 
     @property
     def distinct(self) -> dict[str, Job]:
         """All jobs by key: a zip that is named twice is run once."""
-        return {job.key: job for jobs in self.jobs.values() for job in jobs}
+        groups = itertools.chain(self.jobs.values(), self.checks.values())
+        return {job.key: job for jobs in groups for job in jobs}
+
+    @property
+    def datasets(self) -> dict[str, Dataset]:
+        """All that jobs may be run on, by digest, without labels."""
+        sampled = (replace(self.whole, labels=None), self.sample) if self.sample else ()
+        return {part.digest: part for part in (*self.shards, *sampled) if part is not None}
 
 
 def make(
@@ -69,9 +81,23 @@ def make(
     no_photos: bool = False,
 ) -> Plan:
     """Plan to run all submissions on all shards of the whole."""
-    digests = [shard.digest for shard in shards]
+    return Plan(
+        options=options,
+        whole=whole,
+        shards=tuple(shards),
+        submissions=tuple(submissions),
+        jobs=jobs_on(shards, submissions, options),
+        no_photos=no_photos,
+    )
+
+
+def jobs_on(
+    parts: Sequence[Dataset], submissions: Sequence[Submission], options: RunOptions
+) -> dict[Submission, tuple[Job, ...]]:
+    """Return the jobs that run each submission on each part of the data."""
+    digests = [part.digest for part in parts]
     base = base_key(options)
-    jobs = {
+    return {
         submission: tuple(
             Job(
                 key=_hash(base, submission.sha256, digest),
@@ -84,14 +110,6 @@ def make(
         )
         for submission in submissions
     }
-    return Plan(
-        options=options,
-        whole=whole,
-        shards=tuple(shards),
-        submissions=tuple(submissions),
-        jobs=jobs,
-        no_photos=no_photos,
-    )
 
 
 def base_key(options: RunOptions) -> str:

@@ -30,13 +30,15 @@ class Progress:
     ) -> None:
         self._console = console
         self._now = now
-        shards = len(plan.shards)
         self._names: dict[str, list[str]] = defaultdict(list)
         for item, jobs in plan.jobs.items():
             for job in jobs:
-                part = "" if shards == 1 else f" [{job.shard_index + 1}/{shards}]"
+                part = "" if len(jobs) == 1 else f" [{job.shard_index + 1}/{len(jobs)}]"
                 self._names[job.key].append(item.name + part)
         self._left = {item: {job.key for job in jobs} for item, jobs in plan.jobs.items()}
+        for item, (sampled, *_) in plan.checks.items():
+            self._names[sampled.key].append(f"{item.name} [sample]")
+            self._left[item].add(sampled.key)
         self._started_at = self._told_at = now()
         self._jobs = self._done = 0
         self._capacity = Capacity(nodes=0, slots=0)

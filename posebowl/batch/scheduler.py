@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import defaultdict, deque
 from collections.abc import Container
 from typing import Final, Protocol
@@ -47,7 +46,7 @@ def execute(
     Args:
         plan: What to run.
         store: Of the runs.
-        executor: What runs them; it is closed at the end.
+        executor: What runs them.
         listener: Told what happens.
         chosen: The keys of the jobs to run instead, even if they have a result.
 
@@ -63,19 +62,18 @@ def execute(
     listener.started(frozenset(job.key for job in todo), len(jobs) - len(todo))
     attempts: dict[str, list[Attempt]] = defaultdict(list)
     running = 0
-    with contextlib.closing(executor):
-        while todo or running:
-            while todo and running < executor.max_jobs:
-                executor.submit(todo.popleft())
-                running += 1
-            listener.tick(executor.capacity())
-            if (completion := executor.wait()) is None:
-                continue
-            running -= 1
-            again = _settle(completion, attempts[completion.job.key], store)
-            listener.completed(completion, again=again)
-            if again:
-                todo.append(completion.job)
+    while todo or running:
+        while todo and running < executor.max_jobs:
+            executor.submit(todo.popleft())
+            running += 1
+        listener.tick(executor.capacity())
+        if (completion := executor.wait()) is None:
+            continue
+        running -= 1
+        again = _settle(completion, attempts[completion.job.key], store)
+        listener.completed(completion, again=again)
+        if again:
+            todo.append(completion.job)
 
 
 def _settle(completion: Completion, attempts: list[Attempt], store: ResultStore) -> bool:

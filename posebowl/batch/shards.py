@@ -6,16 +6,28 @@ import contextlib
 import hashlib
 import itertools
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from posebowl.batch.storage import Storage, is_uri, open_storage
 from posebowl.challenge import FORMAT_FILE, LABELS_FILE
-from posebowl.data import MANIFEST_FILE, Entry, checks, folder as data_folder, image_name, manifest
+from posebowl.data import (
+    MANIFEST_FILE,
+    Entry,
+    checks,
+    evenly,
+    folder as data_folder,
+    image_name,
+    manifest,
+)
 from posebowl.errors import BadDataError, UsageError
 from posebowl.scoring import read_format
 from posebowl.util.text import first_few
+
+SAMPLE: Final = 50
+"""Images that shards are checked with, unless shards are so small that these are about as many."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,23 +137,46 @@ def split(whole: Dataset, count: int) -> tuple[Dataset, ...]:
         )
     if count == 1:
         return (replace(whole, labels=None),)
+    ends = [photos * index // count for index in range(count + 1)]
+    return tuple(_part(whole, range(low, high)) for low, high in itertools.pairwise(ends))
+
+
+def sample(whole: Dataset, parts: Sequence[Dataset]) -> Dataset:
+    """Return evenly chosen images, in their order, for a run to compare with those of shards.
+
+    Their number is far from that of any shard, and each shard has some of them where it can.
+
+    Args:
+        whole: All images.
+        parts: The shards that it is split into.
+    """
+    sizes = [len(part.entries) for part in parts]
+    count = SAMPLE if min(sizes) >= 2 * SAMPLE else 2 * max(sizes)
+    positions = range(len(whole.entries))
+    if count >= len(positions):
+        return replace(whole, labels=None)
+    return _part(whole, evenly(positions, count))
+
+
+def _part(whole: Dataset, positions: Sequence[int]) -> Dataset:
+    """Return a data set of some of the images, without labels.
+
+    Raises:
+        BadDataError: The table does not have a line for each photo.
+    """
     header, *lines = whole.submission_format.splitlines(keepends=True)
-    if len(lines) != photos:
+    if len(lines) != len(whole.entries):
         raise BadDataError(
-            f"{FORMAT_FILE} has {len(lines):,} lines for {photos:,} photos: it cannot be split.",
+            f"{FORMAT_FILE} has {len(lines):,} lines for {len(whole.entries):,} photos: "
+            "it cannot be split.",
             fix="Make it again: invoke data.format --force; or omit --shards.",
         )
-    ends = [photos * index // count for index in range(count + 1)]
-    parts = [whole.entries[low:high] for low, high in itertools.pairwise(ends)]
-    return tuple(
-        Dataset(
-            source=whole.source,
-            submission_format=header + b"".join(lines[low : low + len(part)]),
-            labels=None,
-            entries=part,
-            in_place=False,
-        )
-        for low, part in zip(ends, parts, strict=False)
+    return Dataset(
+        source=whole.source,
+        submission_format=header + b"".join(lines[at] for at in positions),
+        labels=None,
+        entries=tuple(whole.entries[at] for at in positions),
+        in_place=False,
     )
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
         Entry as Entry,
         image_name as image_name,
     )
-    from posebowl.data.sampling import sample as sample
+    from posebowl.data.sampling import evenly as evenly, sample as sample
     from posebowl.data.stress import MANY as MANY, Stressed as Stressed, stressed as stressed
     from posebowl.data.unpacker import Unpacked as Unpacked
 
@@ -25,7 +25,7 @@ __getattr__ = face(
     checks=("DataReport", "check", "make_format"),
     folder=("DataFolder",),
     manifest=("Entry", "MANIFEST_FILE", "image_name"),
-    sampling=("sample",),
+    sampling=("evenly", "sample"),
     stress=("MANY", "Stressed", "stressed"),
     unpacker=("Unpacked",),
 )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 
-from posebowl.batch import leaderboard, plan, result_store, scheduler, shards
+from posebowl.batch import evaluation, leaderboard, plan, result_store, scheduler, shards
 from posebowl.batch.evaluation import EvaluationRequest, _Board, _chosen, evaluate
 from posebowl.batch.executor import Capacity, Completion
 from posebowl.batch.merge import publish
@@ -115,6 +116,37 @@ def test_chosen_ones_are_run_again_and_published_again(
     assert {row.submission for row in rows if row.verdict is Verdict.BAD_OUTPUT} == again
     with pytest.raises(UsageError, match="No submission is called d"):
         _chosen(made, store, ("d",))
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_all_runs_are_ended_before_the_last_leaderboard(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interrupted: bool
+) -> None:
+    def end(*_: object) -> JobResult:
+        if interrupted:
+            raise KeyboardInterrupt
+        return table_of([*BOXES], tmp_path)
+
+    page = tmp_path / "out/leaderboard.html"
+
+    class Closes(Made):
+        def close(self) -> None:
+            super().close()
+            assert "refresh" in page.read_text()
+
+    executor = Closes(end)
+    monkeypatch.setattr(evaluation, "_executor", lambda *_: executor)
+    zips = zipped(tmp_path / "zips/a.zip").parent
+    request = EvaluationRequest(
+        places=(zips,), out=tmp_path / "out", cache=tmp_path / "cache", options=OPTIONS,
+        data=str(data),
+    )  # fmt: skip
+
+    with contextlib.suppress(KeyboardInterrupt):
+        evaluate(request)
+
+    assert executor.closed
+    assert "refresh" not in page.read_text()
 
 
 def test_what_was_not_run_is_not_scored(data: Path, tmp_path: Path) -> None:

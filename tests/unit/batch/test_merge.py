@@ -52,11 +52,6 @@ def test_a_joined_table_is_what_one_run_writes(
     assert join_tables(tables) == write(rows)
 
 
-def test_a_result_says_that_it_ran_in_shards() -> None:
-    merged = merge_results([shard(), shard()], Limits())
-    assert sum("in shards" in text for text in merged.warnings) == 1
-
-
 def test_the_time_of_all_shards_counts() -> None:
     limits = Limits(wall_time_s=10.0)
 
