@@ -71,6 +71,13 @@ def build_gpu(session: nox.Session) -> None:
     invoke(session, "build", "--variant", "gpu", *session.posargs)
 
 
+@nox.session(venv_backend="none", tags=["image"], default=False)
+def pins(session: nox.Session) -> None:
+    """Pin what images start from: uv by uv.lock's hashes, Debian by its registry's digest."""
+    words = ("run", "--frozen", "python", "-m", "posebowl.images.pins", *session.posargs)
+    session.run("uv", *words, external=True, env=ISOLATED)
+
+
 @nox.session(name="test_packages-cpu", venv_backend="none", tags=["image", "cpu"])
 def test_packages_cpu(session: nox.Session) -> None:
     """Test every package inside the cpu image."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import subprocess
 import time
 from collections.abc import Mapping
@@ -23,8 +24,8 @@ from posebowl.util import process
 from posebowl.util.console import note, warn
 from posebowl.util.units import human_bytes
 
-BASE_IMAGE: Final = "debian:bookworm-slim"
-"""What a build starts from where the user names nothing and `invoke base` made nothing."""
+BASE: Final = re.compile(r"(?<=^ARG BASE_IMAGE=)\S+$", re.MULTILINE)
+"""In the Dockerfile: what a build starts from where nothing is named and `base` made nothing."""
 
 _BASE_NAME: Final = "org.opencontainers.image.base.name"
 _BASE_DIGEST: Final = "org.opencontainers.image.base.digest"
@@ -76,7 +77,7 @@ def build(
         warn(f"pyproject.toml asks for {name}, but it is never installed: {why}")
     start = time.monotonic()
     argv, variables = oci_client.builder(client)
-    chosen = base_image or local_name(client) or BASE_IMAGE
+    chosen = base_image or local_name(client) or default_base()
     pull_base(client, chosen)
     with build_secrets.secrets(ca_bundle) as secrets, staged(variant, cache) as context:
         words = build_argv(
@@ -102,6 +103,12 @@ def build(
         shared_bytes=shared_bytes(client),
         lock=identity.lock_hash(),
     )
+
+
+def default_base() -> str:
+    """Return the base image of the Dockerfile."""
+    (found,) = BASE.findall((paths.RUNTIME / "Dockerfile").read_text(encoding="utf-8"))
+    return str(found)
 
 
 def choose(engine: EngineName | None) -> Client:

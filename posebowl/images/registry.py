@@ -25,7 +25,7 @@ class Moved:
     local: str
     id: str
     digest: str = ""
-    """Of its manifest in the registry: `sha256:...`; empty after a pull."""
+    """Of its manifest in the registry: `sha256:...`."""
     tags: tuple[str, ...] = ()
     """Its other names in the registry."""
 
@@ -90,21 +90,37 @@ def _push(client: Client, local: str, remote: str, registry: str) -> str:
                 client.run(*words, timeout_s=None, fix=fix)
                 return file.read_text(encoding="utf-8").strip()
             client.run(*words, timeout_s=None, fix=fix)
-        known = (client.inspect("image", remote) or {}).get("RepoDigests") or ()
-        place = remote.rpartition(":")[0]
-        return next((one.partition("@")[2] for one in known if one.startswith(f"{place}@")), "")
+        return min(digests(client, remote), default="")
     finally:
         client.run("rmi", remote, check=False)
 
 
-def pull(client: Client, variant: Variant, registry: str) -> Moved:
+def digests(client: Client, name: str) -> set[str]:
+    """Return the digests under which a registry knows an image that the engine has."""
+    place = re.sub(r"(:[^:/@]+)?(@.*)?$", "", name)
+    known = (client.inspect("image", name) or {}).get("RepoDigests") or ()
+    parts = (one.partition("@") for one in known)
+    # Docker shortens the names of its own hub.
+    return {digest for own, _, digest in parts if f"/{place}".endswith(f"/{own}")}
+
+
+def pull(client: Client, variant: Variant, registry: str, *, digest: str = "") -> Moved:
     """Pull the image that was built from this uv.lock, and tag it with its local names.
 
+    Args:
+        client: Of docker or podman.
+        variant: Which image.
+        registry: Where from: host[:port][/path].
+        digest: What the image has to be; without it, its labels are believed.
+
     Raises:
-        EngineError: The registry has none for this lock, or its labels disagree with its name.
+        EngineError: The registry has none for this lock, or not the one of the digest, or its
+            labels disagree with its name.
     """
     key = identity.key()
     remote, local = remote_name(registry, variant, key), image_name(variant, key)
+    if digest:
+        remote = f"{remote.rpartition(':')[0]}@{digest}"
     fix = f"Build it here instead: uv run nox -s build-{variant}"
     client.run(*transfer_argv("pull", client.engine, remote), timeout_s=None, fix=fix)
     try:
@@ -113,11 +129,12 @@ def pull(client: Client, variant: Variant, registry: str) -> Moved:
             raise EngineError(f"{client.engine} pulled {remote} but does not have it.", fix=fix)
         if why := identity.stale(image, variant):
             raise EngineError(f"{remote} is not what its name says.", why=why, fix=fix)
+        served = min(digests(client, remote), default="")
         for name in (local, image_name(variant)):
-            client.run("tag", remote, name)
+            client.run("tag", image.id, name)
     finally:
         client.run("rmi", remote, check=False)
-    return Moved(remote=remote, local=local, id=image.id)
+    return Moved(remote=remote, local=local, id=image.id, digest=digest or served)
 
 
 def transfer_argv(command: str, engine: EngineName, remote: str) -> list[str]:

@@ -18,6 +18,7 @@ from posebowl.util.text import show
 _TRUE: Final = ("true", "yes", "on", "1")
 _FALSE: Final = ("false", "no", "off", "0")
 _NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
+_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 
 UNREADABLE: Final = (ValueError, UsageError)
 """What `Kind.read` raises."""
@@ -175,6 +176,12 @@ def _word(text: str) -> str:
     return text
 
 
+def _digest(text: str) -> str:
+    if not _DIGEST.fullmatch(text):
+        raise ValueError(text)
+    return text
+
+
 def _text(text: str) -> str:
     if not text:
         raise ValueError(text)
@@ -196,4 +203,7 @@ EXISTING: Final = Kind(
     expects="a path", example="~/file", read=_path, is_path=True, must_exist=True
 )
 WORD: Final = Kind(expects="a name or an address, without spaces", example="debian:12", read=_word)
+DIGEST: Final = Kind(
+    expects="a digest: sha256: and 64 hex digits", example=f"sha256:{'0' * 64}", read=_digest
+)
 TEXT: Final = Kind(expects="some text", example="anything", read=_text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import socket
 import subprocess
 import tarfile
@@ -14,12 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from posebowl import paths
 from posebowl.challenge import EngineName, Variant
 from posebowl.engines.oci import client as oci_client, image
 from posebowl.engines.oci.client import Client
 from posebowl.engines.oci.engine import OciEngine
 from posebowl.errors import EngineError, UsageError
-from posebowl.images import debian_base, package_tests, registry, shell
+from posebowl.images import debian_base, package_tests, pins, registry, shell
 from posebowl.images.package_report import is_copyleft
 from posebowl.util import process
 from tests.typed import invoke
@@ -123,7 +125,7 @@ def test_what_is_pushed_can_be_pulled(client: Client, place: str, tmp_path: Path
         assert _digest(name) == pushed.digest
     client.run("rmi", "--force", TEST_IMAGE)
     pulled = registry.pull(client, Variant.CPU, place)
-    assert pulled.id == pushed.id
+    assert (pulled.id, pulled.digest) == (pushed.id, pushed.digest)
     found = image.find(client, TEST_IMAGE)
     assert found is not None
     assert found.id == pushed.id
@@ -146,6 +148,53 @@ def test_a_stale_image_is_neither_pushed_nor_taken(
     assert image.find(client, TEST_IMAGE) is None
     with pytest.raises(EngineError):
         registry.pull(client, Variant.CPU, f"{place}/nothing-here")
+
+
+@pytest.mark.usefixtures("named")
+def test_the_base_is_pinned_to_what_the_registry_served(
+    client: Client, place: str, tmp_path: Path
+) -> None:
+    """What is served under the tag later is not what a build starts from."""
+    name = f"{place}/debian:bookworm-slim"
+    runtime = tmp_path / "runtime"
+    shutil.copytree(paths.RUNTIME, runtime, ignore=shutil.ignore_patterns("tests"))
+    (runtime / "uv.txt").write_text("uv==0.0.1\n")
+    served = []
+    try:
+        for content in ("one", "two"):
+            _tiny(client, tmp_path, content=content)
+            client.run("tag", TEST_IMAGE, name)
+            client.run(*registry.transfer_argv("push", client.engine, name))
+            served.append(_digest(name))
+            if content == "one":
+                pins.renew(pins.PinOptions(engine=client.engine, base=name), runtime)
+    finally:
+        client.run("rmi", "--force", name, check=False)
+    assert served[0] != served[1]
+    assert (runtime / "uv.txt").read_bytes() == (paths.RUNTIME / "uv.txt").read_bytes()
+    lines = (runtime / "Dockerfile").read_text().splitlines()
+    assert f"ARG BASE_IMAGE={place}/debian@{served[0]}" in lines
+
+
+@pytest.mark.usefixtures("named")
+def test_a_digest_holds_where_labels_are_forged(client: Client, place: str, tmp_path: Path) -> None:
+    """Whoever writes to a registry can put another image, with the same labels, under the tag."""
+    own = f"{place}/forged"
+    _tiny(client, tmp_path)
+    pushed = registry.push(client, Variant.CPU, own)
+    _tiny(client, tmp_path, forged="yes")
+    forged = registry.push(client, Variant.CPU, own)
+    client.run("rmi", "--force", TEST_IMAGE)
+    assert forged.digest != pushed.digest
+    assert registry.pull(client, Variant.CPU, own).digest == forged.digest
+    client.run("rmi", "--force", TEST_IMAGE)
+    pulled = registry.pull(client, Variant.CPU, own, digest=pushed.digest)
+    assert (pulled.id, pulled.digest) == (pushed.id, pushed.digest)
+    assert image.named(client, TEST_IMAGE).id == pushed.id
+    client.run("rmi", "--force", TEST_IMAGE)
+    with pytest.raises(EngineError):
+        registry.pull(client, Variant.CPU, own, digest="sha256:" + "0" * 64)
+    assert image.find(client, TEST_IMAGE) is None
 
 
 def test_the_packages_of_an_image_are_surveyed(oci: OciEngine) -> None:

@@ -63,7 +63,9 @@ def test_an_action_has_one_version_everywhere() -> None:
     used = {name for text in texts for name in re.findall(r"uses: ([\w-]+/.*)", text)}
     assert len(used) == len({name.partition("@")[0] for name in used})
     assert len({read(path)["env"]["UV_VERSION"] for path in WORKFLOWS}) == 1
-    assert f"uv=={read(WORKFLOWS[0])['env']['UV_VERSION']}" in texts[0]
+    uv = f"uv=={read(WORKFLOWS[0])['env']['UV_VERSION']}"
+    assert uv in texts[0]
+    assert f"{uv} " in (paths.RUNTIME / "uv.txt").read_text(encoding="utf-8")
 
 
 @workflow

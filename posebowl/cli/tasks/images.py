@@ -9,7 +9,7 @@ from posebowl.cli.options import ZIP_TO_UNPACK, Json
 from posebowl.cli.task import task
 from posebowl.settings import Settings
 from posebowl.util.options import Option
-from posebowl.util.values import EXISTING, TEXT, TRUTH, WORD
+from posebowl.util.values import DIGEST, EXISTING, TEXT, TRUTH, WORD
 
 
 @task("build", "variant", "engine", "base_image", "ca_bundle")
@@ -63,20 +63,28 @@ def push(
     place = registry.required(settings.registry)
     client = builder.choose(settings.image_engine)
     moved = registry.push(client, settings.variant, place, version=version or "")
-    text = f"{moved.local} -> {' and '.join((moved.remote, *moved.tags))}"
+    text = f"{moved.local} -> {' and '.join((moved.remote, *moved.tags))} ({moved.digest})"
     output.present_text(moved, text, as_json=json)
 
 
 @task("pull", "variant", "registry", "engine")
-def pull(settings: Settings, *, json: Json = False) -> None:
+def pull(
+    settings: Settings,
+    *,
+    digest: Annotated[
+        str | None, Option(DIGEST, "what the image has to be, as `invoke push` showed it")
+    ] = None,
+    json: Json = False,
+) -> None:
     """Pull the image that was made from this uv.lock."""
     from posebowl.cli import output
     from posebowl.images import builder, registry
 
     place = registry.required(settings.registry)
     client = builder.choose(settings.image_engine)
-    moved = registry.pull(client, settings.variant, place)
-    output.present_text(moved, f"{moved.remote} -> {moved.local}", as_json=json)
+    moved = registry.pull(client, settings.variant, place, digest=digest or "")
+    text = f"{moved.remote} -> {moved.local} ({moved.digest})"
+    output.present_text(moved, text, as_json=json)
 
 
 @task("shell", "variant", "engine", "data")

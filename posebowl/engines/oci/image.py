@@ -28,6 +28,7 @@ RECIPE: Final = (
     "entrypoint.sh",
     "sources/names.txt",
     "unpack.py",
+    "uv.txt",
     "without_cuda.py",
 )
 """The files of runtime/ that an image is made from, beside the lock."""

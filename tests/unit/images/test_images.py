@@ -21,7 +21,7 @@ from posebowl.engines.oci import image, image_name
 from posebowl.engines.oci.client import Client
 from posebowl.engines.oci.image import Image
 from posebowl.errors import UsageError
-from posebowl.images import build_secrets, builder, debian_base, registry
+from posebowl.images import build_secrets, builder, debian_base, pins, registry
 from posebowl.images.build_secrets import Secret
 from posebowl.images.builder import Built
 from posebowl.images.debian_base import Source
@@ -74,13 +74,12 @@ def test_the_recipe_hash_follows_its_files(tmp_path: Path) -> None:
     assert image.recipe_hash(tmp_path) != image.recipe_hash()
 
 
-def test_uv_in_the_image_is_one_that_the_project_takes() -> None:
-    found = re.search(r"ARG UV_VERSION=(\d+)\.(\d+)", (paths.RUNTIME / "Dockerfile").read_text())
-    wanted = tomllib.loads((paths.ROOT / "pyproject.toml").read_text())["tool"]["uv"]
-    least = re.fullmatch(r">=(\d+)\.(\d+)", wanted["required-version"])
-    assert found is not None
-    assert least is not None
-    assert tuple(map(int, found.groups())) >= tuple(map(int, least.groups()))
+def test_uv_in_the_image_is_the_one_of_the_lock_by_its_hashes() -> None:
+    assert (paths.RUNTIME / "uv.txt").read_text() == pins.uv_requirement(paths.LOCK.read_text())
+    text = (paths.RUNTIME / "Dockerfile").read_text()
+    (step,) = re.findall(r"pip install (?:[^\n]+\\\n)*[^\n]+/opt/posebowl/build/uv.txt\n", text)
+    assert {"--require-hashes", "--only-binary"} <= set(step.split())
+    assert "uv==" not in text
 
 
 def test_two_checkouts_never_share_the_name_of_an_image(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,8 +148,9 @@ def test_build_argv_of_the_others(
 
 
 def test_the_base_is_that_of_the_dockerfile() -> None:
-    dockerfile = (paths.RUNTIME / "Dockerfile").read_text()
-    assert f"ARG BASE_IMAGE={builder.BASE_IMAGE}\n" in dockerfile
+    assert re.fullmatch(
+        r"debian:bookworm-slim|\S+/debian@sha256:[0-9a-f]{64}", builder.default_base()
+    )
 
 
 def test_what_was_built_in_words() -> None:
