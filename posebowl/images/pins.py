@@ -13,7 +13,6 @@ from typing import Annotated, Final
 from posebowl import paths
 from posebowl.challenge import EngineName
 from posebowl.engines.oci import Client
-from posebowl.errors import EngineError
 from posebowl.images import builder, registry
 from posebowl.settings import types
 from posebowl.util import program, values
@@ -43,18 +42,10 @@ def by_digest(client: Client, name: str) -> str:
     """Pull an image, and return its name with the digest of the registry instead of the tag.
 
     Raises:
-        EngineError: It cannot be pulled, or the registry gave it no digest.
+        EngineError: It cannot be pulled.
     """
     client.run(*registry.transfer_argv("pull", client.engine, name), timeout_s=None)
-    found = registry.digests(client, name)
-    if len(found) > 1:  # podman names the index of all architectures, and the one it took
-        listed = client.run("manifest", "inspect", name).stdout
-        found = {digest for digest in found if digest not in listed}
-    if not found:
-        raise EngineError(
-            f"{name} has no digest of a registry.", fix="Name an image that a registry serves."
-        )
-    return f"{name.rpartition(':')[0]}@{min(found)}"
+    return f"{name.rpartition(':')[0]}@{registry.pulled_digest(client, name)}"
 
 
 def renew(options: PinOptions, runtime: Path = paths.RUNTIME) -> None:

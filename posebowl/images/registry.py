@@ -90,18 +90,20 @@ def _push(client: Client, local: str, remote: str, registry: str) -> str:
                 client.run(*words, timeout_s=None, fix=fix)
                 return file.read_text(encoding="utf-8").strip()
             client.run(*words, timeout_s=None, fix=fix)
-        return min(digests(client, remote), default="")
+        return pulled_digest(client, remote)
     finally:
         client.run("rmi", remote, check=False)
 
 
-def digests(client: Client, name: str) -> set[str]:
-    """Return the digests under which a registry knows an image that the engine has."""
+def pulled_digest(client: Client, name: str) -> str:
+    """Return the digest under which a registry served an image; empty if none did."""
+    found = client.inspect("image", name) or {}
+    if client.engine is EngineName.PODMAN:  # whose list has the index and what it took from it
+        return str(found.get("Digest", ""))
     place = re.sub(r"(:[^:/@]+)?(@.*)?$", "", name)
-    known = (client.inspect("image", name) or {}).get("RepoDigests") or ()
-    parts = (one.partition("@") for one in known)
+    known = (one.partition("@") for one in found.get("RepoDigests") or ())
     # Docker shortens the names of its own hub.
-    return {digest for own, _, digest in parts if f"/{place}".endswith(f"/{own}")}
+    return next((digest for own, _, digest in known if f"/{place}".endswith(f"/{own}")), "")
 
 
 def pull(client: Client, variant: Variant, registry: str, *, digest: str = "") -> Moved:
@@ -129,7 +131,7 @@ def pull(client: Client, variant: Variant, registry: str, *, digest: str = "") -
             raise EngineError(f"{client.engine} pulled {remote} but does not have it.", fix=fix)
         if why := identity.stale(image, variant):
             raise EngineError(f"{remote} is not what its name says.", why=why, fix=fix)
-        served = min(digests(client, remote), default="")
+        served = pulled_digest(client, remote)
         for name in (local, image_name(variant)):
             client.run("tag", image.id, name)
     finally:

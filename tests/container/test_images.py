@@ -166,6 +166,7 @@ def test_the_base_is_pinned_to_what_the_registry_served(
             client.run("tag", TEST_IMAGE, name)
             client.run(*registry.transfer_argv("push", client.engine, name))
             served.append(_digest(name))
+            client.run("rmi", "--force", name, TEST_IMAGE)
             if content == "one":
                 pins.renew(pins.PinOptions(engine=client.engine, base=name), runtime)
     finally:
