@@ -29,6 +29,7 @@ def main(options: RenderOptions) -> None:
             families=chosen(options),
             meshes=options.meshes,
             imagery=options.imagery,
+            longitudes=options.longitudes,
             backdrops=options.backdrops,
             only=options.only,
             jpeg=options.jpeg,

@@ -65,6 +65,7 @@ class RenderSettings:
     """Name and size of each file of imagery."""
     backdrops: tuple[str, ...] = ()
     """The same of each backdrop."""
+    longitudes: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +100,7 @@ def render_dataset(
     families: Sequence[str] | None = None,
     meshes: Path | None = None,
     imagery: Path | None = None,
+    longitudes: tuple[float, float] | None = None,
     backdrops: Path | None = None,
     only: Only = Only.PHOTOS,
     jpeg: bool = False,
@@ -117,6 +119,7 @@ def render_dataset(
         families: Names in FAMILIES; by default those in TRAINING, or none beside meshes.
         meshes: A folder of mesh files, each of which counts as a family.
         imagery: A folder of unpacked packages with imagery, to paint backgrounds from.
+        longitudes: From where eastwards to where imagery is used, in degrees; all by default.
         backdrops: A folder of pictures to show instead of painted backgrounds.
         only: Photos, cut-outs or backgrounds.
         jpeg: Write JPEG instead of PNG: smaller and faster, for training sets.
@@ -137,6 +140,7 @@ def render_dataset(
         settings = replace(settings, families=names, meshes=tuple(digests))
     if imagery is not None:
         settings = replace(settings, imagery=sizes(find_imagery(imagery).files()))
+        settings = replace(settings, longitudes=longitudes)
     if backdrops is not None:
         settings = replace(settings, backdrops=sizes(find_backdrops(backdrops)))
     processes = usable_cores() if workers is None else workers
@@ -359,6 +363,7 @@ def _render_row(out: Path, settings: RenderSettings, index: int, sources: Source
         families=settings.families,
         meshes=sources.meshes,
         imagery=sources.imagery,
+        longitudes=settings.longitudes,
         backdrops=sources.backdrops,
         only=settings.only,
         compact=settings.compact,

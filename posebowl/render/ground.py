@@ -82,6 +82,13 @@ def look_at(rng: Rng, orbit: Orbit, maps: Imagery) -> Array:
     Most pictures have a shore in their middle, or by night a city.
     """
     target = _of_interest(rng, maps, night=bool(orbit.sun[2] < 0))
+    if maps.longitudes is not None:
+        for _ in range(40):
+            if _within(target, *maps.longitudes):
+                break
+            target = _of_interest(rng, maps, night=bool(orbit.sun[2] < 0))
+        else:
+            target = _between(rng, *maps.longitudes)
     rays = orbit.rays[orbit.rays.shape[0] // 2, orbit.rays.shape[1] // 2]
     height = RADIUS_KM + orbit.height
     along = rays[2] * height
@@ -91,6 +98,21 @@ def look_at(rng: Rng, orbit: Orbit, maps: Imagery) -> Array:
     c, s = np.cos(turn), np.sin(turn)
     roll = np.array(((c, -s, 0), (s, c, 0), (0, 0, 1)))
     return np.asarray(mesh.basis(target) @ roll @ mesh.basis(middle).T)
+
+
+def _within(target: Array, west: float, east: float) -> bool:
+    """Return whether a direction from the globe's centre lies between two longitudes."""
+    degrees = float(np.degrees(np.arctan2(target[1], target[0])))
+    return (degrees - west) % 360 < (east - west) % 360
+
+
+def _between(rng: Rng, west: float, east: float) -> Array:
+    """Sample a direction between two longitudes."""
+    degrees = west + rng.random() * ((east - west) % 360)
+    sine = rng.uniform(-1, 1)
+    flat = np.sqrt(1 - sine**2)
+    turn = np.radians(degrees)
+    return np.array((flat * np.cos(turn), flat * np.sin(turn), sine))
 
 
 def _of_interest(rng: Rng, maps: Imagery, *, night: bool) -> Array:

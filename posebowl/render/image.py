@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, assert_never
 
 import numpy as np
 import numpy.typing as npt
 
-from posebowl.render import backdrops, distractors, lookalikes, materials, scene, sensor
+from posebowl.errors import UsageError
+from posebowl.render import backdrops, cuts, distractors, lookalikes, materials, scene, sensor
 from posebowl.render.backgrounds import BACKGROUNDS, Background
 from posebowl.render.earth import Picture
 from posebowl.render.imagery import Imagery, find_imagery
@@ -69,6 +70,7 @@ class ImageSpec:
     families: Sequence[str]
     meshes: Mapping[str, Path] = field(default_factory=dict)
     imagery: Path | None = None
+    longitudes: tuple[float, float] | None = None
     backdrops: Path | None = None
     only: Only = Only.PHOTOS
     compact: bool = False
@@ -87,7 +89,9 @@ class ImageSpec:
     @property
     def maps(self) -> Imagery | None:
         """Return the imagery that backgrounds are painted from, if any."""
-        return None if self.imagery is None else find_imagery(self.imagery)
+        if self.imagery is None:
+            return None
+        return replace(find_imagery(self.imagery), longitudes=self.longitudes)
 
     def start(self) -> tuple[Rng, str, str, Background]:
         """Return the source of randomness, the family, and the background with its name."""
@@ -114,6 +118,8 @@ def render(rasterizer: Rasterizer, spec: ImageSpec) -> LabelledImage:
             return render_cutout(rasterizer, spec)
         case Only.BACKGROUNDS:
             return render_background(spec)
+        case Only.CUTS:
+            return render_cut(spec)
         case _:
             assert_never(spec.only)
 
@@ -194,6 +200,16 @@ def render_background(spec: ImageSpec) -> LabelledImage:
         family="",
         background=kind,
     )
+
+
+def render_cut(spec: ImageSpec) -> LabelledImage:
+    """Render a background that is cut from imagery."""
+    if spec.maps is None:
+        raise UsageError("Cuts need imagery.", fix="Add --imagery with a folder of maps.")
+    rng = np.random.default_rng([spec.seed, spec.index])
+    light, kind = cuts.paint_cut(rng, spec.maps)
+    pixels = cuts.capture(rng, light)
+    return LabelledImage(pixels=pixels, box=(0, 0, 0, 0), family="", background=kind)
 
 
 def add_others(rng: Rng, spec: ImageSpec, light: Picture) -> None:

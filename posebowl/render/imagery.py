@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +48,8 @@ class Imagery:
     planets: tuple[Path, ...] = ()
     shores: tuple[Path, ...] = ()
     rivers: tuple[Path, ...] = ()
+    longitudes: tuple[float, float] | None = None
+    """Degrees eastwards between which pictures lie; None for all round the globe."""
 
     def files(self) -> tuple[Path, ...]:
         """Return all files, by what they show."""
@@ -63,7 +65,7 @@ def find_imagery(folder: Path) -> Imagery:
     """
     known = {name for names in KINDS.values() for name in names}
     there = {path.name: path for path in sorted(folder.rglob("*")) if path.name in known}
-    found = {
+    found: dict[str, Any] = {
         kind: [there[name] for name in names if name in there] for kind, names in KINDS.items()
     }
     if not found["day"]:

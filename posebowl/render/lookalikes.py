@@ -13,9 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
-from posebowl.challenge import IMAGE_HEIGHT, IMAGE_WIDTH
 from posebowl.render import fractal_noise, imagery, mesh, shores
-from posebowl.render.distractors import FRAME
 from posebowl.render.earth import Picture
 from posebowl.render.fractal_noise import Field
 from posebowl.render.imagery import Imagery
@@ -33,11 +31,11 @@ def add_lookalikes(rng: Rng, light: Picture, maps: Imagery) -> list[str]:
     """Add one to four lookalikes to most pictures, in place; return their names."""
     if rng.random() > SHARE:
         return []
-    taken = []
+    taken, frame = [], np.array((light.shape[1], light.shape[0]))
     for _ in range(int(rng.integers(1, 5))):
         side = float(np.exp(rng.uniform(*np.log(SIDES))))
-        x, y = (int(v) for v in rng.uniform(0, 1, 2) * (FRAME - 4))
-        width, height = min(int(side), IMAGE_WIDTH - x), min(int(side), IMAGE_HEIGHT - y)
+        x, y = (int(v) for v in rng.uniform(0, 1, 2) * (frame - 4))
+        width, height = (min(int(side), int(end)) for end in frame - (x, y))
         if min(width, height) < 3:
             continue
         here = light[y : y + height, x : x + width]

@@ -19,6 +19,7 @@ class Only(StrEnum):
     PHOTOS = "photos"
     CUTOUTS = "cutouts"
     BACKGROUNDS = "backgrounds"
+    CUTS = "cuts"
 
 
 def _families() -> Sequence[str]:
@@ -38,6 +39,21 @@ FAMILY: Final = Kind(
     example="box-bus",
     read=_family,
     suggest=_families,
+)
+
+
+def _longitudes(text: str) -> tuple[float, float]:
+    west, east = (float(edge) for edge in text.split(","))
+    if not (-180 <= west <= 180 and -180 <= east <= 180 and west != east):
+        raise ValueError(text)
+    return west, east
+
+
+LONGITUDES: Final = Kind(
+    expects="two different degrees from -180 to 180, such as 60,120",
+    example="60,120",
+    read=_longitudes,
+    write=lambda ends: ",".join(f"{edge:g}" for edge in ends),
 )
 
 
@@ -65,6 +81,10 @@ class RenderOptions:
     imagery: Annotated[
         Path | None,
         Option(FOLDER, "real maps of the Earth, Moon and planets to paint backgrounds from"),
+    ] = None
+    longitudes: Annotated[
+        tuple[float, float] | None,
+        Option(LONGITUDES, "from where eastwards to where --imagery is used", "all round"),
     ] = None
     backdrops: Annotated[
         Path | None, Option(FOLDER, "your own pictures to show instead of painted backgrounds")

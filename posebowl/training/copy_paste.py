@@ -52,8 +52,12 @@ class CopyPaste:
     smallest: float = 3.5
     largest: float = 420.0
     """The longer side of the others, in pixels of the view, evenly in the logarithm."""
-    photos: float = 0.4
+    photos: float = 0.2
     """Share pasted over the empty part of a labelled photo, where there is room."""
+    turned: float = 0.3
+    """Share of backgrounds that are turned by 90 degrees."""
+    toned: float = 0.6
+    """Share of backgrounds with contrast and colours of their own."""
     whole: float = 0.85
     """Share that is inside the view along each axis, if it fits; the others are cropped."""
     noise: float = 0.5
@@ -111,9 +115,11 @@ class Composer:
         return View(image=image, boxes=box[None])
 
     def _background(self, found: Image, size: tuple[int, int]) -> Image:
-        """Resize a background to (height, width), and flip it at random."""
+        """Resize a background to (height, width), and vary it, so that few views share one."""
         how = cv2.INTER_AREA if found.shape[1] > size[1] else cv2.INTER_LINEAR
         behind = np.asarray(cv2.resize(found, size[::-1], interpolation=how), np.uint8)
+        if self.rng.random() < self.paste.toned:
+            behind = tone(self.rng, behind)
         across, down = self.rng.random() < 0.5, self.rng.random() < 0.5
         return np.ascontiguousarray(behind[:: -1 if down else 1, :: -1 if across else 1])
 
@@ -129,6 +135,9 @@ class Composer:
             source, room = read_half(chosen), empty
         x0, y0, x1, y1 = room
         aspect = self.size[0] / self.size[1]
+        if self.rng.random() < self.paste.turned:
+            source, room = source.transpose(1, 0, 2), (y0, x0, y1, x1)
+            x0, y0, x1, y1 = room
         most = min(x1 - x0, (y1 - y0) / aspect)
         if most < MIN_CROP_WIDTH:
             return None
@@ -184,6 +193,16 @@ class Composer:
             placed = placed.copy()
             placed[..., :3] = np.clip(noisy, 0, placed[..., 3:])
         return placed
+
+
+def tone(rng: np.random.Generator, image: Image) -> Image:
+    """Return an image with another brightness, contrast, tint and saturation."""
+    gamma, grey = math.exp(rng.normal(0, 0.35)), rng.uniform(0, 1) ** 2
+    gain = np.exp(rng.normal(0, 0.3) + rng.normal(0, 0.12, 3))
+    table = np.clip(np.linspace(0, 1, 256)[:, None] ** gamma * gain * 255, 0, 255)
+    coloured = cv2.LUT(image, table.astype(np.uint8).reshape(256, 1, 3))
+    mix = ((1 - grey) * np.eye(3) + grey / 3).astype(np.float32)
+    return np.asarray(cv2.transform(coloured, mix), np.uint8)
 
 
 def hull(cutout: Cutout) -> npt.NDArray[np.float64] | None:

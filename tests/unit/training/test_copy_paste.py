@@ -137,6 +137,23 @@ def test_nothing_of_the_photo_s_own_spacecraft_is_seen(black):
     assert seen > 30
 
 
+def test_one_background_makes_many(tmp_path):
+    """Toned and turned, a ramp that is brighter to its right is seen in all four directions."""
+    ramp = np.repeat(np.linspace(60, 160, 640)[None, :, None], 512, 0).repeat(3, 2)
+    Image.fromarray(ramp.astype(np.uint8)).save(tmp_path / "ramp.png")
+    made = composer(tmp_path / "ramp.png", 5, empty=1, photos=0)
+    views = [made.take(photo()).image.astype(float) for _ in range(40)]
+    across = [view[:, -40:].mean() - view[:, :40].mean() for view in views]
+    down = [view[-40:].mean() - view[:40].mean() for view in views]
+    steepest = {(abs(x) > abs(y), x + y > 0) for x, y in zip(across, down, strict=True)}
+    assert len(steepest) == 4
+    tints = [view[..., 0].mean() / view[..., 2].mean() for view in views]
+    assert np.std(tints) > 0.02
+    plain = composer(tmp_path / "ramp.png", 5, empty=1, photos=0, toned=0, turned=0)
+    greys = [plain.take(photo()).image for _ in range(10)]
+    assert all(np.ptp(view, axis=2).max() <= 2 for view in greys)
+
+
 def test_no_room_no_view(black):
     assert composer(black, 3, photos=1).take(photo((100, 100, 1180, 924))) is None
 
