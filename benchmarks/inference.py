@@ -1,6 +1,7 @@
 """Measure the benchmark solution against the loop that the competition's own benchmark used.
 
     python -m benchmarks.inference --data runs/speed [--count 500] [--int8 FILE] [--engine docker]
+        [--isa avx2 avx512 amx] [--repeats 3]
 
 Run it with the Python of the cpu environment (the reference needs torch and ultralytics), or with
 --engine docker, which runs every part in the cpu image with 3 processors, 4 GiB and no network.
@@ -17,6 +18,10 @@ Times are of whole processes, including imports and loading, except for the two 
 is the time of a whole run on one photo; "inside" is the speed without that start. Without
 --checkpoint the reference gets the weights of the ONNX file, loaded into the original network.
 
+--isa hides better instruction sets of this processor from all parts alike (cpuid_mask.c), and
+measures once for each name. Repeats take turns, way after way, so that a busy machine slows all of
+them; the median counts.
+
 With --scale 100 1000 10000 the solution also runs on so many photos, hard links to the existing
 ones.
 """
@@ -27,6 +32,7 @@ import argparse
 import contextlib
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -38,7 +44,9 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import processors
 from benchmarks.inference_parts import Used
+from benchmarks.processors import Processor
 from posebowl import paths
 from posebowl.challenge import COLUMNS, FORMAT_FILE, ID_COLUMN, LABELS_FILE, EngineName, Variant
 from posebowl.engines.oci import client as oci_client, image_name
@@ -47,6 +55,8 @@ from posebowl.scoring.metric import score_files
 
 WEIGHTS = paths.SOLUTIONS / "benchmark" / "model.onnx"
 MEMORY = "4g"
+GOALS = {"amx": 10}
+"""How many times faster than the reference the solution should be; 6 elsewhere."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +67,11 @@ class Way:
     part: str
     weights: Path
     words: tuple[str, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """Return whether it is a way, with imports, loading and predictions."""
+        return self.part in {"solution", "reference"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +87,7 @@ class Measured:
     first_s: float | None
     peak_mib: float
     mean_iou: float | None
+    isa: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +96,11 @@ class Limits:
 
     cpus: int
     engine: str
+    processor: Processor
+
+    def environment(self) -> dict[str, str] | None:
+        """Return the environment of the command; None for that of this process."""
+        return {**os.environ, **self.processor.environment} if self.engine == "none" else None
 
     def argv(self, folder: Path, weights: Path) -> list[str]:
         """Build the start of a command: Python within the limits, with the same paths as here."""
@@ -93,6 +114,8 @@ class Limits:
         most = rlimits().items()
         argv += [word for name, at in most for word in ("--ulimit", f"{name}={at}:{at}")]
         argv += ["--user", f"{os.getuid()}:{os.getgid()}", "--env", f"PYTHONPATH={paths.ROOT}"]
+        hidden = self.processor.environment.items()
+        argv += [word for name, value in hidden for word in ("--env", f"{name}={value}")]
         argv += ["--env", "HOME=/tmp", "--entrypoint", "python"]
         return [*argv, *binds, image_name(Variant.CPU)]
 
@@ -103,25 +126,26 @@ def main() -> None:
     if args.engine == "none":
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: args.cpus])
     cpus = min(args.cpus, len(os.sched_getaffinity(0)))
-    limits = Limits(cpus=cpus, engine=args.engine)
     console, progress = Console(width=110), Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="posebowl-inference-") as name:
         folder = Path(name)
+        seen = [processors.choose(isa, folder) for isa in args.isa]
+        all_limits = [Limits(cpus=cpus, engine=args.engine, processor=one) for one in seen]
         ways = choose(args, folder)
         many, one = folder / "many", folder / "one"
         count = stage(args.data, args.count, many)
         stage(args.data, 1, one)
-        results = []
-        for way in ways:
-            results.append(measure(way, many, one, limits, args))
-            progress.print(f"{way.name}: {results[-1].images_per_s:.1f} photos/s", style="dim")
-        scaled = list(scale(args, folder, limits))
+        results = measure(ways, (many, one), all_limits, args, progress)
+        scaled = list(scale(args, folder, all_limits[0]))
     if args.json:
         print(json.dumps({"ways": [asdict(r) for r in results], "scale": scaled}, indent=2))
         return
-    console.print(table(results, f"{count} photos, {cpus} processors, {args.device}"))
-    for line in judge(results):
-        console.print(line)
+    for limits in all_limits:
+        title = f"{count} photos, {cpus} processors ({limits.processor}), {args.device}"
+        own = [result for result in results if result.isa == limits.processor.isa]
+        console.print(table(own, title))
+        for line in judge(own):
+            console.print(line)
     if scaled:
         console.print(scale_table(scaled))
 
@@ -203,24 +227,55 @@ def link(source: Path, target: Path) -> None:
     target.write_bytes(source.read_bytes())
 
 
-def measure(way: Way, many: Path, one: Path, limits: Limits, args: argparse.Namespace) -> Measured:
-    """Measure one way on all photos and on one; the fastest of several repeats counts."""
-    out = many.parent / f"{way.name.replace(' ', '-')}.csv"
-    whole = way.part in {"solution", "reference"}
-    runs = [run(way, many, out, limits, args) for _ in range(args.repeats)]
-    used = min(runs, key=lambda one_run: one_run.wall_s)
-    alone = [run(way, one, one.parent / "one.csv", limits, args) for _ in range(args.repeats)]
-    first = min(one_run.wall_s for one_run in alone) if whole else None
-    inside = (used.images - 1) / (used.wall_s - first) if first and used.images > 1 else None
+def measure(
+    ways: list[Way],
+    places: tuple[Path, Path],
+    all_limits: list[Limits],
+    args: argparse.Namespace,
+    progress: Console,
+) -> list[Measured]:
+    """Measure every way within every limits, on all photos and on one, in turns."""
+    many, one = places
+    cases = [(limits, way) for limits in all_limits for way in ways]
+    runs: list[list[tuple[Used, Used | None]]] = [[] for _ in cases]
+    for _ in range(args.repeats):
+        for done, (limits, way) in zip(runs, cases, strict=True):
+            out = answers(way, many, limits.processor.isa)
+            used = run(way, many, out, limits, args)
+            alone = run(way, one, one.parent / "one.csv", limits, args) if way.whole else None
+            done.append((used, alone))
+            speed = used.images / used.wall_s
+            progress.print(f"{limits.processor.isa} {way.name}: {speed:.1f} photos/s", style="dim")
+    return [
+        summarize(way, done, many, limits.processor.isa)
+        for done, (limits, way) in zip(runs, cases, strict=True)
+    ]
+
+
+def answers(way: Way, place: Path, isa: str) -> Path:
+    """Return the file of a way's predictions."""
+    return place.parent / f"{way.name.replace(' ', '-')}-{isa}.csv"
+
+
+def summarize(way: Way, runs: list[tuple[Used, Used | None]], place: Path, isa: str) -> Measured:
+    """Return the medians of a way's runs on all photos and on one."""
+    wall = statistics.median(used.wall_s for used, _ in runs)
+    images = runs[0][0].images
+    alone = [used.wall_s for _, used in runs if used]
+    first = statistics.median(alone) if alone else None
+    inside = (images - 1) / (wall - first) if first and images > 1 else None
     return Measured(
         name=way.name,
-        images=used.images,
-        images_per_s=used.images / used.wall_s,
-        inside_per_s=inside or used.images / used.wall_s,
-        cpu_ms_per_image=1000 * used.cpu_s / used.images,
+        images=images,
+        images_per_s=images / wall,
+        inside_per_s=inside or images / wall,
+        cpu_ms_per_image=1000 * statistics.median(used.cpu_s for used, _ in runs) / images,
         first_s=first,
-        peak_mib=used.peak_mib,
-        mean_iou=score_files(out, many / LABELS_FILE).mean_iou if whole else None,
+        peak_mib=max(used.peak_mib for used, _ in runs),
+        mean_iou=score_files(answers(way, place, isa), place / LABELS_FILE).mean_iou
+        if alone
+        else None,
+        isa=isa,
     )
 
 
@@ -231,7 +286,9 @@ def run(way: Way, place: Path, out: Path, limits: Limits, args: argparse.Namespa
     argv += ["--weights", str(way.weights), "--device", args.device]
     if way.words:
         argv += ["--words", *way.words]
-    done = subprocess.run(argv, stdout=subprocess.PIPE, cwd=paths.ROOT, check=False)
+    done = subprocess.run(
+        argv, stdout=subprocess.PIPE, cwd=paths.ROOT, check=False, env=limits.environment()
+    )
     if done.returncode != 0:
         sys.exit(f"{way.name} failed with exit code {done.returncode}")
     return Used(**json.loads(done.stdout.splitlines()[-1]))
@@ -252,7 +309,8 @@ def judge(results: list[Measured]) -> Iterator[str]:
     ours = found.get("onnxruntime")
     if ours and "reference" in found:
         times = ours.images_per_s / found["reference"].images_per_s
-        yield f"against the reference: {times:.1f} times (goal 6)"
+        goal = GOALS.get(ours.isa, 6)
+        yield f"against the reference: {times:.1f} times (goal {goal})"
     if ours and {"network", "decode"} <= found.keys():
         ceiling = 1 / sum(1 / found[name].images_per_s for name in ("network", "decode"))
         share = ours.inside_per_s / ceiling
@@ -266,17 +324,28 @@ def judge(results: list[Measured]) -> Iterator[str]:
 def table(results: list[Measured], title: str) -> Table:
     """Return the results as a table, each against the reference if that was measured."""
     shown = Table(title=title)
-    columns = ("", "photos/s", "times", "inside", "CPU ms/photo", "first s", "peak MiB", "mean IoU")
+    columns = (
+        "",
+        "photos/s",
+        "times",
+        "inside",
+        "CPU ms",
+        "CPU times",
+        "first s",
+        "MiB",
+        "mean IoU",
+    )
     for column in columns:
         shown.add_column(column, justify="right" if column else "left")
-    base = next((one.images_per_s for one in results if one.name == "reference"), None)
+    base = next((one for one in results if one.name == "reference"), None)
     for one in results:
         shown.add_row(
             one.name,
             f"{one.images_per_s:.1f}",
-            f"{one.images_per_s / base:.1f}" if base else "",
+            f"{one.images_per_s / base.images_per_s:.1f}" if base else "",
             f"{one.inside_per_s:.1f}",
             f"{one.cpu_ms_per_image:.1f}",
+            f"{base.cpu_ms_per_image / one.cpu_ms_per_image:.1f}" if base else "",
             "" if one.first_s is None else f"{one.first_s:.2f}",
             f"{one.peak_mib:.0f}",
             "" if one.mean_iou is None else f"{one.mean_iou:.3f}",
@@ -317,9 +386,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="fp32")
     parser.add_argument("--int8", type=Path, help="the same in int8")
     parser.add_argument("--checkpoint", type=Path, help="of the reference; else from --weights")
-    parser.add_argument("--repeats", type=positive, default=1, help="the fastest counts")
+    parser.add_argument("--repeats", type=positive, default=1, help="in turns; the median counts")
     parser.add_argument("--only", nargs="+", help="names of ways, or scale alone")
     parser.add_argument("--scale", type=positive, nargs="+", help="numbers of photos")
+    parser.add_argument("--isa", choices=processors.HIDDEN, nargs="+", default=["native"])
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
