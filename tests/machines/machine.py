@@ -28,6 +28,8 @@ _QEMU: Final = (
     *("-smp", "3", "-m", "3G"),
 )
 _CPU: Final = {"kvm": "host", "tcg": "max"}
+UBUNTU: Final = "ubuntu"
+"""The suite that runs on Ubuntu's kernel."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,15 +63,17 @@ def pack_runtime(image: Image, target: Path) -> None:
 
 
 def argv(disks: Disks, accelerator: str, only: str = "") -> list[str]:
-    """Return the command that boots a machine, to test all engines or only one."""
+    """Return the command that boots a machine, to run all suites of its kernel or only one."""
     drives = (
         f"file={disks.image.disk},snapshot=on",
         f"file={disks.checkout},readonly=on",
         f"file={disks.runtime},readonly=on",
     )
+    debian = ("-kernel", str(disks.image.kernel), "-initrd", str(disks.image.initrd))
+    ubuntu = ("-kernel", str(disks.image.ubuntu))
     return [
         *("nice", "-n", "10", *_QEMU, "-accel", accelerator, "-cpu", _CPU[accelerator]),
-        *("-kernel", str(disks.image.kernel), "-initrd", str(disks.image.initrd)),
+        *(ubuntu if only == UBUNTU else debian),
         *("-append", f"root=/dev/vda rw console=ttyS0 only={only}"),
         *(word for drive in drives for word in ("-drive", f"{drive},if=virtio,format=raw")),
         *("-serial", f"file:{disks.scratch / 'console.log'}", "-serial", "stdio"),
@@ -81,20 +85,28 @@ def accelerators(kvm: Path = Path("/dev/kvm")) -> list[str]:
     return [*(["kvm"] if os.access(kvm, os.R_OK | os.W_OK) else []), "tcg"]
 
 
-def run(disks: Disks, told: Callable[[str], None], *, limit_s: float, only: str = "") -> int:
-    """Boot a machine, pass on its lines until it has ended, and return its exit code.
+def run(
+    disks: Disks,
+    told: Callable[[str], None],
+    *,
+    ways: list[str],
+    limit_s: float,
+    only: str = "",
+) -> tuple[int, str]:
+    """Boot a machine, pass on its lines until it has ended; return its exit code, and what ran it.
 
     Args:
         disks: What it is started with.
         told: Given each line.
+        ways: The accelerators to try, in this order.
         limit_s: How long it may take.
-        only: The only engine to test; nothing for all.
+        only: The only suite to run; nothing for all.
 
     Raises:
         TimeoutError: It did not boot or end in time.
     """
     end = time.monotonic() + limit_s
-    for accelerator in accelerators():
+    for accelerator in ways:
         with _started(disks, argv(disks, accelerator, only)) as lines:
             if _next(lines, time.monotonic() + BOOT_S[accelerator]) != UP:
                 told(f"{accelerator} does not boot it.")
@@ -102,7 +114,7 @@ def run(disks: Disks, told: Callable[[str], None], *, limit_s: float, only: str 
             told(f"The machine runs, with {accelerator}.")
             while (line := _next(lines, end)) is not None:
                 if line.startswith(ENDS):
-                    return int(line.removeprefix(ENDS))
+                    return int(line.removeprefix(ENDS)), accelerator
                 told(line)
             break
     console = (disks.scratch / "console.log").read_text(errors="replace")

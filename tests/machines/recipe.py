@@ -1,8 +1,9 @@
 """A virtual machine made of Debian's packages, and a small runtime image for its engines.
 
 The machine has today's Linux as most users have it: systemd, control groups of version 2, Docker as
-root, Podman without, and a user whose own systemd runs (`loginctl enable-linger`). It needs no
-network: the environments of this checkout's lock are on its disk.
+root and without, Podman without, and a user whose own systemd runs (`loginctl enable-linger`). It
+needs no network: the environments of this checkout's lock are on its disk. Ubuntu's kernel is
+beside Debian's, for the setting with which AppArmor forbids namespaces: Debian's kernel lacks it.
 """
 
 from __future__ import annotations
@@ -22,11 +23,15 @@ SUITE: Final = "bookworm"
 MACHINE: Final = (
     *("linux-image-cloud-amd64", "systemd-sysv", "dbus-user-session", "libpam-systemd", "udev"),
     *("apparmor", "ca-certificates", "iproute2", "kmod", "login", "passwd", "procps", "util-linux"),
-    *("docker.io", "fuse-overlayfs", "iptables", "podman", "crun", "runc", "slirp4netns", "uidmap"),
+    *("docker.io", "fuse-overlayfs", "iptables", "podman", "crun", "rootlesskit", "runc"),
+    *("slirp4netns", "uidmap"),
     *("git", "python3", "python3-venv"),
 )
 """Debian 12 has Python 3.11, as this project needs it."""
 RUNTIME: Final = ("python3", "python3-venv")
+UBUNTU: Final = "noble"
+UBUNTU_KEYS: Final = "trixie"
+"""A Debian that packages Ubuntu's keys."""
 WITHOUT: Final = ("doc", "info", "locale", "man")
 UNWANTED: Final = (
     *("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "fstrim.timer"),
@@ -54,6 +59,15 @@ ExecStart=/bin/sh -c 'echo UP; mkdir /srv/posebowl && cd /srv/posebowl && tar -x
 && exec sh tests/machines/start.sh'
 [Install]
 WantedBy=multi-user.target
+"""
+# Docker without root, started when the suite needs it.
+ROOTLESS_DOCKER: Final = """\
+[Service]
+Type=notify
+NotifyAccess=all
+Delegate=yes
+Environment=PATH=/usr/sbin:/usr/bin:/sbin:/bin
+ExecStart=/usr/share/docker.io/contrib/dockerd-rootless.sh
 """
 ENVIRONMENTS: Final = """\
 set -eu
@@ -92,6 +106,11 @@ class Image:
         return self.folder / "initrd.img"
 
     @property
+    def ubuntu(self) -> Path:
+        """Ubuntu's kernel, which starts from the disk without anything before it."""
+        return self.folder / "vmlinuz-ubuntu"
+
+    @property
     def disk(self) -> Path:
         """The first disk, with an ext4 file system."""
         return self.folder / "root.ext4"
@@ -126,6 +145,7 @@ def _make(image: Image) -> None:
     _set_up_machine(machine)
     for name, path in {"vmlinuz": image.kernel, "initrd.img": image.initrd}.items():
         shutil.copyfile(next((machine / "boot").glob(f"{name}-*")), path)
+    _ubuntu_kernel(image)
     with image.disk.open("wb") as disk:
         disk.truncate(DISK_BYTES)
     run("mke2fs", "-q", "-t", "ext4", "-m", "0", "-d", machine, image.disk)
@@ -138,6 +158,18 @@ def _debian(root: Path, packages: tuple[str, ...]) -> None:
     without = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in WITHOUT]
     words = ("mmdebstrap", "--quiet", "--variant=minbase", *without)
     run(*words, f"--include={','.join(packages)}", SUITE, root)
+
+
+def _ubuntu_kernel(image: Image) -> None:
+    """Unpack Ubuntu's kernel, with Ubuntu's keys as Debian vouches for them."""
+    keys, root = image.folder / "keys", image.folder / "ubuntu"
+    extract = ("mmdebstrap", "--quiet", "--variant=extract")
+    run(*extract, "--include=ubuntu-keyring", UBUNTU_KEYS, keys)
+    ring = keys / "usr/share/keyrings/ubuntu-archive-keyring.gpg"
+    run(*extract, f"--keyring={ring}", "--include=linux-image-virtual", UBUNTU, root)
+    shutil.copyfile(next((root / "boot").glob("vmlinuz-*")), image.ubuntu)
+    shutil.rmtree(keys)
+    shutil.rmtree(root)
 
 
 def _environments(root: Path) -> None:
@@ -167,6 +199,7 @@ def _set_up_machine(root: Path) -> None:
         "etc/subuid": "user:100000:65536\n",
         "etc/subgid": "user:100000:65536\n",
         "etc/systemd/system/suite.service": SERVICE,
+        "etc/systemd/user/docker.service": ROOTLESS_DOCKER,
         "var/lib/systemd/linger/user": "",
     }
     for name, text in files.items():

@@ -1,5 +1,5 @@
 #!/bin/sh
-# On the virtual machine, as root: prepare both users, make the images, run the suite as each.
+# On the virtual machine, as root: prepare both users, make the images, run the suites.
 # The last line is "ENDS CODE": tests/machines/machine.py waits for it.
 set -u
 export PATH="/opt/venv/bin:$PATH" POSEBOWL_CACHE=/var/cache/posebowl PYTHONDONTWRITEBYTECODE=1
@@ -22,23 +22,37 @@ set --
 while read -r line; do
     set -- "$@" --change "$line"
 done </tmp/settings
-only=$(sed -n 's/.* only=\([a-z]*\).*/\1/p' /proc/cmdline)
-if [ "${only:-docker}" = docker ]; then
-    docker import "$@" /dev/vdc posebowl-runtime:cpu
-fi
-if [ "${only:-podman}" = podman ]; then
-    as_user podman import --quiet "$@" - posebowl-runtime:cpu </dev/vdc
-fi
 
-set -- python -m pytest -v -p no:cacheprovider --durations=0
+only=$(sed -n 's/.* only=\([a-z]*\).*/\1/p' /proc/cmdline)
+asked() { [ "${only:-$1}" = "$1" ]; }
 status=0
-if [ "$only" != docker ]; then
-    as_user "$@" tests/machines/inside.py -k "$only" || status=1
+# suite ENGINE FILE [as_user [NAME=VALUE ...]]
+suite() {
+    engine=$1 file=$2
+    shift 2
+    echo "== $engine${1:+ as user} $(uptime -p)"
+    "${@:-env}" ENGINE="$engine" ONLY="$only" \
+        python -m pytest -v --capture=tee-sys -p no:cacheprovider --durations=0 "tests/machines/$file.py" || status=1
+}
+if asked embedded; then
+    suite embedded inside as_user
+    suite embedded inside
 fi
-if [ "${only:-embedded}" = embedded ]; then
-    "$@" tests/machines/inside_as_root.py || status=1
+if asked embedded || asked ubuntu; then
+    suite embedded inside_as_root
 fi
-if [ "$only" != podman ]; then
-    "$@" tests/machines/inside.py -k "$only" || status=1
+if asked podman; then
+    as_user podman import --quiet "$@" - posebowl-runtime:cpu </dev/vdc
+    suite podman inside as_user
+fi
+if asked docker; then
+    docker import "$@" /dev/vdc posebowl-runtime:cpu
+    suite docker inside
+fi
+if asked rootless; then
+    socket=DOCKER_HOST=unix:///run/user/1000/docker.sock
+    as_user systemctl --user start docker
+    as_user "$socket" docker import "$@" - posebowl-runtime:cpu </dev/vdc
+    suite docker inside as_user "$socket"
 fi
 echo "ENDS $status"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.machines import machine
+from tests.machines.__main__ import main
 from tests.machines.machine import Disks
 from tests.machines.recipe import Image
 
@@ -22,8 +23,7 @@ esac
 
 @pytest.fixture
 def disks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disks:
-    """Return the disks of a machine that is never read, where KVM seems to work."""
-    monkeypatch.setattr(machine, "accelerators", lambda: ["kvm", "tcg"])
+    """Return the disks of a machine that is never read."""
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     (tmp_path / "console.log").write_text("Kernel panic\n")
     return Disks(
@@ -34,19 +34,19 @@ def disks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disks:
     )
 
 
-def started(disks: Disks, kvm: str, tcg: str = "exit 1") -> tuple[int, list[str]]:
-    """Run a machine whose qemu does this; return its exit code and what was told."""
+def started(disks: Disks, kvm: str, tcg: str = "exit 1") -> tuple[int, str, list[str]]:
+    """Run a machine whose qemu does this; return its exit code, what ran it, what was told."""
     program = disks.scratch / "qemu-system-x86_64"
     program.write_text(QEMU.format(kvm=kvm, tcg=tcg))
     program.chmod(0o755)
     told: list[str] = []
-    return machine.run(disks, told.append, limit_s=60.0), told
+    return *machine.run(disks, told.append, ways=["kvm", "tcg"], limit_s=60.0), told
 
 
 @pytest.mark.parametrize("code", [0, 1])
 def test_a_machine_s_lines_are_passed_on_until_it_ends(code: int, disks: Disks) -> None:
     said = started(disks, f"echo UP; echo 3 passed; echo ENDS {code}; exec sleep 60")
-    assert said == (code, ["The machine runs, with kvm.", "3 passed"])
+    assert said == (code, "kvm", ["The machine runs, with kvm.", "3 passed"])
 
 
 @pytest.mark.parametrize("hangs", ["exec sleep 60", "exit 1", "echo no; exec sleep 60"])
@@ -54,8 +54,8 @@ def test_a_kvm_that_does_not_boot_is_given_up(
     hangs: str, disks: Disks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(machine.BOOT_S, "kvm", 0.5)
-    code, told = started(disks, hangs, "echo UP; echo ENDS 0")
-    assert code == 0
+    code, way, told = started(disks, hangs, "echo UP; echo ENDS 0")
+    assert (code, way) == (0, "tcg")
     assert told == ["kvm does not boot it.", "The machine runs, with tcg."]
 
 
@@ -63,6 +63,25 @@ def test_a_kvm_that_does_not_boot_is_given_up(
 def test_a_machine_that_dies_is_an_error_with_its_console(tcg: str, disks: Disks) -> None:
     with pytest.raises(TimeoutError, match="Kernel panic"):
         started(disks, "exit 1", tcg)
+
+
+def test_ubuntu_s_kernel_is_booted_for_its_suite_alone(disks: Disks) -> None:
+    kernels = {}
+    for suite in ("", "podman", "ubuntu"):
+        words = machine.argv(disks, "tcg", suite)
+        kernels[suite] = words[words.index("-kernel") + 1]
+        assert ("-initrd" in words) is (suite != "ubuntu")
+        assert f"only={suite}" in words[words.index("-append") + 1].split()
+    assert kernels == {
+        "": str(disks.image.kernel),
+        "podman": str(disks.image.kernel),
+        "ubuntu": str(disks.image.ubuntu),
+    }
+
+
+def test_a_suite_that_is_not_there_is_refused_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main("podmann") == 2
+    assert "podman, docker, rootless" in capsys.readouterr().out
 
 
 def test_kvm_is_tried_only_where_it_may_be_used(tmp_path: Path) -> None:
