@@ -72,7 +72,7 @@ def argv(disks: Disks, accelerator: str, only: str = "") -> list[str]:
     debian = ("-kernel", str(disks.image.kernel), "-initrd", str(disks.image.initrd))
     ubuntu = ("-kernel", str(disks.image.ubuntu))
     return [
-        *("nice", "-n", "10", *_QEMU, "-accel", accelerator, "-cpu", _CPU[accelerator]),
+        *("nice", "-n", "5", *_QEMU, "-accel", accelerator, "-cpu", _CPU[accelerator]),
         *(ubuntu if only == UBUNTU else debian),
         *("-append", f"root=/dev/vda rw console=ttyS0 only={only}"),
         *(word for drive in drives for word in ("-drive", f"{drive},if=virtio,format=raw")),

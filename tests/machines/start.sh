@@ -34,13 +34,6 @@ suite() {
     "${@:-env}" ENGINE="$engine" ONLY="$only" \
         python -m pytest -v --capture=tee-sys -p no:cacheprovider --durations=0 "tests/machines/$file.py" || status=1
 }
-if asked embedded; then
-    suite embedded inside as_user
-    suite embedded inside
-fi
-if asked embedded || asked ubuntu; then
-    suite embedded inside_as_root
-fi
 if asked podman; then
     as_user podman import --quiet "$@" - posebowl-runtime:cpu </dev/vdc
     suite podman inside as_user
@@ -54,5 +47,12 @@ if asked rootless; then
     as_user systemctl --user start docker
     as_user "$socket" docker import "$@" - posebowl-runtime:cpu </dev/vdc
     suite docker inside as_user "$socket"
+fi
+if asked embedded; then
+    suite embedded inside as_user
+    suite embedded inside
+fi
+if asked embedded || asked ubuntu; then
+    suite embedded inside_as_root
 fi
 echo "ENDS $status"
