@@ -23,6 +23,16 @@ from posebowl.util.units import human_bytes
 NAMES: Final = ("docker cpu image", "podman cpu image", "embedded")
 """Findings of which one must be good for a run."""
 
+COPIES: Final = "vfs"
+"""The storage driver of docker and podman that needs nothing of the kernel."""
+_OVERLAY_FIX: Final = {
+    EngineName.DOCKER: 'Write {"storage-driver": "overlay2"} to /etc/docker/daemon.json, restart '
+    "docker, and build the images again.",
+    EngineName.PODMAN: 'Write [storage] and driver = "overlay" to storage.conf in '
+    "~/.config/containers (for root /etc/containers), type: podman system reset, which removes all "
+    "images; and build them again.",
+}
+
 
 def containers(name: EngineName) -> Iterator[Finding]:
     """Check docker or podman, and the images that it has."""
@@ -55,6 +65,13 @@ def engine(client: Client) -> Finding:
             state=State.WARNING,
             text=f"{text}: limits do not hold without root on control groups of version 1",
             fix="Type: invoke run --waive memory,cpus,processes; or boot with version 2.",
+        )
+    if client.driver == COPIES:
+        return Finding(
+            name=client.engine,
+            state=State.WARNING,
+            text=f"{text}: each run copies its whole image, since the storage driver is {COPIES}",
+            fix=_OVERLAY_FIX[client.engine],
         )
     return Finding(name=client.engine, state=State.GOOD, text=text)
 

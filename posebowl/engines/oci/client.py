@@ -61,6 +61,8 @@ class Client:
     """Those that docker's daemon knows; podman is asked for each."""
     storage: str = ""
     """The folder of the images, on the machine of the engine."""
+    driver: str = ""
+    """What keeps them there and stacks a run's files on them: overlay, vfs."""
     cannot_limit: Mapping[Limit, str] = field(default_factory=dict)
     """Limits that the engine says it cannot enforce here, each with the reason."""
     architecture: str = ""
@@ -252,6 +254,7 @@ def _docker(timeout_s: float) -> Client:
         cgroup_version=int(info.get("CgroupVersion") or 1),
         cpus=int(info.get("NCPU") or os.cpu_count() or 1),
         storage=str(info.get("DockerRootDir") or ""),
+        driver=str(info.get("Driver") or ""),
         architecture=_architecture(info.get("Architecture")),
         cannot_limit=_docker_cannot_limit(info),
         runtimes=tuple(sorted(info.get("Runtimes") or ())),
@@ -334,6 +337,7 @@ def _podman(timeout_s: float) -> Client:
         cpus=int(host.get("cpus") or os.cpu_count() or 1),
         runtime=runtime,
         storage=str(info.get("store", {}).get("graphRoot") or ""),
+        driver=str(info.get("store", {}).get("graphDriverName") or ""),
         architecture=_architecture(host.get("arch")),
         cannot_limit=_podman_cannot_limit(host, version),
         redirected=_redirection(EngineName.PODMAN),

@@ -44,6 +44,17 @@ def test_rootless_on_version_1_ignores_limits() -> None:
     assert "--waive" in finding.fix
 
 
+@pytest.mark.parametrize(("name", "fix"), [("podman", "system reset"), ("docker", "daemon.json")])
+def test_storage_that_copies_the_image_for_each_run_is_a_warning(name: str, fix: str) -> None:
+    copies = dataclasses.replace(PODMAN, engine=EngineName(name), driver="vfs")
+    finding = engines.engine(copies)
+    assert finding.state is State.WARNING
+    assert "each run copies its whole image" in finding.text
+    assert fix in finding.fix
+    stacks = dataclasses.replace(copies, driver="overlay")
+    assert engines.engine(stacks).state is State.GOOD
+
+
 def test_a_socket_of_one_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "tcp://elsewhere:2375")
     docker = dataclasses.replace(PODMAN, engine=EngineName.DOCKER, client_version="6", runtime="")

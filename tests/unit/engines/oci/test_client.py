@@ -40,6 +40,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
 
 
 DOCKER_INFO = {
+    "Driver": "overlay2",
     "NCPU": 8,
     "CgroupVersion": "2",
     "SecurityOptions": ["name=seccomp", "name=cgroupns"],
@@ -51,6 +52,7 @@ PODMAN_INFO = {
         "security": {"rootless": True},
         "ociRuntime": {"name": "crun"},
     },
+    "store": {"graphRoot": "/images", "graphDriverName": "vfs"},
     "version": {"Version": "5.1"},
 }
 
@@ -71,6 +73,7 @@ def test_docker(programs: Programs) -> None:
     client = oci_client.connect(EngineName.DOCKER)
     assert (client.client_version, client.engine_version) == ("28.2.2", "27.0")
     assert (client.rootless, client.cgroup_version, client.cpus) == (False, 2, 8)
+    assert client.driver == "overlay2"
     assert not client.mapped_to_me
 
 
@@ -249,6 +252,7 @@ def test_podman(programs: Programs) -> None:
     client = oci_client.connect(EngineName.PODMAN)
     assert client.argv[1:] == ("--runtime", "crun")
     assert (client.rootless, client.cgroup_version, client.cpus) == (True, 2, 4)
+    assert (client.storage, client.driver) == ("/images", "vfs")
     assert not client.mapped_to_me
     assert oci_client.builder(client) == (client.argv, {})
 
