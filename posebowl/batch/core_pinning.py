@@ -7,20 +7,24 @@ import os
 import random
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
 from filelock import FileLock, Timeout
 
+from posebowl.challenge import EngineName
 from posebowl.util.files import make_folder
+from posebowl.util.host import restricted_cores
 
 SHARED: Final = Path("/run/posebowl")
 """Where a machine's pods share their locks: a folder of the machine that is mounted into each."""
 
 _PAUSE_S: Final = 0.2
-_LOOK_S: Final = 0.3
+_LOOK_S: Final = 0.1
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _STAT: Final = Path("/proc/stat")
+_POD_MARKS: Final = (Path("/.dockerenv"), Path("/run/.containerenv"))
 
 
 def locks_of_this_machine(cache: Path, shared: Path = SHARED) -> Path:
@@ -33,15 +37,45 @@ def locks_of_this_machine(cache: Path, shared: Path = SHARED) -> Path:
         cache: What this machine keeps for evaluations.
         shared: Used instead if it is there: pods have caches of their own.
     """
-    boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else "unknown"
+    boot = _BOOT_ID.read_text(encoding="utf-8").strip() if _BOOT_ID.exists() else "unknown"
     return (shared if os.access(shared, os.W_OK) else cache) / "cores" / boot
+
+
+def of_run(
+    engine: EngineName | None, count: int, cache: Path
+) -> AbstractContextManager[frozenset[int]]:
+    """Give a run cores of its own, as long as the block lasts.
+
+    Where another run may choose the same ones, containers are limited in processor time only, and
+    may move between all cores. The embedded engine needs to be given some anyway.
+
+    Args:
+        engine: What will run it; None: the first that works.
+        count: How many cores.
+        cache: What this machine keeps for evaluations.
+    """
+    in_container = engine not in {None, EngineName.EMBEDDED}
+    if in_container and not are_exclusive():
+        return contextlib.nullcontext(frozenset())
+    return pinned(count, locks_of_this_machine(cache))
+
+
+def are_exclusive(shared: Path = SHARED, marks: Iterable[Path] = _POD_MARKS) -> bool:
+    """Return whether no run elsewhere on this machine can be given the cores that locks hold.
+
+    A pod has a view of all cores of its machine, unless it has a set of its own; it knows of the
+    runs in other pods only through `shared`.
+    """
+    in_pod = "KUBERNETES_SERVICE_HOST" in os.environ or any(mark.exists() for mark in marks)
+    return not in_pod or os.access(shared, os.W_OK) or bool(restricted_cores())
 
 
 @contextlib.contextmanager
 def pinned(count: int, locks_folder: Path) -> Iterator[frozenset[int]]:
     """Keep this process, and all that it starts, on cores that no other run has.
 
-    Ray counts cores without choosing them. The kernel releases them should this process die.
+    Embedded runs inherit it, and engines are told. The kernel releases the locks should this
+    process die.
     On a machine with fewer cores, runs take turns with all of them. The idlest come first:
     programs that know nothing of the locks are at work too.
 
@@ -96,7 +130,7 @@ def idlest(cores: Iterable[int], stat: Path = _STAT, look_s: float = _LOOK_S) ->
 def _busy(stat: Path) -> dict[int, int]:
     """Return for how long each core has been busy, in ticks; nothing if the system hides it."""
     with contextlib.suppress(OSError, ValueError):
-        rows = [line.split() for line in stat.read_text().splitlines()]
+        rows = [line.split() for line in stat.read_text(encoding="utf-8").splitlines()]
         cores = {row[0][3:]: [int(word) for word in row[1:9]] for row in rows if row}
         return {
             int(core): sum(ticks) - sum(ticks[3:5])  # without idle and iowait

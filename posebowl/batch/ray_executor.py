@@ -10,7 +10,7 @@ from typing import Any, Final
 import ray
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
-from posebowl.batch import core_pinning, ray_cluster, worker
+from posebowl.batch import ray_cluster, worker
 from posebowl.batch.executor import Capacity, Completion
 from posebowl.batch.node_cache import NodeCache
 from posebowl.batch.plan import Job, RunOptions
@@ -30,16 +30,14 @@ _ENDING_S: Final = 30.0
 def run_task(
     job: Job, shard: Sequence[Any], registry_name: str, parcel: Sequence[Any] | None
 ) -> tuple[str, worker.JobResult | None]:
-    """Run a job on a node of the cluster, on cores of its own; return the node's name too."""
+    """Run a job on a node of the cluster; return the node's name too."""
     chunks = None if parcel is None else (ray.get(chunk) for chunk in parcel)
     # A process begins here, on a machine whose cache may lie elsewhere than that of the machine
     # that hands out the jobs: hence its own settings.
     cache = NodeCache(resolve.load().cache)
-    locks = core_pinning.locks_of_this_machine(cache.root)
-    with core_pinning.pinned(job.options.limits.cpus, locks):
-        output = worker.run_job(
-            job, ray.get(shard[0]), cache=cache, registry_name=registry_name, chunks=chunks
-        )
+    output = worker.run_job(
+        job, ray.get(shard[0]), cache=cache, registry_name=registry_name, chunks=chunks
+    )
     return platform.node(), output
 
 

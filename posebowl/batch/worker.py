@@ -13,6 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from posebowl.batch import core_pinning
 from posebowl.batch.node_cache import NodeCache
 from posebowl.batch.plan import Job
 from posebowl.batch.shards import Dataset
@@ -61,7 +62,9 @@ def run_job(
         if zipped is None:
             return None
         _ensure_image(job.options.engine, job.options.variant, registry_name, cache.root)
-        return _run(job, zipped, cache.data_folder(shard), cache)
+        data = cache.data_folder(shard)
+        with core_pinning.of_run(job.options.engine, job.options.limits.cpus, cache.root):
+            return _run(job, zipped, data, cache)
     except PoseBowlError as error:
         return failure(job, f"{error.what} {error.why}".strip(), error.fix)
     except OSError as error:

@@ -29,6 +29,14 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def restricted_cores() -> frozenset[int]:
+    """Return the cores that this thread is held to; empty where it may use all of the machine."""
+    if not hasattr(os, "sched_getaffinity"):
+        return frozenset()
+    mine = os.sched_getaffinity(0)
+    return frozenset(mine) if len(mine) < (os.cpu_count() or 1) else frozenset()
+
+
 @functools.cache
 def slowness() -> float:
     """Return by what factor this machine is slower than an old laptop: 1 if not by far, at most 50.

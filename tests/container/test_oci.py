@@ -6,9 +6,11 @@ import dataclasses
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from posebowl.batch import core_pinning
 from posebowl.challenge import Limit, Variant
 from posebowl.engines.base import Stop
 from posebowl.engines.oci import argv, client as oci_client, image
@@ -338,3 +340,31 @@ def test_orphans_of_a_dead_harness_are_reaped(oci: OciEngine) -> None:
     client.run("run", "--detach", *argv.start(oci.name, spec)[1:])
     oci.reap()
     assert orphan.inspect() is None
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+def test_a_run_of_an_evaluation_has_the_cores_that_are_held_for_it(
+    oci: OciEngine, spec_of: SpecMaker, tmp_path: Path
+) -> None:
+    """It cannot leave them, and other runs may have all."""
+    main = """python - <<'END'
+import os
+print(sorted(os.sched_getaffinity(0)))
+try:
+    os.sched_setaffinity(0, range(os.cpu_count()))
+except OSError as error:
+    print(error)
+print(sorted(os.sched_getaffinity(0)))
+END
+    """
+    everywhere, heard, free = sorted(os.sched_getaffinity(0)), Heard(), Heard()
+    with core_pinning.pinned(1, tmp_path / "locks") as held:
+        spec = spec_of(main)
+        oci.prepare(spec, heard.watcher())
+        pinned = oci.execute(
+            dataclasses.replace(spec, waived=frozenset({Limit.CPUS})), heard.watcher()
+        )
+    oci.execute(spec_of(main), free.watcher())
+    assert heard.lines == [f"{[*held]}"] * 2
+    assert "1 of the 3 cores" in pinned.unenforced[Limit.CPUS]
+    assert set(free.lines) == {f"{everywhere}"}

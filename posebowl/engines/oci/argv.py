@@ -63,6 +63,8 @@ class ContainerSpec:
     limits: Limits = field(default_factory=Limits)
     cpus: int = 1
     """Cores it may use: those of the limits, or all there are if that is fewer."""
+    cores: frozenset[int] = frozenset()
+    """Which ones; empty: any, and it may move between them."""
     gpu: bool = False
     network: bool = False
     selinux: bool = False
@@ -184,6 +186,7 @@ def _limits(spec: ContainerSpec) -> list[str]:
         # Counts as memory of the container; the engines' 64 MB is too little for workers.
         *("--shm-size", str(limits.memory_bytes // 2)),
         *("--cpus", str(spec.cpus)),
+        *(("--cpuset-cpus", ",".join(map(str, sorted(spec.cores)))) if spec.cores else ()),
         *("--pids-limit", str(limits.processes)),
         *("--ulimit", "core=0"),
         *("--ulimit", f"fsize={limits.file_bytes}"),

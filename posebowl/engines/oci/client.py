@@ -6,6 +6,7 @@ import contextlib
 import functools
 import json
 import os
+import platform
 import re
 import shutil
 import sys
@@ -69,6 +70,8 @@ class Client:
     """Of the engine's machine, as images name it: amd64, arm64; empty if it is not known."""
     redirected: str = ""
     """The variable that sends the client to a daemon of the user's choice, where one is set."""
+    pins: bool = False
+    """It runs on this machine's kernel, and can hold a container to some of its cores."""
 
     def run(
         self,
@@ -259,6 +262,7 @@ def _docker(timeout_s: float) -> Client:
         cannot_limit=_docker_cannot_limit(info),
         runtimes=tuple(sorted(info.get("Runtimes") or ())),
         redirected=_redirection(EngineName.DOCKER),
+        pins=bool(info.get("CPUSet")) and info.get("KernelVersion") == platform.release(),
     )
 
 
@@ -341,6 +345,8 @@ def _podman(timeout_s: float) -> Client:
         architecture=_architecture(host.get("arch")),
         cannot_limit=_podman_cannot_limit(host, version),
         redirected=_redirection(EngineName.PODMAN),
+        pins="cpuset" in (host.get("cgroupControllers") or ())
+        and host.get("kernel") == platform.release(),
     )
 
 

@@ -25,6 +25,7 @@ from posebowl.engines.oci.host_user import handed_over, rlimits, run_user
 from posebowl.engines.oci.image import Image
 from posebowl.engines.oci.sandbox import OciSandbox
 from posebowl.engines.seccomp.profile import FILE
+from posebowl.util.host import restricted_cores
 from posebowl.util.process_identity import is_orphan, owner
 
 PREFIX: Final = "posebowl-"
@@ -123,6 +124,7 @@ def container_spec(
         submission_format=spec.submission_format.resolve(),
         output=spec.output.resolve(),
     )
+    cores = restricted_cores() if client.pins and not client.redirected else frozenset()
     return ContainerSpec(
         # Engines allow few characters in names.
         name=PREFIX + re.sub(r"[^a-zA-Z0-9_.-]", "-", spec.run_id),
@@ -133,7 +135,8 @@ def container_spec(
         mounts=(*foreign_image.mounts(spec.scratch), *mounts) if spec.image else mounts,
         user=user,
         limits=spec.limits,
-        cpus=min(spec.limits.cpus, client.cpus),
+        cpus=min(spec.limits.cpus, client.cpus, len(cores) or client.cpus),
+        cores=cores,
         gpu=gpu,
         network=spec.network,
         selinux=oci_client.selinux_enforces(),

@@ -131,16 +131,28 @@ class ContainerReader:
         return {name: text for name, _, text in parts}
 
 
-def weak(seen: Readback, limits: Limits, *, cpus: int, seccomp: Path | None) -> dict[Limit, str]:
+def weak(
+    seen: Readback,
+    limits: Limits,
+    *,
+    cpus: int,
+    seccomp: Path | None,
+    cores: frozenset[int] = frozenset(),
+) -> dict[Limit, str]:
     """Return the limits that do not hold, each with the reason in one sentence.
 
     Args:
         seen: What was read of the container.
         limits: Those of the run.
-        cpus: The cores that it may use.
+        cpus: How many cores it may use.
         seccomp: The file of its filter of system calls; None where the engine has no filters.
+        cores: The only ones that it may use; empty: any.
     """
     found = reader.exceeded(seen.files, limits, cpus=cpus)
+    allowed = _cores(seen)
+    if cores and not (allowed and allowed <= cores):
+        has = ", ".join(map(str, sorted(allowed))) or "cores that could not be read"
+        found[Limit.CPUS] = f"the run may use the cores {has} instead of those held for it"
     mode = (seen.inspected.get("HostConfig") or {}).get("NetworkMode")
     interfaces = [line.partition(":")[0].strip() for line in seen.net.splitlines() if ":" in line]
     if mode != "none" or interfaces != ["lo"]:
@@ -169,6 +181,16 @@ def runtime(inspected: Mapping[str, Any]) -> str:
     """Return what started a container, as docker or podman reports it; empty if it does not."""
     docker = (inspected.get("HostConfig") or {}).get("Runtime")
     return str(inspected.get("OCIRuntime") or docker or "")
+
+
+def _cores(seen: Readback) -> frozenset[int]:
+    """Return the cores that process 1 may use, or that of its runtime's kernel."""
+    found = re.search(r"^Cpus_allowed_list:\s*([\d,-]+)$", seen.guard or seen.status, re.MULTILINE)
+    cores: set[int] = set()
+    for part in found[1].split(",") if found else ():  # such as 0-2,5
+        low, _, high = part.partition("-")
+        cores.update(range(int(low), int(high or low) + 1))
+    return frozenset(cores)
 
 
 def _security(seen: Readback) -> list[str]:

@@ -203,7 +203,9 @@ def checked(
             why=f"It reports {actual or 'none'} for the container.",
             fix="Leave --runtime out, or check the engine's configuration.",
         )
-    weak = readback.weak(seen, spec.limits, cpus=asked.cpus, seccomp=asked.seccomp)
+    weak = readback.weak(
+        seen, spec.limits, cpus=asked.cpus, seccomp=asked.seccomp, cores=asked.cores
+    )
     refuse_unwaived(weak, spec, engine)
     if spec.network:
         weak[Limit.NETWORK] = OPEN_NETWORK

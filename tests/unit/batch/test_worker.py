@@ -13,6 +13,7 @@ import pytest
 
 from posebowl.batch import core_pinning, plan, shards, submissions, worker
 from posebowl.batch.node_cache import NodeCache
+from posebowl.challenge import EngineName
 from posebowl.data import manifest
 from posebowl.errors import EngineError, Verdict
 from posebowl.util.process_identity import owner
@@ -77,6 +78,35 @@ def test_pods_of_a_machine_share_their_locks(tmp_path: Path) -> None:
     assert (
         alone.name == pods.pop().name == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     )
+
+
+def test_pods_without_shared_locks_or_cores_of_their_own_hold_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark, exclusive = tmp_path / ".dockerenv", core_pinning.are_exclusive
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3})
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+
+    assert exclusive(tmp_path / "absent", [mark])
+    mark.touch()
+    assert not exclusive(tmp_path / "absent", [mark])
+    assert exclusive(tmp_path, [mark])
+    monkeypatch.setattr(os, "cpu_count", lambda: 16)
+    assert exclusive(tmp_path / "absent", [mark])
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_containers_move_freely_where_cores_are_not_exclusive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exclusive: bool
+) -> None:
+    monkeypatch.setattr(core_pinning, "are_exclusive", lambda: exclusive)
+    everywhere = os.sched_getaffinity(0)
+    for engine in EngineName:
+        held = exclusive or engine is EngineName.EMBEDDED
+        with core_pinning.of_run(engine, 1, tmp_path) as cores:
+            assert os.sched_getaffinity(0) == (cores if held else everywhere)
+        assert len(cores) == held
 
 
 def test_cores_are_released(tmp_path: Path) -> None:

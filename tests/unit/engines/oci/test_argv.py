@@ -56,6 +56,12 @@ def test_start_and_run(engine: EngineName, expected: list[str]) -> None:
 
 
 @pytest.mark.parametrize("engine", BOTH)
+def test_a_container_is_held_to_cores_only_if_some_are_named(engine: EngineName) -> None:
+    assert "--cpuset-cpus 0,2,10 " in _with(engine, cores=frozenset({10, 0, 2}))
+    assert "cpuset" not in _with(engine)
+
+
+@pytest.mark.parametrize("engine", BOTH)
 def test_variables_of_a_run(engine: EngineName) -> None:
     line = _with(engine, variables={"B": "2 3", "A": "1"})
     assert "--env A=1 --env B=2 3 " in line

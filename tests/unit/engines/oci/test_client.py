@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -75,6 +76,23 @@ def test_docker(programs: Programs) -> None:
     assert (client.rootless, client.cgroup_version, client.cpus) == (False, 2, 8)
     assert client.driver == "overlay2"
     assert not client.mapped_to_me
+
+
+@pytest.mark.parametrize(
+    ("here", "cpuset", "pins"), [(True, True, True), (False, True, False), (True, False, False)]
+)
+def test_cores_are_those_of_this_machine_only_under_its_kernel(
+    programs: Programs, here: bool, cpuset: bool, pins: bool
+) -> None:
+    kernel = platform.release() if here else "6.6.0-linuxkit"
+    host = {
+        **dict(PODMAN_INFO["host"]), "kernel": kernel,
+        "cgroupControllers": ["cpu", "memory", "pids", *(["cpuset"] if cpuset else [])],
+    }  # fmt: skip
+    programs("docker", _docker({**DOCKER_INFO, "KernelVersion": kernel, "CPUSet": cpuset}))
+    programs("podman", f"echo '{json.dumps({**PODMAN_INFO, 'host': host})}'")
+    for engine in (EngineName.DOCKER, EngineName.PODMAN):
+        assert oci_client.connect(engine).pins is pins
 
 
 @pytest.mark.parametrize("engine", [EngineName.DOCKER, EngineName.PODMAN])

@@ -78,6 +78,18 @@ def test_a_container_gets_no_more_cores_than_there_are(tmp_path: Path) -> None:
     assert made.labels["posebowl.run"] == "20260101-000000-abc"
 
 
+@linux
+@pytest.mark.parametrize("pins", [True, False])
+def test_a_container_gets_the_cores_that_this_process_is_held_to(
+    pins: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {5})
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    client = dataclasses.replace(CLIENT, pins=pins)
+    made = oci.container_spec(client, _spec(tmp_path), user=User(), image="x", gpu=False)
+    assert (made.cores, made.cpus) == ((frozenset({5}), 1) if pins else (frozenset(), 2))
+
+
 @pytest.mark.parametrize("filters", [True, False])
 def test_a_container_gets_the_filter_where_the_engine_has_filters(
     filters: bool, tmp_path: Path

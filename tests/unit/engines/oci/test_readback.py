@@ -77,6 +77,24 @@ def test_what_does_not_hold_in_version_1(changes: dict[str, str], limit: Limit) 
     assert weak(_seen({**V1, **changes}), LIMITS, cpus=3, seccomp=FILTER).keys() == {limit}
 
 
+@pytest.mark.parametrize(
+    ("told", "cores", "holds"),
+    [
+        ("0-63", frozenset(), True),
+        ("2,5-6", frozenset({2, 5, 6}), True),
+        ("5", frozenset({2, 5, 6}), True),
+        ("2-6", frozenset({2, 5, 6}), False),
+        ("", frozenset({2}), False),
+    ],
+)
+def test_cores_that_are_not_held_for_a_run_are_named(
+    told: str, cores: frozenset[int], holds: bool
+) -> None:
+    seen = _seen(V2, status=f"{STATUS}Cpus_allowed_list:\t{told}\n")
+    found = weak(seen, LIMITS, cpus=3, seccomp=FILTER, cores=cores)
+    assert found.keys() == (set() if holds else {Limit.CPUS})
+
+
 def test_a_container_that_cannot_be_looked_into_holds_nothing() -> None:
     assert weak(_seen({}), LIMITS, cpus=3, seccomp=FILTER).keys() == {
         Limit.MEMORY,
