@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from posebowl.batch.seal import Verified as Verified, verify as verify
     from posebowl.batch.storage import is_uri as is_uri
     from posebowl.batch.twins import Twins as Twins, compare as compare
+    from posebowl.batch.twins_page import matrix_page as matrix_page
 
 # Ray reads these when it is imported, by whichever module of this room that is.
 # Ray would start each worker with `uv run`; workers have the environment of their node instead.
@@ -36,4 +37,5 @@ __getattr__ = face(
     seal=("Verified", "verify"),
     storage=("is_uri",),
     twins=("Twins", "compare"),
+    twins_page=("matrix_page",),
 )

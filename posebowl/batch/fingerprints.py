@@ -14,8 +14,12 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from posebowl.challenge import ARCHIVE_LIMITS, MIB
 from posebowl.errors import BadArchiveError
@@ -35,6 +39,7 @@ _CODE: Final = (".py", ".sh")
 _WORDS: Final = re.compile(r"#[^\n]*|\"[^\"\n]*\"|'[^'\n]*'|\w+|[^\w\s]")
 _RUN: Final = 12
 """Words in a row that are compared."""
+_FACTORS: Final = np.random.default_rng(20240501).integers(0, 1 << 64, _RUN, np.uint64) | 1
 _KEPT: Final = frozenset(keyword.kwlist)
 _DAMAGE: Final = (
     BadArchiveError,
@@ -57,8 +62,8 @@ class Fingerprint:
 
     tensors: Counter[str]
     """Hash -> bytes, of each tensor, and of each other large file."""
-    code: frozenset[int]
-    """Hashes of words in a row, whatever the names of variables."""
+    code: NDArray[np.int64]
+    """Hashes of words in a row, each once, whatever the names of variables."""
 
 
 def of_zip(path: Path) -> Fingerprint:
@@ -69,7 +74,7 @@ def of_zip(path: Path) -> Fingerprint:
         OSError: It cannot be read.
     """
     tensors: Counter[str] = Counter()
-    code: set[int] = set()
+    code = [runs_of_words("")]
     budget, sources = _BUDGET, _SOURCES
     with path.open("rb") as file:
         found = zip_reader.read_directory(file, path, max_entries=ARCHIVE_LIMITS.entries)
@@ -82,26 +87,28 @@ def of_zip(path: Path) -> Fingerprint:
             budget -= len(content)
             if is_code:
                 sources -= len(content)
-                code |= runs_of_words(content.decode(errors="replace"))
+                code.append(runs_of_words(content.decode(errors="replace")))
             else:
                 for tensor in _tensors(entry.name, content):
                     tensors[hashlib.sha256(tensor).hexdigest()] = len(tensor)
-    return Fingerprint(tensors=tensors, code=frozenset(code))
+    return Fingerprint(tensors=tensors, code=np.unique(np.concatenate(code)))
 
 
-def runs_of_words(text: str) -> set[int]:
+def runs_of_words(text: str) -> NDArray[np.int64]:
     """Return hashes of all runs of words of a program; comments do not count, nor do names."""
-    words = [_plain(word) for word in _WORDS.findall(text) if not word.startswith("#")]
-    return {
-        zlib.crc32(" ".join(words[at : at + _RUN]).encode())
-        for at in range(max(0, len(words) - _RUN + 1))
-    }
+    words = [_number(word) for word in _WORDS.findall(text) if word[0] != "#"]
+    if len(words) < _RUN:
+        return np.array([], np.int64)
+    runs = np.lib.stride_tricks.sliding_window_view(np.array(words, np.uint64), _RUN)
+    return np.unique(runs @ _FACTORS >> np.uint64(24)).astype(np.int64)
 
 
-def _plain(word: str) -> str:
-    if word in _KEPT or not (word[0].isalpha() or word[0] in "_\"'"):
-        return word
-    return "s" if word[0] in "\"'" else "v"
+@lru_cache(maxsize=1 << 16)
+def _number(word: str) -> int:
+    """Return a number that stands for a word, the same for all names and for all texts."""
+    if word not in _KEPT and (word[0].isalpha() or word[0] in "_\"'"):
+        word = "s" if word[0] in "\"'" else "v"
+    return zlib.crc32(word.encode())
 
 
 def _tensors(name: str, content: bytes) -> Iterator[memoryview | bytes]:

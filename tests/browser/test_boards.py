@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pytest
 
-from posebowl.batch import leaderboard, leaderboard_page, ranking
+from posebowl.batch import Twins, leaderboard, leaderboard_page, matrix_page, ranking
 from posebowl.batch.result_store import ResultStore
 from posebowl.challenge import EngineName, Variant
 from posebowl.doctor.selftest import EngineTest, SelfTest
@@ -17,7 +18,7 @@ from posebowl.doctor.selftest_page import self_test_page
 from posebowl.engines import Checked
 from posebowl.errors import Verdict
 from tests.browser.sound import PHONE, check_sound
-from tests.browser.webdriver import CHROMEDRIVER, CHROMIUM, Browser, browser
+from tests.browser.webdriver import ARROW_RIGHT, CHROMEDRIVER, CHROMIUM, Browser, browser
 from tests.unit.batch.test_leaderboard import planned, put
 
 pytestmark = [
@@ -168,3 +169,55 @@ def test_the_page_of_the_self_test_is_sound(
     chromium.media(scheme=scheme, width=width, height=800)
     chromium.open(page)
     check_sound(chromium, width)
+
+
+@pytest.fixture(scope="module")
+def matrix(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a page of 12 submissions in groups of three, the last of which cannot be compared."""
+    group = np.arange(12) % 4
+    alike = np.where(np.equal.outer(group, group), 0.9, 0.2).astype(np.float32)
+    alike[11] = alike[:, 11] = np.nan
+    names = tuple("long" * 60 if at == 0 else f"team-{at}" for at in range(12))
+    path = tmp_path_factory.mktemp("twins") / "twins.html"
+    found = Twins(names=names, weights=alike, boxes=1 - alike / 10, code=alike, unread=("team-11",))
+    path.write_text(matrix_page(found))
+    return path
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [PHONE, 1200])
+def test_the_matrix_of_twins_is_sound(
+    chromium: Browser, matrix: Path, width: int, scheme: str
+) -> None:
+    chromium.media(scheme=scheme, width=width, height=900)
+    chromium.open(matrix)
+    chromium.until("return document.getElementById('twins-cells').width === 12")
+    check_sound(chromium, width)
+
+
+def test_the_matrix_of_twins_is_read_with_keys_and_searched(
+    chromium: Browser, matrix: Path
+) -> None:
+    chromium.media(scheme="light", width=1200, height=900)
+    chromium.open(matrix)
+    chromium.until("return document.getElementById('twins-cells').width === 12")
+    colours = chromium.run(
+        "const pixels = document.getElementById('twins-cells').getContext('2d')"
+        ".getImageData(0, 0, 12, 12).data;"
+        "return Array.from({length: 144}, (_, at) => pixels.slice(4 * at, 4 * at + 3).join());"
+    )
+    assert len({*colours}) == 4  # alike, not alike, not compared, the diagonal
+    assert colours[1] == colours[2] == colours[12]  # the first group is a square
+    assert colours[3] == colours[4] != colours[1]
+    told = "return document.getElementById('twins-told').textContent"
+    chromium.run("document.getElementById('twins-cells').focus()")
+    chromium.press(ARROW_RIGHT)
+    assert ": weights 90 %, boxes 91 %, code 90 %" in chromium.run(told)
+    chromium.click("#twins-search")
+    chromium.type("team-5")
+    rows = "return [...document.querySelectorAll('#twins-pairs tbody tr')].map((r) => r.innerText)"
+    found = chromium.run(rows)
+    assert len(found) == 10
+    assert all("team-5" in row.split() for row in found)
+    assert {*found[0].split()[3:], *found[1].split()[3:]} == {"team-1", "team-5", "team-9"}
+    assert chromium.console() == []

@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from posebowl.cli.options import Json
+from posebowl.cli.options import Force, Json
 from posebowl.cli.task import task
 from posebowl.settings import Settings
 from posebowl.util.options import Option
-from posebowl.util.values import EXISTING, FILE, FOLDER, TEXT, TRUTH, Kind, choice, whole
+from posebowl.util.values import EXISTING, FILE, FOLDER, PATH, TEXT, TRUTH, Kind, choice, whole
 
 if TYPE_CHECKING:
     from posebowl.batch import Evaluation, EvaluationRequest, RunOptions
@@ -233,12 +233,22 @@ def twins(
         Path | None, Option(EXISTING, "folder of an evaluation of them: compare the boxes too")
     ] = None,
     top: Annotated[int, Option(whole(0, 20, none_at_zero="all"), "pairs shown, 0 for all")] = 20,
+    page: Annotated[Path | None, Option(PATH, "an HTML page of all pairs to write")] = None,
+    force: Force = False,
     json: Json = False,
 ) -> None:
     """Show how alike submissions are in weights, boxes and code; no verdict follows from it."""
-    from posebowl.batch import compare
+    from posebowl.batch import compare, matrix_page
     from posebowl.cli import output
     from posebowl.cli.views import leaderboard
+    from posebowl.util.files import refuse_existing, write_text
 
+    if page is not None:
+        refuse_existing(page, force=force)
     found = compare(places, evaluation)
-    output.present(found, lambda shown: leaderboard.twins(shown, top), as_json=json)
+    if page is not None:
+        write_text(page, matrix_page(found))
+    if json:
+        output.print_json({"pairs": found.pairs(top), "unread": found.unread})
+    else:
+        leaderboard.twins(found, top, page)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
@@ -50,23 +51,25 @@ def verified(found: Verified) -> None:
     out.print(plain(f"SHA-256 of the seal: {found.sha256}"))
 
 
-def twins(found: Twins, top: int) -> None:
-    """Show the pairs that are most alike."""
+def twins(found: Twins, top: int, page: Path | None) -> None:
+    """Show the pairs that are most alike, and where the page with all of them is."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("weights", "boxes", "code"):
         table.add_column(name, justify="right")
     table.add_column("submissions", overflow="fold")
-    shown = found.pairs[:top] if top else found.pairs
+    shown = found.pairs(top)
     for pair in shown:
         values = (pair.weights, pair.boxes, pair.code)
         cells = ("" if value is None else f"{value:.0%}" for value in values)
         table.add_row(*cells, plain(f"{pair.one}, {pair.two}"))
     print_table(table, out)
-    if len(shown) < len(found.pairs):
-        out.print(f"and {counted(len(found.pairs) - len(shown), 'pair')} less alike")
+    if less := found.pair_count - len(shown):
+        out.print(f"and {counted(less, 'pair')} less alike")
     if found.unread:
         names = first_few(found.unread, len(found.unread))
         out.print(plain(f"Only the boxes compared, as the zips cannot be read: {names}."))
+    if page is not None:
+        out.print(plain(f"Matrix: {local(page)}"))
 
 
 def _cells(row: Row, subsets: Sequence[str]) -> tuple[Text | str, ...]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import random
+import re
 import zipfile
+import zlib
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from posebowl.batch import fingerprints, twins
+from posebowl.batch import fingerprints, twins, twins_page
 from posebowl.batch.evaluation import EvaluationRequest
 from posebowl.batch.fingerprints import of_zip
 from posebowl.errors import UsageError
@@ -99,13 +103,13 @@ def test_weights_are_compared_by_bytes_and_not_by_names(tmp_path: Path) -> None:
 
     found = twins.compare([tmp_path], None)
 
-    weights = {(pair.one, pair.two): pair.weights for pair in found.pairs}
+    weights = {(pair.one, pair.two): pair.weights for pair in found.pairs()}
     assert weights["a", "b"] == pytest.approx(1 / 3)
     assert weights["c", "d"] == 1.0
     assert weights["a", "c"] == 0.0
-    assert (found.pairs[0].one, found.pairs[0].two) == ("c", "d")
-    assert {pair.boxes for pair in found.pairs} == {None}
-    assert {pair.code for pair in found.pairs} == {None}  # main.sh is too short to compare
+    assert (found.pairs()[0].one, found.pairs()[0].two) == ("c", "d")
+    assert {pair.boxes for pair in found.pairs()} == {None}
+    assert {pair.code for pair in found.pairs()} == {None}  # main.sh is too short to compare
 
 
 PROGRAM = """
@@ -126,7 +130,7 @@ def test_other_names_and_comments_do_not_hide_code(tmp_path: Path) -> None:
     zipped(tmp_path / "b.zip", {"code/run.py": renamed})
     zipped(tmp_path / "c.zip", {"main.py": other})
 
-    code = {(pair.one, pair.two): pair.code for pair in twins.compare([tmp_path], None).pairs}
+    code = {(pair.one, pair.two): pair.code for pair in twins.compare([tmp_path], None).pairs()}
 
     assert code["a", "b"] == 1.0
     assert code["a", "c"] is not None
@@ -138,7 +142,7 @@ def test_what_all_were_given_is_not_their_own(tmp_path: Path) -> None:
     zipped(tmp_path / "a.zip", {"main.py": start})
     zipped(tmp_path / "b.zip", {"main.py": start})
 
-    (pair,) = twins.compare([tmp_path], None).pairs
+    (pair,) = twins.compare([tmp_path], None).pairs()
 
     assert pair.code is None
 
@@ -149,7 +153,7 @@ def test_boxes_of_an_evaluation_are_compared(of_two: EvaluationRequest) -> None:
     jobs = {item.name: [job.key for job in found] for item, found in made.jobs.items()}
     (of_two.out / "evaluation.json").write_text(json.dumps({"jobs": jobs}))
 
-    (pair,) = twins.compare(of_two.places, of_two.out).pairs
+    (pair,) = twins.compare(of_two.places, of_two.out).pairs()
 
     assert pair.boxes is not None
     assert 0.0 <= pair.boxes < 0.1
@@ -189,4 +193,43 @@ def test_what_is_no_zip_is_named(tmp_path: Path) -> None:
     found = twins.compare([tmp_path], None)
 
     assert found.unread == ("a",)
-    assert found.pairs[0].weights is None
+    assert found.pairs()[0].weights is None
+
+
+def on_page(page: str) -> dict[str, Any]:
+    """Return what the script of a page is given."""
+    packed = re.search('<template id="twins-data">(.*?)</template>', page)
+    assert packed
+    return dict(json.loads(zlib.decompress(base64.b64decode(packed[1]))))
+
+
+def test_the_page_has_all_pairs_in_an_order_of_their_own(tmp_path: Path) -> None:
+    for name in ("a<b>", "c", "d"):
+        weights = tensors(1 if name != "c" else 2)
+        zipped(tmp_path / f"{name}.zip", {"m.onnx": onnx(weights)})
+    (tmp_path / "e.zip").write_bytes(b"no zip")
+
+    page = twins_page.matrix_page(twins.compare([tmp_path], None))
+
+    data = on_page(page)
+    assert data["names"] == ["a<b>", "c", "d", "e"]
+    assert [*data["measures"]] == ["weights"]  # there are no boxes, and too little code
+    percents = [*base64.b64decode(data["measures"]["weights"]["percents"])]
+    assert percents == [0, 100, 255, 0, 255, 255]
+    assert data["measures"]["weights"]["order"][:2] in ([0, 2], [2, 0])
+    assert "as the zips cannot be read: e." in page
+    assert "a&lt;b&gt;" in page
+    assert "a<b>" not in page
+
+
+def test_a_page_of_very_many_has_those_that_are_like_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(twins_page, "_MOST", 2)
+    for name, seed in {"a": 1, "b": 2, "c": 3, "d": 2}.items():
+        zipped(tmp_path / f"{name}.zip", {"m.onnx": onnx(tensors(seed))})
+
+    page = twins_page.matrix_page(twins.compare([tmp_path], None))
+
+    assert on_page(page)["names"] == ["b", "d"]
+    assert "leaves out the 2 that are least like any other" in page

@@ -12,6 +12,7 @@ import pytest
 from posebowl.batch.evaluation import EvaluationRequest, evaluate
 from posebowl.cli.tasks import batch
 from posebowl.cli.views import leaderboard
+from posebowl.errors import UsageError
 from tests.unit.batch.conftest import data, of_two
 
 __all__ = ["data", "of_two"]
@@ -42,6 +43,12 @@ def test_twins_are_shown_without_a_verdict(
     assert "the zips cannot be read: broken." in shown
     batch.twins({"places": places, "json": True})
     assert len(json.loads(capsys.readouterr().out)["pairs"]) == 3
+    page = of_two.out / "twins.html"
+    batch.twins({"places": places, "top": "2", "page": str(page), "json": True})
+    assert len(json.loads(capsys.readouterr().out)["pairs"]) == 2
+    assert "<h1>Twins</h1>" in page.read_text()
+    with pytest.raises(UsageError, match="already exists"):
+        batch.twins({"places": places, "page": str(page)})
 
 
 def test_verify_shows_what_holds(
