@@ -1,4 +1,4 @@
-"""The network in OpenVINO, on the CPU, compiled once for each shape of the input."""
+"""The network in OpenVINO, on the CPU, compiled once for inputs of any shape."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class OpenVino:
 
     def __init__(self, openvino: Any, weights: Path, precision: str) -> None:
         self.core = openvino.Core()
-        self.weights = weights
+        self.model = self.core.read_model(weights)
         self.settings = {
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": "1",
@@ -28,21 +28,14 @@ class OpenVino:
             "INFERENCE_PRECISION_HINT": PRECISIONS[precision],
             "ENABLE_CPU_PINNING": False,  # other runs on this machine would pin the same cores
         }
-        model = self.core.read_model(weights)
-        self.names = [one.get_any_name() for one in (*model.inputs, *model.outputs)]
-        notes = dict(model.get_rt_info().items()).get("framework", {})
+        self.names = [one.get_any_name() for one in (*self.model.inputs, *self.model.outputs)]
+        notes = dict(self.model.get_rt_info().items()).get("framework", {})
         self.notes = {name: note.astype(str) for name, note in notes.items()}
-        self.requests: dict[tuple[int, ...], Any] = {}
+        self.request: Any = None
 
     def run(self, inputs: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Run the network, without a copy of the inputs."""
-        if inputs.shape not in self.requests:
-            self.requests[inputs.shape] = self.compile(inputs.shape).create_infer_request()
-        request = self.requests[inputs.shape]
-        return np.array(request.infer({0: inputs}, share_inputs=True)[0], np.float32)
-
-    def compile(self, shape: tuple[int, ...]) -> Any:
-        """Compile the network for inputs of this shape."""
-        model = self.core.read_model(self.weights)
-        model.reshape(list(shape))
-        return self.core.compile_model(model, "CPU", self.settings)
+        if self.request is None:
+            compiled = self.core.compile_model(self.model, "CPU", self.settings)
+            self.request = compiled.create_infer_request()
+        return np.array(self.request.infer({0: inputs}, share_inputs=True)[0], np.float32)

@@ -63,7 +63,7 @@ def load(
     if backend == "openvino":
         if device == "cuda":
             raise NetworkError("--device cuda: OpenVINO runs on the CPU; leave out --backend")
-        return _openvino(weights, precision, batch or 1)
+        return _openvino(weights, precision, batch or CPU_BATCH)
     if precision != "fp32":
         raise NetworkError(f"--precision {precision} needs --backend openvino")
     return _onnxruntime(weights, device, batch)
