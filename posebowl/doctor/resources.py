@@ -15,8 +15,11 @@ import psutil
 from posebowl.challenge import GIB, LIMITS, EngineName, Variant
 from posebowl.doctor.findings import Finding, State
 from posebowl.engines.oci import client as oci_client
+from posebowl.environments import too_new
 from posebowl.errors import EngineError
 from posebowl.settings import Settings
+from posebowl.util import host
+from posebowl.util.native import polars_for_old_processors
 from posebowl.util.units import human_bytes
 
 _RESULTS_BYTES: Final = 5 * GIB
@@ -25,7 +28,8 @@ _IMAGES_BYTES: Final = 12 * GIB
 
 
 def machine() -> Iterator[Finding]:
-    """Compare cores and memory with the platform's."""
+    """Check the processor for the lock's packages; compare cores and memory with the platform's."""
+    yield processor()
     wanted = LIMITS[Variant.CPU]
     cores = len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else 0
     cores = cores or psutil.cpu_count() or 1
@@ -35,6 +39,21 @@ def machine() -> Iterator[Finding]:
     text = f"{human_bytes(memory.available)} free of {human_bytes(memory.total)}; a run may take "
     text += human_bytes(wanted.memory_bytes)
     yield Finding(name="memory", state=enough(memory.available, wanted.memory_bytes), text=text)
+
+
+def processor() -> Finding:
+    """Check whether all packages of the lock run on this processor."""
+    model = host.cpu_model()
+    if not (lacking := too_new()):
+        text = f"{model}; every package of uv.lock runs on it"
+        return Finding(name="processor", state=State.GOOD, text=text)
+    packages = " and ".join(f"{name} without {lack}" for name, lack in lacking.items())
+    return Finding(
+        name="processor",
+        state=State.WARNING,
+        text=f"{model} is too old for uv.lock: {packages} dies of an illegal instruction",
+        fix=polars_for_old_processors(),
+    )
 
 
 def enough(have: float, want: float) -> State:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from importlib.util import cache_from_source
 from pathlib import Path
 
-import polars as pl
+import rich
 
 from posebowl import paths
 from posebowl.doctor.findings import Finding, State, of_error
@@ -102,7 +102,7 @@ def python() -> Iterator[Finding]:
             fix="Type: unset PYTHONPATH",
         )
     version = platform.python_version()
-    if not sys.dont_write_bytecode or Path(cache_from_source(pl.__file__)).is_file():
+    if not sys.dont_write_bytecode or Path(cache_from_source(rich.__file__)).is_file():
         yield Finding(name="python", state=State.GOOD, text=version)
         return
     yield Finding(

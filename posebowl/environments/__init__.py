@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         choose as choose,
         modules as modules,
         package_names as package_names,
+        too_new as too_new,
     )
     from posebowl.environments.uv import (
         UV_REACH as UV_REACH,
@@ -56,7 +57,7 @@ __getattr__ = face(
         "requested",
         "source_files",
     ),
-    packages=("Choice", "choose", "modules", "package_names"),
+    packages=("Choice", "choose", "modules", "package_names", "too_new"),
     uv=("UV_REACH", "rewriting_settings", "run_uv"),
     venv=(
         "NOBODY",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from posebowl.environments.packages import MODULE_NAMES, module_names, modules
+from posebowl.environments.packages import MODULE_NAMES, module_names, modules, too_new
 from posebowl.environments.venv import Group
 from posebowl.submission import Archive
 
@@ -65,6 +65,8 @@ def missing(archive: Archive, lock: Offer, offer: Offer) -> tuple[Missing, ...]:
         offer: What there is where it runs; the lock, if that is not known.
     """
     bundled = {name for package in archive.packages for name in module_names(package)}
+    dying = {name: lack for package, lack in too_new().items() for name in module_names(package)}
+    found = [item for item in archive.uses if not item.bundled and item.module not in bundled]
     return tuple(
         Missing(
             module=item.module,
@@ -73,8 +75,19 @@ def missing(archive: Archive, lock: Offer, offer: Offer) -> tuple[Missing, ...]:
             text=_text(item.module, item.place, offer.where, optional=item.optional),
             fix=offer.remedy if item.module in lock.modules else _fix(item.module),
         )
-        for item in archive.uses
-        if not item.bundled and item.module not in offer.modules | bundled
+        for item in found
+        if item.module not in offer.modules
+    ) + tuple(
+        Missing(
+            module=item.module,
+            place=item.place,
+            optional=item.optional,
+            text=f"{item.place} imports {item.module}, which needs {dying[item.module]}: on this "
+            "machine's processor it dies of an illegal instruction.",
+            fix=f"Run it on a machine with {dying[item.module]}.",
+        )
+        for item in found
+        if item.module in offer.modules and item.module in dying
     )
 
 

@@ -12,6 +12,7 @@ from posebowl.environments.lockfile import digest
 from posebowl.environments.venv import Group, folder, usable
 from posebowl.errors import EngineError
 from posebowl.util.files import make_folder, write_text
+from posebowl.util.host import lacks
 from posebowl.util.process import ProcessError
 
 # Distributions whose modules have other names than their own.
@@ -46,6 +47,15 @@ MODULE_NAMES: Final = {
     "ultralytics-thop": ("thop",),
     "xgboost-cpu": ("xgboost",),
 }
+
+
+NEEDED_INSTRUCTIONS: Final = {"polars": "avx2", "tensorflow-cpu": "avx"}
+"""Packages of the lock that die of an illegal instruction on older processors (docs/images.md)."""
+
+
+def too_new() -> dict[str, str]:
+    """Return the packages that do not run on this machine's processor, and what it lacks."""
+    return {name: needed.upper() for name, needed in NEEDED_INSTRUCTIONS.items() if lacks(needed)}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import Final
 
 from posebowl.challenge import Limits
 from posebowl.engines import Outcome, Stop
+from posebowl.environments import too_new
 from posebowl.errors import PoseBowlError, Verdict, VerdictError
 from posebowl.results import LOG_FILE
 from posebowl.util import os_errors
@@ -92,6 +93,14 @@ def _judge_limit(verdict: Verdict, outcome: Outcome, limits: Limits) -> Judgemen
 def _judge_exit_code(
     code: int, number: int | None, limits: Limits, log_tail: str, log: Path
 ) -> Judgement:
+    if number == signal.SIGILL:
+        return Judgement(
+            verdict=Verdict.SIGNALED,
+            message="main.sh died of signal 4 (SIGILL): the processor lacks an instruction that a "
+            "package needs.",
+            fix=_newer_processor(log),
+            signal=number,
+        )
     if number is not None:
         return Judgement(
             verdict=Verdict.SIGNALED,
@@ -114,6 +123,14 @@ def _judge_exit_code(
         fix = f"The end of the log, {log}, says why."
     message = f"main.sh ended with exit code {code}."
     return Judgement(verdict=Verdict.RUNTIME_ERROR, message=message, fix=fix)
+
+
+def _newer_processor(log: Path) -> str:
+    """Return what to do about an instruction that the processor lacks."""
+    if not (lacking := too_new()):
+        return f"Run it on a newer processor; the end of the log, {log}, shows what it did last."
+    which = " and ".join(f"{name} ({instructions})" for name, instructions in lacking.items())
+    return f"This machine's is too old for {which}: do without, or run it on a newer one."
 
 
 def _warnings(outcome: Outcome) -> tuple[str, ...]:

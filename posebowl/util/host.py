@@ -15,6 +15,7 @@ from posebowl import __version__
 _PROGRAM: Final = "def f(a, b):\n    return [c for c in a if c in b]\n" * 40
 _USUAL_S: Final = 0.0015
 """What an old laptop takes to compile it, in processor seconds."""
+_CPUINFO: Final = Path("/proc/cpuinfo")
 _FAR: Final = 3.0
 _SLOWEST: Final = 50.0
 
@@ -61,8 +62,19 @@ def is_root() -> bool:
 
 def cpu_model() -> str:
     """Return the processor's name, or its architecture where the system does not name it."""
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
+    return _of_first_core("model name") or platform.processor() or platform.machine()
+
+
+def lacks(instructions: str) -> bool:
+    """Return whether the processor is known to lack an instruction set, such as avx2."""
+    flags = _of_first_core("flags").split()
+    return bool(flags) and instructions not in flags
+
+
+def _of_first_core(name: str) -> str:
+    """Return what the kernel says about the first core; empty where it does not."""
+    with suppress(OSError), _CPUINFO.open(encoding="utf-8") as lines:
+        for line in lines:
+            if line.startswith(name):
                 return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    return ""

@@ -18,6 +18,7 @@ from posebowl.engines.oci import client
 from posebowl.engines.oci.client import Client
 from posebowl.errors import EngineError
 from posebowl.settings import Settings, resolve
+from posebowl.util import host as util_host
 
 
 @pytest.fixture(autouse=True)
@@ -50,9 +51,29 @@ def test_less_than_the_platform_has_is_a_warning(have: float, state: State) -> N
 def test_cores_are_counted_where_affinity_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(resources.psutil.Process, "cpu_affinity", raising=False)
     monkeypatch.setattr(resources.psutil, "cpu_count", lambda: 12)
-    cores, memory = resources.machine()
+    _, cores, memory = resources.machine()
     assert cores.text.startswith("12 cores")
     assert "a run may take 4.0 GiB" in memory.text
+
+
+@pytest.mark.parametrize(
+    ("flags", "state", "text"),
+    [
+        ("avx avx2", State.GOOD, "Old; every package of uv.lock runs on it"),
+        ("", State.GOOD, "Old; every package of uv.lock runs on it"),
+        ("avx", State.WARNING, "uv.lock: polars without AVX2 dies of an illegal instruction"),
+        ("sse", State.WARNING, "polars without AVX2 and tensorflow-cpu without AVX dies"),
+    ],
+)
+def test_an_old_processor_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, flags: str, state: State, text: str
+) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(f"model name\t: Old\nflags\t\t: {flags}\n")
+    monkeypatch.setattr(util_host, "_CPUINFO", cpuinfo)
+    found = resources.processor()
+    assert found.state is state
+    assert text in found.text
 
 
 def test_one_disk_is_told_once(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:

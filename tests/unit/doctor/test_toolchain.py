@@ -127,7 +127,7 @@ def test_a_python_that_compiles_its_libraries_in_each_command(
 ) -> None:
     library = tmp_path / "polars.py"
     library.touch()
-    monkeypatch.setattr(toolchain.pl, "__file__", str(library))
+    monkeypatch.setattr(toolchain.rich, "__file__", str(library))
     monkeypatch.setattr(sys, "dont_write_bytecode", not writes)
     if compiled:
         py_compile.compile(str(library))

@@ -11,6 +11,7 @@ import pytest
 from posebowl.environments.comparison import Offer, missing, of_lock
 from posebowl.environments.packages import MODULE_NAMES, module_names
 from posebowl.submission.archive import inspect
+from posebowl.util import host
 from tests.hostile.archives import tree
 from tests.unit.environments.conftest import FakeUv
 
@@ -88,3 +89,15 @@ def test_the_names_of_modules_are_those_of_what_is_installed() -> None:
             compared += 1
             assert tops >= set(module_names(package)) - {"mpl_toolkits"}, package
     assert compared > 20
+
+
+def test_a_package_that_this_processor_cannot_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    offer = Offer(where="uv.lock", modules=frozenset({"polars", "tensorflow", "numpy"}))
+    files = {"main.py": "import numpy, polars, tensorflow"}
+    (tmp_path / "cpuinfo").write_text("flags\t\t: sse4_2 avx\n")
+    monkeypatch.setattr(host, "_CPUINFO", tmp_path / "cpuinfo")
+    assert gone(files, tmp_path, offer) == {
+        "polars": ("main.py:1", "Run it on a machine with AVX2.")
+    }

@@ -12,6 +12,7 @@ from posebowl.challenge import Limits
 from posebowl.engines.base import Outcome, Stop
 from posebowl.errors import Verdict
 from posebowl.run.judge import judge
+from posebowl.util import host
 
 LIMITS = Limits(wall_time_s=60, memory_bytes=512 << 20, output_bytes=1 << 20)
 
@@ -132,3 +133,23 @@ def test_the_log_decides_nothing() -> None:
 def test_no_exit_code_and_no_limit_is_not_the_submission_s_fault() -> None:
     judged = judge(outcome(exit_code=None, stopped_by=None), LIMITS)
     assert judged.verdict is Verdict.ENGINE_ERROR
+
+
+@pytest.mark.parametrize(
+    ("flags", "fix"),
+    [
+        ("sse4_2", "is too old for polars (AVX2) and tensorflow-cpu (AVX): do without"),
+        ("sse4_2 avx", "is too old for polars (AVX2): do without"),
+        ("avx avx2", "Run it on a newer processor; the end of the log, log.txt, shows"),
+    ],
+)
+def test_an_illegal_instruction_is_the_processors_fault(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, flags: str, fix: str
+) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(f"model name\t: Old\nflags\t\t: {flags}\n")
+    monkeypatch.setattr(host, "_CPUINFO", cpuinfo)
+    judged = judge(outcome(exit_code=128 + signal.SIGILL), LIMITS, log=Path("log.txt"))
+    assert (judged.verdict, judged.signal) == (Verdict.SIGNALED, 4)
+    assert "the processor lacks an instruction that a package needs" in judged.message
+    assert fix in judged.fix

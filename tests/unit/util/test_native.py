@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 from posebowl import paths
 
@@ -46,3 +49,35 @@ def test_imports_in_threads_neither_add_nor_remove_a_variable() -> None:
 def test_without_it_they_do() -> None:
     """If this fails, the libraries have changed, and `settle_environment` may go."""
     assert moved("unsettled") == {"OPENBLAS_MAIN_FREE", "_RJEM_MALLOC_CONF"}
+
+
+OLD = """
+import sys
+from pathlib import Path
+from posebowl.util import host, native
+host._CPUINFO = Path(sys.argv[1])
+native.refuse_old_processors()
+from posebowl.util import program
+def score():
+    import polars
+    print("polars works")
+sys.exit(program.guard(score))
+"""
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "text"),
+    [
+        ("sse4_2 avx", 1, "lacks. fix: Type: uv pip install polars-runtime-compat==2"),
+        ("avx avx2", 0, "polars works"),
+    ],
+)
+def test_polars_is_refused_where_it_would_kill_the_process(
+    tmp_path: Path, flags: str, code: int, text: str
+) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(f"model name\t: Old\nflags\t\t: {flags}\n")
+    argv = [sys.executable, "-c", OLD, str(cpuinfo)]
+    done = subprocess.run(argv, check=False, cwd=paths.ROOT, capture_output=True, text=True)
+    assert done.returncode == code
+    assert text in " ".join((done.stdout + done.stderr).split())
