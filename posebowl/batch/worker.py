@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import platform
 import secrets
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,8 +23,8 @@ from posebowl.errors import EngineError, PoseBowlError, Verdict
 from posebowl.images import registry
 from posebowl.results import LOG_FILE, RESULT_FILE, RESULT_FILES, Result
 from posebowl.run import Display, Request, run
-from posebowl.util.files import make_folder, remove_tree
-from posebowl.util.process_identity import is_orphan, owner
+from posebowl.util.files import make_folder
+from posebowl.util.process_identity import owned_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,11 +94,7 @@ def failure(job: Job, message: str, fix: str) -> JobResult:
 
 
 def _run(job: Job, zipped: Path, data: Path, cache: NodeCache) -> JobResult:
-    scratch = make_folder(cache.root / "runs")
-    _reap(scratch)
-    prefix = f"{owner()}:".replace(":", "+")  # a colon cannot be in a path given to an engine
-    with tempfile.TemporaryDirectory(dir=scratch, prefix=prefix) as name:
-        out = Path(name)
+    with owned_folder(cache.root / "runs") as out:
         result = run(
             Request(
                 archive=zipped,
@@ -119,13 +114,6 @@ def _run(job: Job, zipped: Path, data: Path, cache: NodeCache) -> JobResult:
         )
         files = {name: (out / name).read_bytes() for name in RESULT_FILES if (out / name).is_file()}
     return JobResult(node=platform.node(), result=result, files=files)
-
-
-def _reap(scratch: Path) -> None:
-    """Remove the folders of runs whose process on this machine was killed."""
-    for left in scratch.iterdir():
-        if is_orphan(left.name.rpartition("+")[0].replace("+", ":")):
-            remove_tree(left)
 
 
 def _ensure_image(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,7 +17,8 @@ from posebowl.errors import EngineError, UsageError
 from posebowl.images import builder, shell as container_shell
 from posebowl.settings import Settings
 from posebowl.util import console
-from posebowl.util.files import make_folder, remove_tree
+from posebowl.util.files import make_folder
+from posebowl.util.process_identity import owned_folder
 
 DEBUGGER: Final = "/opt/posebowl/debug"
 """On PYTHONPATH of `debug`: what Python loads from there opens pdb where an error ends it."""
@@ -52,17 +52,13 @@ class Visit:
                 why="Stdin is not one.",
                 fix="Type: invoke shell --command 'sh main.sh'",
             )
-        cache = make_folder(self.settings.cache)
-        scratch = Path(tempfile.mkdtemp(prefix=".visit-", dir=cache))
-        try:
+        with owned_folder(self.settings.cache / "shells") as scratch:
             found = data_folder.find(self.settings.data, scratch=scratch)
             if self.most_images is not None:
                 found = sample(found, self.most_images, scratch)
             if client := self._client():
                 return self._in_a_container(client, found)
             return self._embedded(found, scratch)
-        finally:
-            remove_tree(scratch)
 
     def _client(self) -> Client | None:
         """Return the container engine to use; None for the embedded engine."""

@@ -1,11 +1,17 @@
-"""The name of a process among all processes of all machines, and whether it is still alive."""
+"""The name of a process among all processes of all machines, and what a dead one left behind."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
+
+from posebowl.util.files import make_folder, remove_tree
 
 
 def owner() -> str:
@@ -24,3 +30,21 @@ def is_orphan(name: str) -> bool:
         return f"{psutil.Process(int(rest)).create_time():.2f}" != started
     except psutil.NoSuchProcess:
         return True
+
+
+@contextlib.contextmanager
+def owned_folder(parent: Path) -> Iterator[Path]:
+    """Make a folder that exists while the block runs; remove those of processes that were killed.
+
+    Args:
+        parent: Holds nothing but such folders; it is made.
+    """
+    for left in make_folder(parent).iterdir():
+        if is_orphan(left.name.rpartition("+")[0].replace("+", ":")):
+            remove_tree(left)
+    # A colon cannot be in a path that is given to an engine.
+    name = tempfile.mkdtemp(prefix=f"{owner()}:".replace(":", "+"), dir=parent)
+    try:
+        yield Path(name)
+    finally:
+        remove_tree(Path(name))

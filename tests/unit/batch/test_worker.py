@@ -16,7 +16,6 @@ from posebowl.batch.node_cache import NodeCache
 from posebowl.challenge import EngineName
 from posebowl.data import manifest
 from posebowl.errors import EngineError, Verdict
-from posebowl.util.process_identity import owner
 from tests.conftest import IDS
 from tests.unit.batch.test_plan import OPTIONS, zipped
 
@@ -198,12 +197,3 @@ def test_a_result_names_no_folder_of_its_machine(
     assert output.result.verdict is Verdict.BAD_ARCHIVE
     assert output.result.message.startswith("submission.zip is not a zip")
     assert not [name for name, content in output.files.items() if str(tmp_path).encode() in content]
-
-
-def test_the_folder_of_a_killed_run_goes_and_that_of_a_live_one_stays(tmp_path: Path) -> None:
-    killed = owner().replace(f":{os.getpid()}:", ":4194305:").replace(":", "+")
-    alive = owner().replace(":", "+")
-    for name in (f"{killed}+abc/.run-1", f"{alive}+abc", "mine"):
-        (tmp_path / name).mkdir(parents=True)
-    worker._reap(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {f"{alive}+abc", "mine"}
