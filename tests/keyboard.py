@@ -49,7 +49,8 @@ class Keyboard:
     def __exit__(self, *_: object) -> None:
         self._program.kill()
         self._program.wait()
-        os.close(self._end)
+        if self._end >= 0:
+            os.close(self._end)
 
     def resize(self, rows: int, columns: int) -> None:
         """Change the size of the window."""
@@ -70,6 +71,20 @@ class Keyboard:
     def type(self, keys: str) -> None:
         """Press keys."""
         os.write(self._end, keys.encode())
+
+    def hang_up(self) -> None:
+        """Close the terminal, as a window that is closed does."""
+        os.close(self._end)
+        self._end = -1
+
+    def wait(self) -> int:
+        """Return the exit code of a program whose terminal is closed."""
+        return self._program.wait(PATIENCE_S)
+
+    @property
+    def pid(self) -> int:
+        """Return the id of the program."""
+        return self._program.pid
 
     def end(self) -> int:
         """Listen until the program ends, and return its exit code."""

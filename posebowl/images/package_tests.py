@@ -17,7 +17,7 @@ from posebowl.engines.oci import (
     Client,
     ContainerSpec,
     Mount,
-    argv as oci_argv,
+    attached,
     host_user,
     image as identity,
     look_spec,
@@ -112,7 +112,8 @@ def _container(
             copy_for_all(file, folder / "tests" / file.name)
         with host_user.handed_over(output, host_user.run_user(client)):
             spec = _spec(client, image, variant, folder, command)
-            yield output, [*client.argv, *oci_argv.run(client.engine, spec)]
+            with attached(client, spec) as argv:
+                yield output, argv
 
 
 def _read(result: Path, exit_code: int, select: str) -> dict[str, dict[str, str]]:

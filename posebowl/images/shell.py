@@ -16,6 +16,7 @@ from posebowl.engines.oci import (
     Client,
     Mount,
     argv as oci_argv,
+    attached,
     host_user,
     image as identity,
     look_spec,
@@ -89,7 +90,6 @@ def shell(
             variables=variables or {},
             command=("-c", ENTER + (command or INTERACTIVE)),
         )
-        argv = [*client.argv, *oci_argv.run(client.engine, spec)]
         keyboard = sys.stdin.buffer if terminal else None
-        with host_user.handed_over(output, spec.user):
+        with host_user.handed_over(output, spec.user), attached(client, spec) as argv:
             return process.run(argv, capture=False, check=False, stdin=keyboard).returncode

@@ -11,6 +11,10 @@ import pytest
 from posebowl import paths
 from posebowl.challenge import EngineName
 from posebowl.engines import Engine
+from posebowl.engines.oci import argv as oci_argv, client as oci_client
+from posebowl.engines.oci.container import Container
+from posebowl.settings import resolve
+from posebowl.util.process_identity import owner
 from tests.keyboard import Keyboard
 
 pytestmark = pytest.mark.container
@@ -112,3 +116,19 @@ def test_a_command_needs_no_terminal(engine: EngineName, solution: Path) -> None
     assert done.returncode == 9
     assert done.stdout.split() == ["main.py", "main.sh"]
     assert "OSError" in done.stderr  # the network is unreachable
+
+
+def test_a_terminal_that_closes_leaves_nothing(engine: EngineName, solution: Path) -> None:
+    """The client of an engine ends with the terminal, but its container went on."""
+    with Keyboard(argv("shell", "--engine", engine), cwd=solution) as keyboard:
+        keyboard.hear("$ ")
+        keyboard.hang_up()
+        assert keyboard.wait() != 0
+    mine = f"{owner().rpartition(':')[0].rpartition(':')[0]}:{keyboard.pid}:"
+    folders = resolve.load().cache / "shells"
+    assert not list(folders.glob(mine.replace(":", "+") + "*"))
+    if engine is not EngineName.EMBEDDED:
+        client = oci_client.connect(engine)
+        for name in client.run(*oci_argv.listing()).stdout.split():
+            labels = Container(client=client, name=name).labels() or {}
+            assert not labels[oci_argv.OWNER_LABEL].startswith(mine)

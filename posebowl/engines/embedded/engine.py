@@ -328,7 +328,7 @@ def unenforced(limits: Limits, group: OwnCgroup | None) -> dict[Limit, str]:
         weak[Limit.MEMORY] = (
             "this machine allows no control group for it: a watchdog checks memory twenty times a "
             "second, so a fast allocation can exceed the limit for a moment, and the buffers of "
-            "sockets and pipes are not counted"
+            "sockets and pipes, with files that are sent through them, are not counted"
         )
     if Limit.CPUS not in kernel:
         weak[Limit.CPUS] = "set by affinity, which a submission can undo for itself"

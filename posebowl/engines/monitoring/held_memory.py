@@ -20,6 +20,8 @@ _EVERY_S: Final = 0.45
 """Between two exact sums while the memory is far from its limit."""
 _COST: Final = 5
 """Times that an exact sum takes, until the next one."""
+_NEWS: Final = 1.05
+"""Times the highest exact sum, above which an estimate calls for another one."""
 _MAPPING: Final = re.compile(r"[0-9a-f]+-[0-9a-f]+ \S+ \S+ ([0-9a-f]+):([0-9a-f]+) ([0-9]+)")
 
 _File = tuple[int, int]
@@ -38,6 +40,9 @@ class _Held:
 class HeldMemory:
     """Sums up what processes hold: exactly now and then, and whenever it may exceed the limit.
 
+    Between exact sums the growth of the resident sizes is added. It counts a shared page for each
+    process that maps it, and so never makes a new peak by itself.
+
     Args:
         limit_bytes: What they may hold.
     """
@@ -45,8 +50,8 @@ class HeldMemory:
     def __init__(self, limit_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._limit = limit_bytes
         self._clock = clock
-        self._next_at = 0.0
-        self._exact = 0
+        self._next_at = self._rested_at = 0.0
+        self._exact = self._peak = 0
         self._resident = 0
 
     def bytes(self, pids: Sequence[int], resident: int) -> int:
@@ -58,10 +63,13 @@ class HeldMemory:
         """
         now = self._clock()
         estimate = self._exact + max(0, resident - self._resident)
-        if now < self._next_at and estimate <= self._limit:
-            return estimate
+        due = self._rested_at if estimate > _NEWS * self._peak else self._next_at
+        if now < due and estimate <= self._limit:
+            return min(estimate, self._peak)
         self._exact, self._resident = self._sum(pids), resident
-        self._next_at = now + max(_EVERY_S, _COST * (self._clock() - now))
+        self._peak = max(self._peak, self._exact)
+        self._rested_at = now + _COST * (self._clock() - now)
+        self._next_at = max(now + _EVERY_S, self._rested_at)
         return self._exact
 
     def _sum(self, pids: Sequence[int]) -> int:

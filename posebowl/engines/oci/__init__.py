@@ -11,7 +11,7 @@ if TYPE_CHECKING:
         image_name as image_name,
     )
     from posebowl.engines.oci.client import Client as Client
-    from posebowl.engines.oci.look import look_spec as look_spec
+    from posebowl.engines.oci.look import attached as attached, look_spec as look_spec
 
 __getattr__ = face(
     __name__,
@@ -21,5 +21,5 @@ __getattr__ = face(
         "image_name",
     ),
     client=("Client",),
-    look=("look_spec",),
+    look=("attached", "look_spec"),
 )

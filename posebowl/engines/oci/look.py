@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 from posebowl.challenge import Limit, Limits
 from posebowl.engines.oci import argv, client as oci_client, host_user
 from posebowl.engines.oci.argv import ContainerSpec
 from posebowl.engines.oci.client import Client
+from posebowl.engines.oci.container import Container
 from posebowl.engines.seccomp import profile
 from posebowl.util.process_identity import owner
 
@@ -36,3 +39,16 @@ def look_spec(client: Client, image: str, limits: Limits, folder: Path) -> Conta
         seccomp=None if Limit.SYSTEM_CALLS in client.cannot_limit else seccomp,
         entrypoint="sh",
     )
+
+
+@contextlib.contextmanager
+def attached(client: Client, spec: ContainerSpec) -> Iterator[list[str]]:
+    """Return the arguments that start a container and stay with it; Ctrl-C and TERM remove it.
+
+    Ending the client, as they do, would leave the container alive.
+    """
+    try:
+        yield [*client.argv, *argv.run(client.engine, spec)]
+    except BaseException:
+        Container(client=client, name=spec.name).remove()
+        raise
