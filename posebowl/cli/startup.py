@@ -17,9 +17,8 @@ import atexit
 import gc
 import sys
 
-from posebowl.util.native import refuse_old_processors, settle_environment
+from posebowl.util.native import settle_environment
 
-refuse_old_processors()
 settle_environment()  # commands start threads, and import numpy and polars beside them
 sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
 atexit.register(gc.freeze)

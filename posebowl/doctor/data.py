@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from posebowl.data import check, folder
+from posebowl import data as data_room
 from posebowl.doctor.findings import Finding, State, of_error
-from posebowl.errors import BadDataError, UsageError
+from posebowl.errors import PoseBowlError
 from posebowl.util.units import human_bytes
 
 
 def data(named: Path | None) -> Iterator[Finding]:
     """Check the data that is in use; `named` is the folder that the settings name, if any."""
     try:
-        report = check(folder.find(named))
-    except (BadDataError, UsageError) as error:
+        report = data_room.check(data_room.folder.find(named))
+    except PoseBowlError as error:
         yield of_error("data", State.BAD, error)
         return
     yield Finding(name="data", state=State.GOOD, text=report.summary)

@@ -47,11 +47,11 @@ def processor() -> Finding:
     if not (lacking := too_new()):
         text = f"{model}; every package of uv.lock runs on it"
         return Finding(name="processor", state=State.GOOD, text=text)
-    packages = " and ".join(f"{name} without {lack}" for name, lack in lacking.items())
+    packages = " and ".join(f"{name} (needs {lack})" for name, lack in lacking.items())
     return Finding(
         name="processor",
         state=State.WARNING,
-        text=f"{model} is too old for uv.lock: {packages} dies of an illegal instruction",
+        text=f"on {model} programs die of an illegal instruction in {packages}",
         fix=polars_for_old_processors(),
     )
 

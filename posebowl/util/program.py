@@ -46,8 +46,9 @@ def guard(main: Callable[[], int | None], *, as_json: bool = False, debug: bool 
         as_json: Errors are printed as JSON on stdout too.
         debug: Errors are raised as they are.
     """
-    from posebowl.util import console, os_errors
+    from posebowl.util import console, native, os_errors
 
+    native.refuse_old_processors()
     open_closed_streams()
     end_as_ctrl_c("SIGTERM", "SIGHUP")
     console.tolerate_odd_names()

@@ -7,6 +7,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
@@ -16,7 +17,7 @@ from posebowl.doctor import data, resources
 from posebowl.doctor.findings import Finding, State
 from posebowl.engines.oci import client
 from posebowl.engines.oci.client import Client
-from posebowl.errors import EngineError
+from posebowl.errors import EngineError, PoseBowlError
 from posebowl.settings import Settings, resolve
 from posebowl.util import host as util_host
 
@@ -61,8 +62,12 @@ def test_cores_are_counted_where_affinity_is_unknown(monkeypatch: pytest.MonkeyP
     [
         ("avx avx2", State.GOOD, "Old; every package of uv.lock runs on it"),
         ("", State.GOOD, "Old; every package of uv.lock runs on it"),
-        ("avx", State.WARNING, "uv.lock: polars without AVX2 dies of an illegal instruction"),
-        ("sse", State.WARNING, "polars without AVX2 and tensorflow-cpu without AVX dies"),
+        (
+            "avx",
+            State.WARNING,
+            "on Old programs die of an illegal instruction in polars (needs AVX2)",
+        ),
+        ("sse", State.WARNING, "in polars (needs AVX2) and tensorflow-cpu (needs AVX)"),
     ],
 )
 def test_an_old_processor_is_named(
@@ -132,3 +137,12 @@ def test_broken_data_is_bad(places: Path) -> None:
     assert finding.state is State.BAD
     assert "is not a folder" in finding.text
     assert finding.fix
+
+
+def test_data_that_cannot_be_read_on_this_processor_is_a_finding(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refusal = PoseBowlError("polars does not run.", fix="Type: uv pip install it")
+    monkeypatch.setattr(data.data_room, "check", Mock(side_effect=refusal))
+    (found,) = data.data(None)
+    assert (found.state, found.fix) == (State.BAD, "Type: uv pip install it")

@@ -54,9 +54,8 @@ def test_without_it_they_do() -> None:
 OLD = """
 import sys
 from pathlib import Path
-from posebowl.util import host, native
+from posebowl.util import host
 host._CPUINFO = Path(sys.argv[1])
-native.refuse_old_processors()
 from posebowl.util import program
 def score():
     import polars
