@@ -74,7 +74,7 @@ def argv(disks: Disks, accelerator: str, only: str = "") -> list[str]:
     return [
         *("nice", "-n", "5", *_QEMU, "-accel", accelerator, "-cpu", _CPU[accelerator]),
         *(ubuntu if only == UBUNTU else debian),
-        *("-append", f"root=/dev/vda rw console=ttyS0 only={only}"),
+        *("-append", f"root=/dev/vda rw console=ttyS0 mitigations=off only={only}"),
         *(word for drive in drives for word in ("-drive", f"{drive},if=virtio,format=raw")),
         *("-serial", f"file:{disks.scratch / 'console.log'}", "-serial", "stdio"),
     ]

@@ -150,7 +150,9 @@ def _make(image: Image) -> None:
     _ubuntu_kernel(image)
     with image.disk.open("wb") as disk:
         disk.truncate(DISK_BYTES)
-    run("mke2fs", "-q", "-t", "ext4", "-m", "0", "-d", machine, image.disk)
+    # Without a journal: nobody needs the disk after a crash.
+    ext4 = ("-t", "ext4", "-O", "^has_journal", "-m", "0")
+    run("mke2fs", "-q", *ext4, "-d", machine, image.disk)
     shutil.rmtree(machine)
     shutil.rmtree(runtime)
 
