@@ -90,7 +90,9 @@ def publish(
     merged = parts[0] if len(parts) == 1 else merge_results(parts, plan.options.limits)
     merged = dataclasses.replace(
         merged,
-        archive=merged.archive | {"path": submission.name},
+        # A zip that was refused was not looked into; what was run is known nevertheless.
+        archive=merged.archive
+        | {"path": submission.name, "sha256": submission.sha256, "bytes": submission.bytes},
         warnings=tuple(filter(None, (found.text, *merged.warnings))),
         data=merged.data
         | {

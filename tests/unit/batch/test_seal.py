@@ -14,7 +14,7 @@ import pytest
 
 from posebowl.batch import seal
 from posebowl.batch.evaluation import EvaluationRequest, evaluate
-from posebowl.errors import UsageError
+from posebowl.errors import UsageError, Verdict
 from tests.conftest import IDS, write_table
 from tests.unit.batch.test_plan import zipped
 
@@ -62,6 +62,20 @@ def test_what_is_as_it_was_holds(sealed: Path, of_two: EvaluationRequest) -> Non
     assert found.holds
     assert len(found.findings) == 7
     assert found.sha256 == sha256(sealed.read_bytes()).hexdigest()
+
+
+def test_a_zip_that_was_refused_is_evidence_too(of_two: EvaluationRequest, tmp_path: Path) -> None:
+    bad, path = of_two.places[0] / "bad.zip", tmp_path / "seal.zip"
+    bad.write_bytes(b"no zip")
+    request = dataclasses.replace(of_two, rescore=False, resume=True, teams=None, seal=path)
+
+    rows = evaluate(request).rows
+
+    assert rows[-1].verdict is Verdict.BAD_ARCHIVE
+    assert rows[-1].sha256 == sha256(b"no zip").hexdigest()
+    assert problems(seal.verify(path, labels_of(of_two), of_two.places)) == []
+    bad.write_bytes(b"another")
+    assert problems(seal.verify(path, None, of_two.places)) == ["the submissions are those"]
 
 
 def test_it_has_the_lock_logs_and_tables_but_no_photo_label_or_submission(
