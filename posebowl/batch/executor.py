@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import platform
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from posebowl.batch.node_cache import NodeCache
@@ -32,6 +33,8 @@ class Capacity:
     nodes: int
     slots: int
     """Runs that fit on them at once."""
+    running: Mapping[str, str] = field(default_factory=dict)
+    """The key of each job that runs -> its machine."""
 
 
 class Executor(Protocol):
@@ -92,8 +95,10 @@ class SerialExecutor:
         return Completion(job=job, output=output, node=output.node if output else "")
 
     def capacity(self) -> Capacity:
-        """Return this machine."""
-        return Capacity(nodes=1, slots=1)
+        """Return this machine, and the job that is its next: `wait` runs it."""
+        return Capacity(
+            nodes=1, slots=1, running={job.key: platform.node() for job in self._waiting}
+        )
 
     def close(self) -> None:
         """Do nothing: no run is alive between two jobs."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Final, Self
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
@@ -20,6 +20,9 @@ from posebowl.util.text import counted, first_few
 from posebowl.util.units import duration
 
 _PLAIN_INTERVAL_S: Final = 30.0
+_WIDEST: Final = max(map(len, Verdict))
+_MOST_SHOWN: Final = 6
+"""Runs under way: more would leave no room for what has ended."""
 
 
 class Progress:
@@ -42,11 +45,13 @@ class Progress:
         self._started_at = self._told_at = now()
         self._jobs = self._done = 0
         self._capacity = Capacity(nodes=0, slots=0)
+        self._since: dict[str, float] = {}
+        """When each job that runs was first seen to."""
         self._live: Live | None = None
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
-            self._live = Live(get_renderable=self.status, console=self._console, transient=True)
+            self._live = Live(get_renderable=self.shown, console=self._console, transient=True)
             self._live.start()
         return self
 
@@ -67,7 +72,9 @@ class Progress:
 
     def completed(self, completion: Completion, *, again: bool) -> None:
         """Print how an attempt ended."""
-        names = self._names[completion.job.key]
+        key = completion.job.key
+        self._since = {other: since for other, since in self._since.items() if other != key}
+        names = self._names[key]
         name = first_few(names, len(names))
         output = completion.output
         if output is None:
@@ -82,15 +89,33 @@ class Progress:
         if not again:
             self._done += 1
             for left in self._left.values():
-                left.discard(completion.job.key)
+                left.discard(key)
 
     def tick(self, capacity: Capacity) -> None:
         """Note the machines at work; without a terminal, print the status now and then."""
         self._capacity = capacity
         now = self._now()
+        self._since = {key: self._since.get(key, now) for key in capacity.running}
         if self._live is None and now - self._told_at >= _PLAIN_INTERVAL_S:
             self._told_at = now
-            self._console.print(self.status())
+            self._console.print(self.shown())
+
+    def shown(self) -> Group:
+        """Return the status, and the runs under way, those first that began first."""
+        lines = [self.status(), *self._under_way()]
+        for line in lines:
+            line.no_wrap, line.overflow = True, "ellipsis"
+        return Group(*lines)
+
+    def _under_way(self) -> Iterator[Text]:
+        for key, since in sorted(self._since.items(), key=lambda item: item[1])[:_MOST_SHOWN]:
+            names = self._names[key]
+            told = f"{first_few(names, len(names), 2)} on {self._capacity.running.get(key, '')}"
+            seconds = int(self._now() - since)
+            span = duration(seconds) if seconds >= 60 else f"{seconds} s"
+            yield Text.assemble((f"{span:>12}  ", "dim"), plain(told, "cyan"))
+        if (more := len(self._since) - _MOST_SHOWN) > 0:
+            yield Text(f"{'':>14}and {more:,} more", "dim")
 
     def status(self) -> Text:
         """Return one line: submissions, runs, machines, time so far and expected."""
@@ -110,5 +135,5 @@ class Progress:
     def _say(self, word: str, colour: str, name: str, told: str, *, again: bool) -> None:
         rest = " (again)" if again else ""
         self._console.print(
-            Text.assemble((f"{word:<10}", colour), " ", plain(f"{name}  {told}{rest}"))
+            Text.assemble((f"{word:<{_WIDEST}}", colour), " ", plain(f"{name}  {told}{rest}"))
         )

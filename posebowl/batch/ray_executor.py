@@ -10,7 +10,7 @@ from typing import Any, Final
 import ray
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
-from posebowl.batch import ray_cluster, worker
+from posebowl.batch import ray_cluster, ray_running, worker
 from posebowl.batch.executor import Capacity, Completion
 from posebowl.batch.node_cache import NodeCache
 from posebowl.batch.plan import Job, RunOptions
@@ -35,9 +35,10 @@ def run_task(
     # A process begins here, on a machine whose cache may lie elsewhere than that of the machine
     # that hands out the jobs: hence its own settings.
     cache = NodeCache(resolve.load().cache)
-    output = worker.run_job(
-        job, ray.get(shard[0]), cache=cache, registry_name=registry_name, chunks=chunks
-    )
+    with ray_running.noted(job.key):
+        output = worker.run_job(
+            job, ray.get(shard[0]), cache=cache, registry_name=registry_name, chunks=chunks
+        )
     return platform.node(), output
 
 
@@ -99,13 +100,17 @@ class RayExecutor:
         return None
 
     def capacity(self) -> Capacity:
-        """Return how many nodes are alive, and how many runs fit on them.
+        """Return how many nodes are alive, how many runs fit on them, and what runs where.
 
         Raises:
             EngineError: The cluster is lost.
         """
         alive = self._cluster.nodes()
-        return Capacity(nodes=len(alive), slots=sum(fitting(item, self._slots) for item in alive))
+        slots = sum(fitting(item, self._slots) for item in alive)
+        noted = ray_running.running() if alive else {}
+        mine = {job.key for job in self._running.values()}
+        running = {key: node for key, node in noted.items() if key in mine}
+        return Capacity(nodes=len(alive), slots=slots, running=running)
 
     def close(self) -> None:
         """End all runs, as Ctrl-C would, and leave the cluster."""

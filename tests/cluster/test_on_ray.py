@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -13,7 +14,9 @@ import pytest
 
 from posebowl import paths
 from posebowl.batch.evaluation import Evaluation
+from posebowl.batch.executor import Capacity
 from posebowl.batch.leaderboard import Row
+from posebowl.batch.progress import Progress
 from posebowl.errors import UsageError, Verdict
 from posebowl.results import result
 from posebowl.submission import packer as packing
@@ -154,6 +157,24 @@ def test_a_killed_driver_is_resumed_where_it_was(
     assert len(after) == 5
     assert {key: after[key] for key in before} == before
     assert f"{5 - len(before)} run" in done.stderr
+
+
+def test_what_runs_is_named_with_its_machine(
+    machines: TwoMachines, evaluated: Evaluate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[dict[str, str]] = []
+    tick = Progress.tick
+
+    def heard(progress: Progress, capacity: Capacity) -> None:
+        seen.append(dict(capacity.running))
+        tick(progress, capacity)
+
+    monkeypatch.setattr(Progress, "tick", heard)
+    done = evaluated(slow_zips(tmp_path / "zips", 2), address=machines.address)
+
+    keys = {job.key for (job,) in done.plan.jobs.values()}
+    assert {key for running in seen for key in running} == keys
+    assert {node for running in seen for node in running.values()} == {platform.node()}
 
 
 def test_what_no_machine_has_is_said_at_once(
