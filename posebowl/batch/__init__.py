@@ -14,6 +14,10 @@ if TYPE_CHECKING:
         evaluate as evaluate,
     )
     from posebowl.batch.leaderboard import Row as Row
+    from posebowl.batch.options import (
+        FILE_THERE as FILE_THERE,
+        EvaluationOptions as EvaluationOptions,
+    )
     from posebowl.batch.plan import RunOptions as RunOptions
     from posebowl.batch.seal import Verified as Verified, verify as verify
     from posebowl.batch.storage import is_uri as is_uri
@@ -33,6 +37,7 @@ __getattr__ = face(
     __name__,
     evaluation=("Evaluation", "EvaluationRequest", "JSON_FILE", "PAGE_FILE", "evaluate"),
     leaderboard=("Row",),
+    options=("EvaluationOptions", "FILE_THERE"),
     plan=("RunOptions",),
     seal=("Verified", "verify"),
     storage=("is_uri",),

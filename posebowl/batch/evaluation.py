@@ -27,6 +27,7 @@ from posebowl.batch.executor import Capacity, Completion, Executor, SerialExecut
 from posebowl.batch.leaderboard import Row, Rules
 from posebowl.batch.merge import key_of, publish
 from posebowl.batch.node_cache import NodeCache
+from posebowl.batch.options import EvaluationOptions
 from posebowl.batch.plan import Plan, RunOptions
 from posebowl.batch.progress import Progress
 from posebowl.batch.result_store import ResultStore
@@ -43,44 +44,15 @@ PAGE_FILE: Final = "leaderboard.html"
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluationRequest:
-    """What a user asks for."""
+class EvaluationRequest(EvaluationOptions):
+    """What a user asks for, and what holds for all runs of this user."""
 
-    places: tuple[Path, ...]
-    """Zips, and folders of zips."""
     out: Path
     cache: Path
     """Where this machine keeps what it can use again."""
     options: RunOptions
-    data: str | None = None
-    """A folder or URI; None takes data/, or the demo set while that is empty."""
-    shards: int = 1
-    address: str = ""
-    """Of a Ray cluster; empty: one after the other, here."""
     registry: str = ""
-    resume: bool = False
-    await_nodes: bool = False
-    """Jobs that fit on none of the machines wait for others to join."""
-    only: tuple[str, ...] = ()
-    """Run those of these names, and those whose last result is one of these verdicts, again."""
-    rescore: bool = False
-    """Run nothing: score what was run before, with the labels as they are now."""
-    allow_open: bool = False
-    """Join a cluster that anyone on its network can run code on."""
-    split: Path | None = None
-    """A CSV of the subset of each image: each is ranked, and has a leaderboard of its own."""
-    teams: Path | None = None
-    """A CSV of the team of each submission."""
-    ties: tuple[str, ...] = ()
-    """Columns that decide between equal scores."""
-    verify: tuple[str, ...] = ()
-    """Names of submissions to run several times: do their predictions differ?"""
-    repeat: int = 2
-    """How many runs each of these has."""
-    seal: Path | None = None
-    """A zip to write with the evidence."""
-    no_photos: bool = False
-    """Reports show neither photos nor truth nor scores."""
+    """Where machines pull an image that they lack from; empty: nowhere."""
 
 
 @dataclass(frozen=True, kw_only=True)

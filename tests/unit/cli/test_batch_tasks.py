@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from posebowl.batch.evaluation import EvaluationRequest, evaluate
+from posebowl.cli import child
 from posebowl.cli.tasks import batch
 from posebowl.cli.views import leaderboard
 from posebowl.errors import UsageError
@@ -66,3 +67,26 @@ def test_verify_shows_what_holds(
     assert batch.verify({**given, "json": True}) == 1
     findings = json.loads(capsys.readouterr().out)["findings"]
     assert [finding["problem"] for finding in findings if finding["problem"]] == ["Not so: a."]
+
+
+def test_the_environment_for_clusters_is_given_the_same_options(
+    of_two: EvaluationRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever was typed; settings as flags too, since they may come from elsewhere."""
+    became: list[str] = []
+    monkeypatch.setattr(child, "lacks", lambda *_: True)
+    monkeypatch.setattr(child, "python", lambda *_: Path("python"))
+
+    def become(_: Path, __: str, words: list[str]) -> None:
+        became.extend(words)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(child, "become", become)
+    place = str(of_two.places[0])
+    typed = {"places": [place], "address": "local", "ties": ["wall_s"], "json": True}
+    with pytest.raises(KeyboardInterrupt):
+        batch.evaluate({**typed, "time_limit": "90s", "shards": "2", "resume": True})
+
+    assert became[0] == "evaluate"
+    flags = {"--address=local", "--ties=wall_s", "--json", "--shards=2", "--resume"}
+    assert {*flags, "--time-limit=90.0", place} <= {*became}
