@@ -21,6 +21,7 @@ def request(
     out: Path | None = None,
     packed: Packed | None = None,
     most_images: int | None = None,
+    judged: bool = False,
 ) -> Request:
     """Return the request to run a zip as the settings say.
 
@@ -30,15 +31,22 @@ def request(
         out: Where the results go; None: where the settings say.
         packed: What `pack` made of it in this process.
         most_images: Only so many of the images.
+        judged: It is held to the budget of the settings.
+
+    Raises:
+        UsageError: The budget names a run that is not there.
     """
+    from posebowl.cli import budgets
     from posebowl.run import Request
     from posebowl.submission import read_record
 
+    place = out or settings.submission
     return Request(
         archive=archive,
         packed=packed,
         record=read_record(archive),
-        out=out or settings.submission,
+        out=place,
+        budget=budgets.before_a_run(settings, place) if judged else None,
         data=settings.data,
         most_images=most_images,
         variant=settings.variant,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from posebowl.cli import running
+from posebowl.cli import budgets, running
 from posebowl.data import folder as data_folder
 from posebowl.errors import BadDataError, PoseBowlError, UsageError, Verdict
 from posebowl.settings import Settings
@@ -44,7 +44,7 @@ class Trial:
     """Runs it, and shows the result as JSON or as text."""
 
     def once(self, folder: Path) -> int:
-        """Pack a solution, run it and show the result; return the exit code of its verdict.
+        """Pack a solution, run it and show the result; return the exit code of the run.
 
         Raises:
             UsageError: There is no such data folder, or the zip of the settings is not one that
@@ -56,11 +56,13 @@ class Trial:
             with contextlib.suppress(BadDataError):  # which is a verdict, once the run has started
                 data_folder.find(data)
         packed = self._pack(folder, archive)
-        asked = running.request(self.settings, archive, packed=packed, most_images=self.limit)
+        asked = running.request(
+            self.settings, archive, packed=packed, most_images=self.limit, judged=True
+        )
         result = self.carry_out(asked, self.as_json)
         if self.opens_report:
             open_report(asked.out / "report.html")
-        return result.verdict.exit_code
+        return budgets.accept(result)
 
     def repeat(self, folder: Path) -> int:
         """Test a solution, and again after each change, until Ctrl-C.

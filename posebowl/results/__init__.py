@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from posebowl.util.lazy import face
 
 if TYPE_CHECKING:
-    from posebowl.results.budget import Budget as Budget, BudgetLine as BudgetLine
+    from posebowl.results.budget import Budget as Budget, BudgetCheck as BudgetCheck
     from posebowl.results.cleaning import Cleaned as Cleaned
     from posebowl.results.comparison import (
         Change as Change,
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         steady_pace as steady_pace,
     )
     from posebowl.results.result import (
+        BudgetLine as BudgetLine,
         Forecast as Forecast,
         Result as Result,
         ScoreSummary as ScoreSummary,
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
 
 __getattr__ = face(
     __name__,
-    budget=("Budget", "BudgetLine"),
+    budget=("Budget", "BudgetCheck"),
     cleaning=("Cleaned",),
     comparison=(
         "Change",
@@ -92,6 +93,7 @@ __getattr__ = face(
     ),
     reach=("Reach", "how_far", "memory_growth", "steady_pace"),
     result=(
+        "BudgetLine",
         "Forecast",
         "Result",
         "ScoreSummary",

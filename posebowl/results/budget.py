@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from posebowl.errors import OverBudgetError
+from posebowl.errors import OverBudgetError, Verdict
 from posebowl.results.meters import METERS
-from posebowl.results.result import Result
+from posebowl.results.result import BudgetLine, Result
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _NOISE: Final = 1e-9
 """A mean of the same numbers in another order differs by less."""
@@ -28,17 +31,35 @@ class Budget:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BudgetLine:
-    """One line of a budget, and how a run stands to it."""
+class BudgetCheck:
+    """A budget, and the run that another one is compared with."""
 
-    name: str
-    kept: bool | None
-    """None where it could not be checked."""
-    text: str
-    """A sentence."""
+    budget: Budget
+    against: str = ""
+    images: pl.DataFrame | None = None
+    """Of the run `against`."""
+
+    def __call__(self, result: Result, images: pl.DataFrame | None) -> tuple[BudgetLine, ...]:
+        """Compare a run that passed with the budget.
+
+        Args:
+            result: The run.
+            images: Its predictions, with the IoU of each; None without labels.
+        """
+        if result.verdict is not Verdict.OK:
+            return ()
+        change = None
+        if self.images is not None and images is not None:
+            from posebowl.results.comparison import paired  # noqa: PLC0415  # it loads polars
+
+            both = paired(self.images, images)
+            change = None if both is None else float((both[1] - both[0]).mean())  # type: ignore[arg-type]
+        return check(self.budget, result, change, self.against)
 
 
-def check(budget: Budget, result: Result, change: float | None, against: str) -> list[BudgetLine]:
+def check(
+    budget: Budget, result: Result, change: float | None, against: str
+) -> tuple[BudgetLine, ...]:
     """Compare a run that passed with a budget.
 
     A run on a part of the images is not held to a share of the time or to a mean IoU, which are
@@ -50,7 +71,7 @@ def check(budget: Budget, result: Result, change: float | None, against: str) ->
         change: Its mean IoU minus that of another run, over the images of both; None: unknown.
         against: The name of that other run; empty where there is none.
     """
-    return [*_used(budget, result), *_reached(budget, result), *_lost(budget, change, against)]
+    return (*_used(budget, result), *_reached(budget, result), *_lost(budget, change, against))
 
 
 def _used(budget: Budget, result: Result) -> Iterator[BudgetLine]:
@@ -99,7 +120,7 @@ def _unchecked(name: str, reason: str) -> BudgetLine:
     return BudgetLine(name=name, kept=None, text=f"{name} was not checked: {reason}.")
 
 
-def excess(found: list[BudgetLine]) -> OverBudgetError | None:
+def excess(found: Sequence[BudgetLine]) -> OverBudgetError | None:
     """Return the error for what is over budget, if anything is."""
     over = [item.text for item in found if item.kept is False]
     if not over:

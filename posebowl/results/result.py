@@ -86,6 +86,17 @@ class Source(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BudgetLine:
+    """One line of a budget, and how a run stands to it."""
+
+    name: str
+    kept: bool | None
+    """None where it could not be checked."""
+    text: str
+    """A sentence."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Result:
     """One run, as result.json holds it."""
 
@@ -125,6 +136,8 @@ class Result:
     """The first error in the log; None if it passed, or never started."""
     on_platform: Forecast | None = None
     """How long the platform would take; None unless `invoke calibrate` was told a time."""
+    budget: tuple[BudgetLine, ...] = ()
+    """How it stands to each line of the budget; empty if it did not pass, or none is set."""
     schema_version: int = SCHEMA_VERSION
 
     @property

@@ -147,9 +147,18 @@ def describe(reached: Started, ending: Judgement, warnings: list[str]) -> Result
         warnings=tuple(dict.fromkeys(filter(None, [*_warnings(reached), *warnings]))),
         **known,
     )
+    return _without_path(_compared(result, reached), reached.request)
+
+
+def _compared(result: Result, reached: Started) -> Result:
+    """Add how a run stands to the budget, and how long the platform would take."""
+    if reached.request.budget is not None:
+        scored = reached.score if isinstance(reached, Scored) else None
+        lines = reached.request.budget(result, scored.frame if scored else None)
+        result = dataclasses.replace(result, budget=lines)
     if points := calibration.read(reached.request.cache):
         result = dataclasses.replace(result, on_platform=calibration.forecast(result, points))
-    return _without_path(result, reached.request)
+    return result
 
 
 def _without_path(result: Result, request: Request) -> Result:

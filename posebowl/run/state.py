@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from posebowl.challenge import LIMITS, EngineName, Limit, Limits, Variant
 from posebowl.data import DataFolder
 from posebowl.engines import Engine, Outcome, RunSpec
-from posebowl.results import LOG_FILE, Source
+from posebowl.results import LOG_FILE, BudgetCheck, Source
 from posebowl.run.judge import Judgement
 from posebowl.run.machine_load import Load
 from posebowl.settings import MOST_RUNS, MOST_ZIP_BYTES
@@ -56,6 +56,8 @@ class Request:
     """How many bytes the zips in the history of `out` may take together."""
     log_called: Path | None = None
     """How advice names the log; None: by its place in `out`."""
+    budget: BudgetCheck | None = None
+    """What it is held to, if it passes; the result says how it stands to that."""
     unscored: bool = False
     """Leave score and report to the caller: the labels of the data are not even read."""
     archive_called: str = ""

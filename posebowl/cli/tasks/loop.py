@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from posebowl.cli.options import OF_A_RUN, SOLUTION, Images, Json, Note
+from posebowl.cli.options import BUDGET, OF_A_RUN, SOLUTION, Images, Json, Note
 from posebowl.cli.task import task
 from posebowl.settings import Settings
 from posebowl.util.options import Option
 from posebowl.util.values import TEXT, TRUTH
 
 
-@task("test", *OF_A_RUN)
+@task("test", *OF_A_RUN, *BUDGET, "budget_against")
 def try_out(
     settings: Settings,
     *,

@@ -126,9 +126,8 @@ def run(
     from posebowl.cli import budgets, running
 
     archive = zip or settings.archive
-    request = running.request(settings, archive, out=out, most_images=limit)
-    within = budgets.Check.before_a_run(settings, request.out)
-    return running.carry_out_often(request, json, repeat, within)
+    request = running.request(settings, archive, out=out, most_images=limit, judged=True)
+    return running.carry_out_often(request, json, repeat, budgets.accept)
 
 
 @task("stress", *OF_A_RUN)

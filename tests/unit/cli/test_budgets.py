@@ -9,7 +9,7 @@ import pytest
 
 from posebowl.cli import budgets
 from posebowl.errors import UsageError, Verdict
-from posebowl.results import comparison, history
+from posebowl.results import BudgetCheck, comparison, history
 from posebowl.results.result import Result, ScoreSummary
 from posebowl.scoring.metric import score
 from posebowl.settings import Settings, resolve
@@ -18,10 +18,13 @@ from tests.report_samples import Box, names, passed, table, truths
 TRUTH = truths(6)
 
 
-def keep(folder: Path, number: int, boxes: list[Box]) -> Result:
+def keep(folder: Path, number: int, boxes: list[Box], within: BudgetCheck | None = None) -> Result:
+    """Keep a run, as a run is kept, and return it."""
     found = score(table(names(6), boxes), table(names(6), TRUTH))
     summary = ScoreSummary(mean_iou=found.mean_iou, median_iou=found.median_iou, images=6)
     result = replace(passed(), run_id=f"20240501-12000{number}-00000{number}", score=summary)
+    if within is not None:
+        result = replace(result, budget=within(result, found.frame))
     history.keep(folder, result, found.frame)
     return result
 
@@ -39,9 +42,10 @@ def test_a_run_is_compared_with_the_one_before_it(
     drop: float, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     keep(tmp_path, 1, TRUTH)
-    within = budgets.Check.before_a_run(settings(tmp_path, budget_drop=drop), tmp_path)
-    worse = keep(tmp_path, 2, off(2))
-    assert within(worse) == code
+    within = budgets.before_a_run(settings(tmp_path, budget_drop=drop), tmp_path)
+    worse = keep(tmp_path, 2, off(2), within)
+    assert budgets.accept(worse) == code
+    assert [line.kept for line in history.runs(tmp_path)[0][0].result.budget] == [not code]
     told = capsys.readouterr().err
     assert ("error: The run passed, but not within its budget." in told) == bool(code)
     assert ("Within budget: Change of mean IoU." in told) == (not code)
@@ -52,30 +56,34 @@ def test_a_named_run_stays_what_is_compared_with(tmp_path: Path) -> None:
     keep(tmp_path, 2, off(2))
     named = settings(tmp_path, budget_drop=0.001, budget_against="000001")
     last = settings(tmp_path, budget_drop=0.001)
-    checks = [budgets.Check.before_a_run(found, tmp_path) for found in (named, last)]
-    again = keep(tmp_path, 3, off(2))
-    assert [check(again) for check in checks] == [30, 0]
+    checks = [budgets.before_a_run(found, tmp_path) for found in (named, last)]
+    again = [keep(tmp_path, at, off(2), check) for at, check in enumerate(checks, 3)]
+    assert [budgets.accept(result) for result in again] == [30, 0]
 
 
 def test_a_run_that_is_not_there_is_refused_before_anything_runs(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="nope"):
-        budgets.Check.before_a_run(
-            settings(tmp_path, budget_drop=0.1, budget_against="nope"), tmp_path
-        )
+        budgets.before_a_run(settings(tmp_path, budget_drop=0.1, budget_against="nope"), tmp_path)
 
 
 def test_the_first_run_has_nothing_to_lose_and_is_told_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    within = budgets.Check.before_a_run(settings(tmp_path, budget_drop=0.0), tmp_path)
-    assert within(keep(tmp_path, 1, TRUTH)) == 0
+    within = budgets.before_a_run(settings(tmp_path, budget_drop=0.0), tmp_path)
+    assert budgets.accept(keep(tmp_path, 1, TRUTH, within)) == 0
     assert "no earlier run is there" in capsys.readouterr().err
 
 
 def test_a_run_that_did_not_pass_keeps_its_own_code(tmp_path: Path) -> None:
-    within = budgets.Check.before_a_run(settings(tmp_path, budget_mean_iou=1.0), tmp_path)
+    within = budgets.before_a_run(settings(tmp_path, budget_mean_iou=1.0), tmp_path)
     failed = replace(passed(), verdict=Verdict.TIME_LIMIT)
-    assert within(failed) == Verdict.TIME_LIMIT.exit_code
+    assert within is not None
+    assert within(failed, None) == ()
+    assert budgets.accept(failed) == Verdict.TIME_LIMIT.exit_code
+
+
+def test_without_a_budget_nothing_is_read_and_nothing_checked(tmp_path: Path) -> None:
+    assert budgets.before_a_run(settings(tmp_path), tmp_path / "absent") is None
 
 
 def test_the_second_of_two_compared_runs_is_checked(tmp_path: Path) -> None:
@@ -87,4 +95,4 @@ def test_the_second_of_two_compared_runs_is_checked(tmp_path: Path) -> None:
         checked = budgets.compared(asked, found, results[two])
         assert [item.kept for item in checked] == kept
     failed = replace(results[1], verdict=Verdict.BAD_OUTPUT)
-    assert budgets.compared(asked, found, failed) == []
+    assert budgets.compared(asked, found, failed) == ()

@@ -18,7 +18,7 @@ from posebowl.errors import BadDataError, Verdict
 from posebowl.results import result
 from posebowl.results.failure import Failure
 from posebowl.results.reach import Reach
-from posebowl.results.result import Forecast, Meter, Result, ScoreSummary, Timing
+from posebowl.results.result import BudgetLine, Forecast, Meter, Result, ScoreSummary, Timing
 
 NUMBERS = st.floats(0, 1e12)
 COUNTS = st.integers(0, 1 << 60)
@@ -235,11 +235,13 @@ TYPES = {
     "Reach | None": "reach or null",
     "Failure | None": "failure or null",
     "Forecast | None": "forecast or null",
+    "tuple[BudgetLine, ...]": "list of budget lines",
+    "bool | None": "true, false or null",
 }
 
 
 @pytest.mark.parametrize(
-    "kind", [Result, Timing, Meter, ScoreSummary, Forecast, Reach, Failure, Sample]
+    "kind", [Result, Timing, Meter, ScoreSummary, Forecast, Reach, Failure, Sample, BudgetLine]
 )
 def test_every_field_is_documented_with_its_type(kind: type) -> None:
     section = documented()["The whole" if kind is Result else kind.__name__]
