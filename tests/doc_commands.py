@@ -245,7 +245,7 @@ def _read(words: Sequence[str], whole: str) -> None:
             _read_nox(rest, whole)
         case ["python", "-m", module, *rest]:
             _read_module(module, rest, whole)
-        case ["uv", "add" | "cache" | "lock" | "sync" | "self", *_] | []:
+        case ["uv", "add" | "cache" | "lock" | "pip" | "sync" | "self", *_] | []:
             pass
         case [program, *_] if program in OTHERS:
             pass
