@@ -11,7 +11,7 @@ from posebowl.settings import Settings
 if TYPE_CHECKING:
     from posebowl.results import Result
     from posebowl.run import Request
-    from posebowl.submission import Packed
+    from posebowl.submission import Inspected, Packed
 
 
 def request(
@@ -19,7 +19,7 @@ def request(
     archive: Path,
     *,
     out: Path | None = None,
-    packed: Packed | None = None,
+    packed: Packed | Inspected | None = None,
     most_images: int | None = None,
     judged: bool = False,
 ) -> Request:
@@ -29,7 +29,7 @@ def request(
         settings: In force.
         archive: The zip.
         out: Where the results go; None: where the settings say.
-        packed: What `pack` made of it in this process.
+        packed: The zip as it was packed or inspected in this process.
         most_images: Only so many of the images.
         judged: It is held to the budget of the settings.
 

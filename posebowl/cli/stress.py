@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -12,10 +13,10 @@ from typing import TYPE_CHECKING
 from posebowl.challenge import PREDICTIONS_FILE
 from posebowl.cli import running
 from posebowl.data import MANY, Stressed, folder as data_folder, stressed
-from posebowl.errors import Verdict
+from posebowl.errors import BadArchiveError, Verdict
 from posebowl.results import PLATFORM, memory_growth
 from posebowl.settings import Settings
-from posebowl.submission import open_archive
+from posebowl.submission import Inspected, inspected, open_archive
 from posebowl.util import console
 
 if TYPE_CHECKING:
@@ -81,6 +82,9 @@ def stress(
         BadDataError: The data folder is incomplete.
     """
     open_archive(archive).close()  # a mistyped path ends here, before any data is made
+    packed: Inspected | None = None
+    with contextlib.suppress(BadArchiveError):  # which is the verdict on the plain run
+        packed = inspected(archive)
     outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory(prefix="posebowl-stress-") as name:
         scratch = Path(name)
@@ -91,7 +95,7 @@ def stress(
             console.note(f"{data.name}: {data.about}")
             out = scratch / f"out-{number}"
             request = dataclasses.replace(
-                running.request(settings, archive, out=out),
+                running.request(settings, archive, out=out, packed=packed),
                 data=data.root,
                 keep_runs=0,
                 keep_zip_bytes=0,

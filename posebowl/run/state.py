@@ -13,7 +13,7 @@ from posebowl.results import LOG_FILE, BudgetCheck, Source
 from posebowl.run.judge import Judgement
 from posebowl.run.machine_load import Load
 from posebowl.settings import MOST_RUNS, MOST_ZIP_BYTES
-from posebowl.submission import Archive, Packed, ZipRecord
+from posebowl.submission import Archive, Inspected, Packed, ZipRecord
 
 if TYPE_CHECKING:
     from posebowl.data import DataReport
@@ -46,8 +46,8 @@ class Request:
     """Where the embedded engine keeps its environments."""
     keep_runs: int = MOST_RUNS
     """How many runs the history of `out` keeps, this one among them."""
-    packed: Packed | None = None
-    """What `pack` made of the archive in this process: it is neither checked nor read again."""
+    packed: Packed | Inspected | None = None
+    """The archive as it was packed or inspected in this process: it is not checked again."""
     record: ZipRecord | None = None
     """Where the archive comes from; ignored if it is about other bytes."""
     most_images: int | None = None

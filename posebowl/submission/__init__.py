@@ -7,6 +7,8 @@ from posebowl.util.lazy import face
 if TYPE_CHECKING:
     from posebowl.submission.archive import (
         Archive as Archive,
+        Inspected as Inspected,
+        inspected as inspected,
         open_archive as open_archive,
     )
     from posebowl.submission.packer import (
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 __getattr__ = face(
     __name__,
-    archive=("Archive", "open_archive"),
+    archive=("Archive", "Inspected", "inspected", "open_archive"),
     packer=("Packed", "find_folder", "find_solution"),
     record=("ZipRecord", "is_as_packed", "is_record", "read_record", "write_record"),
     scaffold=("start_solution",),

@@ -93,6 +93,23 @@ def inspect(path: Path, *, limits: ArchiveLimits = ARCHIVE_LIMITS) -> Archive:
     return dataclasses.replace(found, path=path, warnings=warnings)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Inspected:
+    """A zip that was inspected, and which one that was."""
+
+    archive: Archive
+    sha256: str
+
+
+def inspected(path: Path) -> Inspected:
+    """Inspect a zip once for several runs.
+
+    Raises:
+        BadArchiveError: See `inspect`.
+    """
+    return Inspected(archive=inspect(path), sha256=digest(path))
+
+
 def inspect_file(file: IO[bytes], path: Path, *, limits: ArchiveLimits = ARCHIVE_LIMITS) -> Archive:
     """Check an open archive as `inspect` does; messages call it `path`."""
     packed = file.seek(0, os.SEEK_END)

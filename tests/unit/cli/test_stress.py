@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import json
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from posebowl.run import Request
 from posebowl.scoring import read_format
 from posebowl.settings import resolve
 from tests.report_samples import passed
+from tests.unit.batch.test_plan import zipped
 
 PASSED = dataclasses.replace(passed(), samples=())
 
@@ -66,6 +68,28 @@ def test_a_sound_solution_differs_nowhere(capsys: pytest.CaptureFixture[str]) ->
     assert "Nothing differed in 9 runs." in capsys.readouterr().out
     output.present(outcomes, shown.show, as_json=True)
     assert [row["name"] for row in json.loads(capsys.readouterr().out)][:2] == ["plain", "again"]
+
+
+def test_a_zip_is_inspected_once_for_all_runs(tmp_path: Path) -> None:
+    archive = zipped(tmp_path / "a.zip")
+    requests: list[Request] = []
+
+    def carry_out(request: Request) -> Result:
+        requests.append(request)
+        request.out.mkdir()
+        assert request.data is not None
+        rows = (request.data / FORMAT_FILE).read_text()
+        (request.out / PREDICTIONS_FILE).write_text(rows)
+        return PASSED
+
+    settings = dataclasses.replace(resolve.defaults(), data=DEMO_DATA)
+    trials.stress(settings, archive, count=5, many=11, carry_out=carry_out)
+
+    (packed,) = {id(request.packed): request.packed for request in requests}.values()
+    assert len(requests) == 9
+    assert packed is not None
+    assert packed.archive.main_script == "true"
+    assert packed.sha256 == sha256(archive.read_bytes()).hexdigest()
 
 
 def test_what_an_answer_must_not_depend_on_is_found() -> None:
