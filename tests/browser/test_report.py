@@ -272,6 +272,12 @@ def test_the_table_of_100_000_images_stays_small_and_quick(chromium: Browser, ma
     assert chromium.console() == []
 
 
+def test_paper_has_no_room_for_rows_that_are_not_in_view(chromium: Browser, many: Path) -> None:
+    ready(chromium, many)
+    assert 2 <= chromium.printed() <= 30
+    assert chromium.console() == []
+
+
 def test_the_rows_are_reached_by_keyboard(passed_page: Browser, pages: Path) -> None:
     ready(passed_page, pages / "passed.html")
     stops = "return document.querySelectorAll('#images-rows tbody [tabindex=\"0\"]').length"

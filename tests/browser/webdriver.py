@@ -113,6 +113,11 @@ class Browser:
         shot = self._devtools("Page.captureScreenshot", captureBeyondViewport=whole)
         path.write_bytes(base64.b64decode(shot["data"]))
 
+    def printed(self) -> int:
+        """Return how many pages the page has on paper."""
+        pdf = base64.b64decode(self._devtools("Page.printToPDF")["data"])
+        return len(re.findall(rb"/Type\s*/Page\b", pdf))
+
     def console(self) -> list[str]:
         """Return what was written to the console, including errors of the page's policy."""
         return [entry["message"] for entry in self._post("se/log", {"type": "browser"})]
