@@ -78,6 +78,27 @@ def test_a_glance_is_enough_where_the_network_is_sure():
     assert seen == [(192, 256), (256, 320)]
 
 
+@pytest.mark.parametrize(
+    ("box", "second", "sizes"),
+    [
+        ((100, 100, 1200, 1000), (192, 256), [(224, 256)]),  # the whole photo, even smaller
+        ((100, 100, 1200, 1000), (256, 320), [(224, 256), (256, 320)]),
+        ((400, 300, 1000, 800), (192, 256), [(224, 256), (192, 256)]),
+    ],
+)
+def test_a_second_look_that_shows_no_more_is_left_out(box, second, sizes):
+    seen = []
+
+    def network(inputs):
+        seen.append(inputs.shape[1:3])
+        return brightest(inputs)
+
+    how = looks.Looks(first=(320, 384), second=second, glance=(224, 256))
+    [found] = looks.find([photo_with(box)], network, how)
+    assert seen == sizes
+    assert np.abs(found.box - box).max() <= 5
+
+
 def test_an_unsure_glance_is_followed_by_the_first_look():
     """The more certain of the two counts; photos that need no first look get none."""
     seen = []
