@@ -6,7 +6,7 @@ from typing import Final
 
 from posebowl.engines.case import Case, python
 from posebowl.engines.seccomp.numbers import NUMBERS
-from posebowl.engines.seccomp.policy import DENIED
+from posebowl.engines.seccomp.policy import ABSENT, CONDITIONAL, DENIED
 
 
 def refused(code: str) -> str:
@@ -14,7 +14,7 @@ def refused(code: str) -> str:
 
     It returns an error number, or 0 where the kernel did what it was asked to.
     """
-    names = DENIED | {"clone", "clone3", "personality", "socket", "socketpair"}
+    names = DENIED | ABSENT | CONDITIONAL.keys()
     numbers = {
         machine: {name: number for name, number in table.items() if name in names}
         for machine, table in NUMBERS.items()
@@ -108,6 +108,22 @@ CALL_CASES: Final = (
             "for persona in (8, 0x20000, 0x40000, 0x400000):\n"
             "    assert call('personality', persona) in FILTERED, hex(persona)\n"
             "assert call('personality', 0xffffffff) == 0\n"
+        ),
+    ),
+    Case(
+        name="snapshots",
+        about="makes a snapshot that cannot be removed, where the file system has them",
+        main=refused(
+            "import fcntl\n"
+            "output = os.open('../submission', os.O_RDONLY)\n"
+            "for number in (1, 14, 23, 24, 45):\n"
+            "    request = 1 << 30 | 4096 << 16 | 0x94 << 8 | number\n"
+            "    found = call('ioctl', output, request, 0)\n"
+            "    assert found in FILTERED, (number, found)\n"
+            "    assert call('ioctl', output, request | 1 << 32) in FILTERED\n"
+            "ours, theirs = os.pipe()\n"
+            "os.write(theirs, b'four')\n"
+            "assert fcntl.ioctl(ours, 0x541b, bytes(4)) == bytes([4, 0, 0, 0])  # FIONREAD\n"
         ),
     ),
     # getpid() by the numbers of i386, through the interrupt that programs of 32 bits use. A

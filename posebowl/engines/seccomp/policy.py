@@ -70,6 +70,9 @@ _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
 _NETLINK_ROUTE: Final = 0
 _PERSONALITY_LINUX, _PERSONALITY_ASK = 0, 0xFFFFFFFF
 
+_BTRFS: Final = 0x94
+"""The second byte of the ioctl(2) requests of btrfs."""
+
 _FAMILIES: Final = (
     *((Condition(argument=0, value=family),) for family in (_AF_UNIX, _AF_INET, _AF_INET6)),
     # Programs list their network interfaces with it. The other protocols speak to the kernel.
@@ -83,6 +86,12 @@ CONDITIONAL: Final[Mapping[str, tuple[tuple[Condition, ...], ...]]] = {
     "clone": ((Condition(argument=0, value=0, mask=NAMESPACES),),),
     "personality": tuple(
         (Condition(argument=0, value=value),) for value in (_PERSONALITY_LINUX, _PERSONALITY_ASK)
+    ),
+    # Any user may make a read-only snapshot of a folder there, which `rm` cannot remove. A request
+    # is allowed if one bit of that byte differs. Files are copied where they cannot be cloned.
+    "ioctl": tuple(
+        (Condition(argument=1, value=~(_BTRFS << 8) & bit, mask=bit),)
+        for bit in (1 << number for number in range(8, 16))
     ),
 }
 """Calls that are allowed with some arguments only: any of the groups, and all of a group."""
