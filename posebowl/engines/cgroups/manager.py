@@ -27,6 +27,8 @@ OWN: Final = Path("/proc/self/cgroup")
 PREFIX: Final = "posebowl-"
 _NEAR: Final = 3
 """Levels below the mount at which groups of killed runs are looked for."""
+_UNJOINED_S: Final = 60
+"""Longer than a group stays empty before its run joins it."""
 _CPU_PERIOD_US: Final = 100_000
 
 
@@ -104,8 +106,8 @@ def create(
     lines = own.read_text()
     if "/.." in lines:
         return None  # a namespace of control groups that does not hold our own
-    # The number of the process keeps others from reaping a group that nobody has joined yet.
-    name = f"{PREFIX}{os.getpid()}-{run_id}"
+    # The maker's number keeps others from reaping a group that nobody has joined yet.
+    name = f"{PREFIX}{os.getpid()}-{_namespace()}-{run_id}"
     if scope := delegated(name, mount=mount):
         folders = {"unified": scope.folder}
     else:
@@ -163,10 +165,22 @@ def reap(*, mount: Path = MOUNT, own: Path = OWN) -> None:
     for folder in (folder for place in places for folder in _below(place, 1)):
         if not folder.name.startswith(PREFIX):
             continue
-        maker = folder.name.removeprefix(PREFIX).partition("-")[0]
-        if not (maker.isdecimal() and psutil.pid_exists(int(maker))):
-            with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
+            if _maker_is_dead(folder):
                 folder.rmdir()
+
+
+def _maker_is_dead(folder: Path) -> bool:
+    """Return whether a group's maker is dead; one of other process numbers is after a while."""
+    maker, _, rest = folder.name.removeprefix(PREFIX).partition("-")
+    if rest.partition("-")[0] != _namespace():
+        return time.time() - folder.stat().st_mtime > _UNJOINED_S
+    return not (maker.isdecimal() and psutil.pid_exists(int(maker)))
+
+
+def _namespace() -> str:
+    """Return which process numbers hold here: containers may share a tree of groups."""
+    return str(os.stat("/proc/self/ns/pid").st_ino)  # noqa: PTH116
 
 
 def _below(place: Path, levels: int) -> Iterator[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from posebowl.engines.cgroups import manager
 from posebowl.engines.cgroups.manager import OwnCgroup, create, reap
 
 LIMITS = Limits(memory_bytes=1 << 30, cpus=3, processes=99)
-NAME = f"posebowl-{os.getpid()}-r1"
+SPACE = Path("/proc/self/ns/pid").stat().st_ino
+NAME = f"posebowl-{os.getpid()}-{SPACE}-r1"
 ALL = {Limit.MEMORY, Limit.PROCESSES, Limit.CPUS}
 
 
@@ -235,16 +237,21 @@ NOBODY_S = 2**22 + 1  # above the largest number of a process that Linux gives
 def test_reap_takes_what_dead_makers_left_and_nothing_else(mount: Path) -> None:
     lines = own(mount, "4:memory:/", "0::/a/b/c/d/e")
     dead = [
-        mount / f"posebowl-{NOBODY_S}-r",
-        mount / "memory" / f"posebowl-{NOBODY_S}-r",
-        mount / "memory/x/y" / f"posebowl-{NOBODY_S}-r",
-        mount / "a/b/c/d" / f"posebowl-{NOBODY_S}-r",
+        mount / f"posebowl-{NOBODY_S}-{SPACE}-r",
+        mount / "memory" / f"posebowl-{NOBODY_S}-{SPACE}-r",
+        mount / "memory/x/y" / f"posebowl-{NOBODY_S}-{SPACE}-r",
+        mount / "a/b/c/d" / f"posebowl-{NOBODY_S}-{SPACE}-r",
         mount / "a/b/c/d/e" / "posebowl-old",
     ]
+    foreign = f"posebowl-{NOBODY_S}-{SPACE + 1}-r"  # of another namespace of processes
+    dead.append(mount / "memory" / foreign)
     alive = [mount / NAME, mount / "memory" / NAME, mount / "other", mount / "a/b/c/d/e/posebow"]
-    used = mount / f"posebowl-{NOBODY_S}-used"
+    alive.append(mount / foreign)
+    used = mount / f"posebowl-{NOBODY_S}-{SPACE}-used"
     for folder in (*dead, *alive, used / "content"):
         folder.mkdir(parents=True)
+    for folder in dead[-2:]:
+        os.utime(folder, (0, time.time() - 61))
     reap(mount=mount, own=lines)
     assert [path for path in dead if path.exists()] == []
     assert [path for path in (*alive, used) if not path.exists()] == []
