@@ -6,6 +6,7 @@ from typing import Final
 
 from posebowl.engines.call_cases import CALL_CASES
 from posebowl.engines.case import OK, Case, python
+from posebowl.engines.escape_cases import ESCAPE_CASES
 from posebowl.errors import Verdict
 
 MIB: Final = 1 << 20
@@ -281,4 +282,5 @@ CASES: Final = (
         '[ "$PYTHONUNBUFFERED" = 1 ]\n[ $(umask) = 0022 ]\n' + OK,
     ),
     *CALL_CASES,
+    *ESCAPE_CASES,
 )

@@ -96,8 +96,6 @@ def main() -> None:
     if spec.get("terminal"):
         take_terminal()
     set_limits(spec)
-    if not spec["counts_memory"]:
-        limit_segments()
     drop_privileges(spec["uid"], spec["groups"])
     join_keyring()
     os.chdir("/code_execution")
@@ -163,7 +161,7 @@ def build_root(spec: dict[str, Any]) -> None:
     add_system(root, spec["system"])
     covered = cover(root, spec["hidden"])
     add_etc(root / "etc", network=spec["network"])
-    add_kernel(root)
+    add_kernel(root, counts_memory=spec["counts_memory"])
     add_devices(root / "dev", spec["shm_bytes"], spec["devices"])
     for item in spec["binds"]:
         bind(root, Bind(*item))
@@ -230,13 +228,22 @@ def add_tools(root: Path, tools: list[list[str]]) -> None:
         place.write_bytes(Path(source).read_bytes())
 
 
-def add_kernel(root: Path) -> None:
+def add_kernel(root: Path, *, counts_memory: bool) -> None:
     """Mount a /proc of this namespace's processes only, and a read-only /sys."""
-    (root / "proc").mkdir()
-    mount("proc", root / "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    proc, flags = root / "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC
+    proc.mkdir()
+    mount("proc", proc, "proc", flags)
     for name in HIDDEN_PROC:
-        if (root / "proc" / name).exists():
-            mount("/dev/null", root / "proc" / name, None, MS_BIND)
+        if (proc / name).exists():
+            mount("/dev/null", proc / name, None, MS_BIND)
+    if not counts_memory:
+        limit_segments(proc / "sys/kernel")
+    # What belongs to a namespace belongs to the user who made it, which is the run's own.
+    # Writing below `user` needs a capability too, and is still to come.
+    for folder in (proc / "sys").iterdir():
+        if folder.name != "user":
+            mount(str(folder), folder, None, MS_BIND)
+            mount(None, folder, None, MS_REMOUNT | MS_BIND | MS_RDONLY | flags)
     (root / "sys").mkdir()
     # Programs read the shape of the processor there; without it they guess.
     with contextlib.suppress(OSError):
@@ -337,11 +344,11 @@ def set_limits(spec: dict[str, Any]) -> None:
             resource.setrlimit(resource.RLIMIT_NPROC, (spec["processes"], spec["processes"]))
 
 
-def limit_segments() -> None:
+def limit_segments(kernel: Path) -> None:
     """Bound the System V memory of this namespace, which nobody sees who is not in it."""
     for name, value in {"shmall": 4096, "msgmni": 16}.items():
         with contextlib.suppress(OSError):
-            Path("/proc/sys/kernel", name).write_text(str(value))
+            (kernel / name).write_text(str(value))
 
 
 def drop_privileges(uid: int | None, groups: list[int]) -> None:
