@@ -17,6 +17,7 @@ from posebowl.batch.storage import Storage, is_uri, open_storage
 from posebowl.batch.submissions import Submission
 from posebowl.challenge import FORMAT_FILE, IMAGES_DIR
 from posebowl.data import Entry, manifest
+from posebowl.environments import check_owner
 from posebowl.errors import BadDataError, EngineError, PoseBowlError
 from posebowl.util.files import atomic_folder, atomic_write, digest_file, make_folder
 from posebowl.util.text import first_few
@@ -36,9 +37,20 @@ class NodeCache:
         """Return its folder for evaluations."""
         return self.home / "evaluate"
 
+    def _own(self, name: str) -> Path:
+        """Return a folder in it that nobody else can write to, and make it.
+
+        Raises:
+            EngineError: Another user can put files into it.
+        """
+        place = make_folder(self.root / name)
+        for folder in (self.root, place):
+            check_owner(folder, "What lies there is taken for what was checked before.")
+        return place
+
     def entries(self, folder: Path, names: Sequence[str]) -> tuple[Entry, ...]:
         """Return the size and digest of files, which are read again only if they changed."""
-        return manifest.look(folder, names, memory=self.root / "digests")
+        return manifest.look(folder, names, memory=self._own("digests"))
 
     def data_folder(self, shard: Dataset) -> Path:
         """Return a data folder that holds just a shard, and fill it first if need be.
@@ -51,7 +63,7 @@ class NodeCache:
         if shard.in_place:
             self._check_in_place(shard)
             return Path(shard.source)
-        target = make_folder(self.root / "slices") / shard.digest
+        target = self._own("slices") / shard.digest
         with FileLock(target.with_suffix(".lock")):
             if not _is_whole(target, shard):
                 self._fill(target, shard)
@@ -72,7 +84,7 @@ class NodeCache:
             (seen,) = self.entries(own.parent, [own.name])
             if seen.sha256 == submission.sha256:
                 return own
-        kept = self.root / "archives" / submission.sha256 / own.name
+        kept = self._own("archives") / submission.sha256 / own.name
         if not kept.is_file():
             if chunks is None:
                 return None
@@ -113,7 +125,7 @@ class NodeCache:
         Raises:
             BadDataError: It is not the one that the manifest lists.
         """
-        kept = self.root / "photos" / entry.sha256[:2] / entry.sha256
+        kept = self._own("photos") / entry.sha256[:2] / entry.sha256
         if kept.is_file() and kept.stat().st_size == entry.bytes:
             return kept
         make_folder(kept.parent)

@@ -121,7 +121,7 @@ def _ensure(group: Group, cache: Path, note: Note) -> Path:
         return target
     _check_system(group)
     make_folder(target.parent)
-    _check_owner(target.parent)
+    check_owner(target.parent)
     with _held(target, group, note):
         if not ready(group, cache):
             size = "several GB" if group in {"cpu", "gpu"} else "a few hundred MB"
@@ -130,8 +130,12 @@ def _ensure(group: Group, cache: Path, note: Note) -> Path:
     return target
 
 
-def _check_owner(place: Path) -> None:
-    """Check that nobody else can put another environment into a folder.
+def check_owner(place: Path, why: str = "Programs in it run with your rights.") -> None:
+    """Check that nobody else can put something else into a folder.
+
+    Args:
+        place: The folder.
+        why: That matters, in a sentence.
 
     Raises:
         EngineError: It belongs to another user, or all may write to it.
@@ -139,7 +143,7 @@ def _check_owner(place: Path) -> None:
     if os.name != "nt" and _is_of_others(place.stat()):
         raise EngineError(
             f"Other users can change what is in {place}.",
-            why="Programs in it run with your rights.",
+            why=why,
             fix=f"Type: sudo chown -R {os.geteuid()}: {place} && chmod 755 {place}; "
             "or name a folder of yours: export POSEBOWL_CACHE=FOLDER",
         )

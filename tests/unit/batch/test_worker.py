@@ -16,6 +16,7 @@ from posebowl.batch.node_cache import NodeCache
 from posebowl.challenge import EngineName
 from posebowl.data import manifest
 from posebowl.errors import EngineError, Verdict
+from posebowl.util.files import make_folder
 from tests.conftest import IDS
 from tests.unit.batch.test_plan import OPTIONS, zipped
 
@@ -197,3 +198,26 @@ def test_a_result_names_no_folder_of_its_machine(
     assert output.result.verdict is Verdict.BAD_ARCHIVE
     assert output.result.message.startswith("submission.zip is not a zip")
     assert not [name for name, content in output.files.items() if str(tmp_path).encode() in content]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to another user")
+@pytest.mark.parametrize("planted", ["", "archives", "digests", "slices"])
+@pytest.mark.parametrize("opened", [False, True])
+def test_what_others_could_plant_is_not_used(
+    planted: str, opened: bool, tmp_path: Path, photos: Path, cache: NodeCache
+) -> None:
+    """A zip that lay under the digest of another one ran in its place."""
+    whole = shards.load(str(photos), cache.entries)
+    (found,) = submissions.collect([zipped(tmp_path / "a.zip", "true")]).submissions
+    zipped(cache.root / "archives" / found.sha256 / "a.zip", "fals")
+    found.archive.unlink()
+    place = make_folder(cache.root / planted)
+    place.chmod(0o777 if opened else 0o755)
+    os.chown(place, *([0, 0] if opened else [65534, 65534]))
+    shard = shards.split(whole, 2)[0]
+    ask = {
+        "archives": lambda: cache.archive(found, None),
+        "digests": lambda: cache.entries(photos, []),
+    }
+    with pytest.raises(EngineError, match="Other users can change"):
+        ask.get(planted, lambda: cache.data_folder(shard))()
