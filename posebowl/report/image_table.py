@@ -12,6 +12,7 @@ import polars as pl
 
 from posebowl.challenge import BOX_COLUMNS, ID_COLUMN
 from posebowl.report.gallery import NAME_LENGTH
+from posebowl.report.insights import KINDS
 from posebowl.scoring import TRUE_COLUMNS, Score
 from posebowl.util.text import shorten, visible
 
@@ -28,8 +29,8 @@ class ImageTable:
     of: int
     scored: bool
     data: str
-    """zlib and base64 of JSON: `ids`, and the columns of boxes. Where there is a `truth`, `pred`
-    holds differences from it, which take half the bytes."""
+    """zlib and base64 of JSON: `ids`, the columns of boxes, and numbers of `kinds`. Where there is
+    a `truth`, `pred` holds differences from it, which take half the bytes."""
 
 
 def image_table(predictions: pl.DataFrame | None, score: Score | None) -> ImageTable | None:
@@ -66,6 +67,9 @@ def _pack(frame: pl.DataFrame, *, scored: bool) -> str:
         columns["truth"] = [frame[name].to_list() for name in TRUE_COLUMNS]
         pairs = zip(BOX_COLUMNS, TRUE_COLUMNS, strict=True)
         columns["pred"] = [(frame[a] - frame[b]).to_list() for a, b in pairs]
+        columns["kinds"] = {
+            kind: frame[kind].to_physical().to_list() for kind in KINDS if kind in frame.columns
+        }
     else:
         columns["pred"] = [frame[name].to_list() for name in BOX_COLUMNS]
     text = json.dumps(columns, separators=(",", ":"))

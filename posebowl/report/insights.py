@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import polars as pl
 
-from posebowl.challenge import IMAGE_HEIGHT, IMAGE_WIDTH
+from posebowl.challenge import ID_COLUMN, IMAGE_HEIGHT, IMAGE_WIDTH
 from posebowl.errors import PoseBowlError, Verdict
 from posebowl.results import Result, history
 from posebowl.scoring import TRUE_COLUMNS, Score
@@ -23,6 +23,12 @@ _LEAST_GAP: Final = 0.05
 _ERRORS: Final = 2.0
 """A group is weak if its mean lies below that of the others by 0.05 IoU or more, and by more than
 twice the standard error of the difference."""
+RENDERED_FILE: Final = "render.csv"
+KINDS: Final = ("family", "background")
+"""Columns of that file, which `invoke data.render` writes beside the photos."""
+_TEXTS: Final = dict.fromkeys((ID_COLUMN, *KINDS), pl.String)
+_MOST_KINDS: Final = 200
+_MOST_BYTES: Final = 64 << 20
 _X, _Y, _X2, _Y2 = (pl.col(column) for column in TRUE_COLUMNS)
 
 
@@ -53,7 +59,7 @@ def weakest_group(score: Score) -> Weakness | None:
     """Return the group that is clearly weaker than the other images, if one is."""
     frame, fewest = score.frame, max(_FEWEST, _SHARE * score.count)
     found = []
-    groups = list(_groups())
+    groups = [*_groups(), *_kinds(frame)]
     sizes = frame.select(rule.alias(name) for name, rule, _ in groups)
     for name, _, pick in groups:
         inside, outside = (frame["iou"].filter(mask) for mask in (sizes[name], ~sizes[name]))
@@ -90,6 +96,37 @@ def _groups() -> Iterator[tuple[str, pl.Expr, str]]:
             value >= 2 * third,
             f"{axis} {2 * third:.6f} {size + 1}",
         )
+
+
+def with_kinds(score: Score, images: Path | None) -> Score:
+    """Return a score whose images have the kinds that the renderer notes beside their folder.
+
+    Args:
+        score: Of a run.
+        images: The folder of the photos; None if there is none at hand.
+    """
+    noted = None if images is None else images.parent / RENDERED_FILE
+    if noted is None or not noted.is_file() or noted.stat().st_size > _MOST_BYTES:
+        return score
+    try:
+        rows = pl.read_csv(noted, columns=[ID_COLUMN, *KINDS], schema_overrides=_TEXTS)
+    except (OSError, pl.exceptions.PolarsError):
+        return score  # a note of another tool, which is not worth the page
+    rows = rows.unique(ID_COLUMN, keep="first").drop_nulls()
+    if any(rows[kind].n_unique() > _MOST_KINDS for kind in KINDS):
+        return score
+    texts = [pl.col(kind).cast(pl.Enum(rows[kind].unique().sort())) for kind in KINDS]
+    frame = score.frame.join(rows.with_columns(texts), on=ID_COLUMN, how="left")
+    return replace(score, frame=frame)
+
+
+def _kinds(frame: pl.DataFrame) -> Iterator[tuple[str, pl.Expr, str]]:
+    """Yield the images of each kind that `with_kinds` added."""
+    for kind in KINDS:
+        held = frame.schema.get(kind)
+        for code, name in enumerate(held.categories if isinstance(held, pl.Enum) else ()):
+            rule = (pl.col(kind) == name).fill_null(value=False)
+            yield f"{kind} {shorten(name, 60)}", rule, f"{kind} {code} {code + 1}"
 
 
 def _spread(ious: pl.Series) -> tuple[float, float]:

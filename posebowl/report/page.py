@@ -81,6 +81,7 @@ def render(
     history: Path | None = None,
 ) -> str:
     """Return the HTML of a report; see `write`."""
+    score = None if score is None else insights.with_kinds(score, images)
     chosen = gallery.choose(predictions, score)
     table = image_table(predictions, score)
     taken = len(table.data) if table else 0

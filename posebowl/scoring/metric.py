@@ -100,13 +100,14 @@ def _align(predictions: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
     if len(absent):
         known = set(map(stem, labels[ID_COLUMN]))
         names = first_few(absent[:5].to_list(), len(absent))
+        some = ", or add --partial" if len(absent) < predictions.height else ""
         raise BadDataError(
             f"{len(absent):,} of {counted(predictions.height, 'prediction')} have no label: "
             f"{names}.",
-            why=f"There are {counted(labels.height, 'label')}.",
+            why=f"The file has {counted(labels.height, 'label')}.",
             fix=FIX_SAME
             if not known.isdisjoint(map(stem, absent))
-            else "Score against the labels of the images that were predicted, or add --partial.",
+            else f"Score against the labels of the images that were predicted{some}.",
         )
     return truth
 

@@ -58,6 +58,7 @@
       return Math.max(w, h) / Math.max(Math.min(w, h), 1e-9);
     },
   };
+  for (const [kind, numbers] of Object.entries(data.kinds ?? {})) values[kind] = (i) => numbers[i] ?? -1;
 
   let order = [];
   let pick = null;

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from posebowl.report.insights import score_of, steps, weakest_group
+from posebowl.report.image_table import image_table
+from posebowl.report.insights import score_of, steps, weakest_group, with_kinds
 from posebowl.results import Result, ScoreSummary, history
 from posebowl.scoring.metric import Score, score
 from tests.report_samples import Box, names, passed, table
@@ -51,6 +55,37 @@ def test_no_group_is_weak_without_a_clear_gap(few: int) -> None:
     wide: list[Box] = [(500, 400 + i, 700, 500 + i) for i in range(20)]
     small: list[Box] = [(600, 400 + i, 620, 430 + i) for i in range(few)]
     assert weakest_group(scored([*wide, *small], [*wide, *wide[:few]])) is None
+
+
+def test_a_family_and_a_background_of_rendered_photos_are_groups(tmp_path: Path) -> None:
+    """The eight with one antenna are missed; other columns and rows of the file do not matter."""
+    truth: list[Box] = [(400 + i, 300, 700 + i, 600) for i in range(24)]
+    found = scored(truth, [box if i % 3 else (0, 0, 300, 300) for i, box in enumerate(truth)])
+    rows = [f"{i},{name},{('dish', 'a', 'b')[i % 3]},{i % 2}" for i, name in enumerate(names(24))]
+    noted = "\n".join(["index,image_id,family,background", *rows, "99,another,dish,1"])
+    (tmp_path / "images").mkdir()
+
+    assert with_kinds(found, tmp_path / "images") == found
+    (tmp_path / "render.csv").write_text(noted)
+    known = with_kinds(found, tmp_path / "images")
+    weak = weakest_group(known)
+    packed = image_table(None, known)
+
+    assert weak is not None
+    assert (weak.name, weak.images, weak.pick) == ("family dish", 8, "family 2 3")
+    assert packed is not None
+    kinds = json.loads(zlib.decompress(base64.b64decode(packed.data)))["kinds"]
+    assert kinds["family"][:4] == [2, 0, 1, 2]
+    assert known.mean_iou == found.mean_iou
+
+
+@pytest.mark.parametrize(
+    "noted", ["", "image_id,family\n", "\0", "index,image_id,family,background\n"]
+)
+def test_a_file_that_notes_nothing_of_use_changes_nothing(tmp_path: Path, noted: str) -> None:
+    (tmp_path / "render.csv").write_text(noted)
+    found = scored([(1, 2, 30, 40)] * 6, [(1, 2, 30, 41)] * 6)
+    assert weakest_group(with_kinds(found, tmp_path / "images")) is None
 
 
 def run_of(number: int, mean: float, **changes: object) -> Result:
