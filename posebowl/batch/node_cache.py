@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import secrets
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -152,7 +153,7 @@ class NodeCache:
             seen = self.entries(Path(shard.source), [entry.name for entry in shard.entries])
         except PoseBowlError as error:
             raise EngineError(
-                error.what,
+                f"{platform.node()}: {error.what}",
                 why="Each machine reads the data at the path that was given.",
                 fix="Put it into a folder that all machines share, or into object storage.",
             ) from None

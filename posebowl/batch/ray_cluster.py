@@ -11,7 +11,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -51,12 +51,12 @@ class Cluster:
     def __init__(self, head: tuple[str, int], left: contextlib.ExitStack) -> None:
         self.head = head
         self._left = left
-        self._nodes: list[Mapping[str, float]] = []
+        self._nodes: dict[str, Mapping[str, float]] = {}
         self._seen_at = time.monotonic()
         self._asked_at = -math.inf
 
-    def nodes(self) -> Sequence[Mapping[str, float]]:
-        """Return the resources of each machine that is alive, as of the last few seconds.
+    def nodes(self) -> Mapping[str, Mapping[str, float]]:
+        """Return the resources of each machine that is alive, by its id, as of a few seconds ago.
 
         Raises:
             EngineError: For half a minute the head has not answered, or no machine was alive.
@@ -64,10 +64,9 @@ class Cluster:
         if time.monotonic() - self._asked_at < _ASK_S:
             return self._nodes
         # Ray itself waits for a head that has gone, and then ends the process that asked.
-        answers = _answers(self.head)
-        self._nodes = (
-            [node["Resources"] for node in ray.nodes() if node["Alive"]] if answers else []
-        )
+        answers = self.answers()
+        known = ray.nodes() if answers else []
+        self._nodes = {node["NodeID"]: node["Resources"] for node in known if node["Alive"]}
         self._asked_at = time.monotonic()
         if self._nodes:
             self._seen_at = self._asked_at
@@ -80,6 +79,12 @@ class Cluster:
                 fix="Start the cluster again, and type the same command with --resume.",
             )
         return self._nodes
+
+    def answers(self) -> bool:
+        """Return whether anything listens where the head did."""
+        with contextlib.suppress(OSError), socket.create_connection(self.head, timeout=_ASK_S):
+            return True
+        return False
 
     def leave(self) -> None:
         """Leave the cluster; end it if it was started here."""
@@ -256,9 +261,3 @@ def _is_loopback(host: str) -> bool:
 def _split(address: str) -> tuple[str, int]:
     host, _, port = address.rpartition(":")
     return host.strip("[]"), int(port)
-
-
-def _answers(head: tuple[str, int]) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(head, timeout=_ASK_S):
-        return True
-    return False

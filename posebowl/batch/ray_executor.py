@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import platform
+import math
+import time
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import ray
@@ -25,21 +28,33 @@ _MAX_JOBS: Final = 1000
 _CHUNK: Final = 64 << 20
 _WAIT_S: Final = 1.0
 _ENDING_S: Final = 30.0
+_NODE_LABEL: Final = "ray.io/node-id"
+_FAILING: Final = 3
+"""Runs in a row that a node fails until others take what it would get."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    """A job that was handed to Ray."""
+
+    job: Job
+    avoided: frozenset[str]
+    """The nodes that must not get it."""
 
 
 def run_task(
     job: Job, shard: Sequence[Any], registry_name: str, parcel: Sequence[Any] | None
-) -> tuple[str, worker.JobResult | None]:
-    """Run a job on a node of the cluster; return the node's name too."""
+) -> tuple[ray_running.Node, worker.JobResult | None]:
+    """Run a job on a node of the cluster; return the node too."""
     chunks = None if parcel is None else (ray.get(chunk) for chunk in parcel)
     # A process begins here, on a machine whose cache may lie elsewhere than that of the machine
     # that hands out the jobs: hence its own settings.
     cache = NodeCache(resolve.load().cache)
-    with ray_running.noted(job.key):
+    with ray_running.noted(job.key) as here:
         output = worker.run_job(
             job, ray.get(shard[0]), cache=cache, registry_name=registry_name, chunks=chunks
         )
-    return platform.node(), output
+    return here, output
 
 
 class RayExecutor:
@@ -59,8 +74,17 @@ class RayExecutor:
         self._task = ray.remote(max_retries=0, **resources(options))(run_task)
         self._shards = {digest: ray.put(shard) for digest, shard in shards.items()}
         self._registry = registry_name
-        self._running: dict[Any, Job] = {}
+        self._running: dict[Any, _Run] = {}
         self._slots = dict(resources(options))
+        self._noted: Mapping[str, ray_running.Node] = {}
+        """Which job ran where, a moment ago."""
+        self._noted_at = -math.inf
+        self._seen: set[str] = set()
+        """The nodes that were alive when jobs were last taken back."""
+        self._failures: Counter[str] = Counter()
+        """Of each node, in a row."""
+        self._failed_on: dict[str, set[str]] = defaultdict(set)
+        """The nodes that failed each job, by its key."""
 
     def submit(self, job: Job) -> None:
         """Take a job."""
@@ -68,22 +92,67 @@ class RayExecutor:
 
     def wait(self) -> Completion | None:
         """Wait a moment for a job to end; None where none did."""
+        if lost := self._look_after_nodes():
+            return lost
         ready, _ = ray.wait(list(self._running), timeout=_WAIT_S)
         if not ready:
             return None
-        job = self._running.pop(ready[0])
+        ref = ready[0]
+        job = self._running.pop(ref).job
         try:
-            where, output = ray.get(ready[0])
+            where, output = ray.get(ref)
         except RayTaskError as error:
             # A bug of this tool: treated like a lost machine, so that the other jobs go on.
-            return Completion(job=job, output=None, lost=f"The task failed: {error.cause!r}")
+            return self._lost(job, f"The task failed: {error.cause!r}")
         except RayError as error:
-            return Completion(job=job, output=None, lost=shorten(" ".join(str(error).split())))
+            return self._lost(job, shorten(" ".join(str(error).split())))
+        return self._settle(job, where, output)
+
+    def _settle(
+        self, job: Job, where: ray_running.Node, output: worker.JobResult | None
+    ) -> Completion | None:
+        """Return how a job ended, or send its zip; note whether the node failed."""
         if output is None:
             return self._send(job)
         if output.result.verdict is Verdict.INTERRUPTED:
-            return Completion(job=job, output=None, lost="It was interrupted there.", node=where)
-        return Completion(job=job, output=output, node=where)
+            return Completion(
+                job=job, output=None, lost="It was interrupted there.", node=where.name
+            )
+        if output.result.verdict is Verdict.ENGINE_ERROR:
+            self._failures[where.node_id] += 1
+            self._failed_on[job.key].add(where.node_id)
+        else:
+            del self._failures[where.node_id]
+            self._failed_on.pop(job.key, None)
+        return Completion(job=job, output=output, node=where.name)
+
+    def _look_after_nodes(self) -> Completion | None:
+        """Take back a job from a node that is gone, and jobs that no node may take.
+
+        Ray itself waits seven minutes for one that is cut off without a word.
+        """
+        alive = self._cluster.nodes().keys()
+        if not alive or alive == self._seen:
+            return None
+        noted = ray_running.running()
+        for ref, run in list(self._running.items()):
+            where = noted.get(run.job.key)
+            if where is not None and where.node_id not in alive:
+                del self._running[ref]
+                ray.cancel(ref)
+                return self._lost(run.job, "The machine ended, or its network did.")
+            if where is None and alive <= run.avoided:
+                del self._running[ref]
+                ray.cancel(ref)
+                self._submit(run.job, None)
+        self._seen = set(alive)
+        return None
+
+    def _lost(self, job: Job, why: str) -> Completion:
+        where = ray_running.running().get(job.key) if self._cluster.answers() else None
+        if where is not None:
+            ray_running.forget(job.key, where)
+        return Completion(job=job, output=None, lost=why, node=where.name if where else "")
 
     def _send(self, job: Job) -> Completion | None:
         """Start a job again, with its zip, which the machine that took it does not have."""
@@ -106,10 +175,11 @@ class RayExecutor:
             EngineError: The cluster is lost.
         """
         alive = self._cluster.nodes()
-        slots = sum(fitting(item, self._slots) for item in alive)
-        noted = ray_running.running() if alive else {}
-        mine = {job.key for job in self._running.values()}
-        running = {key: node for key, node in noted.items() if key in mine}
+        slots = sum(fitting(item, self._slots) for item in alive.values())
+        if alive and time.monotonic() - self._noted_at > _WAIT_S:
+            self._noted, self._noted_at = ray_running.running(), time.monotonic()
+        mine = {run.job.key for run in self._running.values()}
+        running = {key: node.name for key, node in self._noted.items() if key in mine}
         return Capacity(nodes=len(alive), slots=slots, running=running)
 
     def close(self) -> None:
@@ -124,11 +194,24 @@ class RayExecutor:
         self._cluster.leave()
 
     def _submit(self, job: Job, parcel: list[Any] | None) -> None:
-        options = {"name": f"{job.submission.name}-{job.shard_index}"}
+        options: dict[str, Any] = {"name": f"{job.submission.name}-{job.shard_index}"}
+        avoided = self._avoided(job)
+        if avoided:
+            options["label_selector"] = {_NODE_LABEL: f"!in({','.join(sorted(avoided))})"}
         ref = self._task.options(**options).remote(
             job, [self._shards[job.shard_digest]], self._registry, parcel
         )
-        self._running[ref] = job
+        self._running[ref] = _Run(job=job, avoided=avoided)
+
+    def _avoided(self, job: Job) -> frozenset[str]:
+        """Return the nodes that failed this job, or every job lately, unless there are no others.
+
+        A machine that fails at once is always free: it would get the next attempt too.
+        """
+        failing = {node for node, count in self._failures.items() if count >= _FAILING}
+        avoided = failing | self._failed_on.get(job.key, set())
+        fit = {node for node, has in self._cluster.nodes().items() if fitting(has, self._slots)}
+        return frozenset(avoided if fit - avoided else ())
 
 
 def connect(
@@ -149,7 +232,7 @@ def connect(
     cluster = ray_cluster.join(address, allow_open=allow_open)
     try:
         if not await_nodes:
-            _check_fits(cluster.nodes(), resources(options))
+            _check_fits([*cluster.nodes().values()], resources(options))
         return RayExecutor(cluster, shards, options, registry_name=registry_name)
     except BaseException:
         cluster.leave()

@@ -5,24 +5,49 @@ from __future__ import annotations
 import contextlib
 import platform
 from collections.abc import Iterator
+from dataclasses import dataclass
 
+import ray
 from ray.experimental.internal_kv import _internal_kv_del, _internal_kv_list, _internal_kv_put
 
 _NAMESPACE = b"posebowl"
 
 
+@dataclass(frozen=True)
+class Node:
+    """A machine of the cluster, under an id that it has had since it joined."""
+
+    node_id: str
+    name: str
+
+    @classmethod
+    def here(cls) -> Node:
+        """Return this machine."""
+        return cls(ray.get_runtime_context().get_node_id(), platform.node())
+
+
 @contextlib.contextmanager
-def noted(key: str) -> Iterator[None]:
+def noted(key: str) -> Iterator[Node]:
     """Note, as long as the block lasts, that this machine runs the job of a key."""
-    name = f"{key}:{platform.node()}".encode()
-    _internal_kv_put(name, b"", namespace=_NAMESPACE)
+    here = Node.here()
+    _internal_kv_put(_note(key, here), b"", namespace=_NAMESPACE)
     try:
-        yield
+        yield here
     finally:
-        _internal_kv_del(name, namespace=_NAMESPACE)
+        forget(key, here)
 
 
-def running() -> dict[str, str]:
+def running() -> dict[str, Node]:
     """Return the machine of each job that is noted, by key; other evaluations have some too."""
     names = _internal_kv_list(b"", namespace=_NAMESPACE)
-    return dict(name.decode().split(":", 1) for name in names)
+    notes = (name.decode().split(":", 2) for name in names)
+    return {key: Node(node_id, name) for key, node_id, name in notes}
+
+
+def forget(key: str, node: Node) -> None:
+    """Remove what a machine has noted of a job."""
+    _internal_kv_del(_note(key, node), namespace=_NAMESPACE)
+
+
+def _note(key: str, node: Node) -> bytes:
+    return f"{key}:{node.node_id}:{node.name}".encode()

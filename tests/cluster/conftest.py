@@ -1,12 +1,12 @@
-"""A Ray cluster of two machines, each a raylet with its own resources, on this one."""
+"""A Ray cluster of two machines in namespaces, and a third that keeps its photos."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import secrets
-import socket
-import sys
+import json
+import re
+import shutil
+import subprocess
 import tempfile
 import time
 import zipfile
@@ -17,59 +17,82 @@ from typing import Any
 
 import psutil
 import pytest
+from PIL import Image
 
-from posebowl import paths
 from posebowl.batch.evaluation import Evaluation, EvaluationRequest, evaluate
 from posebowl.batch.plan import RunOptions
-from posebowl.challenge import LIMITS, EngineName, Variant
+from posebowl.challenge import IMAGE_HEIGHT, IMAGE_WIDTH, LIMITS, EngineName, Variant
+from posebowl.data import manifest
 from posebowl.engines import select
+from posebowl.results import result
 from posebowl.settings import resolve
 from posebowl.util import descendants
+from tests.cluster.namespaces import UV_RUN, Machine, checkout, network, problem
+from tests.conftest import IDS
 
 MIB = 1 << 20
-PATIENCE_S = 300.0
-PORTS = (
-    "metrics_agent_port",
-    "metrics_export_port",
-    "dashboard_agent_listen_port",
-    "runtime_env_agent_port",
-)
-
-
-def free_ports(count: int) -> list[int]:
-    """Find ports that nobody listens on."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("", 0))) for _ in range(count)]
-        return [int(one.getsockname()[1]) for one in sockets]
+PATIENCE_S = 120.0
+URI = "s3://photos/test-set"
+_UPLOAD = """
+import boto3, pathlib, sys
+client, folder = boto3.client("s3"), pathlib.Path(sys.argv[1])
+client.create_bucket(Bucket="photos")
+for path in folder.rglob("*"):
+    if path.is_file():
+        key = "test-set/" + path.relative_to(folder).as_posix()
+        client.put_object(Bucket="photos", Key=key, Body=path.read_bytes())
+"""
 
 
 @dataclass(frozen=True)
-class TwoMachines:
-    """The cluster; its head has a core, and machines of one core may be added."""
+class Evaluated:
+    """An evaluation that was typed on a machine, and how it ended."""
 
-    cluster: Any
+    out: Path
+    returncode: int
+    stdout: str
+    stderr: str
 
     @property
-    def address(self) -> str:
-        return str(self.cluster.address)
+    def rows(self) -> list[dict[str, Any]]:
+        assert self.returncode == 0, self.stderr
+        return list(json.loads(self.stdout)["rows"])
 
-    def add(self) -> Any:
-        # With named ports, Ray does not wait for those that its agents choose: on a busy
-        # machine it would give up.
-        ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
-        return self.cluster.add_node(
-            num_cpus=1, memory=1 << 30, object_store_memory=80 * MIB, **ports
-        )
 
-    def runs(self, machine: Any) -> bool:
-        """Return whether a main.sh that sleeps is under way on a machine."""
-        raylet = psutil.Process(machine.all_processes["raylet"][0].process.pid)
-        with contextlib.suppress(psutil.NoSuchProcess):
-            return any(one.name() == "sleep" for one in raylet.children(recursive=True))
-        return False
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """Two machines of one core: the first has the head, and commands are typed there."""
 
-    def kill(self, machine: Any) -> None:
-        self.cluster.remove_node(machine, allow_graceful=False)
+    first: Machine
+    second: Machine
+    third: Machine
+    """Has a bucket, and is no part of the cluster."""
+
+    def argv(self, zips: Path, out: Path, *words: str) -> tuple[str, ...]:
+        given = ("--cpus=1", "--memory=512m", "--time-limit=2m", *words)
+        return (*UV_RUN, "invoke", "evaluate", str(zips), f"--out={out}", *given)
+
+    def evaluate(self, zips: Path, *words: str, **variables: str) -> Evaluated:
+        """Type an evaluation on the first machine."""
+        out = Path(tempfile.mkdtemp(dir=self.first.folder)) / "out"
+        done = self.first.run(*self.argv(zips, out, *words, "--json"), **variables)
+        return Evaluated(out, done.returncode, done.stdout, done.stderr)
+
+    def downloads(self) -> list[tuple[str, str]]:
+        """Return who was sent each photo, in their order, and its name."""
+        log = (self.third.checkout / "server.log").read_text()
+        return re.findall(r'^(\S+) .*"GET /photos/test-set/(images/\S+)', log, re.MULTILINE)
+
+    def whole(self) -> None:
+        """Start what is missing of the cluster: tests end machines, and cut them off."""
+        self.second.link(up=True)
+        if not self.first.named("gcs_server"):
+            for machine in (self.first, self.second):
+                machine.leave()
+            self.first.lead()
+        if not self.second.named("raylet"):
+            self.second.leave()
+            self.second.join(self.first)
 
 
 @pytest.fixture(scope="session")
@@ -79,17 +102,74 @@ def embedded() -> None:
         pytest.skip(f"embedded: {problem}")
 
 
-@pytest.fixture(scope="module")
-def machines(embedded: None) -> Iterator[TwoMachines]:  # noqa: ARG001  # skips
-    """Start a cluster of two machines of one core each; nothing of it is left alive."""
-    # It says how long a busy machine may take.
-    pytest.importorskip("posebowl.batch.ray_executor")
-    with temporary_folder(), token(), descendants.ended():
-        two = _start()
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory, data_folder: Path) -> Path:
+    """Copy the data, each photo another, with its manifest."""
+    folder = tmp_path_factory.mktemp("photos") / "listed"
+    shutil.copytree(data_folder, folder)
+    for number, name in enumerate(IDS):  # photos of the same content would be kept as one
+        size = (IMAGE_WIDTH, IMAGE_HEIGHT)
+        Image.new("RGB", size, (number, 0, 0)).save(folder / f"images/{name}.png")
+    manifest.write(folder, IDS)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def started(embedded: None, photos: Path) -> Iterator[Cluster]:  # noqa: ARG001  # skips
+    """Start the machines and the cluster, as docs/evaluate.md says; nothing of it is left."""
+    pytest.importorskip("ray", reason="needs uv sync --group cluster-test")
+    pytest.importorskip("moto.server", reason="needs uv sync --group cluster-test")
+    if reason := problem():
+        pytest.skip(reason)
+    with checkout() as source, network() as switch:
+        first, second, third = (switch.add(name, source) for name in ("first", "second", "third"))
+        switch.variables.update(
+            AWS_ENDPOINT_URL=f"http://{third.address}:5000",
+            AWS_ACCESS_KEY_ID="testing",
+            AWS_SECRET_ACCESS_KEY="testing",  # noqa: S106  # the server takes any
+            AWS_DEFAULT_REGION="us-east-1",
+        )
+        shutil.copytree(photos, third.folder / "photos")
+        serve = 'exec "$@" > server.log 2>&1'
+        server = ("python", "-m", "moto.server", "-H", third.address, "-p", "5000")
+        with third.start("sh", "-c", serve, "sh", *server):
+            first.lead()
+            second.join(first)
+            eventually(lambda: third.run("python", "-c", _UPLOAD, third.folder / "photos"))
+            yield Cluster(first=first, second=second, third=third)
+            third.kill()
+
+
+@pytest.fixture
+def cluster(started: Cluster) -> Cluster:
+    """Return the cluster with both machines."""
+    started.whole()
+    return started
+
+
+@pytest.fixture
+def zips(cluster: Cluster) -> Path:
+    """Return a new folder for submissions on the first machine, which the second cannot see."""
+    return Path(tempfile.mkdtemp(dir=cluster.first.folder))
+
+
+@contextlib.contextmanager
+def typed(machine: Machine, *command: str) -> Iterator[subprocess.Popen[str]]:
+    """Type a command, and end it with the block."""
+    with machine.start(*command) as process:
         try:
-            yield two
+            yield process
         finally:
-            two.cluster.shutdown()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                descendants.end({*psutil.Process(process.pid).children(recursive=True)})
+
+
+def eventually(done: Callable[[], object]) -> None:
+    """Wait until something holds."""
+    until = time.monotonic() + PATIENCE_S
+    while not done():
+        assert time.monotonic() < until, "it did not come to pass"
+        time.sleep(0.1)
 
 
 @contextlib.contextmanager
@@ -109,72 +189,18 @@ def temporary_folder() -> Iterator[None]:
         yield
 
 
-@contextlib.contextmanager
-def token() -> Iterator[None]:
-    """Start what is started in a block with a token, which those who join it need."""
-    from posebowl.batch import ray_cluster  # noqa: PLC0415  # where Ray is installed
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_AUTH_MODE", "token")
-        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
-        ray_cluster.read_authentication()
-        yield
-    ray_cluster.read_authentication()
-
-
-def _start() -> TwoMachines:
-    """Start the cluster, again if a busy machine was too slow for Ray."""
-    from ray.cluster_utils import Cluster  # noqa: PLC0415  # where it is installed
-
-    give_up_at = time.monotonic() + PATIENCE_S
-    while True:
-        before = descendants.alive()
-        two = TwoMachines(Cluster())
-        try:
-            for _ in range(2):
-                two.add()
-            two.cluster.wait_for_nodes()
-        except Exception:
-            two.cluster.shutdown()
-            # A machine that did not come up is not on its list, and its servers live on.
-            descendants.end(descendants.alive() - before)
-            if time.monotonic() > give_up_at:
-                raise
-        else:
-            return two
-
-
 @pytest.fixture
 def evaluated(tmp_path: Path, data_folder: Path) -> Callable[..., Evaluation]:
-    """Evaluate the zips of a folder, with limits that two small machines can give."""
+    """Evaluate the zips of a folder in this process, with limits that a small machine can give."""
 
     def run(zips: Path, **changes: Any) -> Evaluation:
-        given = {"out": tmp_path / "out", "data": str(data_folder), "limits": {}, **changes}
-        given["cache"] = resolve.load().cache
-        limits = {"cpus": 1, "memory_bytes": 512 * MIB, **given.pop("limits")}
-        options = RunOptions(
-            variant=Variant.CPU,
-            engine=EngineName.EMBEDDED,
-            limits=LIMITS[Variant.CPU].__class__(**limits),
-        )
-        return evaluate(EvaluationRequest(places=(zips,), options=options, **given))
+        given = {"out": tmp_path / "out", "data": str(data_folder), **changes}
+        limits = LIMITS[Variant.CPU].__class__(cpus=1, memory_bytes=512 * MIB)
+        options = RunOptions(variant=Variant.CPU, engine=EngineName.EMBEDDED, limits=limits)
+        cache = resolve.load().cache
+        return evaluate(EvaluationRequest(places=(zips,), options=options, cache=cache, **given))
 
     return run
-
-
-@pytest.fixture
-def command(data_folder: Path) -> Callable[..., tuple[list[str], dict[str, str]]]:
-    """Give the argv and variables of an evaluation in a process of its own."""
-
-    def make(zips: Path, out: Path, *words: str) -> tuple[list[str], dict[str, str]]:
-        argv = [sys.executable, "-m", "posebowl.cli", "evaluate", str(zips), "--out", str(out)]
-        argv += ["--data", str(data_folder), "--engine", "embedded", "--cpus", "1"]
-        argv += ["--memory", "512m", "--time-limit", "2m", *words]
-        env = {**os.environ, "PYTHONPATH": str(paths.ROOT), "COLUMNS": "200"}
-        env.pop("RAY_AUTH_MODE", None)  # that there is a token is enough
-        return argv, env
-
-    return make
 
 
 def pack(path: Path, main: str, files: Mapping[str, str | bytes] | None = None) -> None:
@@ -183,3 +209,9 @@ def pack(path: Path, main: str, files: Mapping[str, str | bytes] | None = None) 
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in {"main.sh": main, **(files or {})}.items():
             archive.writestr(zipfile.ZipInfo(name), content)
+
+
+def kept(out: Path) -> dict[str, str]:
+    """Return the id of each run whose result is kept; one may be on its way when all is killed."""
+    found = out.glob("runs/[!.]*/result.json")
+    return {path.parent.name: result.read(path).run_id for path in found}

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import platform
-import signal
-import subprocess
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from posebowl import paths
-from posebowl.batch.evaluation import Evaluation
-from posebowl.batch.executor import Capacity
-from posebowl.batch.leaderboard import Row
-from posebowl.batch.progress import Progress
-from posebowl.errors import UsageError, Verdict
-from posebowl.results import result
+from posebowl.challenge import EngineName, Variant
+from posebowl.engines import select
+from posebowl.engines.oci import client, image
+from posebowl.errors import EngineError, UsageError, Verdict
 from posebowl.submission import packer as packing
-from tests.cluster.conftest import TwoMachines, pack
+from tests.cluster.conftest import URI, Cluster, Evaluated, eventually, kept, pack, typed
 from tests.conftest import IDS
 from tests.hostile.archives import BAD_CASES
 from tests.hostile.predictions import CASES as CSV_CASES, good
@@ -28,10 +23,9 @@ from tests.hostile.programs import HOG, OK, PROGRAMS, python
 
 pytestmark = [pytest.mark.cluster, pytest.mark.container]
 
-Evaluate = Callable[..., Evaluation]
-Command = Callable[..., tuple[list[str], dict[str, str]]]
-
-LIMITS = {"wall_time_s": 10.0, "grace_s": 1.0, "output_bytes": 64 << 20, "processes": 128}
+EMBEDDED = ("--engine=embedded",)
+AUTO = ("--address=auto", *EMBEDDED)
+BUCKET = (f"--data={URI}",)
 PROGRAM_NAMES = (
     "exit7", "segv", "noterm", "forks", "nocsv", "csvlink", "fifo", "daemon", "kills_everything",
     "escapes",
@@ -69,145 +63,207 @@ def twenty(folder: Path) -> Path:
     return folder
 
 
-def told(row: Row) -> tuple[object, ...]:
-    return row.rank, row.submission, row.verdict, row.mean_iou, row.median_iou, row.sha256
+def told(row: Mapping[str, Any]) -> tuple[object, ...]:
+    names = ("rank", "submission", "verdict", "mean_iou", "median_iou", "sha256")
+    return tuple(row[name] for name in names)
 
 
-def tables(done: Evaluation) -> dict[str, bytes]:
+def tables(done: Evaluated) -> dict[str, bytes]:
     """Return the predictions of each submission that passed."""
     return {
-        row.submission: (done.out / row.report).with_name("submission.csv").read_bytes()
+        row["submission"]: (done.out / row["report"]).with_name("submission.csv").read_bytes()
         for row in done.rows
-        if row.verdict is Verdict.OK
+        if row["verdict"] == Verdict.OK
     }
 
 
-def test_twenty_submissions_of_all_verdicts_end_on_ray_as_they_end_here(
-    machines: TwoMachines, evaluated: Evaluate, tmp_path: Path
+def machines(done: Evaluated) -> set[str]:
+    return {machine.split(":")[0].split(" ")[0] for row in done.rows for machine in row["machines"]}
+
+
+_LIMITED = """
+import json, sys
+from pathlib import Path
+from posebowl.batch import JSON_FILE, EvaluationRequest, RunOptions, evaluate
+from posebowl.challenge import EngineName, Limits, Variant
+from posebowl.settings import resolve
+zips, out, data, address = sys.argv[1:]
+limits = Limits(
+    cpus=1, memory_bytes=512 << 20, wall_time_s=10, grace_s=1, output_bytes=64 << 20, processes=128
+)
+options = RunOptions(variant=Variant.CPU, engine=EngineName.EMBEDDED, limits=limits)
+done = evaluate(EvaluationRequest(
+    places=(Path(zips),), out=Path(out), data=data, options=options, address=address,
+    cache=resolve.load().cache,
+))
+print((done.out / JSON_FILE).read_text())
+"""
+_HEARD = f"""
+from posebowl.batch.progress import Progress
+running, tick = dict(), Progress.tick
+def heard(progress, capacity):
+    running.update(capacity.running)
+    tick(progress, capacity)
+Progress.tick = heard
+{_LIMITED}
+keys = [job.key for jobs in done.plan.jobs.values() for job in jobs]
+assert running.keys() == set(keys), (running, keys)
+print(*running.values())
+"""
+
+
+def test_twenty_submissions_of_all_verdicts_end_on_two_machines_as_they_end_on_one(
+    cluster: Cluster, zips: Path
 ) -> None:
-    zips = twenty(tmp_path / "zips")
+    twenty(zips)
 
-    here = evaluated(zips, out=tmp_path / "here", limits=LIMITS)
-    there = evaluated(zips, out=tmp_path / "there", limits=LIMITS, address=machines.address)
+    def limited(name: str, address: str) -> Evaluated:
+        out = cluster.first.folder / name
+        done = cluster.first.run("python", "-c", _LIMITED, zips, out, URI, address)
+        return Evaluated(out, done.returncode, done.stdout, done.stderr)
 
-    assert {row.verdict for row in here.rows} == VERDICTS
+    here, there = limited("here", ""), limited("there", "auto")
+
+    assert {row["verdict"] for row in here.rows} == VERDICTS
     assert [told(row) for row in there.rows] == [told(row) for row in here.rows]
     assert tables(there) == tables(here)
-    assert [row.rank for row in here.rows[:3]] == [1, 1, 3]
-    assert not any(row.retried for row in there.rows)
+    assert [row["rank"] for row in here.rows[:3]] == [1, 1, 3]
+    assert not any(row["retried"] for row in there.rows)
+    assert machines(here) == {"first"}
+    assert machines(there) == {"first", "second"}
 
 
-def test_shards_give_byte_for_byte_what_one_run_gives(
-    machines: TwoMachines, evaluated: Evaluate, tmp_path: Path
-) -> None:
-    packing.pack(paths.SOLUTIONS / "benchmark", tmp_path / "zips/benchmark.zip")
-    given = {"data": str(paths.DEMO_DATA), "limits": {"memory_bytes": 1 << 30}}
+def test_shards_give_byte_for_byte_what_one_run_gives(cluster: Cluster, zips: Path) -> None:
+    packing.pack(paths.SOLUTIONS / "benchmark", zips / "benchmark.zip")
 
-    one = evaluated(tmp_path / "zips", out=tmp_path / "one", **given)
-    three = evaluated(
-        tmp_path / "zips", out=tmp_path / "three", shards=3, address=machines.address, **given
-    )
+    one = cluster.evaluate(zips, *EMBEDDED, *BUCKET)
+    three = cluster.evaluate(zips, *AUTO, *BUCKET, "--shards=3")
 
     assert tables(three) == tables(one)
-    assert three.rows[0].verdict is Verdict.OK
-    assert three.rows[0].mean_iou == one.rows[0].mean_iou
-    assert (three.rows[0].shards, three.rows[0].tries) == (3, 3)
+    (row,) = three.rows
+    assert row["verdict"] == Verdict.OK
+    assert row["mean_iou"] == one.rows[0]["mean_iou"]
+    assert (row["shards"], row["tries"]) == (3, 3)
 
 
-def test_a_machine_that_dies_loses_nothing_that_had_ended(
-    machines: TwoMachines, command: Command, tmp_path: Path
+def test_docker_is_among_the_engines(cluster: Cluster, zips: Path) -> None:
+    if problem := select.make(EngineName.DOCKER).unavailable():
+        pytest.skip(f"docker: {problem}")
+    try:
+        image.current(client.connect(EngineName.DOCKER), Variant.CPU)
+    except EngineError as error:
+        pytest.skip(f"docker: {error.what}")
+    for number in range(3):
+        pack(zips / f"{number}.zip", f"{OK}sleep 2; echo {number}\n")
+
+    done = cluster.evaluate(zips, "--address=auto", "--engine=docker", *BUCKET)
+
+    assert [(row["verdict"], row["engine"]) for row in done.rows] == [("OK", "docker")] * 3
+    assert machines(done) == {"first", "second"}
+
+
+def test_a_machine_without_the_data_takes_no_submission_its_result(
+    cluster: Cluster, zips: Path
 ) -> None:
-    zips, out = slow_zips(tmp_path / "zips", 6), tmp_path / "out"
-    victim = machines.add()
-    argv, env = command(zips, out, "--address", machines.address)
+    """It fails at once, so it is always free: others must get what it failed."""
+    for number in range(4):
+        pack(zips / f"{number}.zip", f"{OK}sleep 2; echo {number}\n")
+    data = shutil.copytree(cluster.third.folder / "photos", cluster.first.folder / "photos")
 
-    with subprocess.Popen(argv, env=env, stderr=subprocess.PIPE, text=True) as process:
-        lines = ended(process)
-        first = next(lines)
-        while not machines.runs(victim):  # else nothing would be lost
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                pytest.fail(f"it ended without the third machine: {process.wait(0.1)}")
-        machines.kill(victim)
-        told_of = [first, *lines]
+    done = cluster.evaluate(zips, *AUTO, f"--data={data}")
 
-    assert process.returncode == 0
-    good_ones = [line for line in told_of if line.startswith("OK")]
-    assert len(good_ones) == len(set(good_ones)) == 6
-    assert any(line.startswith("LOST") for line in told_of)
+    assert {row["verdict"] for row in done.rows} == {Verdict.OK}
+    assert machines(done) == {"first"}
+    failed = [reason for row in done.rows for reason in row["retried"]]
+    assert failed
+    assert all(reason.startswith("second: ") for reason in failed)
 
 
-def test_a_killed_driver_is_resumed_where_it_was(
-    machines: TwoMachines, command: Command, tmp_path: Path
-) -> None:
-    zips, out = slow_zips(tmp_path / "zips", 5), tmp_path / "out"
-    argv, env = command(zips, out, "--address", machines.address)
-    with subprocess.Popen(argv, env=env, stderr=subprocess.PIPE, text=True) as process:
-        next(ended(process))
-        os.kill(process.pid, signal.SIGKILL)
+def test_what_a_machine_that_is_cut_off_had_runs_elsewhere(cluster: Cluster, zips: Path) -> None:
+    slow_zips(zips, 4)
+    out = cluster.first.folder / "cut"
+    argv = cluster.argv(zips, out, *AUTO, *BUCKET, "--json")
+
+    with typed(cluster.first, *argv) as process:
+        eventually(lambda: cluster.second.named("sleep"))
+        cluster.second.link(up=False)
+        stdout, stderr = process.communicate()
+    done = Evaluated(out, process.returncode, stdout, stderr)
+    cluster.second.leave()
+
+    assert {row["verdict"] for row in done.rows} == {Verdict.OK}
+    lost = [reason for row in done.rows for reason in row["retried"]]
+    assert lost
+    assert all(reason.startswith("second: ") for reason in lost)
+    assert not cluster.second.processes()
+
+
+def test_a_killed_driver_is_resumed_where_it_was(cluster: Cluster, zips: Path) -> None:
+    slow_zips(zips, 4)
+    out = cluster.first.folder / "driver"
+    argv = cluster.argv(zips, out, *AUTO, *BUCKET)
+    with typed(cluster.first, *argv):
+        eventually(lambda: kept(out))
     before = kept(out)
-    assert before
-    refused = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+
+    refused = cluster.first.run(*argv)
+    done = cluster.first.run(*argv, "--resume")
+
     assert refused.returncode == UsageError.exit_code
     assert "--resume" in refused.stderr
+    assert done.returncode == 0, done.stderr
+    after = kept(out)
+    assert len(after) == 4
+    assert {key: after[key] for key in before} == before
+    assert f"{4 - len(before)} run" in done.stderr
 
-    done = subprocess.run([*argv, "--resume"], env=env, capture_output=True, text=True, check=False)
+
+def test_a_head_that_is_killed_is_reported_and_nothing_that_was_kept_is_lost(
+    cluster: Cluster, zips: Path
+) -> None:
+    slow_zips(zips, 4)
+    out = cluster.first.folder / "head"
+    argv = cluster.argv(zips, out, *AUTO, *BUCKET)
+    with typed(cluster.first, *argv) as process:
+        eventually(lambda: kept(out))
+        for server in cluster.first.named("gcs_server"):
+            server.kill()
+        _, stderr = process.communicate()
+    assert process.returncode == EngineError.exit_code
+    assert f"head is lost: {cluster.first.address}" in stderr
+    assert "--resume" in stderr
+    before = kept(out)
+
+    cluster.whole()
+    done = cluster.first.run(*argv, "--resume")
 
     assert done.returncode == 0, done.stderr
     after = kept(out)
-    assert len(after) == 5
+    assert len(after) == 4
     assert {key: after[key] for key in before} == before
-    assert f"{5 - len(before)} run" in done.stderr
 
 
-def test_what_runs_is_named_with_its_machine(
-    machines: TwoMachines, evaluated: Evaluate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[dict[str, str]] = []
-    tick = Progress.tick
+def test_what_runs_is_named_with_its_machine(cluster: Cluster, zips: Path) -> None:
+    slow_zips(zips, 2)
 
-    def heard(progress: Progress, capacity: Capacity) -> None:
-        seen.append(dict(capacity.running))
-        tick(progress, capacity)
+    words = (zips, cluster.first.folder / "heard", URI, "auto")
+    told = cluster.first.must("python", "-c", _HEARD, *words).splitlines()[-1]
 
-    monkeypatch.setattr(Progress, "tick", heard)
-    done = evaluated(slow_zips(tmp_path / "zips", 2), address=machines.address)
-
-    keys = {job.key for (job,) in done.plan.jobs.values()}
-    assert {key for running in seen for key in running} == keys
-    assert {node for running in seen for node in running.values()} == {platform.node()}
+    assert set(told.split()) <= {"first", "second"}
 
 
-def test_what_no_machine_has_is_said_at_once(
-    machines: TwoMachines, evaluated: Evaluate, tmp_path: Path
-) -> None:
-    pack(tmp_path / "zips/a.zip", OK)
+def test_what_no_machine_has_is_said_at_once(cluster: Cluster, zips: Path) -> None:
+    pack(zips / "a.zip", OK)
 
-    with pytest.raises(UsageError, match="3 cores") as error:
-        evaluated(tmp_path / "zips", limits={"cpus": 3}, address=machines.address)
+    done = cluster.evaluate(zips, *AUTO, *BUCKET, "--cpus=3")
 
-    assert "--cpus" in error.value.fix
-    assert not (tmp_path / "out/evaluation.json").exists()
+    assert done.returncode == UsageError.exit_code
+    assert "3 cores" in done.stderr
+    assert "--cpus" in done.stderr.partition("fix:")[2]
+    assert not (done.out / "evaluation.json").exists()
 
 
-def slow_zips(folder: Path, count: int) -> Path:
+def slow_zips(folder: Path, count: int) -> None:
     """Write submissions that take a moment: one is always under way."""
     for number in range(count):
         pack(folder / f"{number}.zip", f"{OK}sleep 3; echo {number}\n")
-    return folder
-
-
-def ended(process: subprocess.Popen[str]) -> Iterator[str]:
-    """Yield what an evaluation tells of the tries that are over."""
-    assert process.stderr is not None
-    heard = []
-    for line in process.stderr:
-        heard.append(line)
-        if line.split(" ", 1)[0] in {*Verdict, "LOST"}:
-            yield line.strip()
-    assert len(heard) > 1, heard
-
-
-def kept(out: Path) -> dict[str, str]:
-    """Return the id of each run whose result is kept; one may be on its way when all is killed."""
-    found = out.glob("runs/[!.]*/result.json")
-    return {path.parent.name: result.read(path).run_id for path in found}

@@ -14,11 +14,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from posebowl import paths
 from posebowl.batch import Evaluation
 from posebowl.errors import EngineError, UsageError
 from posebowl.settings import resolve
 from posebowl.util import descendants
-from tests.cluster.conftest import TwoMachines, pack, temporary_folder
+from tests.cluster.conftest import URI, Cluster, pack, temporary_folder
+from tests.cluster.namespaces import HEAD_PORT
 from tests.hostile.programs import OK
 
 pytestmark = [
@@ -31,11 +33,9 @@ ray_cluster = pytest.importorskip(
     "posebowl.batch.ray_cluster", reason="needs uv sync --group cluster-test"
 )
 
-Command = Callable[..., tuple[list[str], dict[str, str]]]
-
 
 @pytest.fixture
-def zips(tmp_path: Path) -> Path:
+def slow(tmp_path: Path) -> Path:
     """Make a submission that takes a moment."""
     pack(tmp_path / "zips/slow.zip", f"{OK}sleep 5")
     return tmp_path / "zips"
@@ -73,7 +73,7 @@ def once_it_runs(what: Callable[[], None]) -> Iterator[None]:
 
 
 def test_a_local_cluster_is_private_and_leaves_nothing(
-    command: Command, zips: Path, tmp_path: Path
+    data_folder: Path, slow: Path, tmp_path: Path
 ) -> None:
     heard: list[tuple[str, str]] = []
 
@@ -88,7 +88,10 @@ def test_a_local_cluster_is_private_and_leaves_nothing(
         next(below("ray::slow")).kill()
 
     out = tmp_path / "out"
-    argv, env = command(zips, out, "--address", "local", "--json")
+    argv = [sys.executable, "-m", "posebowl.cli", "evaluate", str(slow), f"--out={out}"]
+    argv += [f"--data={data_folder}", "--address=local", "--engine=embedded", "--json"]
+    argv += ["--cpus=1", "--memory=512m", "--time-limit=2m"]
+    env = {**os.environ, "PYTHONPATH": str(paths.ROOT), "COLUMNS": "200"}
     env |= {"HOME": str(tmp_path), "RAY_AUTH_MODE": "disabled", "POSEBOWL_CACHE": cache()}
     with temporary_folder(), descendants.ended(), once_it_runs(look_then_kill_the_worker):
         done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
@@ -108,7 +111,7 @@ def test_a_local_cluster_is_private_and_leaves_nothing(
 
 def test_a_lost_head_is_reported_and_all_that_was_started_ends(
     evaluated: Callable[..., Evaluation],
-    zips: Path,
+    slow: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(ray_cluster, "_ASK_S", 0.5)
@@ -119,7 +122,7 @@ def test_a_lost_head_is_reported_and_all_that_was_started_ends(
 
     with temporary_folder(), descendants.ended(), once_it_runs(kill_the_head):
         with pytest.raises(EngineError, match="head is lost") as error:
-            evaluated(zips, address="local")
+            evaluated(slow, address="local")
         left = [process.name() for process in psutil.Process().children(recursive=True)]
 
     assert "--resume" in error.value.fix
@@ -127,18 +130,19 @@ def test_a_lost_head_is_reported_and_all_that_was_started_ends(
 
 
 def test_a_cluster_that_asks_for_no_token_is_refused_unless_it_is_allowed(
-    zips: Path, command: Command, tmp_path: Path
+    cluster: Cluster, zips: Path
 ) -> None:
-    from ray.cluster_utils import Cluster  # noqa: PLC0415  # where it is installed
+    """Its address is one that other machines reach."""
+    pack(zips / "a.zip", OK)
+    head = cluster.third
+    head.start_ray("--head", f"--port={HEAD_PORT}", mode="disabled")
+    try:
+        words = (f"--address={head.address}:{HEAD_PORT}", f"--data={URI}")
 
-    with temporary_folder(), descendants.ended():
-        head = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "memory": 1 << 30})
-        argv, env = command(zips, tmp_path / "out", "--address", str(head.address))
-
-        refused = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
-        too_much = [*argv, "--allow-open", "--cpus", "64"]
-        allowed = subprocess.run(too_much, env=env, capture_output=True, text=True, check=False)
-        head.shutdown()
+        refused = cluster.evaluate(zips, *words)
+        allowed = cluster.evaluate(zips, *words, "--allow-open", "--cpus=64")
+    finally:
+        head.leave()
 
     assert refused.returncode == UsageError.exit_code
     assert "asks for no token" in refused.stderr
@@ -148,12 +152,12 @@ def test_a_cluster_that_asks_for_no_token_is_refused_unless_it_is_allowed(
 
 @pytest.mark.parametrize("given", ["", "0" * 64])
 def test_without_its_token_a_cluster_is_not_joined(
-    machines: TwoMachines, zips: Path, command: Command, tmp_path: Path, given: str
+    cluster: Cluster, zips: Path, given: str
 ) -> None:
-    argv, env = command(zips, tmp_path / "out", "--address", machines.address)
-    env |= {"HOME": str(tmp_path), "RAY_AUTH_TOKEN": given, "POSEBOWL_CACHE": cache()}
+    pack(zips / "a.zip", OK)
+    words = (f"--address={cluster.first.address}:{HEAD_PORT}", f"--data={URI}")
 
-    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+    done = cluster.evaluate(zips, *words, HOME=str(zips), RAY_AUTH_MODE="", RAY_AUTH_TOKEN=given)
 
     assert done.returncode == UsageError.exit_code
     assert "ray get-auth-token --generate" in done.stderr

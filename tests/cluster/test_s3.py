@@ -7,22 +7,19 @@ import multiprocessing
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from posebowl.batch import shards, storage
-from posebowl.batch.evaluation import Evaluation
 from posebowl.batch.node_cache import NodeCache
 from posebowl.batch.shards import Dataset
-from posebowl.challenge import IMAGE_HEIGHT, IMAGE_WIDTH
 from posebowl.data import manifest
-from posebowl.errors import BadDataError, Verdict
+from posebowl.errors import BadDataError
 from posebowl.settings import resolve
-from tests.cluster.conftest import TwoMachines, pack
+from tests.cluster.conftest import URI, Cluster, pack
 from tests.conftest import IDS
 from tests.hostile.programs import OK
 
@@ -31,8 +28,6 @@ pytestmark = [
     # Of Google's SDK, which cloudpathlib loads whatever storage is used.
     pytest.mark.filterwarnings("ignore:Please install grpcio-status:ImportWarning"),
 ]
-
-URI = "s3://photos/test-set"
 
 
 class Bucket:
@@ -95,15 +90,9 @@ def bucket(caplog: pytest.LogCaptureFixture) -> Iterator[Bucket]:
 
 
 @pytest.fixture
-def listed(data_folder: Path, tmp_path: Path) -> Path:
+def listed(photos: Path, tmp_path: Path) -> Path:
     """Copy the data, with its manifest."""
-    folder = tmp_path / "listed"
-    shutil.copytree(data_folder, folder)
-    for number, name in enumerate(IDS):  # photos of the same content would be kept as one
-        size = (IMAGE_WIDTH, IMAGE_HEIGHT)
-        Image.new("RGB", size, (number, 0, 0)).save(folder / f"images/{name}.png")
-    manifest.write(folder, IDS)
-    return folder
+    return shutil.copytree(photos, tmp_path / "listed")
 
 
 def cache() -> NodeCache:
@@ -202,20 +191,19 @@ def test_a_bucket_without_a_manifest_says_how_to_make_one(
 
 
 @pytest.mark.container
-def test_shards_on_two_machines_take_what_they_need(
-    bucket: Bucket,
-    listed: Path,
-    machines: TwoMachines,
-    evaluated: Callable[..., Evaluation],
-    tmp_path: Path,
-) -> None:
-    bucket.upload(listed)
-    pack(tmp_path / "zips/a.zip", f"ls ../data/images | wc -l\n{OK}")
-    pack(tmp_path / "zips/b.zip", f"{OK}echo b")
+def test_shards_on_two_machines_take_what_they_need(cluster: Cluster, zips: Path) -> None:
+    pack(zips / "a.zip", f"ls ../data/images | wc -l\n{OK}")
+    pack(zips / "b.zip", f"{OK}echo b")
+    for machine in (cluster.first, cluster.second):
+        shutil.rmtree(machine.folder / "cache/evaluate", ignore_errors=True)
+    before = len(cluster.downloads())
 
-    done = evaluated(tmp_path / "zips", data=URI, shards=3, address=machines.address)
+    words = ("--address=auto", "--engine=embedded", f"--data={URI}", "--shards=3")
+    done = cluster.evaluate(zips, *words)
 
-    assert [row.verdict for row in done.rows] == [Verdict.OK] * 2
-    assert sorted(bucket.downloads()) == sorted(f"images/{name}.png" for name in IDS)
-    logs = {row.submission: (done.out / row.log).read_text() for row in done.rows}
+    assert [row["verdict"] for row in done.rows] == ["OK"] * 2
+    downloads = cluster.downloads()[before:]
+    assert {name for _, name in downloads} == {f"images/{name}.png" for name in IDS}
+    assert len(downloads) == len(set(downloads)), "a machine asked for a photo twice"
+    logs = {row["submission"]: (done.out / row["log"]).read_text() for row in done.rows}
     assert logs["a"].count("\n2\n") == 3
