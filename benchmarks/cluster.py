@@ -13,6 +13,14 @@ recorded (or those in --recorded) and scaled to different means. Each run costs 
 measured overhead, and the driver, which takes one result at a time, the measured time to store
 one. The ideal has no overhead: the sum of all durations divided by the machines, or the longest
 duration.
+
+    uv run --no-sync python -m benchmarks.cluster --many 2000 --keep FOLDER
+
+evaluates so many trivial submissions, one after the other, or on the cluster of --address, and
+prints the driver's memory, the processor time and the overhead of a run. What FOLDER holds is
+resumed, so that it can be done in portions. With --simulated, machines that need no time return the
+result of one real run, each with boxes of its own: what is measured is the driver, and the
+leaderboard's page.
 """
 
 from __future__ import annotations
@@ -20,15 +28,20 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import random
 import tempfile
+import threading
 import time
 import zipfile
+from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import psutil
 import ray
 import simpy
 from ray.cluster_utils import Cluster
@@ -36,15 +49,24 @@ from rich.console import Console
 from rich.table import Table
 
 from posebowl import paths
-from posebowl.batch import RunOptions, plan, result_store, scheduler, shards
-from posebowl.batch.executor import Completion, Executor, SerialExecutor
+from posebowl.batch import (
+    PAGE_FILE,
+    EvaluationRequest,
+    RunOptions,
+    evaluate,
+    plan,
+    result_store,
+    scheduler,
+    shards,
+)
+from posebowl.batch.executor import Capacity, Completion, Executor, SerialExecutor
 from posebowl.batch.node_cache import NodeCache
-from posebowl.batch.plan import Plan
+from posebowl.batch.plan import Job, Plan
 from posebowl.batch.ray_executor import connect
-from posebowl.batch.result_store import ResultStore
+from posebowl.batch.result_store import RUNS, ResultStore
 from posebowl.batch.submissions import collect
 from posebowl.batch.worker import JobResult
-from posebowl.challenge import EngineName, Limits, Variant
+from posebowl.challenge import PREDICTIONS_FILE, EngineName, Limits, Variant
 from posebowl.settings import resolve
 
 MIB = 1 << 20
@@ -217,6 +239,117 @@ def show_simulation(
     console.print(table)
 
 
+@dataclass(eq=False)
+class Watch(threading.Thread):
+    """Notes now and then how many runs are stored, and what this process has used."""
+
+    out: Path
+    seen: list[tuple[int, float, float]] = field(default_factory=list)
+    """Runs, seconds of processor time, also of what has ended, and bytes of memory."""
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        """Make the thread."""
+        super().__init__(daemon=True)
+
+    def note(self) -> None:
+        """Note it now."""
+        runs = self.out / RUNS
+        count = sum(1 for _ in runs.iterdir()) if runs.is_dir() else 0
+        self.seen.append((count, sum(os.times()[:4]), psutil.Process().memory_info().rss))
+
+    def run(self) -> None:
+        """Note it every five seconds."""
+        while not self.over.wait(5):
+            self.note()
+
+    def growth(self) -> float:
+        """Return by how many bytes a run the memory grew, after the first tenth."""
+        low, high = self.seen[0][0], self.seen[-1][0]
+        first = next(item for item in self.seen if item[0] >= low + (high - low) / 10)
+        return (self.seen[-1][2] - first[2]) / max(1, high - first[0])
+
+
+class Instant:
+    """Machines that return at once what one real run returned, with other boxes."""
+
+    max_jobs = 1000
+
+    def __init__(self, model: JobResult) -> None:
+        self._model = model
+        self._waiting: deque[Job] = deque()
+        self.submit = self._waiting.append
+
+    def wait(self) -> Completion:
+        """Return the next job as done."""
+        job = self._waiting.popleft()
+        drawn = random.Random(job.key)  # noqa: S311
+        header, *lines = self._model.files[PREDICTIONS_FILE].decode().splitlines()
+        low = drawn.randrange(300)
+        boxes = [f"{line.split(',')[0]},{low},{low},{low + 500},{low + 500}" for line in lines]
+        table = "".join(f"{line}\n" for line in (header, *boxes)).encode()
+        files = {**self._model.files, PREDICTIONS_FILE: table}
+        return Completion(job=job, output=replace(self._model, files=files), node="simulated")
+
+    def capacity(self) -> Capacity:
+        """Return many machines."""
+        return Capacity(nodes=1000, slots=1000)
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def many(options: argparse.Namespace, console: Console) -> None:
+    """Evaluate many trivial submissions, and print what that takes."""
+    zips, out = options.keep / "zips", options.keep / "out"
+    zips.mkdir(parents=True, exist_ok=True)
+    for number in range(options.many):
+        with zipfile.ZipFile(zips / f"{number:05}.zip", "w") as archive:
+            member = zipfile.ZipInfo("main.sh")  # the same bytes in each portion
+            archive.writestr(member, f"{WORK.splitlines()[0]}\n# {number}\n")
+    request = EvaluationRequest(
+        places=(zips,),
+        out=out,
+        cache=CACHE.home,
+        options=OPTIONS,
+        data=str(paths.DEMO_DATA),
+        address=options.address,
+        resume=True,
+    )
+    instead: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
+    if options.simulated:
+        model = evaluate(replace(request, places=(zips / "00000.zip",), out=options.keep / "model"))
+        (job,) = model.plan.distinct.values()
+        folder = ResultStore(model.out).folder(job.key)
+        found = ResultStore(model.out).result(job.key)
+        assert found is not None  # noqa: S101
+        files = {path.name: path.read_bytes() for path in folder.iterdir()}
+        instant = Instant(JobResult(node="simulated", result=found, files=files))
+        instead = mock.patch("posebowl.batch.evaluation._executor", lambda *_: instant)
+    watch = Watch(out)
+    watch.note()
+    watch.start()
+    began = time.perf_counter()
+    with instead:
+        done = evaluate(request)
+    elapsed = time.perf_counter() - began
+    watch.over.set()
+    watch.join()
+    watch.note()
+    runs = watch.seen[-1][0] - watch.seen[0][0]
+    cpu = watch.seen[-1][1] - watch.seen[0][1]
+    ran = [row.wall_s or 0.0 for row in done.rows]
+    console.print(
+        f"{runs:,} runs in {elapsed:,.0f} s, {watch.seen[0][0]:,} kept: "
+        f"{elapsed / max(1, runs):.2f} s a run, of which main.sh {sum(ran) / len(ran):.2f} s; "
+        f"{cpu / max(1, runs):.2f} CPU s a run; "
+        f"memory {watch.seen[-1][2] / MIB:,.0f} MiB, "
+        f"growing by {watch.growth() * 1000 / MIB:,.1f} MiB per 1,000 runs; "
+        f"page {(out / PAGE_FILE).stat().st_size / MIB:.1f} MiB; verdicts "
+        f"{sorted({str(row.verdict) for row in done.rows})}"
+    )
+
+
 def table(found: Sequence[Measured], title: str) -> Table:
     """Return the measurements as a table."""
     shown = Table(title=title)
@@ -243,6 +376,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--machines", type=int, default=1000)
     parser.add_argument("--runs", type=int, default=10_000)
     parser.add_argument("--recorded", type=Path, help="a leaderboard.json with durations")
+    parser.add_argument("--many", type=int, default=0, help="trivial submissions; see above")
+    parser.add_argument("--keep", type=Path, help="the folder that --many resumes")
+    parser.add_argument("--address", default="", help="of the cluster for --many")
+    parser.add_argument("--simulated", action="store_true", help="--many on no machine at all")
     return parser.parse_args()
 
 
@@ -250,6 +387,9 @@ def main() -> None:
     """Measure, simulate, and print the tables."""
     options = parse()
     console = Console()
+    if options.many:
+        many(options, console)
+        return
     with tempfile.TemporaryDirectory(dir=paths.SUBMISSION) as name:
         folder = Path(name)
         (folder / "zips").mkdir()

@@ -86,7 +86,7 @@ def evaluate(request: EvaluationRequest) -> Evaluation:
     with result_store.opened(
         request.out, resume=request.resume or request.rescore or bool(request.only)
     ) as store:
-        board = _Board(made, store, rules)
+        board = _Board(made, store, rules, request.cache)
         extended = _settle(request, made, board)
         if not request.rescore:
             extended = _run(request, made, board, extended, cache)
@@ -206,7 +206,14 @@ def _chosen(made: Plan, store: ResultStore, only: Sequence[str]) -> frozenset[st
 class _Board:
     """Publishes the result of each submission when its runs are over, and the leaderboard."""
 
-    def __init__(self, made: Plan, store: ResultStore, rules: Rules | None = None) -> None:
+    def __init__(
+        self,
+        made: Plan,
+        store: ResultStore,
+        rules: Rules | None = None,
+        cache: Path | None = None,
+    ) -> None:
+        self._cache = cache
         self.store = store
         self.rules = rules or Rules()
         self._next_at = 0.0
@@ -224,7 +231,7 @@ class _Board:
     def write(self) -> tuple[Row, ...]:
         """Publish all that can be published, and write the leaderboard."""
         for submission in self.plan.submissions:
-            publish(self.plan, submission, self.store)
+            publish(self.plan, submission, self.store, cache=self._cache)
         return self._write_files(live=False)
 
     def _write_files(self, *, live: bool) -> tuple[Row, ...]:
@@ -259,7 +266,7 @@ class _Board:
         """Publish what is whole with this run, and tell the listener, with its score."""
         if not again:
             for submission in self._submissions[completion.job.key]:
-                result = publish(self.plan, submission, self.store, renew=True)
+                result = publish(self.plan, submission, self.store, renew=True, cache=self._cache)
                 alone = len(self.plan.jobs[submission]) == 1
                 if result is not None and completion.output and alone:
                     output = replace(completion.output, result=result)

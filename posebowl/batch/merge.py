@@ -65,7 +65,12 @@ def key_of(plan: Plan, submission: Submission) -> str:
 
 
 def publish(
-    plan: Plan, submission: Submission, store: ResultStore, *, renew: bool = False
+    plan: Plan,
+    submission: Submission,
+    store: ResultStore,
+    *,
+    renew: bool = False,
+    cache: Path | None = None,
 ) -> Result | None:
     """Make the result of a submission from its runs, unless it is there already.
 
@@ -74,6 +79,7 @@ def publish(
         submission: Whose result.
         store: Of the runs.
         renew: Make it again, because one of them was run again.
+        cache: Where this machine keeps the small pictures that all reports show.
 
     Returns:
         The result; None while a run is missing, or if it is to be run on all images at once.
@@ -112,7 +118,7 @@ def publish(
             if merged.verdict is Verdict.OK:
                 tables = [(place / PREDICTIONS_FILE).read_bytes() for place in folders]
                 (folder / PREDICTIONS_FILE).write_bytes(join_tables(tables))
-        return _write(folder, merged, plan)
+        return _write(folder, merged, plan, cache)
 
 
 def _is_published(plan: Plan, made: ResultStore, key: str) -> bool:
@@ -227,7 +233,7 @@ def _score(folder: Path, whole: Dataset) -> tuple[pl.DataFrame, Score | None]:
         return frame, score(frame, read_labels(labels))
 
 
-def _write(folder: Path, merged: Result, plan: Plan) -> Result:
+def _write(folder: Path, merged: Result, plan: Plan, cache: Path | None) -> Result:
     """Score the table against all labels; write result.json, the IoU of images and the report."""
     whole = plan.whole
     frame, scored = _score(folder, whole) if merged.verdict is Verdict.OK else (None, None)
@@ -246,5 +252,6 @@ def _write(folder: Path, merged: Result, plan: Plan) -> Result:
         images=Path(whole.source) / IMAGES_DIR if shows else None,
         predictions=frame,
         score=None if plan.no_photos else scored,
+        cache=cache,
     )
     return merged

@@ -14,17 +14,28 @@ import psutil
 from posebowl.util.files import make_folder, remove_tree
 
 
+def space() -> str:
+    """Return the number of the namespace in which process ids mean what they mean here.
+
+    Pods and containers have namespaces of their own, and may share a machine's name and folders.
+    """
+    try:
+        return Path("/proc/self/ns/pid").readlink().name.strip("pid:[]")
+    except OSError:
+        return "0"
+
+
 def owner() -> str:
-    """Return the name of this process: machine, process id, and start time."""
+    """Return the name of this process: machine and namespace, process id, and start time."""
     started = psutil.Process().create_time()
-    return f"{socket.gethostname()}:{os.getpid()}:{started:.2f}"
+    return f"{_here()}:{os.getpid()}:{started:.2f}"
 
 
 def is_orphan(name: str) -> bool:
     """Return whether the named process ran on this machine and is no longer alive."""
     host, _, rest = name.rpartition(":")[0].rpartition(":")
     started = name.rpartition(":")[2]
-    if host != socket.gethostname() or not rest.isdecimal():
+    if host != _here() or not rest.isdecimal():
         return False
     try:
         return f"{psutil.Process(int(rest)).create_time():.2f}" != started
@@ -48,3 +59,7 @@ def owned_folder(parent: Path) -> Iterator[Path]:
         yield Path(name)
     finally:
         remove_tree(Path(name))
+
+
+def _here() -> str:
+    return f"{socket.gethostname()}.{space()}"
