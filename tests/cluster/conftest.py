@@ -11,9 +11,9 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 import pytest
@@ -36,7 +36,7 @@ URI = "s3://photos/test-set"
 _UPLOAD = """
 import boto3, pathlib, sys
 client, folder = boto3.client("s3"), pathlib.Path(sys.argv[1])
-client.create_bucket(Bucket="photos")
+client.create_bucket(Bucket="photos")  # again, if the server was too slow the first time
 for path in folder.rglob("*"):
     if path.is_file():
         key = "test-set/" + path.relative_to(folder).as_posix()
@@ -83,6 +83,12 @@ class Cluster:
         log = (self.third.checkout / "server.log").read_text()
         return re.findall(r'^(\S+) .*"GET /photos/test-set/(images/\S+)', log, re.MULTILINE)
 
+    def replaced(self, name: str) -> Cluster:
+        """Return the cluster with a new machine for the second."""
+        made = self.first.network.add(name, self.third.checkout)
+        made.join(self.first)
+        return replace(self, second=made)
+
     def whole(self) -> None:
         """Start what is missing of the cluster: tests end machines, and cut them off."""
         self.second.link(up=True)
@@ -116,11 +122,22 @@ def photos(tmp_path_factory: pytest.TempPathFactory, data_folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def started(embedded: None, photos: Path) -> Iterator[Cluster]:  # noqa: ARG001  # skips
-    """Start the machines and the cluster, as docs/evaluate.md says; nothing of it is left."""
+    """Start the machines and the cluster."""
     pytest.importorskip("ray", reason="needs uv sync --group cluster-test")
     pytest.importorskip("moto.server", reason="needs uv sync --group cluster-test")
     if reason := problem():
         pytest.skip(reason)
+    with cluster_of(photos) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def cluster_of(photos: Path) -> Iterator[Cluster]:
+    """Start the machines and the cluster, as docs/evaluate.md says; nothing of it is left.
+
+    Args:
+        photos: A data folder with a manifest, for the bucket.
+    """
     with checkout() as source, network() as switch:
         first, second, third = (switch.add(name, source) for name in ("first", "second", "third"))
         switch.variables.update(
@@ -135,7 +152,8 @@ def started(embedded: None, photos: Path) -> Iterator[Cluster]:  # noqa: ARG001 
         with third.start("sh", "-c", serve, "sh", *server):
             first.lead()
             second.join(first)
-            eventually(lambda: third.run("python", "-c", _UPLOAD, third.folder / "photos"))
+            upload = ("python", "-c", _UPLOAD, third.folder / "photos")
+            eventually(lambda: third.run(*upload).returncode == 0)
             yield Cluster(first=first, second=second, third=third)
             third.kill()
 
@@ -154,9 +172,11 @@ def zips(cluster: Cluster) -> Path:
 
 
 @contextlib.contextmanager
-def typed(machine: Machine, *command: str) -> Iterator[subprocess.Popen[str]]:
-    """Type a command, and end it with the block."""
-    with machine.start(*command) as process:
+def typed(
+    machine: Machine, *command: str, errors: IO[str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """Type a command, and kill it at the end of the block."""
+    with machine.start(*command, errors=errors) as process:
         try:
             yield process
         finally:

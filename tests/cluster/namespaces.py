@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import psutil
 
@@ -118,13 +118,15 @@ class Machine:
             **changes,
         }
 
-    def start(self, *command: str | Path, **variables: str) -> subprocess.Popen[str]:
-        """Start a command; its output can be read."""
+    def start(
+        self, *command: str | Path, errors: IO[str] | None = None, **variables: str
+    ) -> subprocess.Popen[str]:
+        """Start a command; its output can be read, what it says on stderr may go to a file."""
         return subprocess.Popen(
             self.argv(*command),
             env=self.variables(**variables),
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=errors or subprocess.PIPE,
             text=True,
         )
 
@@ -178,6 +180,15 @@ class Machine:
                     inside.add(process.pid)
                     found.add(process)
         return {one for one in found if one.pid not in self.holding}
+
+    def sandboxed(self) -> list[psutil.Process]:
+        """Return the processes of runs: their sandboxes have namespaces of their own."""
+        found = []
+        for process in self.processes():
+            with contextlib.suppress(psutil.Error, OSError):
+                if _space(process.pid) != _space(self.init):
+                    found.append(process)
+        return found
 
     def named(self, name: str) -> list[psutil.Process]:
         """Return the processes whose name begins so."""
