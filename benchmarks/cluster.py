@@ -325,7 +325,7 @@ def many(options: argparse.Namespace, console: Console) -> None:
         assert found is not None  # noqa: S101
         files = {path.name: path.read_bytes() for path in folder.iterdir()}
         instant = Instant(JobResult(node="simulated", result=found, files=files))
-        instead = mock.patch("posebowl.batch.evaluation._executor", lambda *_: instant)
+        instead = mock.patch("posebowl.batch.evaluation._executor", return_value=instant)
     watch = Watch(out)
     watch.note()
     watch.start()
