@@ -153,12 +153,14 @@ def cluster_of(photos: Path) -> Iterator[Cluster]:
         serve = 'exec "$@" > server.log 2>&1'
         server = ("python", "-m", "moto.server", "-H", third.address, "-p", "5000")
         with third.start("sh", "-c", serve, "sh", *server):
-            first.lead()
-            second.join(first)
-            upload = ("python", "-c", _UPLOAD, third.folder / "photos")
-            eventually(lambda: third.run(*upload).returncode == 0)
-            yield Cluster(first=first, second=second, third=third)
-            third.kill()
+            try:
+                first.lead()
+                second.join(first)
+                upload = ("python", "-c", _UPLOAD, third.folder / "photos")
+                eventually(lambda: third.run(*upload).returncode == 0)
+                yield Cluster(first=first, second=second, third=third)
+            finally:
+                third.kill()
 
 
 @pytest.fixture
