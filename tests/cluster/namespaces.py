@@ -29,6 +29,7 @@ UV_RUN: Final = ("uv", "run", "--no-sync")
 NET: Final = "10.77.0"
 """Only namespaces know these addresses."""
 HEAD_PORT: Final = 6379
+TRIES: Final = 3
 SOON: Final = {
     "RAY_health_check_failure_threshold": "3",
     "RAY_health_check_period_ms": "1000",
@@ -162,9 +163,13 @@ class Machine:
         """Start Ray with as much of this machine as belongs to each."""
         small = ("--num-cpus=1", f"--memory={1 << 30}", f"--object-store-memory={100 << 20}")
         dashboard = ("--include-dashboard=false",) if "--head" in words else ()
-        self.must(
-            *UV_RUN, "ray", "start", *words, *small, *dashboard, RAY_AUTH_MODE=mode, **variables
-        )
+        command = (*UV_RUN, "ray", "start", *words, *small, *dashboard)
+        given = {"RAY_AUTH_MODE": mode, "RAY_agent_register_timeout_ms": "120000", **variables}
+        for _ in range(TRIES - 1):  # on a busy machine Ray gives up
+            if self.run(*command, **given).returncode == 0:
+                return
+            self.leave()
+        self.must(*command, **given)
 
     def leave(self) -> None:
         """End Ray on it, whatever state that is in."""
