@@ -216,7 +216,9 @@ class _Board:
         self._cache = cache
         self.store = store
         self.rules = rules or Rules()
-        self._next_at = 0.0
+        self._began = time.monotonic()
+        self._spent_s = 0.0
+        self._news = True
         self.listener: scheduler.Listener | None = None
         self.adopt(made)
 
@@ -241,8 +243,8 @@ class _Board:
         for subset, images in self.rules.subsets.items():
             shown = leaderboard.of_subset(rows, subset, len(images))
             self._write_one(shown, subset, live=live)
-        now = time.monotonic()
-        self._next_at = now + max(_INTERVAL_S, _RARELY * (now - began))
+        self._spent_s += time.monotonic() - began
+        self._news = False
         return rows
 
     def _write_one(self, rows: tuple[Row, ...], subset: str = "", *, live: bool) -> None:
@@ -264,6 +266,7 @@ class _Board:
 
     def completed(self, completion: Completion, *, again: bool) -> None:
         """Publish what is whole with this run, and tell the listener, with its score."""
+        self._news = True
         if not again:
             for submission in self._submissions[completion.job.key]:
                 result = publish(self.plan, submission, self.store, renew=True, cache=self._cache)
@@ -275,17 +278,18 @@ class _Board:
             self.listener.completed(completion, again=again)
 
     def tick(self, capacity: Capacity) -> None:
-        """Write the leaderboard now and then, and tell the listener."""
-        if time.monotonic() >= self._next_at:
+        """Write the leaderboard if it has news, and tell the listener."""
+        affordable_s = _AT_ONCE_S + (time.monotonic() - self._began) / _RARELY
+        if self._news and self._spent_s <= affordable_s:
             self._write_files(live=True)
         if self.listener is not None:
             self.listener.tick(capacity)
 
 
-_INTERVAL_S: Final = 10.0
-"""Between two leaderboards while runs are under way."""
 _RARELY: Final = 20
-"""Writing it takes at most this part of the time."""
+"""Writing leaderboards takes at most this part of the time ..."""
+_AT_ONCE_S: Final = 1.0
+"""... and this long at first: a long run may follow several short ones."""
 
 
 def _executor(request: EvaluationRequest, made: Plan, cache: NodeCache) -> Executor:
