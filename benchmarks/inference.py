@@ -244,8 +244,9 @@ def measure(
             used = run(way, many, out, limits, args)
             alone = run(way, one, one.parent / "one.csv", limits, args) if way.whole else None
             done.append((used, alone))
-            speed = used.images / used.wall_s
-            progress.print(f"{limits.processor.isa} {way.name}: {speed:.1f} photos/s", style="dim")
+            seen = f"{used.images / used.wall_s:.1f} photos/s"
+            seen += f", {1000 * used.cpu_s / used.images:.1f} CPU ms each"
+            progress.print(f"{limits.processor.isa} {way.name}: {seen}", style="dim")
     return [
         summarize(way, done, many, limits.processor.isa)
         for done, (limits, way) in zip(runs, cases, strict=True)
