@@ -12,7 +12,7 @@ from posebowl.settings import resolve
 from tests.machines import machine, recipe
 
 SUITES = ("embedded", "podman", "docker", "rootless", machine.UBUNTU)
-LIMIT_S = 3600.0
+LIMIT_S = 7200.0
 
 
 def main(only: str = "") -> int:
