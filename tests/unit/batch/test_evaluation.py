@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from posebowl.batch import evaluation, leaderboard, plan, result_store, scheduler, shards
 from posebowl.batch.evaluation import EvaluationRequest, _Board, _chosen, evaluate
@@ -275,6 +276,21 @@ def test_the_leaderboard_of_a_subset_tells_nothing_of_the_others(
 
 
 _KINDS = ("html", "csv", "json")
+
+
+def test_photos_are_made_small_once_for_the_reports_of_all(
+    of_two: EvaluationRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[Path] = []
+    opened = Image.open
+    monkeypatch.setattr(
+        Image, "open", lambda path, **words: decoded.append(path) or opened(path, **words)
+    )
+
+    rows = evaluate(of_two).rows
+
+    assert sum("data:image" in (of_two.out / row.report).read_text() for row in rows) == 2
+    assert len(decoded) == len(set(decoded)) > 0
 
 
 def test_reports_without_photos_show_neither_truth_nor_scores(of_two: EvaluationRequest) -> None:
