@@ -36,7 +36,7 @@ import time
 import zipfile
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -239,27 +239,23 @@ def show_simulation(
     console.print(table)
 
 
-@dataclass(eq=False)
-class Watch(threading.Thread):
-    """Notes now and then how many runs are stored, and what this process has used."""
+class Watch:
+    """Notes every five seconds how many runs are stored, and what this process has used."""
 
-    out: Path
-    seen: list[tuple[int, float, float]] = field(default_factory=list)
-    """Runs, seconds of processor time, also of what has ended, and bytes of memory."""
-    over: threading.Event = field(default_factory=threading.Event)
-
-    def __post_init__(self) -> None:
-        """Make the thread."""
-        super().__init__(daemon=True)
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.over = threading.Event()
+        self.seen: list[tuple[int, float, float]] = []  # runs, CPU seconds, bytes of memory
+        self.note()
+        threading.Thread(target=self._watch, daemon=True).start()
 
     def note(self) -> None:
-        """Note it now."""
+        """Note it now; the processor time counts what has ended too."""
         runs = self.out / RUNS
         count = sum(1 for _ in runs.iterdir()) if runs.is_dir() else 0
         self.seen.append((count, sum(os.times()[:4]), psutil.Process().memory_info().rss))
 
-    def run(self) -> None:
-        """Note it every five seconds."""
+    def _watch(self) -> None:
         while not self.over.wait(5):
             self.note()
 
@@ -327,20 +323,16 @@ def many(options: argparse.Namespace, console: Console) -> None:
         instant = Instant(JobResult(node="simulated", result=found, files=files))
         instead = mock.patch("posebowl.batch.evaluation._executor", return_value=instant)
     watch = Watch(out)
-    watch.note()
-    watch.start()
     began = time.perf_counter()
     with instead:
         done = evaluate(request)
     elapsed = time.perf_counter() - began
     watch.over.set()
-    watch.join()
     watch.note()
-    runs = watch.seen[-1][0] - watch.seen[0][0]
-    cpu = watch.seen[-1][1] - watch.seen[0][1]
+    runs, cpu, _ = (b - a for a, b in zip(watch.seen[0], watch.seen[-1], strict=True))
     ran = [row.wall_s or 0.0 for row in done.rows]
     console.print(
-        f"{runs:,} runs in {elapsed:,.0f} s, {watch.seen[0][0]:,} kept: "
+        f"{runs:,.0f} runs in {elapsed:,.0f} s, {watch.seen[0][0]:,} kept: "
         f"{elapsed / max(1, runs):.2f} s a run, of which main.sh {sum(ran) / len(ran):.2f} s; "
         f"{cpu / max(1, runs):.2f} CPU s a run; "
         f"memory {watch.seen[-1][2] / MIB:,.0f} MiB, "

@@ -132,7 +132,7 @@ class RayExecutor:
         Ray itself waits seven minutes for one that is cut off without a word.
         """
         alive = self._cluster.nodes().keys()
-        if not alive or alive == self._seen:
+        if not alive or alive == self._seen or not self._cluster.answers():
             return None
         noted = ray_running.running()
         for ref, run in list(self._running.items()):
@@ -176,7 +176,7 @@ class RayExecutor:
         """
         alive = self._cluster.nodes()
         slots = sum(fitting(item, self._slots) for item in alive.values())
-        if alive and time.monotonic() - self._noted_at > _WAIT_S:
+        if time.monotonic() - self._noted_at > _WAIT_S and self._cluster.answers():
             self._noted, self._noted_at = ray_running.running(), time.monotonic()
         mine = {run.job.key for run in self._running.values()}
         running = {key: node.name for key, node in self._noted.items() if key in mine}

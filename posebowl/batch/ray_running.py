@@ -8,9 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import ray
-from ray.experimental.internal_kv import _internal_kv_del, _internal_kv_list, _internal_kv_put
+from ray.exceptions import RayError
+from ray.experimental.internal_kv import (
+    _internal_kv_del,
+    _internal_kv_list,
+    _internal_kv_put,
+    internal_kv_get_gcs_client,
+)
 
 _NAMESPACE = b"posebowl"
+_PATIENCE_S = 5
 
 
 @dataclass(frozen=True)
@@ -38,8 +45,19 @@ def noted(key: str) -> Iterator[Node]:
 
 
 def running() -> dict[str, Node]:
-    """Return the machine of each job that is noted, by key; other evaluations have some too."""
-    names = _internal_kv_list(b"", namespace=_NAMESPACE)
+    """Return the machine of each job that is noted, by key; other evaluations have some too.
+
+    A head that does not answer knows of none: Ray would wait for it ten minutes, and then end this
+    process.
+    """
+    direct = internal_kv_get_gcs_client()  # None behind ray://
+    try:
+        if direct is None:
+            names = _internal_kv_list(b"", namespace=_NAMESPACE)
+        else:
+            names = direct.internal_kv_keys(b"", _NAMESPACE, timeout=_PATIENCE_S)
+    except RayError:
+        return {}
     notes = (name.decode().split(":", 2) for name in names)
     return {key: Node(node_id, name) for key, node_id, name in notes}
 
