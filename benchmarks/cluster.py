@@ -68,6 +68,7 @@ from posebowl.batch.submissions import collect
 from posebowl.batch.worker import JobResult
 from posebowl.challenge import PREDICTIONS_FILE, EngineName, Limits, Variant
 from posebowl.settings import resolve
+from tests.cluster.conftest import pack
 
 MIB = 1 << 20
 CACHE = NodeCache(resolve.load().cache)
@@ -298,11 +299,8 @@ class Instant:
 def many(options: argparse.Namespace, console: Console) -> None:
     """Evaluate many trivial submissions, and print what that takes."""
     zips, out = options.keep / "zips", options.keep / "out"
-    zips.mkdir(parents=True, exist_ok=True)
     for number in range(options.many):
-        with zipfile.ZipFile(zips / f"{number:05}.zip", "w") as archive:
-            member = zipfile.ZipInfo("main.sh")  # the same bytes in each portion
-            archive.writestr(member, f"{WORK.splitlines()[0]}\n# {number}\n")
+        pack(zips / f"{number:05}.zip", f"{WORK.splitlines()[0]}\n# {number}\n")
     request = EvaluationRequest(
         places=(zips,),
         out=out,
