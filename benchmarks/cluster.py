@@ -18,9 +18,8 @@ duration.
 
 evaluates so many trivial submissions, one after the other, or on the cluster of --address, and
 prints the driver's memory, the processor time and the overhead of a run. What FOLDER holds is
-resumed, so that it can be done in portions. With --simulated, machines that need no time return the
-result of one real run, each with boxes of its own: what is measured is the driver, and the
-leaderboard's page.
+resumed, so that it can be done in portions. With --simulated, machines that need no time return
+the result of one real run with other boxes: the driver and the leaderboard's page are measured.
 """
 
 from __future__ import annotations
@@ -315,8 +314,8 @@ def many(options: argparse.Namespace, console: Console) -> None:
         model = evaluate(replace(request, places=(zips / "00000.zip",), out=options.keep / "model"))
         (job,) = model.plan.distinct.values()
         folder = ResultStore(model.out).folder(job.key)
-        found = ResultStore(model.out).result(job.key)
-        assert found is not None  # noqa: S101
+        if (found := ResultStore(model.out).result(job.key)) is None:
+            raise SystemExit("The real run failed.")
         files = {path.name: path.read_bytes() for path in folder.iterdir()}
         instant = Instant(JobResult(node="simulated", result=found, files=files))
         instead = mock.patch("posebowl.batch.evaluation._executor", return_value=instant)
@@ -328,10 +327,9 @@ def many(options: argparse.Namespace, console: Console) -> None:
     watch.over.set()
     watch.note()
     runs, cpu, _ = (b - a for a, b in zip(watch.seen[0], watch.seen[-1], strict=True))
-    ran = [row.wall_s or 0.0 for row in done.rows]
     console.print(
         f"{runs:,.0f} runs in {elapsed:,.0f} s, {watch.seen[0][0]:,} kept: "
-        f"{elapsed / max(1, runs):.2f} s a run, of which main.sh {sum(ran) / len(ran):.2f} s; "
+        f"{elapsed / max(1, runs):.2f} s a run, of which main.sh {sum(row.wall_s or 0 for row in done.rows) / len(done.rows):.2f} s; "
         f"{cpu / max(1, runs):.2f} CPU s a run; "
         f"memory {watch.seen[-1][2] / MIB:,.0f} MiB, "
         f"growing by {watch.growth() * 1000 / MIB:,.1f} MiB per 1,000 runs; "
