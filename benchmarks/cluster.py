@@ -17,7 +17,7 @@ duration.
     uv run --no-sync python -m benchmarks.cluster --many 2000 --keep FOLDER
 
 evaluates so many trivial submissions, one after the other, or on the cluster of --address, and
-prints the driver's memory, the processor time and the overhead of a run. What FOLDER holds is
+prints the driver's memory, and the time and processor time of a run. What FOLDER holds is
 resumed, so that it can be done in portions. With --simulated, machines that need no time return
 the result of one real run with other boxes: the driver and the leaderboard's page are measured.
 """
@@ -329,8 +329,7 @@ def many(options: argparse.Namespace, console: Console) -> None:
     runs, cpu, _ = (b - a for a, b in zip(watch.seen[0], watch.seen[-1], strict=True))
     console.print(
         f"{runs:,.0f} runs in {elapsed:,.0f} s, {watch.seen[0][0]:,} kept: "
-        f"{elapsed / max(1, runs):.2f} s a run, of which main.sh {sum(row.wall_s or 0 for row in done.rows) / len(done.rows):.2f} s; "
-        f"{cpu / max(1, runs):.2f} CPU s a run; "
+        f"{elapsed / max(1, runs):.2f} s and {cpu / max(1, runs):.2f} CPU s a run; "
         f"memory {watch.seen[-1][2] / MIB:,.0f} MiB, "
         f"growing by {watch.growth() * 1000 / MIB:,.1f} MiB per 1,000 runs; "
         f"page {(out / PAGE_FILE).stat().st_size / MIB:.1f} MiB; verdicts "
