@@ -15,17 +15,17 @@ pytestmark = [pytest.mark.cluster, pytest.mark.container]
 
 
 def test_a_cluster_that_asks_for_no_token_is_refused_unless_it_is_allowed(
-    cluster: Cluster, zips: Path
+    cluster: Cluster,
 ) -> None:
     """Its address is one that other machines reach."""
-    pack(zips / "a.zip", OK)
     head = cluster.third
+    pack(head.folder / "zips/a.zip", OK)
     head.start_ray("--head", f"--port={HEAD_PORT}", mode="disabled")
+    words = (f"--address={head.address}:{HEAD_PORT}", f"--data={URI}")
+    argv = cluster.argv(head.folder / "zips", head.folder / "out", *words, "--cpus=64")
     try:
-        words = (f"--address={head.address}:{HEAD_PORT}", f"--data={URI}")
-
-        refused = cluster.evaluate(zips, *words)
-        allowed = cluster.evaluate(zips, *words, "--allow-open", "--cpus=64")
+        refused = head.run(*argv)
+        allowed = head.run(*argv, "--allow-open")
     finally:
         head.leave()
 
