@@ -222,6 +222,8 @@ def _check_token(head: tuple[str, int], address: str, *, allow_open: bool) -> No
     loader.reset_cache()
     if _takes(head, question, {}):
         if allow_open or _is_loopback(head[0]):
+            # Ray would not join it where RAY_AUTH_MODE asks for a token that is not there.
+            _authenticate("disabled")
             return
         raise UsageError(
             f"The cluster at {address} asks for no token.",
@@ -230,14 +232,18 @@ def _check_token(head: tuple[str, int], address: str, *, allow_open: bool) -> No
         )
     known = loader.has_token(ignore_auth_mode=True)
     if known and _takes(head, question, loader.get_token_for_http_header(ignore_auth_mode=True)):
-        os.environ[token_setup.AUTH_MODE_ENV_VAR] = "token"
-        read_authentication()
+        _authenticate("token")
         return
     raise UsageError(
         f"The cluster at {address} asks for a token.",
         why="The one that is known here is another." if known else "None is known here.",
         fix=_MAKE_ONE,
     )
+
+
+def _authenticate(mode: str) -> None:
+    os.environ[token_setup.AUTH_MODE_ENV_VAR] = mode
+    read_authentication()
 
 
 def _takes(head: tuple[str, int], question: str, headers: Mapping[str, str]) -> bool:
