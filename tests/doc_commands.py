@@ -109,7 +109,7 @@ NOT_RUN: Final = {
     r"uv run --group render .*": (
         "adds to the environment of the tests; they call the renderer itself"
     ),
-    r"uv run invoke data\.render --imagery .*": (
+    r"uv run invoke data\.render (.* )?--imagery .*": (
         "takes maps from packages: tests/unit/render/test_ground.py draws its own"
     ),
     r"tar czf .*|mkdir -p ~/uv-cache .*|export UV_CACHE_DIR.*": (
