@@ -170,7 +170,9 @@ def test_the_base_is_pinned_to_what_the_registry_served(
             if content == "one":
                 pins.renew(pins.PinOptions(engine=client.engine, base=name), runtime)
     finally:
-        client.run("rmi", "--force", name, check=False)
+        pulled = (f"{place}/debian@{digest}" for digest in served)
+        for left in (name, *pulled):
+            client.run("rmi", "--force", left, check=False)
     assert served[0] != served[1]
     assert (runtime / "uv.txt").read_bytes() == (paths.RUNTIME / "uv.txt").read_bytes()
     lines = (runtime / "Dockerfile").read_text().splitlines()
