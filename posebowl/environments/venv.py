@@ -70,14 +70,14 @@ def ready(group: Group, cache: Path) -> bool:
 
 def changeable(environment: Path) -> bool:
     """Check whether others than root and the caller can change what its Python loads first."""
-    if os.name == "nt":
-        return False
     sites = [environment, environment / "bin", *environment.glob("lib/python*/site-packages")]
     places = [place for site in sites if site.is_dir() for place in (site, *site.iterdir())]
     return any(_is_of_others(place.lstat()) for place in places)
 
 
 def _is_of_others(status: os.stat_result) -> bool:
+    if not hasattr(os, "geteuid"):  # Windows
+        return False
     if status.st_uid not in {0, os.geteuid()}:
         return True
     if stat.S_ISLNK(status.st_mode):

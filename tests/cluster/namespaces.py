@@ -236,7 +236,9 @@ class Network:
             (folder / part).mkdir(parents=True)
         (folder / "tmp").chmod(0o1777)
         shutil.copytree(source, folder / "checkout", symlinks=True)
-        (folder / "cache/environments").symlink_to(resolve.load().cache / "environments")
+        # Not to another link: that may lie in the host's /tmp, which machines do not see.
+        environments = (resolve.load().cache / "environments").resolve()
+        (folder / "cache/environments").symlink_to(environments)
         holder = _hold(
             ["unshare", "--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "--kill-child",
              "--mount-proc"],
