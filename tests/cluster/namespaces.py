@@ -42,13 +42,21 @@ _SWITCH: Final = """
 ip link add name switch type bridge && ip address add {net}.254/24 dev switch &&
 ip link set switch up && ip link set lo up && echo up && cat > /dev/null
 """
-# What lies beside its folder, and in everyone's temporary folder, is hidden from it.
+# What lies beside its folder, and in everyone's temporary folder, is hidden from it, but for the
+# environments that it runs in: a checkout may lie there too.
 _MACHINE: Final = """
 mount --make-rprivate / && hostname {name} && ip link set lo up &&
-mount -t tmpfs shm /dev/shm && cd {folder} && mount --no-canonicalize --bind tmp /tmp &&
+mount -t tmpfs shm /dev/shm && cd {folder} && {kept}mount --no-canonicalize --rbind tmp /tmp &&
 mkdir -p {others} && mount -t tmpfs none {others} && mkdir {folder} &&
 mount --no-canonicalize --bind . {folder} && cd / && echo up && cat > /dev/null
 """
+
+
+def _kept(environments: Path) -> str:
+    """Return the commands that show a machine what it needs of the host's /tmp, in its own."""
+    needed = (Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve(), environments)
+    places = [place for place in needed if place.is_relative_to("/tmp") and place.is_dir()]
+    return "".join(f"mkdir -p .{place} && mount --bind {place} .{place} && " for place in places)
 
 
 def problem() -> str:
@@ -242,7 +250,9 @@ class Network:
         holder = _hold(
             ["unshare", "--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "--kill-child",
              "--mount-proc"],
-            _MACHINE.format(name=name, folder=folder, others=self.folder),
+            _MACHINE.format(
+                name=name, folder=folder, others=self.folder, kept=_kept(environments)
+            ),
         )  # fmt: skip
         (init,) = psutil.Process(holder.pid).children()
         address = f"{NET}.{number}"
