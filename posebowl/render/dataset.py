@@ -141,6 +141,9 @@ def render_dataset(
     if imagery is not None:
         settings = replace(settings, imagery=sizes(find_imagery(imagery).files()))
         settings = replace(settings, longitudes=longitudes)
+    elif only is Only.CUTS or longitudes is not None:
+        asked = "Cuts need" if only is Only.CUTS else "--longitudes needs"
+        raise UsageError(f"{asked} imagery.", fix="Add --imagery with a folder of maps.")
     if backdrops is not None:
         settings = replace(settings, backdrops=sizes(find_backdrops(backdrops)))
     processes = usable_cores() if workers is None else workers

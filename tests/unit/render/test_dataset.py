@@ -53,6 +53,8 @@ def table(path: Path) -> list[list[str]]:
         ({"workers": 0}, "--workers"),
         ({"families": ["teapot"]}, "teapot"),
         ({"only": Only.CUTOUTS, "jpeg": True}, "JPEG"),
+        ({"only": Only.CUTS}, "Cuts need imagery"),
+        ({"longitudes": (10.0, 20.0)}, "--longitudes needs imagery"),
     ],
 )
 def test_bad_arguments_are_refused_before_anything_is_written(tmp_path, arguments, part):
