@@ -22,6 +22,7 @@ from posebowl.challenge import Limit, Limits
 from posebowl.engines.base import Usage
 from posebowl.engines.cgroups.reader import MOUNT, Cgroup, Files, exceeded, usage
 from posebowl.engines.cgroups.systemd import Scope, delegated
+from posebowl.util.process_identity import space
 
 OWN: Final = Path("/proc/self/cgroup")
 PREFIX: Final = "posebowl-"
@@ -107,7 +108,7 @@ def create(
     if "/.." in lines:
         return None  # a namespace of control groups that does not hold our own
     # The maker's number keeps others from reaping a group that nobody has joined yet.
-    name = f"{PREFIX}{os.getpid()}-{_namespace()}-{run_id}"
+    name = f"{PREFIX}{os.getpid()}-{space()}-{run_id}"
     if scope := delegated(name, mount=mount):
         folders = {"unified": scope.folder}
     else:
@@ -173,14 +174,9 @@ def reap(*, mount: Path = MOUNT, own: Path = OWN) -> None:
 def _maker_is_dead(folder: Path) -> bool:
     """Return whether a group's maker is dead; one of other process numbers is after a while."""
     maker, _, rest = folder.name.removeprefix(PREFIX).partition("-")
-    if rest.partition("-")[0] != _namespace():
+    if rest.partition("-")[0] != space():
         return time.time() - folder.stat().st_mtime > _UNJOINED_S
     return not (maker.isdecimal() and psutil.pid_exists(int(maker)))
-
-
-def _namespace() -> str:
-    """Return which process numbers hold here: containers may share a tree of groups."""
-    return str(os.stat("/proc/self/ns/pid").st_ino)  # noqa: PTH116
 
 
 def _below(place: Path, levels: int) -> Iterator[Path]:
