@@ -1,6 +1,6 @@
 """Submissions that look for ways out, and odd ends: what public collections try, in our words.
 
-docs/security.md names the collections that were gone through.
+docs/security.md names the collections.
 """
 
 from __future__ import annotations

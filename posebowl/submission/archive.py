@@ -102,11 +102,7 @@ class Inspected:
 
 
 def inspected(path: Path) -> Inspected:
-    """Inspect a zip once for several runs.
-
-    Raises:
-        BadArchiveError: See `inspect`.
-    """
+    """Inspect a zip once for several runs; errors are those of `inspect`."""
     return Inspected(archive=inspect(path), sha256=digest(path))
 
 
