@@ -61,12 +61,16 @@ CALL_CASES: Final = (
     ),
     Case(
         name="socket_families",
-        about="tries sockets of every family",
+        about="tries sockets of every family and protocol",
         main=refused(
             "families = range(64)\n"
             "reached = [each for each in families if call('socket', each, 2) not in FILTERED]\n"
             "assert reached == [1, 2, 10, 16], reached\n"
             "for protocol in range(1, 32): assert call('socket', 16, 3, protocol) in FILTERED\n"
+            "tried = [(family, kind, protocol) for family in (2, 10) for kind in (1, 2, 3, 5)\n"
+            "    for protocol in {*range(1, 256), 262} - {6, 17}]\n"
+            "reached = [each for each in tried if call('socket', *each) not in FILTERED]\n"
+            "assert not reached, reached\n"
             "assert call('socket', 38 | 1 << 32, 5) in FILTERED\n"
         ),
     ),

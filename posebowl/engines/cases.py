@@ -59,6 +59,29 @@ CASES: Final = (
         limits={"memory_bytes": 256 * MIB},
     ),
     Case(
+        name="hog_in_sockets",
+        about="takes memory without end, in what its sockets have not read",
+        main=OK
+        + python(
+            "import os, resource, socket\n"
+            "most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]\n"
+            "resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))\n"
+            "held = []\n"
+            "while True:\n"
+            "    try: held += socket.socketpair()\n"
+            "    except OSError:\n"
+            "        if os.fork(): os.wait()\n"
+            "        held = []\n"
+            "        continue\n"
+            "    held[-1].setblocking(False)\n"
+            "    try:\n"
+            "        while True: held[-1].send(bytes(1 << 16))\n"
+            "    except BlockingIOError: pass\n"
+        ),
+        verdict=Verdict.MEMORY_LIMIT,
+        limits={"memory_bytes": 256 * MIB},
+    ),
+    Case(
         name="childoom",
         about="lets a child run out of memory, and goes on",
         main=f"python -c '{HOG.replace(chr(39), chr(34))}' || true\n" + OK,

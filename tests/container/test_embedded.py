@@ -15,12 +15,13 @@ import pytest
 from posebowl import environments
 from posebowl.challenge import LIMITS, Limit, Variant
 from posebowl.engines.base import Outcome, RunSpec, Stop, Watcher
+from posebowl.engines.cases import CASES
 from posebowl.engines.embedded.engine import EmbeddedEngine
 from posebowl.engines.gpu import Driver
 from posebowl.engines.seccomp import bpf
 from posebowl.errors import LimitUnenforcedError
 from posebowl.settings import resolve
-from tests.hostile.programs import HOG, OK, python
+from tests.hostile.programs import OK, Case, python
 
 pytestmark = [
     pytest.mark.container,
@@ -58,10 +59,14 @@ def execute(spec: RunSpec, main: str, engine: EmbeddedEngine, **changes: object)
     return engine.execute(spec, Watcher())
 
 
-def test_the_watchdog_stops_what_takes_too_much_memory(spec: RunSpec):
+HOGS = [case for case in CASES if case.name.startswith("hog")]
+
+
+@pytest.mark.parametrize("hog", HOGS, ids=[case.name for case in HOGS])
+def test_the_watchdog_stops_what_takes_too_much_memory(spec: RunSpec, hog: Case):
     limits = dataclasses.replace(spec.limits, memory_bytes=300 << 20)
 
-    ended = execute(spec, python(HOG), EmbeddedEngine(use_cgroup=False), limits=limits)
+    ended = execute(spec, hog.main, EmbeddedEngine(use_cgroup=False), limits=limits)
 
     assert ended.stopped_by is Stop.MEMORY
     assert ended.exit_code is None

@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -29,6 +30,7 @@ from posebowl.engines.handshake import Handshake
 from posebowl.engines.monitoring import process_tree
 from posebowl.engines.monitoring.disk_usage import Written, folder_usage
 from posebowl.engines.monitoring.process_tree import ProcessTree
+from posebowl.engines.monitoring.socket_buffers import SocketBuffers
 from posebowl.engines.output_stream import start_failure
 from posebowl.engines.seccomp import bpf, installed
 from posebowl.errors import EngineError
@@ -153,27 +155,36 @@ class EmbeddedSandbox:
     layout: Layout
     group: OwnCgroup | None
     _child: subprocess.Popen[bytes] | None = None
+    _channel: socket.socket | None = None
+    """Through which the run lends what counts its sockets, before main.sh starts."""
+    _buffers: SocketBuffers | None = None
     _cpu_before_s: float = 0.0
 
     @property
     def interval_s(self) -> float:
         """Between two looks: shorter where nobody but the watchdog limits memory."""
-        enforced = self.group is not None and Limit.MEMORY in self.group.enforces
-        return _ENFORCED_INTERVAL_S if enforced else _WATCHDOG_INTERVAL_S
+        return _ENFORCED_INTERVAL_S if self._kernel_counts(Limit.MEMORY) else _WATCHDOG_INTERVAL_S
+
+    def _kernel_counts(self, limit: Limit) -> bool:
+        return self.group is not None and limit in self.group.enforces
 
     def start(self, nonce: str) -> subprocess.Popen[bytes]:
         """Start sandbox.py in new namespaces; it builds the root and becomes the entrypoint."""
         self._cpu_before_s = _children_cpu_s()
-        argv = self.command(self.config([ENTRYPOINT, nonce]))
-        with self._errors.open("wb") as errors:
+        self._channel, theirs = socket.socketpair()
+        # An open network is the host's, where others have sockets too.
+        lends = not self._kernel_counts(Limit.MEMORY) and not self.layout.spec.network
+        passed = [theirs.fileno()] if lends else []
+        with theirs, self._errors.open("wb") as errors:
             self._child = subprocess.Popen(
-                argv,
+                self.command(self.config([ENTRYPOINT, nonce]) | {"passed": passed}),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,  # apart from the log: also what `unshare` itself prints
                 bufsize=0,
                 cwd="/",
                 start_new_session=True,
+                pass_fds=passed,
             )
         return self._child
 
@@ -195,7 +206,6 @@ class EmbeddedSandbox:
             argv: The arguments of the shell that becomes process 1.
         """
         limits, group = self.layout.spec.limits, self.group
-        kernel_counts = group is not None and Limit.PROCESSES in group.enforces
         return {
             **self.layout.make(environments.NOBODY if os.geteuid() == 0 else None),
             "groups": [environments.RUN_GROUP] if os.geteuid() == 0 else [],
@@ -204,8 +214,8 @@ class EmbeddedSandbox:
             "network": self.layout.spec.network,
             "shm_bytes": limits.memory_bytes // 2,
             "file_bytes": limits.file_bytes,
-            "counts_memory": group is not None and Limit.MEMORY in group.enforces,
-            "processes": 0 if kernel_counts else limits.processes,
+            "counts_memory": self._kernel_counts(Limit.MEMORY),
+            "processes": 0 if self._kernel_counts(Limit.PROCESSES) else limits.processes,
             "filter": bpf.program(platform.machine()).hex(),
             "argv": argv,
             "env": VARIABLES | self.layout.variables | dict(self.layout.spec.variables),
@@ -227,6 +237,8 @@ class EmbeddedSandbox:
             LimitUnenforcedError: No filter of system calls is in force, which is not waived.
         """
         spec = self.layout.spec
+        assert self._channel is not None  # noqa: S101  # `start` made it
+        self._buffers = SocketBuffers.lent(self._channel)
         unfiltered = {}
         status = ""
         with contextlib.suppress(psutil.Error):
@@ -237,11 +249,13 @@ class EmbeddedSandbox:
         refuse_unwaived(unfiltered, spec, EngineName.EMBEDDED)
         broken = self.group.exceeded(spec.limits) if self.group else {}
         opened = {Limit.NETWORK: OPEN_NETWORK} if spec.network else {}
-        return unenforced(spec.limits, self.group) | broken | unfiltered | opened
+        weak = unenforced(spec.limits, self.group, counts_sockets=self._buffers is not None)
+        return weak | broken | unfiltered | opened
 
     def probe(self) -> Probe:
         """Return what reads the run's usage, counted from now on."""
-        return ProcessTree(self._started.pid, self.layout.spec.limits, self.group)
+        buffers = self._buffers.held if self._buffers else lambda: 0
+        return ProcessTree(self._started.pid, self.layout.spec.limits, self.group, buffers=buffers)
 
     @property
     def pid(self) -> int:
@@ -282,6 +296,9 @@ class EmbeddedSandbox:
 
     def remove(self) -> None:
         """Hand what the run wrote over to the user, and remove its control groups."""
+        for lent in (self._channel, self._buffers):
+            if lent is not None:
+                lent.close()
         if os.geteuid() == 0:  # it ran as nobody
             output = self.layout.spec.output
             process.run(["chown", "-R", "-h", "0:0", output], check=False)
@@ -320,15 +337,18 @@ class EmbeddedSandbox:
         return code if code >= 0 else 128 - code
 
 
-def unenforced(limits: Limits, group: OwnCgroup | None) -> dict[Limit, str]:
+def unenforced(
+    limits: Limits, group: OwnCgroup | None, *, counts_sockets: bool
+) -> dict[Limit, str]:
     """Return the limits that hold less strictly than in a container, with the reasons."""
     kernel = group.enforces if group else frozenset()
     weak = {}
     if Limit.MEMORY not in kernel:
         weak[Limit.MEMORY] = (
             "this machine allows no control group for it: a watchdog checks memory twenty times a "
-            "second, so a fast allocation can exceed the limit for a moment, and the buffers of "
-            "sockets and pipes, with files that are sent through them, are not counted"
+            "second, so a fast allocation can exceed the limit for a moment, and "
+            f"{'pipes' if counts_sockets else 'the buffers of sockets, pipes'} and files that are "
+            "on their way through a socket are not counted"
         )
     if Limit.CPUS not in kernel:
         weak[Limit.CPUS] = "set by affinity, which a submission can undo for itself"

@@ -2,7 +2,8 @@
 
 Beside the memory of its processes (proc(5), smaps_rollup) that is what lies in its /dev/shm, and in
 files without a name that memfd_create(2) makes: both take memory whether or not a process has them
-mapped. Buffers of sockets and pipes cannot be seen from outside.
+mapped; and what lies in buffers of sockets, if the caller can see it. Buffers of pipes, and files
+that are on their way through a socket, cannot be seen from outside.
 """
 
 from __future__ import annotations
@@ -45,10 +46,18 @@ class HeldMemory:
 
     Args:
         limit_bytes: What they may hold.
+        buffers: Returns what their sockets hold.
     """
 
-    def __init__(self, limit_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        limit_bytes: int,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        buffers: Callable[[], int] = lambda: 0,
+    ) -> None:
         self._limit = limit_bytes
+        self._buffers = buffers
         self._clock = clock
         self._next_at = self._rested_at = 0.0
         self._exact = self._peak = 0
@@ -61,28 +70,34 @@ class HeldMemory:
             pids: The processes.
             resident: The sum of their resident sizes, which counts a shared page for each.
         """
+        buffers = self._buffers()
+        return buffers + self._pages(pids, resident, self._limit - buffers)
+
+    def _pages(self, pids: Sequence[int], resident: int, limit: int) -> int:
+        """Return what they hold but for buffers, exactly if it may exceed the limit."""
         now = self._clock()
         estimate = self._exact + max(0, resident - self._resident)
         due = self._rested_at if estimate > _NEWS * self._peak else self._next_at
-        if now < due and estimate <= self._limit:
+        if now < due and estimate <= limit:
             return min(estimate, self._peak)
-        self._exact, self._resident = self._sum(pids), resident
+        self._exact, self._resident = _sum(pids, limit), resident
         self._peak = max(self._peak, self._exact)
         self._rested_at = now + _COST * (self._clock() - now)
         self._next_at = max(now + _EVERY_S, self._rested_at)
         return self._exact
 
-    def _sum(self, pids: Sequence[int]) -> int:
-        held = [_held(pid) for pid in pids]
-        private, shared = sum(one.private for one in held), sum(one.shared for one in held)
-        unnamed, device = _unnamed_files(pids), _shm_device(pids)
-        files = sum(unnamed.values()) + (_used(device[1]) if device else 0)
-        least, most = private + max(shared, files), private + shared + files
-        if least > self._limit or most <= self._limit:
-            return least
-        # Only now is it worth the time to find what is counted twice: files that are mapped.
-        shm = device[0] if device else -1
-        return most - sum(_mapped(pid, unnamed, shm) for pid in pids)
+
+def _sum(pids: Sequence[int], limit: int) -> int:
+    held = [_held(pid) for pid in pids]
+    private, shared = sum(one.private for one in held), sum(one.shared for one in held)
+    unnamed, device = _unnamed_files(pids), _shm_device(pids)
+    files = sum(unnamed.values()) + (_used(device[1]) if device else 0)
+    least, most = private + max(shared, files), private + shared + files
+    if least > limit or most <= limit:
+        return least
+    # Only now is it worth the time to find what is counted twice: files that are mapped.
+    shm = device[0] if device else -1
+    return most - sum(_mapped(pid, unnamed, shm) for pid in pids)
 
 
 def _held(pid: int) -> _Held:

@@ -31,10 +31,11 @@ class ProcessTree:
         cgroup: OwnCgroup | None,
         *,
         clock: Callable[[], float] = time.monotonic,
+        buffers: Callable[[], int] = lambda: 0,
     ) -> None:
         self._clock = clock
         self._root = psutil.Process(pid)
-        self._held = HeldMemory(limits.memory_bytes, clock)
+        self._held = HeldMemory(limits.memory_bytes, clock, buffers=buffers)
         self._cgroup = cgroup
         self._cpu: dict[tuple[int, float], float] = {}
         self._io = ProcIo(pid)

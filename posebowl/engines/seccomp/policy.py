@@ -67,6 +67,9 @@ class Condition:
 NAMESPACES: Final = 0x7E020000
 """The flags CLONE_NEW* of clone(2)."""
 _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
+_ANY_INET: Final = ~(_AF_INET ^ _AF_INET6) & 0xFFFFFFFF
+"""The bits that IPv4 and IPv6 share."""
+_DEFAULT, _TCP, _UDP = 0, 6, 17
 _NETLINK_ROUTE: Final = 0
 _PERSONALITY_LINUX, _PERSONALITY_ASK = 0, 0xFFFFFFFF
 
@@ -74,7 +77,15 @@ _BTRFS: Final = 0x94
 """The second byte of the ioctl(2) requests of btrfs."""
 
 _FAMILIES: Final = (
-    *((Condition(argument=0, value=family),) for family in (_AF_UNIX, _AF_INET, _AF_INET6)),
+    (Condition(argument=0, value=_AF_UNIX),),
+    # The other protocols are modules that the kernel loads for whoever asks.
+    *(
+        (
+            Condition(argument=0, value=_AF_INET, mask=_ANY_INET),
+            Condition(argument=2, value=protocol),
+        )
+        for protocol in (_DEFAULT, _TCP, _UDP)
+    ),
     # Programs list their network interfaces with it. The other protocols speak to the kernel.
     (Condition(argument=0, value=_AF_NETLINK), Condition(argument=2, value=_NETLINK_ROUTE)),
 )

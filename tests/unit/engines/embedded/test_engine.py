@@ -70,15 +70,22 @@ def test_usable_cpus(count: int, used: list[int]) -> None:
 def test_what_the_kernel_does_not_enforce_is_said(
     group: OwnCgroup | None, weak: set[Limit]
 ) -> None:
-    said = engine.unenforced(Limits(cpus=3), group)
+    said = engine.unenforced(Limits(cpus=3), group, counts_sockets=True)
     assert set(said) == weak
     assert all(len(reason) > 20 for reason in said.values())
+
+
+@pytest.mark.parametrize("counts", [False, True])
+def test_buffers_that_nobody_counts_are_said(counts: bool) -> None:
+    why = engine.unenforced(Limits(), None, counts_sockets=counts)[Limit.MEMORY]
+    assert ("the buffers of sockets" in why) != counts
+    assert "pipes and files that are on their way through a socket are not counted" in why
 
 
 @pytest.mark.usefixtures("cores")
 def test_missing_cores_are_said_whatever_the_kernel_enforces() -> None:
     for group in (None, WHOLE):
-        said = engine.unenforced(Limits(cpus=5), group)
+        said = engine.unenforced(Limits(cpus=5), group, counts_sockets=True)
         assert said[Limit.CPUS] == "this machine has 4 of the 5 cores of the platform"
 
 

@@ -96,6 +96,12 @@ def test_another_architecture_ends_the_process(
         ("socket", (1, 1), True),
         ("socket", (2, 1), True),
         ("socket", (10, 2), True),
+        ("socket", (2, 1, 6), True),
+        ("socket", (10, 2, 17), True),
+        ("socket", (2, 2, 1), False),  # ICMP
+        ("socket", (2, 1, 132), False),  # SCTP
+        ("socket", (10, 1, 262), False),  # TCP over several paths
+        ("socket", (8, 1), False),
         ("socket", (16, 3, 0), True),
         ("socket", (16, 3, 12), False),  # nftables
         ("socket", (0,), False),
