@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from posebowl import environments
-from posebowl.challenge import LIMITS, EngineName, Variant
+from posebowl.challenge import LIMITS, EngineName, Limit, Variant
 from posebowl.doctor import holes
 from posebowl.doctor.findings import Finding, State, of_error
 from posebowl.engines.cgroups import manager
@@ -151,6 +151,8 @@ def _memory() -> str:
     if group is None:
         return "a watchdog limits memory, since no control group can be made here"
     group.remove()
+    if why := group.without.get(Limit.MEMORY):
+        return f"control groups limit processes, and a watchdog memory: {why}"
     return "control groups limit memory and processes"
 
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -39,10 +39,16 @@ class OwnCgroup:
 
     folders: dict[str, Path]
     """By controller: memory, pids, cpu, cpuacct, or the single key "unified"."""
-    without: frozenset[Limit] = frozenset()
-    """Limits that the kernel refused to set."""
+    without: Mapping[Limit, str] = field(default_factory=dict)
+    """Limits that the kernel does not hold the run to, though asked, each with the reason."""
     scope: Scope | None = None
     """Around the group, where systemd gave one."""
+
+    @classmethod
+    def of(cls, group: Cgroup, weak: Mapping[Limit, str]) -> OwnCgroup:
+        """Return the groups of a container, which do not hold it to these limits."""
+        folders = {"unified": group.place} if group.version == 2 else dict(group.folders)
+        return cls(folders=folders, without=weak)
 
     @property
     def enforces(self) -> frozenset[Limit]:
@@ -54,7 +60,7 @@ class OwnCgroup:
             "unified": {Limit.MEMORY, Limit.PROCESSES, Limit.CPUS},
         }
         held = frozenset().union(*(by_controller.get(name, set()) for name in self.folders))
-        return held - self.without
+        return held - self.without.keys()
 
     @property
     def paths(self) -> list[Path]:
@@ -123,7 +129,7 @@ def create(
             # More cores than a group above may use are refused, and swap may not be accounted
             # for: memory is worth keeping, and `exceeded` looks at swap.
             if path.name.startswith("cpu."):
-                group = replace(group, without=frozenset({Limit.CPUS}))
+                group = replace(group, without={Limit.CPUS: "the kernel refused it"})
                 continue
             if path.name == "memory.swap.max" and not path.exists():
                 continue
@@ -133,6 +139,8 @@ def create(
     with contextlib.suppress(OSError, KeyError):
         swap = folders["memory"] / "memory.memsw.limit_in_bytes"
         swap.write_text(str(limits.memory_bytes))
+    if why := group.exceeded(limits).get(Limit.MEMORY):
+        group = replace(group, without={**group.without, Limit.MEMORY: why})
     return group
 
 

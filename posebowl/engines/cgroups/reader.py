@@ -17,6 +17,7 @@ from posebowl.engines.base import Usage
 
 MOUNT: Final = Path("/sys/fs/cgroup")
 PROC: Final = Path("/proc")
+MEMINFO: Final = PROC / "meminfo"
 
 Files = Mapping[str, str]
 """Contents of a group's files by name, as far as they are there."""
@@ -172,8 +173,8 @@ def exceeded(files: Files, limits: Limits, *, cpus: int) -> dict[Limit, str]:
     found: dict[Limit, str] = {}
     if have.memory_bytes is None or have.memory_bytes > limits.memory_bytes + _PAGE:
         found[Limit.MEMORY] = _differs("memory", have.memory_bytes, limits.memory_bytes)
-    elif _may_swap(files, have, limits):
-        found[Limit.MEMORY] = "the run may swap, so it can use more than its memory"
+    elif why := _swaps(files, have, limits):
+        found[Limit.MEMORY] = f"{why}, so the run can use more than its memory"
     if have.cpus is None or have.cpus > cpus + 0.01:
         found[Limit.CPUS] = _differs("cores", have.cpus, cpus)
     if have.processes is None or have.processes > limits.processes:
@@ -181,14 +182,18 @@ def exceeded(files: Files, limits: Limits, *, cpus: int) -> dict[Limit, str]:
     return found
 
 
-def _may_swap(files: Files, have: Enforced, limits: Limits) -> bool:
+def _swaps(files: Files, have: Enforced, limits: Limits) -> str:
+    """Return why a group may swap, in a clause; empty if it may not."""
     if have.memory_and_swap_bytes is not None:
-        return have.memory_and_swap_bytes > limits.memory_bytes + _PAGE
-    # Swap is not accounted for here; that matters only where the machine has any.
-    meminfo = Path("/proc/meminfo")
-    said = meminfo.read_text(encoding="utf-8") if meminfo.exists() else ""
+        more = have.memory_and_swap_bytes > limits.memory_bytes + _PAGE
+        return "some swap is allowed" if more else ""
+    said = MEMINFO.read_text(encoding="utf-8") if MEMINFO.exists() else ""
     total = re.search(r"^SwapTotal:\s+(\d+)", said, flags=re.MULTILINE)
-    return "memory.swap.max" in files or total is None or int(total[1]) > 0
+    if "memory.swap.max" not in files and total and int(total[1]) == 0:
+        return ""  # this machine has none
+    if files.keys() & {"memory.swap.max", "memory.memsw.limit_in_bytes"}:
+        return "swap is not limited"
+    return "this kernel does not count swap (`sudo swapoff -a` switches it off)"
 
 
 def _differs(what: str, have: float | None, wanted: float) -> str:

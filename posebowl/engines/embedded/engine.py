@@ -344,9 +344,10 @@ def unenforced(
     kernel = group.enforces if group else frozenset()
     weak = {}
     if Limit.MEMORY not in kernel:
+        why = group and group.without.get(Limit.MEMORY)
         weak[Limit.MEMORY] = (
-            "this machine allows no control group for it: a watchdog checks memory twenty times a "
-            "second, so a fast allocation can exceed the limit for a moment, and "
+            f"{why or 'this machine allows no control group for it'}: a watchdog checks memory "
+            "twenty times a second, so a fast allocation can exceed the limit for a moment, and "
             f"{'pipes' if counts_sockets else 'the buffers of sockets, pipes'} and files that are "
             "on their way through a socket are not counted"
         )

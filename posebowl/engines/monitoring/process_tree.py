@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import psutil
 
-from posebowl.challenge import Limits
+from posebowl.challenge import Limit, Limits
 from posebowl.engines.base import Usage
 from posebowl.engines.cgroups.manager import OwnCgroup
 from posebowl.engines.monitoring.held_memory import HeldMemory
@@ -21,7 +21,8 @@ class ProcessTree:
     """Reads what all processes that came from one use.
 
     Counters of processes that have ended are gone with them, so processor time is kept as the
-    highest sum seen; where a control group counts, its figures are used.
+    highest sum seen; where a control group counts, its figures are used. Where a group
+    does not limit memory, the processes' own is summed up too: it may not count what is swapped.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class ProcessTree:
         self._root = psutil.Process(pid)
         self._held = HeldMemory(limits.memory_bytes, clock, buffers=buffers)
         self._cgroup = cgroup
+        self._limits_memory = cgroup is not None and Limit.MEMORY in cgroup.enforces
         self._cpu: dict[tuple[int, float], float] = {}
         self._io = ProcIo(pid)
         self._last = Usage(memory_bytes=0, cpu_s=0.0)
@@ -60,11 +62,11 @@ class ProcessTree:
     def usage(self, *, fresh: bool = False) -> Usage:
         """Return what the tree uses now.
 
-        Where a control group counts, it is asked each time and the processes, which take longer
-        to look at, only as often as samples are kept.
+        Where a control group limits memory, it is asked each time and the processes, which take
+        longer to look at, only as often as samples are kept.
         """
         now = self._clock()
-        if self._cgroup is not None and now < self._next_walk_at:
+        if self._limits_memory and now < self._next_walk_at:
             return self._merged(0, fresh=fresh)
         self._next_walk_at = now + SAMPLE_INTERVAL_S * 0.9
         resident = 0
@@ -77,16 +79,16 @@ class ProcessTree:
                 resident += process.memory_info().rss
         if not alive:
             return self._merged(self._last.memory_bytes, fresh=fresh)
-        if self._cgroup is None:
+        if not self._limits_memory:
             resident = self._held.bytes([process.pid for process in alive], resident)
         return self._merged(resident, fresh=fresh)
 
     def _merged(self, memory_bytes: int, *, fresh: bool) -> Usage:
         group = self._cgroup.usage() if self._cgroup else None
         read, written = self._io.bytes(fresh=fresh)
-        peak = group.peak_bytes if group else 0
+        peak, counted = (group.peak_bytes, group.memory_bytes) if group else (0, 0)
         self._last = Usage(
-            memory_bytes=group.memory_bytes if group else memory_bytes,
+            memory_bytes=counted if self._limits_memory else max(memory_bytes, counted),
             cpu_s=max(group.cpu_s if group else 0.0, sum(self._cpu.values())),
             read_bytes=read,
             write_bytes=written,

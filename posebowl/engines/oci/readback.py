@@ -12,6 +12,7 @@ from typing import Any, Final
 from posebowl.challenge import Limit, Limits
 from posebowl.engines.base import Probe
 from posebowl.engines.cgroups import reader
+from posebowl.engines.cgroups.manager import OwnCgroup
 from posebowl.engines.monitoring.cgroup_probe import CgroupProbe
 from posebowl.engines.monitoring.proc_io import ProcIo
 from posebowl.engines.monitoring.process_tree import ProcessTree
@@ -89,11 +90,15 @@ class ContainerReader:
         """Return what reads the container's usage.
 
         Podman without root may leave a container in its user's own group, whose counters are
-        those of all the user does: then the container's processes are summed up instead.
+        those of all the user does: then the container's processes are summed up instead. They are
+        too where the group does not limit memory: it may not count what they swap.
         """
         mine = reader.of_process(os.getpid())
         if self._cgroup is not None and mine is not None and mine.place == self._cgroup.place:
             return ProcessTree(self._process, limits, None)
+        weak = reader.exceeded(self.files(), limits, cpus=limits.cpus) if self.pid else {}
+        if self._cgroup is not None and Limit.MEMORY in weak:
+            return ProcessTree(self._process, limits, OwnCgroup.of(self._cgroup, weak))
         return CgroupProbe(self.files, ProcIo(self._process) if self.local else None)
 
     def files(self) -> reader.Files:

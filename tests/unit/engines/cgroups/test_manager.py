@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from posebowl.challenge import Limit, Limits
-from posebowl.engines.cgroups import manager
+from posebowl.engines.cgroups import manager, reader
 from posebowl.engines.cgroups.manager import OwnCgroup, create, reap
+from posebowl.engines.cgroups.reader import Cgroup
 
 LIMITS = Limits(memory_bytes=1 << 30, cpus=3, processes=99)
 SPACE = Path("/proc/self/ns/pid").stat().st_ino
@@ -179,6 +180,41 @@ def test_a_limit_that_is_refused_leaves_no_group(
     monkeypatch.setattr(Path, "write_text", refuse)
     assert create("r1", LIMITS, mount=mount, own=lines) is None
     assert not list(mount.rglob("posebowl-*"))
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_memory_is_not_enforced_where_swap_is_not_counted(
+    version: int, mount: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So were the kernels of Ubuntu 20.04 and Debian 10, unless booted with swapaccount=1."""
+    lines = version_1(mount) if version == 1 else own(mount, "0::/")
+    if version == 2:
+        delegate(mount)
+    monkeypatch.setattr(reader, "MEMINFO", mount / "meminfo")
+    reader.MEMINFO.write_text("SwapTotal: 2048 kB\n")
+    write = Path.write_text
+
+    def refuse(path: Path, text: str) -> int:
+        if path.name in {"memory.memsw.limit_in_bytes", "memory.swap.max"}:
+            raise PermissionError(13, "Permission denied")
+        return write(path, text)
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    group = create("r1", LIMITS, mount=mount, own=lines)
+    assert group is not None
+    assert group.enforces == {Limit.PROCESSES, Limit.CPUS}
+    assert "swapoff" in group.without[Limit.MEMORY]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_container_s_groups_are_read_as_one_s_own(version: int, mount: Path) -> None:
+    (mount / "memory.stat").write_text("anon 1000\ntotal_rss 1000\n")
+    (mount / "memory.limit_in_bytes" if version == 1 else mount / "memory.max").write_text("9")
+    folders = {"memory": mount} if version == 1 else {"": mount}
+    container = Cgroup(version=1 if version == 1 else 2, folders=folders)
+    group = OwnCgroup.of(container, {Limit.MEMORY: "it may swap"})
+    assert Limit.MEMORY not in group.enforces
+    assert group.usage().memory_bytes == 1000
 
 
 def test_usage_of_version_2_leaves_the_page_cache_out(mount: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
+from posebowl.challenge import Limit, Limits
 from posebowl.engines.cgroups import reader
 
 V1 = {
@@ -71,6 +72,44 @@ def test_no_limit_is_none(files: dict[str, str]) -> None:
     assert reader.enforced(files) == reader.Enforced(
         memory_bytes=None, memory_and_swap_bytes=None, cpus=None, processes=None
     )
+
+
+NOT_COUNTED = "this kernel does not count swap (`sudo swapoff -a` switches it off)"
+
+
+@pytest.fixture
+def meminfo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return what is read as /proc/meminfo."""
+    monkeypatch.setattr(reader, "MEMINFO", tmp_path / "meminfo")
+    return reader.MEMINFO
+
+
+@pytest.mark.parametrize(
+    ("files", "changes", "with_swap", "without_swap"),
+    [
+        (V1, {}, "", ""),
+        (V2, {}, "", ""),
+        (V1, {"memory.memsw.limit_in_bytes": None}, NOT_COUNTED, ""),
+        (V2, {"memory.swap.max": None}, NOT_COUNTED, ""),
+        (V1, {"memory.memsw.limit_in_bytes": str(1 << 63)}, "swap is not limited", ""),
+        (V2, {"memory.swap.max": "max"}, "swap is not limited", "swap is not limited"),
+        (V1, {"memory.memsw.limit_in_bytes": str(5 << 30)}, *["some swap is allowed"] * 2),
+        (V2, {"memory.swap.max": str(1 << 30)}, *["some swap is allowed"] * 2),
+    ],
+)
+def test_a_group_that_may_swap_has_no_limit_on_its_memory(
+    files: dict[str, str],
+    changes: dict[str, str | None],
+    with_swap: str,
+    without_swap: str,
+    meminfo: Path,
+) -> None:
+    seen = {name: text for name, text in {**files, **changes}.items() if text is not None}
+    for kib, why in ((2048, with_swap), (0, without_swap)):
+        meminfo.write_text(f"MemTotal: 9 kB\nSwapTotal: {kib:>12} kB\n")
+        found = reader.exceeded(seen, Limits(memory_bytes=4 << 30, processes=1024), cpus=3)
+        says = {Limit.MEMORY: f"{why}, so the run can use more than its memory"}
+        assert found == (says if why else {})
 
 
 def _write(folder: Path, files: dict[str, str]) -> None:

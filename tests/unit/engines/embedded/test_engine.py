@@ -26,6 +26,7 @@ from tests.umask import UMASKS, umask
 
 MEMORY_ONLY = OwnCgroup(folders={"memory": Path("m")})
 WHOLE = OwnCgroup(folders={"unified": Path("u")})
+SWAPS = OwnCgroup(folders={"unified": Path("u")}, without={Limit.MEMORY: "swap is not counted"})
 
 
 @pytest.fixture
@@ -64,6 +65,7 @@ def test_usable_cpus(count: int, used: list[int]) -> None:
         (None, {Limit.MEMORY, Limit.CPUS}),
         (MEMORY_ONLY, {Limit.CPUS}),
         (WHOLE, set()),
+        (SWAPS, {Limit.MEMORY}),
     ],
 )
 @pytest.mark.usefixtures("cores")
@@ -73,6 +75,7 @@ def test_what_the_kernel_does_not_enforce_is_said(
     said = engine.unenforced(Limits(cpus=3), group, counts_sockets=True)
     assert set(said) == weak
     assert all(len(reason) > 20 for reason in said.values())
+    assert (group is SWAPS) == ("swap is not counted: a watch" in said.get(Limit.MEMORY, ""))
 
 
 @pytest.mark.parametrize("counts", [False, True])

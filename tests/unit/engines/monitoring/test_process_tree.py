@@ -5,11 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
 
-from posebowl.challenge import Limits
+from posebowl.challenge import Limit, Limits
 from posebowl.engines.base import Usage
 from posebowl.engines.cgroups.manager import OwnCgroup
 from posebowl.engines.monitoring import process_tree
@@ -95,7 +96,8 @@ def test_a_control_group_knows_better_and_is_asked_each_time(
             asked.append(1)
             return Usage(memory_bytes=7, cpu_s=1e6, oom_kills=2)
 
-    seen = ProcessTree(family.pid, Limits(), Group(folders={}), clock=lambda: 50.0)
+    group = Group(folders={"memory": Path("m")})
+    seen = ProcessTree(family.pid, Limits(), group, clock=lambda: 50.0)
     assert len(asked) == 1  # for the peak before main.sh
     asked.clear()
     walks: list[int] = []
@@ -107,6 +109,24 @@ def test_a_control_group_knows_better_and_is_asked_each_time(
     assert (len(asked), len(walks)) == (3, 1)
 
 
+@pytest.mark.parametrize(
+    ("without", "counted", "least"),
+    [({}, 7, 7), ({Limit.MEMORY: "swap"}, 7, 50 * MIB), ({Limit.MEMORY: "swap"}, 1 << 40, 1 << 40)],
+)
+def test_memory_that_a_group_does_not_limit_is_summed_up_too(
+    without: dict[Limit, str], counted: int, least: int, family: subprocess.Popen[bytes]
+) -> None:
+    """It counts what its processes have in memory, and not what they have swapped."""
+
+    class Group(OwnCgroup):
+        def usage(self) -> Usage:
+            return Usage(memory_bytes=counted, cpu_s=1.0)
+
+    group = Group(folders={"memory": Path("m")}, without=without)
+    usage = ProcessTree(family.pid, Limits(), group).usage()
+    assert least <= usage.memory_bytes < least + 50 * MIB
+
+
 @pytest.mark.parametrize(("peak", "counted"), [(500, 0), (501, 501)])
 def test_only_a_peak_of_main_sh_counts(
     peak: int, counted: int, family: subprocess.Popen[bytes]
@@ -116,7 +136,7 @@ def test_only_a_peak_of_main_sh_counts(
             return Usage(memory_bytes=7, cpu_s=1.0, peak_bytes=now[0], cache_bytes=3)
 
     now = [500]
-    seen = ProcessTree(family.pid, Limits(), Group(folders={}))
+    seen = ProcessTree(family.pid, Limits(), Group(folders={"memory": Path("m")}))
     now[0] = peak
     usage = seen.usage()
     assert (usage.peak_bytes, usage.cache_bytes) == (counted, 3)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from posebowl.challenge import EngineName, Limit, Limits
 from posebowl.engines.base import RunSpec
+from posebowl.engines.cgroups import reader
+from posebowl.engines.monitoring.cgroup_probe import CgroupProbe
+from posebowl.engines.monitoring.process_tree import ProcessTree
 from posebowl.engines.oci import argv, readback, runtimes
 from posebowl.engines.oci.argv import ContainerSpec, User
 from posebowl.engines.oci.client import Client
@@ -179,3 +185,20 @@ def test_whose_process_it_is(
     monkeypatch.setattr(readback.reader, "of_process", lambda _: object())
     found = ContainerReader(DOCKER, "n", 77, names=("nonce", "container-id"))
     assert (found.local, found.pid) == (local, pid)
+
+
+@pytest.mark.parametrize(("swap", "probe"), [("0", CgroupProbe), ("max", ProcessTree)])
+def test_processes_are_summed_up_where_a_container_may_swap(
+    swap: str, probe: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = Limits()
+    (tmp_path / "memory.max").write_text(str(limits.memory_bytes))
+    (tmp_path / "memory.swap.max").write_text(swap)
+    group = reader.Cgroup(version=2, folders={"": tmp_path})
+    other = reader.Cgroup(version=2, folders={"": tmp_path / "mine"})
+    monkeypatch.setattr(reader, "of_process", lambda pid: other if pid == os.getpid() else group)
+    command = [sys.executable, "-c", "input()", "nonce"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as child:
+        found = ContainerReader(DOCKER, "n", child.pid, names=("nonce", "container-id"))
+        assert type(found.probe(limits)) is probe
+        child.kill()
