@@ -11,7 +11,7 @@ from pathlib import Path
 from posebowl.settings import resolve
 from tests.machines import machine, recipe
 
-SUITES = ("embedded", "podman", "docker", "rootless", machine.UBUNTU)
+SUITES = ("embedded", "podman", "docker", "rootless", machine.UBUNTU, machine.SWAP)
 LIMIT_S = 7200.0
 
 
@@ -40,7 +40,7 @@ def main(only: str = "") -> int:
         ways = machine.accelerators()
         codes = []
         try:
-            for suite in [only] if only else ["", machine.UBUNTU]:
+            for suite in [only] if only else ["", machine.UBUNTU, machine.SWAP]:
                 code, way = machine.run(disks, told, ways=ways, limit_s=LIMIT_S, only=suite)
                 codes.append(code)
                 ways = [way]  # the others did not boot it

@@ -30,6 +30,8 @@ _QEMU: Final = (
 _CPU: Final = {"kvm": "host", "tcg": "max"}
 UBUNTU: Final = "ubuntu"
 """The suite that runs on Ubuntu's kernel."""
+SWAP: Final = "swap"
+"""The suite that runs on an old kernel, with control groups of version 1 and with swap."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,12 +71,17 @@ def argv(disks: Disks, accelerator: str, only: str = "") -> list[str]:
         f"file={disks.checkout},readonly=on",
         f"file={disks.runtime},readonly=on",
     )
-    debian = ("-kernel", str(disks.image.kernel), "-initrd", str(disks.image.initrd))
-    ubuntu = ("-kernel", str(disks.image.ubuntu))
+    options = ["root=/dev/vda rw console=ttyS0 mitigations=off", f"only={only}"]
+    kernels = {UBUNTU: disks.image.ubuntu, SWAP: disks.image.focal}
+    kernel = ["-kernel", str(kernels.get(only, disks.image.kernel))]
+    if only not in kernels:
+        kernel += ["-initrd", str(disks.image.initrd)]
+    if only == SWAP:
+        options.append("systemd.unified_cgroup_hierarchy=0")
     return [
         *("nice", "-n", "5", *_QEMU, "-accel", accelerator, "-cpu", _CPU[accelerator]),
-        *(ubuntu if only == UBUNTU else debian),
-        *("-append", f"root=/dev/vda rw console=ttyS0 mitigations=off only={only}"),
+        *kernel,
+        *("-append", " ".join(options)),
         *(word for drive in drives for word in ("-drive", f"{drive},if=virtio,format=raw")),
         *("-serial", f"file:{disks.scratch / 'console.log'}", "-serial", "stdio"),
     ]

@@ -32,6 +32,8 @@ may have no overlay: each run then copies its image."""
 RUNTIME: Final = ("python3", "usr-is-merged")
 """Small: every engine reads all of the image once, which takes minutes where it is emulated."""
 UBUNTU: Final = "noble"
+FOCAL: Final = "focal"
+"""An Ubuntu whose kernel does not account for swap."""
 UBUNTU_KEYS: Final = "trixie"
 """A Debian that packages Ubuntu's keys."""
 WITHOUT: Final = ("doc", "info", "locale", "man")
@@ -113,6 +115,11 @@ class Image:
         return self.folder / "vmlinuz-ubuntu"
 
     @property
+    def focal(self) -> Path:
+        """The kernel of an older Ubuntu, which starts from the disk too."""
+        return self.folder / "vmlinuz-focal"
+
+    @property
     def disk(self) -> Path:
         """The first disk, with an ext4 file system."""
         return self.folder / "root.ext4"
@@ -147,7 +154,7 @@ def _make(image: Image) -> None:
     _set_up_machine(machine)
     for name, path in {"vmlinuz": image.kernel, "initrd.img": image.initrd}.items():
         shutil.copyfile(next((machine / "boot").glob(f"{name}-*")), path)
-    _ubuntu_kernel(image)
+    _ubuntu_kernels(image, machine)
     with image.disk.open("wb") as disk:
         disk.truncate(DISK_BYTES)
     # Without a journal: nobody needs the disk after a crash.
@@ -166,16 +173,23 @@ def _debian(root: Path, packages: tuple[str, ...]) -> None:
     run(*words, f"--include={','.join(packages)}", SUITE, root)
 
 
-def _ubuntu_kernel(image: Image) -> None:
-    """Unpack Ubuntu's kernel, with Ubuntu's keys as Debian vouches for them."""
-    keys, root = image.folder / "keys", image.folder / "ubuntu"
+def _ubuntu_kernels(image: Image, machine: Path) -> None:
+    """Unpack Ubuntu's kernels, with Ubuntu's keys as Debian vouches for them."""
+    keys, ubuntu, focal = (image.folder / name for name in ("keys", UBUNTU, FOCAL))
     extract = ("mmdebstrap", "--quiet", "--variant=extract")
     run(*extract, "--include=ubuntu-keyring", UBUNTU_KEYS, keys)
     ring = keys / "usr/share/keyrings/ubuntu-archive-keyring.gpg"
-    run(*extract, f"--keyring={ring}", "--include=linux-image-virtual", UBUNTU, root)
-    shutil.copyfile(next((root / "boot").glob("vmlinuz-*")), image.ubuntu)
-    shutil.rmtree(keys)
-    shutil.rmtree(root)
+    run(*extract, f"--keyring={ring}", "--include=linux-image-virtual", UBUNTU, ubuntu)
+    # For virtual machines, with what a disk needs built in.
+    run(*extract, f"--keyring={ring}", "--include=linux-image-kvm", FOCAL, focal)
+    for root, kernel in ((ubuntu, image.ubuntu), (focal, image.focal)):
+        shutil.copyfile(next((root / "boot").glob("vmlinuz-*")), kernel)
+    # Docker needs some modules.
+    modules = next((focal / "lib/modules").iterdir())
+    shutil.copytree(modules, machine / "lib/modules" / modules.name)
+    run("chroot", machine, "depmod", modules.name)
+    for root in (keys, ubuntu, focal):
+        shutil.rmtree(root)
 
 
 def _environments(root: Path) -> None:

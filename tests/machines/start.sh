@@ -55,4 +55,11 @@ fi
 if asked embedded || asked ubuntu; then
     suite embedded inside_as_root
 fi
+if [ "$only" = swap ]; then
+    fallocate -l 1G /swap && chmod 600 /swap && mkswap /swap >/dev/null && swapon /swap
+    docker import "$@" /dev/vdc posebowl-runtime:cpu
+    suite docker inside_with_swap
+    suite embedded inside_with_swap as_user
+    suite embedded inside_with_swap
+fi
 echo "ENDS $status"

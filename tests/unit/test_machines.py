@@ -65,17 +65,20 @@ def test_a_machine_that_dies_is_an_error_with_its_console(tcg: str, disks: Disks
         started(disks, "exit 1", tcg)
 
 
-def test_ubuntu_s_kernel_is_booted_for_its_suite_alone(disks: Disks) -> None:
+def test_some_suites_have_kernels_of_their_own(disks: Disks) -> None:
     kernels = {}
-    for suite in ("", "podman", "ubuntu"):
+    for suite in ("", "podman", "ubuntu", "swap"):
         words = machine.argv(disks, "tcg", suite)
         kernels[suite] = words[words.index("-kernel") + 1]
-        assert ("-initrd" in words) is (suite != "ubuntu")
-        assert f"only={suite}" in words[words.index("-append") + 1].split()
+        assert ("-initrd" in words) is (suite in {"", "podman"})
+        options = words[words.index("-append") + 1].split()
+        assert f"only={suite}" in options
+        assert ("systemd.unified_cgroup_hierarchy=0" in options) is (suite == "swap")
     assert kernels == {
         "": str(disks.image.kernel),
         "podman": str(disks.image.kernel),
         "ubuntu": str(disks.image.ubuntu),
+        "swap": str(disks.image.focal),
     }
 
 
