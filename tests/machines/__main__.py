@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from posebowl.settings import resolve
+from posebowl.util import program
 from tests.machines import machine, recipe
 
 SUITES = ("embedded", "podman", "docker", "rootless", machine.UBUNTU, machine.SWAP)
@@ -51,4 +52,5 @@ def main(only: str = "") -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    # A signal to end it ends the machine too.
+    sys.exit(program.guard(lambda: main(*sys.argv[1:])))

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
+import psutil
 import pytest
 
+from posebowl.errors import StoppedError
 from tests.machines import machine
 from tests.machines.__main__ import main
 from tests.machines.machine import Disks
@@ -63,6 +68,34 @@ def test_a_kvm_that_does_not_boot_is_given_up(
 def test_a_machine_that_dies_is_an_error_with_its_console(tcg: str, disks: Disks) -> None:
     with pytest.raises(TimeoutError, match="Kernel panic"):
         started(disks, "exit 1", tcg)
+
+
+AS_PROGRAM = """
+import os, runpy
+from pathlib import Path
+from tests.machines import machine, recipe
+os.geteuid = lambda: 0
+recipe.image = lambda cache: recipe.Image(folder=Path(os.environ["PATH"].split(":")[0]))
+machine.pack = machine.pack_runtime = lambda *_: None
+machine.accelerators = lambda: ["tcg"]
+runpy.run_module("tests.machines", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_to_end_it_ends_the_machine_too(number: int, disks: Disks) -> None:
+    qemu = disks.scratch / "qemu-system-x86_64"
+    qemu.write_text("#!/bin/sh\necho UP; echo $$; exec sleep 600\n")
+    qemu.chmod(0o755)
+    words = [sys.executable, "-c", AS_PROGRAM]
+    folder = {**os.environ, "TMPDIR": str(disks.scratch)}
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=folder) as child:
+        assert child.stdout is not None
+        machines = next(int(line) for line in child.stdout if line.strip().isdecimal())
+        child.send_signal(number)
+        assert child.wait() == StoppedError("").exit_code
+    assert not psutil.pid_exists(machines)
+    assert not list(disks.scratch.glob("machine-*"))
 
 
 def test_some_suites_have_kernels_of_their_own(disks: Disks) -> None:
