@@ -9,20 +9,24 @@ import secrets
 import shlex
 import shutil
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from posebowl.challenge import EngineName
-from posebowl.engines.oci import Client, host_user, image as identity
+from posebowl.engines.oci import Client, argv as oci_argv, host_user, image as identity
 from posebowl.errors import EngineError
 from posebowl.util import process
 from posebowl.util.host import is_root
+from posebowl.util.process_identity import owned_folder, owner
 
 SUITE: Final = "bookworm"
 NAME: Final = f"posebowl-base:{SUITE}"
+
+_KILLED_WITH_THIS: Final = ["setpriv", "--pdeathsig", "KILL"]
+_APART: Final = ["unshare", "--mount-proc", "--pid", "--fork", "--kill-child"]
+"""What it mounts is seen by its own processes alone, and all of them end when it does."""
 
 # What nobody reads in a container; nothing is removed that a package needs to work.
 _NEEDLESS: Final = (
@@ -61,8 +65,8 @@ def local_name(client: Client) -> str:
 def make(
     client: Client,
     *,
+    cache: Path,
     mirror: str = "",
-    scratch: Path | None = None,
     name: str = NAME,
     as_root: bool | None = None,
 ) -> Base:
@@ -70,8 +74,8 @@ def make(
 
     Args:
         client: Of the engine that takes it.
+        cache: The folder of the setting `cache`; it needs 1 GB of free space.
         mirror: Where Debian's packages are; by default where the host's apt gets its own.
-        scratch: A folder with 1 GB of free space; by default the one for temporary files.
         name: Of the image.
         as_root: Install in a folder of the host, which only root can; otherwise in a container.
             By default what this user can.
@@ -84,8 +88,8 @@ def make(
         raise problem
     start = time.monotonic()
     sources = host_sources()
-    with tempfile.TemporaryDirectory(prefix="posebowl-base-", dir=scratch) as folder:
-        root = Path(folder, "root")
+    with owned_folder(cache / "bases") as folder:
+        root = folder / "root"
         words = bootstrap_argv(root, mirror or mirror_of(sources))
         install = _install_as_root if rooted else _install_as_user
         install(client, words, root, name, "" if mirror else sources_list(sources))
@@ -102,7 +106,7 @@ def _install_as_root(
     client: Client, bootstrap: list[str], root: Path, name: str, sources: str
 ) -> None:
     archive = root.with_name("base.tar")
-    _run(bootstrap)
+    _run([*apart(), *bootstrap])
     forget_host(root)
     process.run(["sh", "-ec", tidying(sources)], cwd=root, umask=0o022)
     _run(tar_argv(root, archive), quiet=True)
@@ -133,6 +137,17 @@ def _run(argv: list[str], *, quiet: bool = False) -> None:
     )
 
 
+def apart() -> list[str]:
+    """Return what starts a program that mounts something, so that none of it is ever left.
+
+    It is nothing where mounts are forbidden, as in most containers: there, none is made either.
+    """
+    with contextlib.suppress(process.ProcessError):
+        process.run([*_KILLED_WITH_THIS, *_APART, "true"])
+        return [*_KILLED_WITH_THIS, *_APART]
+    return []
+
+
 def _path() -> str:
     """Return a PATH with the folders of root's programs, which a user's may lack."""
     return os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
@@ -145,6 +160,8 @@ def _install_in_container(client: Client, archive: Path, name: str, sources: str
     # debootstrap makes no devices in what it takes for an LXC container.
     run = ["run", "--name", container, "--network", "none", "--workdir", "/"]
     run += ["--env", "container=lxc"]
+    labels = {oci_argv.RUN_LABEL: "base", oci_argv.OWNER_LABEL: owner()}
+    run += [f"--label={label}={value}" for label, value in labels.items()]
     if client.engine == EngineName.PODMAN:  # which asks for more than this process may grant
         run += [f"--ulimit={limit}={most}:{most}" for limit, most in host_user.rlimits().items()]
     try:

@@ -268,13 +268,13 @@ def test_packages_are_listed_with_what_works(
 
 
 @pytest.mark.parametrize("as_root", [True, False], ids=["root", "user"])
-def test_a_base_image_from_packages_alone(client: Client, as_root: bool) -> None:
+def test_a_base_image_from_packages_alone(client: Client, as_root: bool, tmp_path: Path) -> None:
     if lacking := debian_base.missing(as_root=as_root):
         pytest.skip(str(lacking))
     name = "posebowl-base-test:bookworm"
     try:
         with umask(0o077):
-            made = debian_base.make(client, name=name, as_root=as_root)
+            made = debian_base.make(client, cache=tmp_path, name=name, as_root=as_root)
         assert made.name == name
         assert 50e6 < made.bytes < 400e6
         argv = ["run", "--rm", "--network", "none", "--pull", "never", "--user", "1000"]
@@ -291,6 +291,7 @@ def test_a_base_image_from_packages_alone(client: Client, as_root: bool) -> None
     finally:
         client.run("rmi", "--force", name, check=False)
     assert image.find(client, f"{name}-unfinished") is None
+    assert not list((tmp_path / "bases").iterdir())
 
 
 def test_check_looks_into_the_image_of_an_engine(oci: OciEngine, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def base(settings: Settings, *, json: Json = False) -> None:
     from posebowl.util.units import human_bytes
 
     client = builder.choose(settings.image_engine)
-    made = debian_base.make(client, mirror=settings.mirror or "")
+    made = debian_base.make(client, cache=settings.cache, mirror=settings.mirror or "")
     text = f"{made.name}: {human_bytes(made.bytes)} in {made.seconds:.0f} s"
     output.present_text(made, text, as_json=json)
 

@@ -25,6 +25,7 @@ from posebowl.images import build_secrets, builder, debian_base, pins, registry
 from posebowl.images.build_secrets import Secret
 from posebowl.images.builder import Built
 from posebowl.images.debian_base import Source
+from posebowl.util.host import is_root
 
 
 def _image(**labels: str) -> Image:
@@ -269,6 +270,31 @@ def test_the_base_is_tidied(tmp_path: Path) -> None:
         "deb https://mirror.example.org/debian/ bookworm main",
         "deb https://mirror.example.org/debian/ bookworm-updates main",
     ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mounts are Linux's")
+def test_what_a_killed_program_mounted_is_gone(tmp_path: Path) -> None:
+    rights = [] if is_root() else ["unshare", "--user", "--map-root-user"]
+    if subprocess.run(
+        [*rights, "unshare", "--mount-proc", "--pid", "--fork", "true"],
+        capture_output=True,
+        check=False,
+    ).returncode:
+        pytest.skip("namespaces are forbidden here")
+    code = (
+        "import sys; from posebowl.images import debian_base; from posebowl.util import process\n"
+        "words = [*debian_base.apart(), 'sh', '-ec', sys.argv[1]]\n"
+        "process.run(words, cwd=sys.argv[2], capture=False)"
+    )
+    script = "mkdir m; mount -t tmpfs x m; touch m/file; sleep 60 & echo mounted; sleep 60"
+    argv = [*rights, sys.executable, "-c", code, script, str(tmp_path)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as child:
+        assert child.stdout
+        assert child.stdout.readline() == b"mounted\n"
+        assert not list((tmp_path / "m").iterdir())
+        child.kill()
+        assert child.stdout.read() == b""  # the end, which comes when none of its processes is left
+    (tmp_path / "m").rmdir()
 
 
 def test_the_programs_of_root_are_found_where_a_users_path_lacks_them(
