@@ -13,11 +13,12 @@ import multiprocessing
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import chain, islice
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TypeVar
 
@@ -92,14 +93,16 @@ def detect_all(ids: list[str], worker: Worker, count: int) -> Iterator[Answer]:
             yield from chain.from_iterable(found)
         return
     done = 0
+    pool = processes(worker, count)
+    started = started_by(pool)
     try:
-        with processes(worker, count) as pool:
+        with pool:
             found = prefetch(pool, work, batched(ids, worker.net.batch), 4 * count)
             for answer in chain.from_iterable(found):
                 yield answer
                 done += 1
     except BrokenProcessPool:
-        log.warning("a worker was killed, probably out of memory; continuing with one")
+        log.warning("%s; continuing with one", how_ended(started))
         yield from one_by_one(ids[done:], worker)
 
 
@@ -107,13 +110,31 @@ def one_by_one(ids: list[str], worker: Worker) -> Iterator[Answer]:
     """Yield the results of one process, photo by photo, to skip the photo that kills it."""
     done = 0
     while done < len(ids):
-        with processes(worker, 1) as pool, contextlib.suppress(BrokenProcessPool):
+        pool = processes(worker, 1)
+        started = started_by(pool)
+        with pool, contextlib.suppress(BrokenProcessPool):
             for (answer,) in prefetch(pool, work, batched(ids[done:], 1), 1):
                 yield answer
                 done += 1
             return
-        yield Answer(broken="the worker that processed it was killed")
+        yield Answer(broken=how_ended(started))
         done += 1
+
+
+def started_by(pool: Executor) -> Mapping[int, BaseProcess]:
+    """Return the processes of a pool, which fills this as it starts them, by their ids."""
+    return getattr(pool, "_processes", {})  # the pool itself forgets them at its end
+
+
+def how_ended(started: Mapping[int, BaseProcess]) -> str:
+    """Return how the process ended that broke a pool, which ends the others by SIGTERM."""
+    codes = {process.exitcode or 0 for process in started.values()} - {0, -signal.SIGTERM}
+    code = min(codes, default=-signal.SIGTERM)
+    if code > 0:
+        return f"a worker ended with exit code {code}"
+    name = next((f" ({known.name})" for known in signal.Signals if known == -code), "")
+    why = ", probably out of memory" if code == -signal.SIGKILL else ""
+    return f"a worker was killed by signal {-code}{name}{why}"
 
 
 def processes(worker: Worker, count: int) -> Executor:

@@ -133,7 +133,7 @@ def test_a_killed_process_ends_no_run(tmp_path):
     processes[0].kill()
     _, log = running.communicate(timeout=PATIENCE_S)
     assert running.returncode == 0
-    assert "WARNING a worker was killed" in log
+    assert "a worker was killed by signal 9 (SIGKILL), probably out of memory; continuing" in log
     assert "fallback" not in log
     rows = (tmp_path / "submission.csv").read_text().splitlines()
     assert len(rows) == 61
@@ -145,10 +145,26 @@ def test_a_killed_process_ends_no_run(tmp_path):
     assert not alive
 
 
-def test_a_photo_that_kills_whoever_looks_at_it_gets_no_box(monkeypatch):
+KILLED = "a worker was killed by signal"
+
+
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        (
+            lambda: os.kill(os.getpid(), signal.SIGKILL),
+            f"{KILLED} 9 (SIGKILL), probably out of memory",
+        ),
+        (lambda: os.kill(os.getpid(), signal.SIGXCPU), f"{KILLED} 24 (SIGXCPU)"),
+        (lambda: os.kill(os.getpid(), signal.SIGTERM), f"{KILLED} 15 (SIGTERM)"),
+        (lambda: os.kill(os.getpid(), 40), f"{KILLED} 40"),
+        (lambda: os._exit(3), "a worker ended with exit code 3"),
+    ],
+)
+def test_a_photo_that_ends_whoever_looks_at_it_gets_no_box(monkeypatch, caplog, end, said):
     def die(ids):
         if "bad" in ids:
-            os.kill(os.getpid(), signal.SIGKILL)
+            end()
         return [workers.Answer((0, 0, 1, 1)) for _ in ids]
 
     worker = SimpleNamespace(net=SimpleNamespace(on_gpu=False, batch=2))
@@ -156,7 +172,8 @@ def test_a_photo_that_kills_whoever_looks_at_it_gets_no_box(monkeypatch):
     ids = ["a", "b", "c", "bad", "e", "bad", "g"]
     found = list(workers.detect_all(ids, worker, 2))
     assert len(found) == len(ids)
-    assert [bool(answer.broken) for answer in found] == [name == "bad" for name in ids]
+    assert [answer.broken for answer in found] == [said * (name == "bad") for name in ids]
+    assert caplog.messages == [f"{said}; continuing with one"]
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
