@@ -57,8 +57,7 @@ def _task(task: Task) -> Iterator[str]:
     yield task.summary
     yield ""
     yield "```text"
-    named = "".join(f" {option.name.upper()}{' ...' if option.many else ''}" for option in words)
-    yield f"uv run invoke {task.name}{named}{' [options]' if flags else ''}"
+    yield task.usage
     yield "```"
     yield ""
     if task.options:
@@ -71,7 +70,7 @@ def _task(task: Task) -> Iterator[str]:
 
 def _shown(option: Option) -> str:
     if option.positional:
-        return f"`{option.name.upper()}`"
+        return f"`{option.place}`"
     value = "" if option.is_switch else " NUMBER" if option.kind.toml is int else " TEXT"
     short = [f"`-{SHORT[option.name]}{value}`"] if option.name in SHORT else []
     return ", ".join([f"`{option.flag}{value}`", *short])

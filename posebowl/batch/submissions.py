@@ -17,7 +17,7 @@ from posebowl.util.text import escape
 
 PACKED_NAME: Final = "submission"
 """Of a zip whose folder tells whose it is. Machines call all zips so: equal ones share a run."""
-_FIX: Final = "Name zips, or a folder of zips: invoke evaluate submissions/"
+_FIX: Final = "Name zips, or folders that hold some."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +58,7 @@ def collect(places: Sequence[Path]) -> Found:
             if short.setdefault(at, name) != name:
                 left_out.append(f"{path} (found before)")
     if not short:
-        raise UsageError(
-            "No submission is named.", fix="Type: invoke evaluate submission/submission.zip"
-        )
+        raise UsageError("No submission is named.", fix=_FIX)
     return Found(
         submissions=tuple(
             Submission(

@@ -80,7 +80,8 @@ def compare(places: Sequence[Path], evaluation: Path | None) -> Twins:
         evaluation: The folder of an evaluation, whose predictions are compared too.
 
     Raises:
-        UsageError: A place does not exist, or the folder is not that of an evaluation.
+        UsageError: A place does not exist, there are not two submissions, or the folder is not
+            that of an evaluation.
     """
     found = collect(places).submissions
     given = [
@@ -88,6 +89,11 @@ def compare(places: Sequence[Path], evaluation: Path | None) -> Twins:
         for file in SOLUTIONS.glob("*/*.py")
     ]
     tables = _tables(evaluation) if evaluation is not None else {}
+    if len(found) < 2:
+        raise UsageError(
+            "Only one submission was found, and it has nothing to be compared with.",
+            fix="Name more zips, or folders that hold some.",
+        )
     with ThreadPoolExecutor(_READERS) as pool:
         prints = [*pool.map(_read, found)]
     return Twins(
@@ -163,7 +169,7 @@ def _tables(evaluation: Path) -> dict[str, NDArray[np.int64]]:
         raise UsageError(
             f"{evaluation} does not hold an evaluation.",
             why=f"It has no {PLAN_FILE} that can be read.",
-            fix="Name the folder that invoke evaluate wrote, its --out.",
+            fix="Name the folder that `invoke evaluate` wrote, its --out.",
         ) from None
     store = ResultStore(evaluation)
     tables = {}

@@ -20,7 +20,7 @@ def main(words: list[str]) -> int | None:
     if name not in by_name:
         raise UsageError("Name a task first.", fix=f"It is one of: {', '.join(by_name)}.")
     task = by_name[name]
-    return task(vars(program.parser(task.options, name).parse_args(words[1:])))
+    return task(vars(program.parser(task.options).parse_args(words[1:])))
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ class _InvokeTask(invoke.Task):  # type: ignore[misc]  # invoke is not looked in
             if code:
                 sys.exit(code)
 
-        body.__doc__ = task.summary
+        body.__doc__ = f"{task.summary}\n\n{task.usage}"
         super().__init__(body, name=task.name.rpartition(".")[2], positional=[])
 
     def get_arguments(self, ignore_unknown_help: Any = None) -> list[Any]:  # noqa: ARG002

@@ -10,7 +10,7 @@ from typing import Any
 
 from posebowl.settings import SETTINGS, Setting, resolve
 from posebowl.util import options as declarations
-from posebowl.util.options import Option
+from posebowl.util.options import REQUIRED, Option
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,19 @@ class Task:
     def summary(self) -> str:
         """Return the line that says what it does."""
         return (self.function.__doc__ or "").partition("\n")[0]
+
+    @property
+    def usage(self) -> str:
+        """Return the command with the words that it takes."""
+        words = [option for option in self.options if option.positional]
+        shown = (f"{option.place}{' ...' * option.many}" for option in words)
+        required = (option.default is REQUIRED for option in words)
+        named = (
+            f" {text}" if needed else f" [{text}]"
+            for text, needed in zip(shown, required, strict=True)
+        )
+        flags = " [options]" * (len(words) < len(self.options))
+        return f"uv run invoke {self.name}{''.join(named)}{flags}"
 
     @cached_property
     def options(self) -> tuple[Option, ...]:

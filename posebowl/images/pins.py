@@ -27,7 +27,7 @@ class PinOptions:
     """Where the digest of the base image comes from."""
 
     engine: Annotated[EngineName | None, Option(types.ENGINE, "what asks the registry")] = None
-    base: Annotated[str, Option(values.WORD, "the image to pin")] = DEBIAN
+    base: Annotated[str, Option(values.word(DEBIAN), "the image to pin")] = DEBIAN
 
 
 def uv_requirement(lock: str) -> str:

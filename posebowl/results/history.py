@@ -199,10 +199,13 @@ def find(word: str, out: Path, *, usual: Path = SUBMISSION) -> Run:
     folder = path.parent if path.name == RESULT_FILE else path
     if word and (folder / RESULT_FILE).is_file():
         return Run(name=word, folder=folder, result=results.read(folder / RESULT_FILE))
+    kept = (
+        f"one of {counted(len(names), 'kept run')}" if names else f"a run (none is kept in {out})"
+    )
+    listing = f"invoke history{flag('folder', out, usual)}"
     raise UsageError(
-        f"{show(word)} is neither one of {counted(len(names), 'kept run')} nor a folder with a "
-        f"{RESULT_FILE}.",
-        fix=f"Type: invoke history{flag('folder', out, usual)}",
+        f"{show(word)} is neither {kept} nor a folder with a {RESULT_FILE}.",
+        fix=f"Type: {listing if names else 'invoke run' + flag('out', out, usual)}",
     )
 
 

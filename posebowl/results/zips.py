@@ -116,7 +116,7 @@ def restore(run: Run, target: Path, *, force: bool = False) -> ZipRecord:
         raise UsageError(
             f"{show(run.name)} kept no zip.",
             why="It was too large for the setting history_zips, or other runs came since.",
-            fix="Type: invoke config",
+            fix="Raise history_zips for later runs; `invoke config` shows it.",
         )
     refuse_existing(target, force=force)
     if not _copy(source, target, str(archive["sha256"])):

@@ -109,7 +109,7 @@ class Settings:
     image: Annotated[
         str | None,
         Setting(
-            values.WORD,
+            values.word("registry.example/pose:1"),
             "any other image to run in, such as the official one",
             "that of the variant, made from uv.lock",
         ),
@@ -159,7 +159,7 @@ class Settings:
     base_image: Annotated[
         str | None,
         Setting(
-            values.WORD,
+            values.word("debian:bookworm-slim"),
             "what images are built from",
             "debian:bookworm-slim, or what `invoke base` made",
         ),
@@ -170,7 +170,11 @@ class Settings:
     ]
     mirror: Annotated[
         str | None,
-        Setting(values.WORD, "Debian mirror for `invoke base`", "that of this host"),
+        Setting(
+            values.word("https://mirror.example/debian"),
+            "Debian mirror for `invoke base`",
+            "that of this host",
+        ),
     ]
 
     @property

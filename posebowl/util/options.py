@@ -46,6 +46,11 @@ class Option:
         return f"--{self.name.replace('_', '-')}"
 
     @property
+    def place(self) -> str:
+        """Return how a usage line shows it: a word in capitals, or its flag."""
+        return self.name.upper() if self.positional else self.flag
+
+    @property
     def is_switch(self) -> bool:
         """Return whether it takes no value."""
         return self.kind.toml is bool
@@ -88,9 +93,11 @@ class Option:
         try:
             return self.kind.read(text)
         except values.UNREADABLE as error:
-            place, before = (self.name.upper(), "") if self.positional else (self.flag, self.flag)
-            what = f"{place} {self.kind.requirement(error, text)}."
-            raise UsageError(what, fix=f"Type: {before} {self.kind.nearest(text)}") from None
+            before = "" if self.positional else f"{self.flag} "
+            raise UsageError(
+                f"{self.place} {self.kind.requirement(error, text)}.",
+                fix=f"Type: {before}{self.kind.nearest(text)}",
+            ) from None
 
 
 def declared(target: Callable[..., Any]) -> tuple[Option, ...]:
@@ -126,14 +133,18 @@ def read(
     options = tuple(options)
     typed = [option for option in options if given.get(option.name) not in (None, [], False)]
     found = {option.name: option.read(given[option.name]) for option in typed}
-    for option in options:
-        if option.name not in found and option.default is REQUIRED:
-            raise UsageError(
-                f"{task} needs {option.flag}.",
-                why="It has no default.",
-                fix=f"Type: invoke --help {task}",
-            )
-        if look and option.name in found:
+    required = [option for option in options if option.default is REQUIRED]
+    if missing := [option for option in required if option.name not in found]:
+        words = (
+            one.place if one.positional else f"{one.flag} {one.kind.example}" for one in required
+        )
+        raise UsageError(
+            f"{task} needs {', '.join(one.place for one in missing)}.",
+            why="; ".join(f"{one.place}: {one.explained}" for one in missing) + ".",
+            fix=f"Type: invoke {task} {' '.join(words)}",
+        )
+    for option in options if look else ():
+        if option.name in found:
             option.look(found[option.name])
     return found
 

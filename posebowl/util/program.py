@@ -34,7 +34,7 @@ def read(options: Callable[..., _T], words: Sequence[str], *, task: str) -> _T:
         UsageError: It cannot be read, or a value is not of its kind.
     """
     known = declarations.declared(options)
-    given = vars(parser(known, task).parse_args(words))
+    given = vars(parser(known).parse_args(words))
     return declarations.call(options, declarations.read(known, given, task))
 
 
@@ -89,12 +89,12 @@ def open_closed_streams() -> None:
             setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
 
 
-def parser(options: Iterable[Option], task: str) -> argparse.ArgumentParser:
+def parser(options: Iterable[Option]) -> argparse.ArgumentParser:
     """Return what reads a command line of options; the texts are not checked yet.
 
     Its errors are `UsageError`.
     """
-    made = _Parser(task)
+    made = _Parser(allow_abbrev=False)
     for option in options:
         if option.positional and not option.many:
             # A word or a flag; without a default, neither overwrites the other.
@@ -114,13 +114,10 @@ def parser(options: Iterable[Option], task: str) -> argparse.ArgumentParser:
 class _Parser(argparse.ArgumentParser):
     """A parser whose complaints are sentences."""
 
-    def __init__(self, task: str) -> None:
-        super().__init__(allow_abbrev=False)
-        self._task = task
-
     def error(self, message: str) -> NoReturn:
         what = message.removeprefix("argument ").rstrip(".")
-        raise UsageError(f"{what[:1].upper()}{what[1:]}.", fix=f"Type: invoke --help {self._task}")
+        fix = "The same command with --help lists the options."
+        raise UsageError(f"{what[:1].upper()}{what[1:]}.", fix=fix)
 
 
 def end_as_ctrl_c(*names: str) -> None:

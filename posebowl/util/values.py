@@ -157,6 +157,11 @@ def multiple_pair(step: int, example: str) -> Kind:
     return Kind(expects=expects, example=example, read=read, write=write)
 
 
+def word(example: str) -> Kind:
+    """Return the kind of names and addresses, with one of those that are meant."""
+    return Kind(expects="a name or an address, without spaces", example=example, read=_word)
+
+
 def _truth(text: str) -> bool:
     word = text.strip().lower()
     if word not in _TRUE + _FALSE:
@@ -202,7 +207,6 @@ PATH: Final = Kind(expects="a path", example="~/file", read=_path, is_path=True)
 EXISTING: Final = Kind(
     expects="a path", example="~/file", read=_path, is_path=True, must_exist=True
 )
-WORD: Final = Kind(expects="a name or an address, without spaces", example="debian:12", read=_word)
 DIGEST: Final = Kind(
     expects="a digest: sha256: and 64 hex digits", example=f"sha256:{'0' * 64}", read=_digest
 )

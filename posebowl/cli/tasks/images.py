@@ -9,7 +9,7 @@ from posebowl.cli.options import ZIP_TO_UNPACK, Json
 from posebowl.cli.task import task
 from posebowl.settings import Settings
 from posebowl.util.options import Option
-from posebowl.util.values import DIGEST, EXISTING, TEXT, TRUTH, WORD
+from posebowl.util.values import DIGEST, EXISTING, TEXT, TRUTH, word
 
 
 @task("build", "variant", "engine", "base_image", "ca_bundle")
@@ -51,9 +51,7 @@ def base(settings: Settings, *, json: Json = False) -> None:
 def push(
     settings: Settings,
     *,
-    version: Annotated[
-        str | None, Option(WORD, "a version, such as 0.1.0, to push it under too")
-    ] = None,
+    version: Annotated[str | None, Option(word("0.1.0"), "a version to push it under too")] = None,
     json: Json = False,
 ) -> None:
     """Push an image to a registry, under the hash of its lock."""

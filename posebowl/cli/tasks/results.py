@@ -92,9 +92,10 @@ def calibrate(
     from posebowl.errors import UsageError
     from posebowl.results import calibration, history as kept
     from posebowl.submission import archive
+    from posebowl.util import hints
 
     place = folder or settings.submission
-    if Path(run).is_file() and Path(run).name != "result.json":
+    if by_zip := Path(run).is_file() and Path(run).name != "result.json":
         sha256, named = archive.digest(Path(run)), []
     else:
         found = kept.find(run, place, usual=settings.submission)
@@ -106,7 +107,7 @@ def calibrate(
         raise UsageError(
             f"No run of {run} that passed is in the history.",
             why="The time of an image here is what the platform's time is compared with.",
-            fix="Type: invoke run",
+            fix=f"Type: invoke run{' ' + hints.word(Path(run)) if by_zip else ''}",
         )
     points = [p for p in calibration.add(settings.cache, point) if p.machine == point.machine]
     text = (

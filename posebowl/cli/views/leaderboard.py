@@ -67,7 +67,7 @@ def twins(found: Twins, top: int, page: Path | None) -> None:
         out.print(f"and {counted(less, 'pair')} less alike")
     if found.unread:
         names = first_few(found.unread, len(found.unread))
-        out.print(plain(f"Only the boxes compared, as the zips cannot be read: {names}."))
+        out.print(plain(f"These zips cannot be read, so only boxes are compared: {names}."))
     if page is not None:
         out.print(plain(f"Matrix: {local(page)}"))
 

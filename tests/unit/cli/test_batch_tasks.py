@@ -41,7 +41,7 @@ def test_twins_are_shown_without_a_verdict(
     shown = capsys.readouterr().out
     assert re.search(r"weights +boxes +code +submissions", shown)
     assert "and 2 pairs less alike" in shown
-    assert "the zips cannot be read: broken." in shown
+    assert "These zips cannot be read, so only boxes are compared: broken." in shown
     batch.twins({"places": places, "json": True})
     assert len(json.loads(capsys.readouterr().out)["pairs"]) == 3
     page = of_two.out / "twins.html"

@@ -76,7 +76,7 @@ def test_another_process_is_asked_for_the_same() -> None:
     values = {"out": Path("o"), "count": 1, "full": True, "engine": EngineName.PODMAN, "cpus": 2}
     words = go.argv(values)
     assert words == ["--engine=podman", "--cpus=2", "--out=o", "--count=1", "--full"]
-    go(vars(program.parser(go.options, go.name).parse_args(words)))
+    go(vars(program.parser(go.options).parse_args(words)))
     assert got == [EngineName.PODMAN, 2, Path("o"), 1, True]
 
 

@@ -46,6 +46,7 @@ def test_kinds_of_flags_are_told_apart() -> None:
     def go(
         *,
         where: Annotated[str, Option(TEXT, "a <place>", positional=True)],
+        more: Annotated[tuple[str, ...], Option(TEXT, "m", many=True, positional=True)] = (),
         count: Annotated[int, Option(whole(0, 1), "c")] = 0,
         force: Annotated[bool, Option(TRUTH, "a|b")] = False,
         out: Annotated[str, Option(TEXT, "to")] = "",
@@ -53,7 +54,7 @@ def test_kinds_of_flags_are_told_apart() -> None:
         """Go there."""
 
     lines = reference.fill(reference.PLACE, [go], []).splitlines()
-    assert "uv run invoke go WHERE [options]" in lines
+    assert "uv run invoke go WHERE [MORE ...] [options]" in lines
     assert "| `WHERE` | a &lt;place> |" in lines
     assert "| `--count NUMBER` | c (0) |" in lines
     assert "| `--force`, `-f` | a\\|b |" in lines

@@ -113,9 +113,16 @@ def test_numbers_are_checked(kind: values.Kind, text: str, said: str) -> None:
 
 @pytest.mark.parametrize("missing", [None, [], False])
 def test_what_has_no_default_is_asked_for(missing: Any) -> None:
+    asked = [
+        Option(TEXT, "from where", name="source", positional=True),
+        Option(PATH, "to where", name="a_place"),
+    ]
     with pytest.raises(UsageError, match=r"push needs --a-place\.") as caught:
-        options.read([Option(TEXT, "", name="a_place")], {"a_place": missing}, "push")
-    assert caught.value.fix == "Type: invoke --help push"
+        options.read(asked, {"source": "a", "a_place": missing}, "push")
+    assert caught.value.why == "--a-place: to where."
+    assert caught.value.fix == "Type: invoke push SOURCE --a-place ~/file"
+    with pytest.raises(UsageError, match=r"push needs SOURCE, --a-place\."):
+        options.read(asked, {"source": missing, "a_place": missing}, "push")
 
 
 def test_a_command_line_leaves_out_what_is_not_there() -> None:

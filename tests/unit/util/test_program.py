@@ -170,10 +170,10 @@ def test_a_command_line_fills_a_dataclass(line: str, asked: Asked) -> None:
         ("--out a --count 0", "--count must be at least 1, got 0.", "Type: --count 24"),
         ("--out a --only some", '--only must be photos or cutouts, got "some".', ""),
         ("--out a --only cutout", "--only must be photos or", "Type: --only cutouts"),
-        ("--other", "Unrecognized arguments: --other.", "Type: invoke --help data.render"),
-        ("--ou=a", "Unrecognized arguments: --ou=a.", "Type: invoke --help data.render"),
-        ("--count", "--count: expected one argument.", "Type: invoke --help data.render"),
-        ("--count 3", "data.render needs --out.", "Type: invoke --help data.render"),
+        ("--other", "Unrecognized arguments: --other.", "with --help lists the options."),
+        ("--ou=a", "Unrecognized arguments: --ou=a.", "with --help lists the options."),
+        ("--count", "--count: expected one argument.", "with --help lists the options."),
+        ("--count 3", "data.render needs --out.", "Type: invoke data.render --out ~/folder"),
     ],
 )
 def test_what_is_wrong_is_a_sentence_with_a_way_on(line: str, what: str, fix: str) -> None:
