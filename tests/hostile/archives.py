@@ -68,20 +68,9 @@ def build(*members: Member, comment: bytes = b"", total: int | None = None) -> b
         attributes = FOLDER if member.name.endswith(b"/") else REGULAR
         if member.attributes is not None:
             attributes = member.attributes
-        central += struct.pack(
-            "<4s2B5H3L5H2L",
-            *(
-                b"PK\1\2",
-                20,
-                member.system,
-                member.version,
-                *common,
-                size,
-                *lengths,
-                attributes,
-                offset,
-            ),
-        )
+        made_by = (20, member.system, member.version)
+        rest = (size, *lengths, attributes, offset)
+        central += struct.pack("<4s2B5H3L5H2L", b"PK\1\2", *made_by, *common, *rest)
         central += member.name + member.extra
     count = len(members) if total is None else total
     end64 = b""

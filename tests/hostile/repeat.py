@@ -21,6 +21,7 @@ from xml.etree import ElementTree as ET
 from posebowl import paths
 from posebowl.challenge import EngineName
 
+SUITES = ("tests/hostile/test_engines.py", "tests/hostile/test_harness.py")
 # Cases that no engine sees, or that differ between engines in nothing, run with this one.
 _REST = " or test_predictions or test_bad_archive"
 _CASE = re.compile(r"(?P<test>\w+)(?:\[(?P<ids>.*)\])?$")
@@ -49,7 +50,7 @@ def run(engine: EngineName, folder: Path) -> None:
     number = len(list(folder.glob(f"{engine}-*.xml"))) + 1
     report = folder / f"{engine}-{number:03}.xml"
     select = engine + (_REST if engine is EngineName.EMBEDDED else "")
-    argv = [sys.executable, "-m", "pytest", "-q", "tests/hostile/test_engines.py", "-k", select]
+    argv = [sys.executable, "-m", "pytest", "-q", *SUITES, "-k", select]
     subprocess.run([*argv, f"--junitxml={report}"], cwd=paths.ROOT, check=False)
 
 

@@ -34,6 +34,14 @@ def imports(file: Path) -> Iterator[tuple[str, str]]:
             yield from ((str(node.module), alias.name) for alias in node.names)
 
 
+def test_no_file_is_longer_than_400_lines() -> None:
+    folders = ("posebowl", "tests", "solutions", "benchmarks", "runtime", "docs")
+    files = [file for folder in folders for file in (paths.ROOT / folder).rglob("*.py")]
+    lengths = {file: len(file.read_text().splitlines()) for file in files}
+    assert len(lengths) > 500
+    assert {str(file): length for file, length in lengths.items() if length > 400} == {}
+
+
 def test_there_are_rooms() -> None:
     assert len(FACES) >= 10
 

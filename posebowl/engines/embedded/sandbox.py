@@ -51,21 +51,10 @@ KEPT_FLAGS: Final = MS_NOSUID | MS_NODEV | MS_NOEXEC | 0x400 | 0x800  # ... noat
 
 # Of /etc only what programs need to start and to tell the time: no names, keys or passwords.
 ETC: Final = (
-    "alternatives",
-    "debian_version",
-    "fonts",
-    "ld.so.cache",
-    "ld.so.conf",
-    "ld.so.conf.d",
-    "localtime",
-    "magic",
-    "mime.types",
-    "os-release",
-    "protocols",
-    "services",
-    "terminfo",
+    "alternatives", "debian_version", "fonts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d",
+    "localtime", "magic", "mime.types", "os-release", "protocols", "services", "terminfo",
     "timezone",
-)
+)  # fmt: skip
 # Of the machine rather than of the run: engines hide these in containers, too.
 HIDDEN_PROC: Final = ("kcore", "key-users", "keys", "latency_stats", "sched_debug", "timer_list")
 # Where the network is open: what finds names and trusts servers.
@@ -88,7 +77,8 @@ def main() -> None:
     """Build the root, enter it and become the entrypoint; never return."""
     spec: dict[str, Any] = json.loads(Path(sys.argv[1]).read_text())
     os.umask(0o022)
-    join_cgroups(spec["cgroups"])
+    for folder in spec["cgroups"]:  # with all that will come from this process
+        Path(folder, "cgroup.procs").write_text("0")
     os.sched_setaffinity(0, spec["cpus"])
     if not spec["network"]:
         raise_loopback()
@@ -97,7 +87,8 @@ def main() -> None:
     build_root(spec)
     enter_root(spec["root"])
     if spec.get("terminal"):
-        take_terminal()
+        os.setsid()  # of which stdin becomes the terminal, so that its keys are for the run
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     set_limits(spec)
     drop_privileges(spec["uid"], spec["groups"])
     join_keyring()
@@ -107,18 +98,6 @@ def main() -> None:
     if spec.get("stderr"):
         os.dup2(spec["stderr"], 2)
     os.execve("/bin/sh", ["/bin/sh", *spec["argv"]], spec["env"])  # noqa: S606
-
-
-def join_cgroups(folders: list[str]) -> None:
-    """Move this process, and so all that will come from it, into the run's control groups."""
-    for folder in folders:
-        Path(folder, "cgroup.procs").write_text("0")
-
-
-def take_terminal() -> None:
-    """Make the terminal that is stdin that of a session of its own: its keys are for the run."""
-    os.setsid()
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 def join_keyring() -> None:
