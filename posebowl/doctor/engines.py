@@ -25,13 +25,6 @@ NAMES: Final = ("docker cpu image", "podman cpu image", "embedded")
 
 COPIES: Final = "vfs"
 """The storage driver of docker and podman that needs nothing of the kernel."""
-_OVERLAY_FIX: Final = {
-    EngineName.DOCKER: 'Write {"storage-driver": "overlay2"} to /etc/docker/daemon.json, restart '
-    "docker, and build the images again.",
-    EngineName.PODMAN: 'Write [storage] and driver = "overlay" to storage.conf in '
-    "~/.config/containers (for root /etc/containers), type: podman system reset, which removes all "
-    "images; and build them again.",
-}
 
 
 def containers(name: EngineName) -> Iterator[Finding]:
@@ -71,9 +64,24 @@ def engine(client: Client) -> Finding:
             name=client.engine,
             state=State.WARNING,
             text=f"{text}: each run copies its whole image, since the storage driver is {COPIES}",
-            fix=_OVERLAY_FIX[client.engine],
+            fix=_overlay(client),
         )
     return Finding(name=client.engine, state=State.GOOD, text=text)
+
+
+def _overlay(client: Client) -> str:
+    """Return how to make an engine stack images."""
+    if client.engine is EngineName.DOCKER:
+        written = '{"storage-driver": "overlay2"} to /etc/docker/daemon.json, restart docker'
+        return f"Write {written}, and build the images again."
+    words, file = 'driver = "overlay"', "~/.config/containers/storage.conf"
+    if not client.rootless:  # Podman as root takes no file without these
+        words += f', runroot = "/run/containers/storage" and graphroot = "{client.storage}"'
+        file = "/etc/containers/storage.conf"
+    return (
+        f"Write [storage] and below it {words} to {file}, type: podman system reset, which removes "
+        "all images; and build them again."
+    )
 
 
 def _socket(client: Client) -> str:

@@ -44,9 +44,24 @@ def test_rootless_on_version_1_ignores_limits() -> None:
     assert "--waive" in finding.fix
 
 
-@pytest.mark.parametrize(("name", "fix"), [("podman", "system reset"), ("docker", "daemon.json")])
-def test_storage_that_copies_the_image_for_each_run_is_a_warning(name: str, fix: str) -> None:
-    copies = dataclasses.replace(PODMAN, engine=EngineName(name), driver="vfs")
+@pytest.mark.parametrize(
+    ("name", "rootless", "fix"),
+    [
+        (
+            "podman",
+            True,
+            'it driver = "overlay" to ~/.config/containers/storage.conf, type',
+        ),
+        ("podman", False, '" and graphroot = "/images" to /etc/containers/storage.conf, type'),
+        ("docker", False, "daemon.json"),
+    ],
+)
+def test_storage_that_copies_the_image_for_each_run_is_a_warning(
+    name: str, rootless: bool, fix: str
+) -> None:
+    copies = dataclasses.replace(
+        PODMAN, engine=EngineName(name), driver="vfs", rootless=rootless, storage="/images"
+    )
     finding = engines.engine(copies)
     assert finding.state is State.WARNING
     assert "each run copies its whole image" in finding.text
