@@ -44,7 +44,7 @@ def selftest(
     force: Force = False,
     json: Json = False,
 ) -> int:
-    """Run honest and hostile submissions, and compare how each ends here with how it must."""
+    """Run honest and hostile submissions; compare how each ends with how it must."""
     from posebowl.cli import output
     from posebowl.cli.views import selftest as shown
     from posebowl.doctor import TestWatcher, run_self_test, self_test_page

@@ -43,7 +43,7 @@ def debug(
     ] = "",
     limit: Images = None,
 ) -> int:
-    """Run a solution on this terminal without a time limit; pdb opens where it fails."""
+    """Run a solution here, without a time limit; pdb opens where it fails."""
     import tempfile
     from pathlib import Path
 

@@ -87,7 +87,7 @@ def calibrate(
     folder: FOLDER_OF_RESULTS = None,
     json: Json = False,
 ) -> None:
-    """Note the platform's time for a zip that ran here too; later runs tell theirs there."""
+    """Note the platform's time for a zip; later runs estimate theirs from it."""
     from posebowl.cli import output
     from posebowl.errors import UsageError
     from posebowl.results import calibration, history as kept

@@ -18,6 +18,8 @@ from posebowl.util.text import brief, counted, shorten
 from posebowl.util.units import human_bytes
 
 _COLOURS: Final = {"better": "green", "worse": "red", "": ""}
+_WIDE: Final = 999
+"""Columns of a terminal in which all has room."""
 _ROWS: Final = 5
 """How many gains and losses are shown; all are in the JSON and on the page."""
 
@@ -35,27 +37,15 @@ def history(runs: Sequence[Run], more: int, folder: Path, usual: Path) -> None:
         to = flag("out", folder, usual)
         out.print(plain(f"No runs yet. Next: uv run invoke run{to}"))
         return
-    table = _table()
-    noted = any(run.result.note for run in runs)
-    for name in (
-        "Run",
-        "When (UTC)",
-        "Submission",
-        "Verdict",
-        "IoU",
-        "Images/s",
-        "Memory",
-        "Engine",
-    ):
-        if name == "Submission":
-            table.add_column(name, overflow="fold", min_width=15)
-        else:
-            number = name in {"IoU", "Images/s", "Memory"}
-            table.add_column(name, justify="right" if number else "left", no_wrap=True)
-    if noted:
-        table.add_column("Note", overflow="fold")
-    for run in runs:
-        table.add_row(*_row(run), *([plain(shorten(run.result.note, 60))] if noted else []))
+    columns = ["Run", "When (UTC)", "Submission", "Verdict", "IoU", "Images/s", "Memory", "Engine"]
+    if any(run.result.note for run in runs):
+        columns.append("Note")
+    table = _history_table(runs, columns)
+    for name in ("Engine", "Memory", "Images/s"):  # what a narrow terminal has no room for
+        if table.__rich_measure__(out, out.options.update(width=_WIDE)).minimum <= out.width:
+            break
+        columns.remove(name)
+        table = _history_table(runs, columns)
     print_table(table, out)
     if more:
         out.print(f"{more:,} older; --limit 0 shows all.", style="dim")
@@ -63,24 +53,41 @@ def history(runs: Sequence[Run], more: int, folder: Path, usual: Path) -> None:
     out.print(plain(f"Next: uv run invoke compare previous last{of}", "dim"))
 
 
-def _row(run: Run) -> list[Text]:
+def _history_table(runs: Sequence[Run], columns: Sequence[str]) -> Table:
+    table, rows = _table(), [_row(run) for run in runs]
+    for name in columns:
+        if name in {"Submission", "Note"}:
+            table.add_column(name, overflow="fold", min_width=15)
+        else:
+            number = name in {"IoU", "Images/s", "Memory"}
+            width = max(row[name].cell_len for row in rows)
+            table.add_column(
+                name, justify="right" if number else "left", no_wrap=True, min_width=width
+            )
+    for row in rows:
+        table.add_row(*(row[name] for name in columns))
+    return table
+
+
+def _row(run: Run) -> dict[str, Text]:
     result = run.result
     timing, memory = result.timing, result.meters.get("memory")
     rate = timing.images_per_second if timing else None
     archive = f"{result.submission} {str(result.archive.get('sha256', ''))[:8]}".strip()
     passed = result.verdict is Verdict.OK
     part = f" on {result.part}" if result.part else ""
-    return [
+    return {
         # The random end of its id is enough to name a run.
-        plain(run.name.rpartition("-")[2] if run.name == result.run_id else run.name),
-        plain(_when(run)),
-        plain(archive),
-        Text(result.verdict, "green" if passed else "red"),
-        Text(f"{result.score.mean_iou:.4f}{part}" if result.score else "-"),
-        Text(f"{rate:.1f}" if rate is not None else "-"),
-        Text(human_bytes(memory.used) if memory else "-"),
-        plain(result.engine or "-"),
-    ]
+        "Run": plain(run.name.rpartition("-")[2] if run.name == result.run_id else run.name),
+        "When (UTC)": plain(_when(run)),
+        "Submission": plain(archive),
+        "Verdict": Text(result.verdict, "green" if passed else "red"),
+        "IoU": Text(f"{result.score.mean_iou:.4f}{part}" if result.score else "-"),
+        "Images/s": Text(f"{rate:.1f}" if rate is not None else "-"),
+        "Memory": Text(human_bytes(memory.used) if memory else "-"),
+        "Engine": plain(result.engine or "-"),
+        "Note": plain(shorten(result.note, 60)),
+    }
 
 
 def history_row(run: Run) -> dict[str, Any]:

@@ -261,6 +261,10 @@ def test_wrong_inputs_are_told_in_a_sentence(
     assert (tmp_path / "file").read_text() == "mine"
 
 
+def test_what_a_task_does_is_a_line_of_80_columns() -> None:
+    assert {task.name: task.summary for task in TASKS if len(task.summary) > 78} == {}
+
+
 OPTIONS = [(task, option) for task in TASKS for option in task.options if not option.is_switch]
 
 

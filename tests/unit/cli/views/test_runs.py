@@ -34,6 +34,17 @@ def test_history_has_a_row_for_each_run(
     ]
 
 
+def test_a_history_fits_a_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs.out, "width", 80)
+    run = run_of(tmp_path, 1, None, verdict=Verdict.INVALID_PREDICTIONS)
+    runs.history([run], more=0, folder=SUBMISSION, usual=SUBMISSION)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["Run", "When", "(UTC)", "Submission", "Verdict", "IoU", "Images/s"]
+    assert max(map(len, lines)) <= 80
+
+
 def test_an_empty_history_says_what_to_type(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
