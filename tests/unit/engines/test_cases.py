@@ -1,16 +1,17 @@
-"""What a case takes for a right that a run must not have."""
+"""What cases take for a right that a run must not have."""
 
 from __future__ import annotations
 
 import os
 import pathlib
+import subprocess
 
 import pytest
 
-from posebowl.engines.cases import CASES
+from posebowl.engines.cases import CASES, OK
 
-MAIN = next(case.main for case in CASES if case.name == "no_privileges")
-CODE = MAIN.partition("<<'END'\n")[2].partition("\nEND\n")[0]
+MAIN = {case.name: case.main for case in CASES}
+CODE = MAIN["no_privileges"].partition("<<'END'\n")[2].partition("\nEND\n")[0]
 HELD = {"CapEff": "0000000000000000", "NoNewPrivs": "1"}
 
 
@@ -46,3 +47,23 @@ def test_root_of_the_host_capabilities_and_new_privileges_are_found(
 ) -> None:
     with pytest.raises(AssertionError):
         look(monkeypatch, uid, 0, **status)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a script for sh")
+@pytest.mark.parametrize(
+    ("made", "code"), [("nothing", 0), ("own", 0), ("of another", 1), ("ssh", 2)]
+)
+def test_files_of_the_host_are_told_from_those_of_the_image(
+    made: str, code: int, tmp_path: pathlib.Path
+) -> None:
+    shadow = tmp_path / "shadow"
+    if made == "of another" and os.geteuid():
+        shadow.symlink_to("/etc/passwd")
+    elif made in {"own", "of another"}:
+        shadow.touch()
+        os.chown(shadow, *((65534, 65534) if made == "of another" else (-1, -1)))
+    elif made == "ssh":
+        (tmp_path / "ssh").mkdir()
+    script = MAIN["no_host_files"].removeprefix(OK).replace("/etc", str(tmp_path))
+    done = subprocess.run(["sh", "-c", script], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (code, b"")
