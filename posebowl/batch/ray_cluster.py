@@ -24,6 +24,7 @@ from ray._private.services import canonicalize_bootstrap_address
 from posebowl import paths
 from posebowl.errors import EngineError, UsageError
 from posebowl.util import descendants
+from posebowl.util.native import SETTLED
 from posebowl.util.text import shorten
 
 LOCAL: Final = "local"
@@ -126,7 +127,9 @@ def _private() -> Iterator[None]:
         ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0",  # of several machines
     }
     removed = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH", "RAY_ADDRESS")
-    before = {name: os.environ.pop(name, None) for name in (*removed, *variables)}
+    before = {name: os.environ.get(name) for name in (*removed, *variables)}
+    for name in removed:
+        os.environ.pop(name, None)
     several = ray_constants.ENABLE_RAY_CLUSTER
     os.environ.update(variables)
     ray_constants.ENABLE_RAY_CLUSTER = False
@@ -136,8 +139,10 @@ def _private() -> Iterator[None]:
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = several
         for name, value in before.items():
-            os.environ.pop(name, None)
-            if value is not None:
+            # Ray has threads: a variable that is there is replaced, since to add one moves all.
+            if value is None:
+                os.environ.pop(name, None)
+            else:
                 os.environ[name] = value
         read_authentication()
 
@@ -157,7 +162,8 @@ def _init(address: str, *, tries: int) -> None:
                     address=address,
                     log_to_driver=False,
                     logging_level="ERROR",
-                    runtime_env={"working_dir": str(folder)},
+                    # Workers have threads of Ray's before anything here can set a variable.
+                    runtime_env={"working_dir": str(folder), "env_vars": SETTLED},
                     **options,
                 )
             except Exception as error:  # noqa: BLE001  # Ray raises just that

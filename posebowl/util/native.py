@@ -15,7 +15,7 @@ from typing import Final
 from posebowl.errors import PoseBowlError
 from posebowl.util import host
 
-_VARIABLES: Final = {
+SETTLED: Final = {
     "OPENBLAS_MAIN_FREE": "1",  # numpy sets it while OpenBLAS is loaded, and removes it again
     "_RJEM_MALLOC_CONF": "",  # polars adds its own choices to what it finds
 }
@@ -23,7 +23,7 @@ _VARIABLES: Final = {
 
 def settle_environment() -> None:
     """Set what numpy and polars would set when they are imported; to be called before threads."""
-    for name, value in _VARIABLES.items():
+    for name, value in SETTLED.items():
         os.environ.setdefault(name, value)
 
 

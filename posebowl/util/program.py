@@ -48,6 +48,7 @@ def guard(main: Callable[[], int | None], *, as_json: bool = False, debug: bool 
     """
     from posebowl.util import console, native, os_errors
 
+    native.settle_environment()
     native.refuse_old_processors()
     open_closed_streams()
     end_as_ctrl_c("SIGTERM", "SIGHUP")

@@ -19,6 +19,7 @@ from posebowl.batch import Evaluation
 from posebowl.errors import EngineError
 from posebowl.settings import resolve
 from posebowl.util import descendants
+from posebowl.util.native import SETTLED
 from tests.cluster.conftest import pack, temporary_folder
 from tests.hostile.programs import OK
 
@@ -75,6 +76,7 @@ def test_a_local_cluster_is_private_and_leaves_nothing(
     data_folder: Path, slow: Path, tmp_path: Path
 ) -> None:
     heard: list[tuple[str, str]] = []
+    born_with: dict[str, str] = {}
 
     def look_then_kill_the_worker() -> None:
         for process in psutil.Process().children(recursive=True):
@@ -84,7 +86,9 @@ def test_a_local_cluster_is_private_and_leaves_nothing(
                     for one in process.net_connections("inet")
                     if one.status == psutil.CONN_LISTEN
                 )
-        next(below("ray::slow")).kill()
+        worker = next(below("ray::slow"))
+        born_with.update(worker.environ())
+        worker.kill()
 
     out = tmp_path / "out"
     argv = [sys.executable, "-m", "posebowl.cli", "evaluate", str(slow), f"--out={out}"]
@@ -100,6 +104,7 @@ def test_a_local_cluster_is_private_and_leaves_nothing(
     assert {"gcs_server", "raylet"} <= {name for name, _ in heard}
     assert {ip.removeprefix("::ffff:") for _, ip in heard} == {"127.0.0.1"}
     assert not (tmp_path / ".ray").exists()
+    assert born_with.items() >= SETTLED.items(), "set later, beside Ray's threads"
     (row,) = json.loads(done.stdout)["rows"]
     assert row["verdict"] == "OK"
     assert row["tries"] == 2

@@ -11,44 +11,65 @@ import pytest
 
 from posebowl import paths
 
-IMPORTS = """
-import importlib, os, sys
+RUN = """
+import importlib, os, sys, threading
+from pathlib import Path
 from posebowl.run import pipeline
-from posebowl.util.native import settle_environment
+from tests.run_bench import Bench, FakeEngine
 
-if sys.argv[1] == "settled":
-    settle_environment()
+if sys.argv[1] == "unsettled":
+    pipeline.settle_environment = lambda: None
 moved = []
 def look(event, args):
-    name = os.fsdecode(args[0]) if event in {"os.putenv", "os.unsetenv"} else ""
-    if name and (event == "os.unsetenv" or name not in os.environ):
-        moved.append(name)
+    if event in {"os.putenv", "os.unsetenv"} and threading.active_count() > 1:
+        name = os.fsdecode(args[0])
+        if event == "os.unsetenv" or name not in os.environ:
+            moved.append(name)
 sys.addaudithook(look)
-pipeline._load_judges()
-importlib.import_module("posebowl.report.score_section")
-importlib.import_module("numpy.linalg")
+ended = Bench(Path(sys.argv[2]), Path(sys.argv[3])).run(FakeEngine())
+assert ended.verdict == "OK", ended
+# A solution's report may load it, in a thread beside those of polars.
+thread = threading.Thread(target=importlib.import_module, args=("numpy.linalg",))
+thread.start()
+thread.join()
 print(*moved)
 """
+PROGRAM = """
+import os
+from posebowl.util import program
+program.guard(lambda: print(*os.environ))
+"""
+VARIABLES = {"OPENBLAS_MAIN_FREE", "_RJEM_MALLOC_CONF"}
 
 
-def moved(how: str) -> set[str]:
-    variables = {"OPENBLAS_MAIN_FREE", "_RJEM_MALLOC_CONF"}
-    environment = {name: value for name, value in os.environ.items() if name not in variables}
-    argv = [sys.executable, "-c", IMPORTS, how]
+def words(*argv: str | Path) -> set[str]:
+    """Return what a program prints that starts without the variables."""
+    environment = {name: value for name, value in os.environ.items() if name not in VARIABLES}
     done = subprocess.run(
-        argv, check=False, cwd=paths.ROOT, env=environment, capture_output=True, text=True
+        [sys.executable, "-c", *argv],
+        check=False,
+        cwd=paths.ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     return {*done.stdout.split()}
 
 
-def test_imports_in_threads_neither_add_nor_remove_a_variable() -> None:
-    assert moved("settled") == set()
+def test_a_run_with_threads_neither_adds_nor_removes_a_variable(
+    tmp_path: Path, data_folder: Path
+) -> None:
+    assert words(RUN, "settled", tmp_path, data_folder) == set()
 
 
-def test_without_it_they_do() -> None:
+def test_without_settled_variables_it_does(tmp_path: Path, data_folder: Path) -> None:
     """If this fails, the libraries have changed, and `settle_environment` may go."""
-    assert moved("unsettled") == {"OPENBLAS_MAIN_FREE", "_RJEM_MALLOC_CONF"}
+    assert words(RUN, "unsettled", tmp_path, data_folder) == VARIABLES
+
+
+def test_every_program_starts_with_settled_variables() -> None:
+    assert words(PROGRAM) >= VARIABLES
 
 
 OLD = """
