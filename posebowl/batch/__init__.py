@@ -33,14 +33,4 @@ os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "600")
 # A busy machine takes longer to start Ray's own agent than the 15 s that Ray gives it.
 os.environ.setdefault("RAY_agent_register_timeout_ms", "120000")
 
-__getattr__ = face(
-    __name__,
-    evaluation=("Evaluation", "EvaluationRequest", "JSON_FILE", "PAGE_FILE", "evaluate"),
-    leaderboard=("Row",),
-    options=("EvaluationOptions", "FILE_THERE"),
-    plan=("RunOptions",),
-    seal=("Verified", "verify"),
-    storage=("is_uri",),
-    twins=("Twins", "compare"),
-    twins_page=("matrix_page",),
-)
+__getattr__ = face(__name__)

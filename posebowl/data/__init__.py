@@ -20,12 +20,4 @@ if TYPE_CHECKING:
     from posebowl.data.stress import MANY as MANY, Stressed as Stressed, stressed as stressed
     from posebowl.data.unpacker import Unpacked as Unpacked
 
-__getattr__ = face(
-    __name__,
-    checks=("DataReport", "check", "make_format"),
-    folder=("DataFolder",),
-    manifest=("Entry", "MANIFEST_FILE", "image_name"),
-    sampling=("evenly", "sample"),
-    stress=("MANY", "Stressed", "stressed"),
-    unpacker=("Unpacked",),
-)
+__getattr__ = face(__name__)

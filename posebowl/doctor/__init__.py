@@ -15,10 +15,4 @@ if TYPE_CHECKING:
     )
     from posebowl.doctor.selftest_page import self_test_page as self_test_page
 
-__getattr__ = face(
-    __name__,
-    examination=("examine", "probes"),
-    findings=("Diagnosis", "Finding", "State"),
-    selftest=("EngineTest", "SelfTest", "TestWatcher", "run_self_test"),
-    selftest_page=("self_test_page",),
-)
+__getattr__ = face(__name__)

@@ -26,11 +26,4 @@ if TYPE_CHECKING:
     )
     from posebowl.engines.select import ask as ask, make as make, prepared as prepared
 
-__getattr__ = face(
-    __name__,
-    base=("Engine", "Outcome", "RunSpec", "Sample", "Stop", "Watcher"),
-    contents=("offered",),
-    gpu=("TOOLKIT_FIX", "host_has_gpu", "toolkit_is_missing"),
-    select=("ask", "make", "prepared"),
-    conformance=("Checked", "obstacle", "self_check"),
-)
+__getattr__ = face(__name__)

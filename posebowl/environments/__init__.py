@@ -45,30 +45,4 @@ if TYPE_CHECKING:
         ready as ready,
     )
 
-__getattr__ = face(
-    __name__,
-    comparison=("Missing", "Offer", "missing", "of_lock"),
-    lock_changes=("Change", "changes"),
-    lockfile=(
-        "DirectPackage",
-        "digest",
-        "direct_packages",
-        "edited",
-        "excluded",
-        "requested",
-        "source_files",
-    ),
-    packages=("Choice", "choose", "modules", "package_names", "too_new"),
-    uv=("UV_REACH", "rewriting_settings", "run_uv"),
-    venv=(
-        "NOBODY",
-        "RUN_GROUP",
-        "Group",
-        "check_owner",
-        "ensure",
-        "location",
-        "of_other_locks",
-        "python",
-        "ready",
-    ),
-)
+__getattr__ = face(__name__)

@@ -8,8 +8,4 @@ if TYPE_CHECKING:
     from posebowl.render.dataset import Row as Row, render_dataset as render_dataset
     from posebowl.render.options import RenderOptions as RenderOptions
 
-__getattr__ = face(
-    __name__,
-    dataset=("Row", "render_dataset"),
-    options=("RenderOptions",),
-)
+__getattr__ = face(__name__)

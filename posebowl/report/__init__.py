@@ -12,12 +12,4 @@ if TYPE_CHECKING:
     )
     from posebowl.report.page import fill as fill, load as load, write as write
 
-__getattr__ = face(
-    __name__,
-    compare_text=(
-        "amount",
-        "change",
-        "verdict_on",
-    ),
-    page=("fill", "load", "write"),
-)
+__getattr__ = face(__name__)

@@ -57,47 +57,4 @@ if TYPE_CHECKING:
         Timing as Timing,
     )
 
-__getattr__ = face(
-    __name__,
-    budget=("Budget", "BudgetCheck"),
-    cleaning=("Cleaned",),
-    comparison=(
-        "Change",
-        "Comparison",
-        "Difference",
-        "Images",
-        "paired",
-        "paired_ious",
-    ),
-    failure=("Failure", "SUSPECT", "first_error", "searched"),
-    figures=("Figure",),
-    folder=(
-        "LOG_FILE",
-        "REPORT_FILE",
-        "RESULT_FILE",
-        "RESULT_FILES",
-        "SCRATCH_PREFIX",
-        "check_replaceable",
-        "clear",
-        "held",
-        "is_of_results",
-        "new_run_id",
-    ),
-    history=("Run",),
-    meters=(
-        "METERS",
-        "PLATFORM",
-        "Meter",
-        "kind_of",
-        "measure",
-    ),
-    reach=("Reach", "how_far", "memory_growth", "steady_pace"),
-    result=(
-        "BudgetLine",
-        "Forecast",
-        "Result",
-        "ScoreSummary",
-        "Source",
-        "Timing",
-    ),
-)
+__getattr__ = face(__name__)

@@ -10,10 +10,4 @@ if TYPE_CHECKING:
     from posebowl.run.pipeline import run as run
     from posebowl.run.state import Request as Request
 
-__getattr__ = face(
-    __name__,
-    live_display=("Display",),
-    machine_load=("BUSY",),
-    pipeline=("run",),
-    state=("Request",),
-)
+__getattr__ = face(__name__)

@@ -23,23 +23,4 @@ if TYPE_CHECKING:
         read_predictions as read_predictions,
     )
 
-__getattr__ = face(
-    __name__,
-    box_csv=("parse",),
-    labels=("read_columns", "read_labels"),
-    metric=(
-        "Score",
-        "TRUE_COLUMNS",
-        "iou",
-        "score",
-        "score_files",
-    ),
-    predictions=(
-        "MISPLACED",
-        "MAX_BYTES",
-        "Predictions",
-        "read_bounded",
-        "read_format",
-        "read_predictions",
-    ),
-)
+__getattr__ = face(__name__)

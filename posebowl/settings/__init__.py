@@ -14,17 +14,4 @@ if TYPE_CHECKING:
         Settings as Settings,
     )
 
-__getattr__ = face(
-    __name__,
-    resolve=(
-        "Found",
-        "Origin",
-    ),
-    schema=(
-        "MOST_RUNS",
-        "MOST_ZIP_BYTES",
-        "Settings",
-        "SETTINGS",
-        "Setting",
-    ),
-)
+__getattr__ = face(__name__)

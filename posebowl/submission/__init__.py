@@ -25,10 +25,4 @@ if TYPE_CHECKING:
     )
     from posebowl.submission.scaffold import start_solution as start_solution
 
-__getattr__ = face(
-    __name__,
-    archive=("Archive", "Inspected", "inspected", "open_archive"),
-    packer=("Packed", "find_folder", "find_solution"),
-    record=("ZipRecord", "is_as_packed", "is_record", "read_record", "write_record"),
-    scaffold=("start_solution",),
-)
+__getattr__ = face(__name__)

@@ -12,8 +12,4 @@ if TYPE_CHECKING:
         TrainOptions as TrainOptions,
     )
 
-__getattr__ = face(
-    __name__,
-    dataset=("Sample", "read_labels"),
-    options=("EvaluateOptions", "ExportOptions", "TrainOptions"),
-)
+__getattr__ = face(__name__)

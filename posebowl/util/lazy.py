@@ -2,26 +2,44 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
+import re
 import sys
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
+
+_SHOWN: Final = re.compile(r"^    from (\S+) import (\([^)]*\)|[^(\n]+)", re.MULTILINE)
+"""What a package imports for the type checker only: a module and its names."""
 
 
-def face(package: str, **homes: tuple[str, ...]) -> Callable[[str], Any]:
+def face(package: str) -> Callable[[str], Any]:
     """Return the module-level `__getattr__` (PEP 562) of a package.
+
+    It gives what the package imports `if TYPE_CHECKING`, in the form `module import name as name`.
 
     Args:
         package: The package's `__name__`.
-        homes: Module of the package -> the names in it that others may import from the package.
     """
-    home_of = {name: home for home, names in homes.items() for name in names}
 
     def load(name: str) -> Any:
-        if name not in home_of:
+        home = _homes(package).get(name)
+        if home is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(importlib.import_module(f"{package}.{home_of[name]}"), name)
+        value = getattr(importlib.import_module(home), name)
         setattr(sys.modules[package], name, value)
         return value
 
     return load
+
+
+@functools.cache
+def _homes(package: str) -> dict[str, str]:
+    """Return the module of each name that a package shows."""
+    text = Path(str(sys.modules[package].__file__)).read_text(encoding="utf-8")
+    return {
+        name: module
+        for module, names in _SHOWN.findall(text)
+        for name in re.findall(r"\b(\w+) as \1\b", names)
+    }

@@ -11,11 +11,4 @@ if TYPE_CHECKING:
         watching as watching,
     )
 
-__getattr__ = face(
-    __name__,
-    disk_usage=("folder_usage",),
-    file_reads=(
-        "ImageReads",
-        "watching",
-    ),
-)
+__getattr__ = face(__name__)

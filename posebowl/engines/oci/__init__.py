@@ -13,13 +13,4 @@ if TYPE_CHECKING:
     from posebowl.engines.oci.client import Client as Client
     from posebowl.engines.oci.look import attached as attached, look_spec as look_spec
 
-__getattr__ = face(
-    __name__,
-    argv=(
-        "ContainerSpec",
-        "Mount",
-        "image_name",
-    ),
-    client=("Client",),
-    look=("attached", "look_spec"),
-)
+__getattr__ = face(__name__)
