@@ -260,7 +260,7 @@ class _Board:
             write_text(self.store.out / own, text)
 
     def started(self, missing: frozenset[str], kept: int) -> None:
-        """Tell the listener."""
+        """Call the listener."""
         if self.listener is not None:
             self.listener.started(missing, kept)
 

@@ -67,7 +67,7 @@ class Trial:
     def repeat(self, folder: Path) -> int:
         """Test a solution, and again after each change, until Ctrl-C.
 
-        A run that is under way when a file changes is finished first: half a run is no answer.
+        A run that is under way when a file changes is finished first: half a run answers nothing.
 
         Returns:
             The exit code of the last answer.

@@ -78,7 +78,7 @@ def kernel(release: str | None = None) -> Iterator[Finding]:
 
 
 def filters(client: Client) -> Finding:
-    """Say whether the engine filters system calls, and what its own filter would let through."""
+    """Report whether the engine filters system calls, and what its own filter would let through."""
     name = f"{client.engine} filter"
     title = client.engine.capitalize()
     if why := client.cannot_limit.get(Limit.SYSTEM_CALLS):

@@ -111,7 +111,7 @@ class _UnavailableError(EngineError):
 
 
 def _mention(passed_over: dict[EngineName, str], watch: Watcher) -> None:
-    """Tell the user why engines were passed over, except those that nobody installed."""
+    """Print why engines were passed over, except those that nobody installed."""
     for engine, reason in passed_over.items():
         if "is not installed" not in reason:
             watch.note(f"passed over {engine}: {reason}")

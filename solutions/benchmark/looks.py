@@ -70,7 +70,7 @@ def find(photos: Sequence[Photo], network: Network, looks: Looks) -> list[Detect
     closer = {
         index: crop
         for index, crop in enumerate(wanted)
-        if crop and crop.scale[0] > crops[index].scale[0]  # else it is no closer look
+        if crop and crop.scale[0] > crops[index].scale[0]  # otherwise it is not a closer look
     }
     for index, second in _look_at(photos, closer, network, looks.second):
         found[index] = choose(found[index], second, looks)

@@ -67,7 +67,7 @@ class Cluster:
     first: Machine
     second: Machine
     third: Machine
-    """Has a bucket, and is no part of the cluster."""
+    """Has a bucket, and is not part of the cluster."""
 
     def argv(self, zips: Path, out: Path, *words: str) -> tuple[str, ...]:
         """Return the command of an evaluation, with limits that these machines can give."""

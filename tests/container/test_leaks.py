@@ -58,7 +58,7 @@ def test_nothing_is_left_behind(engine: Engine, spec_of: SpecMaker) -> None:
         if engine.name is not EngineName.EMBEDDED:
             left = {path.name for path in spec.scratch.iterdir()}
             assert left == {"client.txt", "seccomp.json"}
-    # Fewer than before is no leak: what an earlier test had open may be closed meanwhile.
+    # Fewer than before is not a leak: what an earlier test had open may be closed meanwhile.
     assert all(now <= then for now, then in zip(_held(), before, strict=True)), (_held(), before)
     assert list(_mentioning(run_ids | {pause})) == []
     assert _groups(run_ids) == []

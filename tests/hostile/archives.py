@@ -172,7 +172,7 @@ def bad(name: str, make: Callable[[], bytes], hint: str) -> Case:
 
 
 def useless(name: str, make: Callable[[], bytes], hint: str) -> Case:
-    """Make a case that can be unpacked safely and yet is no submission."""
+    """Make a case that can be unpacked safely and yet is not a submission."""
     return Case(name=name, build=make, hint=hint, unpack_refuses=False)
 
 

@@ -135,7 +135,7 @@ def twins(
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Show how alike submissions are in weights, boxes and code; it is no verdict."""
+    """Show how alike submissions are in weights, boxes and code; not a verdict."""
     from posebowl.batch import compare, matrix_page
     from posebowl.cli import output
     from posebowl.cli.views import leaderboard

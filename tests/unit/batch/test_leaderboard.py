@@ -1,4 +1,4 @@
-"""The leaderboard: ranks, ties, failures, and strangers' words in CSV and HTML."""
+"""The leaderboard: ranks, ties, failures, and untrusted text in CSV and HTML."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_a_spreadsheet_finds_no_formula(board) -> None:
     assert [row["rank"] for row in table[:3]] == ["1", "2", "2"]
 
 
-def test_the_page_shows_strangers_words_and_runs_none(board) -> None:
+def test_the_page_shows_untrusted_text_and_runs_none(board) -> None:
     html = leaderboard_page.render(*board)
 
     assert html.count("<script") == 1

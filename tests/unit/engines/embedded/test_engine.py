@@ -311,7 +311,7 @@ def test_reap_takes_control_groups(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def forget() -> Iterator[None]:
-    """Let namespaces be tried anew, here and after this test."""
+    """Let namespaces be tried again, here and after this test."""
     namespaces.problem.cache_clear()
     yield
     namespaces.problem.cache_clear()
