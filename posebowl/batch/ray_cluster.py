@@ -28,6 +28,7 @@ from posebowl.util.native import SETTLED
 from posebowl.util.text import shorten
 
 LOCAL: Final = "local"
+_AUTO: Final = "auto"
 _PROXY: Final = "ray://"
 _QUESTION: Final = "/ray.rpc.NodeInfoGcsService/CheckAlive"
 _PROXIED_QUESTION: Final = "/ray.rpc.RayletDriver/ClusterInfo"
@@ -189,15 +190,35 @@ def _code() -> Iterator[Path]:
         yield folder
 
 
+def _unreachable(address: str, error: Exception) -> UsageError:
+    """Return the refusal of an address where nothing listens."""
+    why = f"{(getattr(error, 'strerror', None) or _last_words(error)).rstrip('.')}."
+    if address == _AUTO:
+        what = "No cluster runs on this machine, which --address auto looks for."
+        fix = (
+            "Start or join one (docs/evaluate.md), name the address of another, or omit --address."
+        )
+    else:
+        what = f"No cluster answers at {address}."
+        fix = "Check that `ray start --head` ran there, and the port; or omit --address."
+    return UsageError(what, why=why, fix=fix)
+
+
 def _refusal(address: str, error: Exception) -> UsageError:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    why = f"Ray's last words: {shorten(lines[-1])}" if lines else type(error).__name__
+    """Return why Ray, which answers, was not joined or started."""
+    why = f"Ray's last words: {_last_words(error)}"
     if address == LOCAL:
         what, fix = "Ray could not be started here.", "Omit --address to do without Ray."
     else:
-        what = f"No cluster answers at {address}."
-        fix = "Start one (ray start --head) and name its address, or omit --address."
+        what = f"The cluster at {address} answers, but this machine could not join it."
+        fix = "Type the command on a machine of the cluster, or make this one such a machine: "
+        fix += "ray start --address HOST:6379"
     return UsageError(what, why=why, fix=fix)
+
+
+def _last_words(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return shorten(lines[-1]) if lines else type(error).__name__
 
 
 def _head(address: str) -> tuple[str, int]:
@@ -211,7 +232,7 @@ def _head(address: str) -> tuple[str, int]:
         head = _split(found.removeprefix(_PROXY))
         socket.create_connection(head, timeout=_ASK_S).close()
     except Exception as error:  # noqa: BLE001  # Ray raises just that
-        raise _refusal(address, error) from None
+        raise _unreachable(address, error) from None
     return head
 
 
