@@ -80,16 +80,16 @@ def run_self_test(settings: Settings, watch: TestWatcher) -> SelfTest:
 
 def _test(name: EngineName, settings: Settings, watch: TestWatcher) -> EngineTest:
     engine = make(name, allow_cpu=settings.allow_cpu)
-    cache, variant = settings.cache, settings.variant
-    if problem := obstacle(engine, cache=cache, variant=variant):
+    cache, variant, runtime = settings.cache, settings.variant, settings.runtime or ""
+    if problem := obstacle(engine, cache=cache, variant=variant, runtime=runtime):
         if settings.engine:
             raise problem
         skipped = EngineTest(engine=name, about="", problem=_reason(problem), fix=problem.fix)
         watch.skipped(skipped)
         return skipped
-    about = _about(name)
+    about = _about(name) + (f", with --runtime {runtime}" if runtime else "")
     watch.began(name, about)
-    rows = self_check(engine, cache=cache, variant=variant, told=watch.row)
+    rows = self_check(engine, cache=cache, variant=variant, runtime=runtime, told=watch.row)
     return EngineTest(engine=name, about=about, rows=rows)
 
 

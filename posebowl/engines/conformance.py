@@ -57,7 +57,7 @@ class Checked:
 
 
 def obstacle(
-    engine: Engine, *, cache: Path, variant: Variant = Variant.CPU
+    engine: Engine, *, cache: Path, variant: Variant = Variant.CPU, runtime: str = ""
 ) -> PoseBowlError | None:
     """Return why an engine cannot run any case here, or None if it can."""
     if problem := engine.unavailable():
@@ -67,7 +67,8 @@ def obstacle(
     with _place(None) as place:
         data = _make_data(place / "data")
         try:
-            engine.prepare(_spec(CASES[0], place / "case", data, cache, variant), Watcher())
+            spec = _spec(CASES[0], place / "case", data, cache, variant)
+            engine.prepare(dataclasses.replace(spec, runtime=runtime), Watcher())
         except VerdictError as error:
             return error
     return None
@@ -78,6 +79,7 @@ def self_check(
     *,
     cache: Path,
     variant: Variant = Variant.CPU,
+    runtime: str = "",
     cases: Iterable[Case] = CASES,
     folder: Path | None = None,
     told: Callable[[Checked], None] = lambda _: None,
@@ -88,6 +90,7 @@ def self_check(
         engine: Docker, podman, the embedded engine, or one of your own.
         cache: The folder of the setting `cache`, where the embedded engine keeps environments.
         variant: Which image or environment the cases run in.
+        runtime: What starts a container, as the engine knows it.
         cases: What to run; a case that needs the kernel to limit memory has no row where only
             a watchdog does.
         folder: Where the runs take place; None makes a temporary folder.
@@ -98,7 +101,8 @@ def self_check(
         data = _make_data(place / "data")
         for case in cases:
             work = place / f"{case.name}-{secrets.token_hex(3)}"
-            if row := _check(engine, case, _spec(case, work, data, cache, variant)):
+            spec = _spec(case, work, data, cache, variant)
+            if row := _check(engine, case, dataclasses.replace(spec, runtime=runtime)):
                 rows.append(row)
                 told(row)
     return tuple(rows)

@@ -36,7 +36,7 @@ def diagnose(*, json: Json = False) -> int:
     return 0 if found.healthy else 1
 
 
-@task("selftest", "engine", "variant", "allow_cpu")
+@task("selftest", "engine", "variant", "runtime", "allow_cpu")
 def selftest(
     settings: Settings,
     *,
