@@ -1,4 +1,6 @@
 """Many submissions on many machines: plan -> run -> store -> merge -> leaderboard."""
+# mypy: implicit-reexport
+# ruff: noqa: F401
 
 import os
 from typing import TYPE_CHECKING
@@ -7,22 +9,19 @@ from posebowl.util.lazy import face
 
 if TYPE_CHECKING:
     from posebowl.batch.evaluation import (
-        JSON_FILE as JSON_FILE,
-        PAGE_FILE as PAGE_FILE,
-        Evaluation as Evaluation,
-        EvaluationRequest as EvaluationRequest,
-        evaluate as evaluate,
+        JSON_FILE,
+        PAGE_FILE,
+        Evaluation,
+        EvaluationRequest,
+        evaluate,
     )
-    from posebowl.batch.leaderboard import Row as Row
-    from posebowl.batch.options import (
-        FILE_THERE as FILE_THERE,
-        EvaluationOptions as EvaluationOptions,
-    )
-    from posebowl.batch.plan import RunOptions as RunOptions
-    from posebowl.batch.seal import Verified as Verified, verify as verify
-    from posebowl.batch.storage import is_uri as is_uri
-    from posebowl.batch.twins import Twins as Twins, compare as compare
-    from posebowl.batch.twins_page import matrix_page as matrix_page
+    from posebowl.batch.leaderboard import Row
+    from posebowl.batch.options import FILE_THERE, EvaluationOptions
+    from posebowl.batch.plan import RunOptions
+    from posebowl.batch.seal import Verified, verify
+    from posebowl.batch.storage import is_uri
+    from posebowl.batch.twins import Twins, compare
+    from posebowl.batch.twins_page import matrix_page
 
 # Ray reads these when it is imported, by whichever module of this room that is.
 # Ray would start each worker with `uv run`; workers have the environment of their node instead.

@@ -1,23 +1,17 @@
 """The data folder: find it, check it, unpack it."""
+# mypy: implicit-reexport
+# ruff: noqa: F401
 
 from typing import TYPE_CHECKING
 
 from posebowl.util.lazy import face
 
 if TYPE_CHECKING:
-    from posebowl.data.checks import (
-        DataReport as DataReport,
-        check as check,
-        make_format as make_format,
-    )
-    from posebowl.data.folder import DataFolder as DataFolder
-    from posebowl.data.manifest import (
-        MANIFEST_FILE as MANIFEST_FILE,
-        Entry as Entry,
-        image_name as image_name,
-    )
-    from posebowl.data.sampling import evenly as evenly, sample as sample
-    from posebowl.data.stress import MANY as MANY, Stressed as Stressed, stressed as stressed
-    from posebowl.data.unpacker import Unpacked as Unpacked
+    from posebowl.data.checks import DataReport, check, make_format
+    from posebowl.data.folder import DataFolder
+    from posebowl.data.manifest import MANIFEST_FILE, Entry, image_name
+    from posebowl.data.sampling import evenly, sample
+    from posebowl.data.stress import MANY, Stressed, stressed
+    from posebowl.data.unpacker import Unpacked
 
 __getattr__ = face(__name__)

@@ -1,13 +1,15 @@
 """One run, from the zip to the report."""
+# mypy: implicit-reexport
+# ruff: noqa: F401
 
 from typing import TYPE_CHECKING
 
 from posebowl.util.lazy import face
 
 if TYPE_CHECKING:
-    from posebowl.run.live_display import Display as Display
-    from posebowl.run.machine_load import BUSY as BUSY
-    from posebowl.run.pipeline import run as run
-    from posebowl.run.state import Request as Request
+    from posebowl.run.live_display import Display
+    from posebowl.run.machine_load import BUSY
+    from posebowl.run.pipeline import run
+    from posebowl.run.state import Request
 
 __getattr__ = face(__name__)

@@ -1,28 +1,21 @@
 """From a folder to a zip that the platform accepts."""
+# mypy: implicit-reexport
+# ruff: noqa: F401
 
 from typing import TYPE_CHECKING
 
 from posebowl.util.lazy import face
 
 if TYPE_CHECKING:
-    from posebowl.submission.archive import (
-        Archive as Archive,
-        Inspected as Inspected,
-        inspected as inspected,
-        open_archive as open_archive,
-    )
-    from posebowl.submission.packer import (
-        Packed as Packed,
-        find_folder as find_folder,
-        find_solution as find_solution,
-    )
+    from posebowl.submission.archive import Archive, Inspected, inspected, open_archive
+    from posebowl.submission.packer import Packed, find_folder, find_solution
     from posebowl.submission.record import (
-        ZipRecord as ZipRecord,
-        is_as_packed as is_as_packed,
-        is_record as is_record,
-        read_record as read_record,
-        write_record as write_record,
+        ZipRecord,
+        is_as_packed,
+        is_record,
+        read_record,
+        write_record,
     )
-    from posebowl.submission.scaffold import start_solution as start_solution
+    from posebowl.submission.scaffold import start_solution
 
 __getattr__ = face(__name__)

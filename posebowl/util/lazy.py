@@ -17,7 +17,7 @@ _SHOWN: Final = re.compile(r"^    from (\S+) import (\([^)]*\)|[^(\n]+)", re.MUL
 def face(package: str) -> Callable[[str], Any]:
     """Return the module-level `__getattr__` (PEP 562) of a package.
 
-    It gives what the package imports `if TYPE_CHECKING`, in the form `module import name as name`.
+    It gives what the package imports `if TYPE_CHECKING`.
 
     Args:
         package: The package's `__name__`.
@@ -39,7 +39,5 @@ def _homes(package: str) -> dict[str, str]:
     """Return the module of each name that a package shows."""
     text = Path(str(sys.modules[package].__file__)).read_text(encoding="utf-8")
     return {
-        name: module
-        for module, names in _SHOWN.findall(text)
-        for name in re.findall(r"\b(\w+) as \1\b", names)
+        name: module for module, names in _SHOWN.findall(text) for name in re.findall(r"\w+", names)
     }
