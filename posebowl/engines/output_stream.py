@@ -63,10 +63,13 @@ def start_failure(
             fix="Leave --image out to run in the image that is made from uv.lock.",
         )
     other = EngineName.DOCKER if engine is EngineName.EMBEDDED else EngineName.EMBEDDED
+    runtime = f" with the runtime {spec.runtime}" if spec.runtime else ""
     return EngineError(
-        f"The engine {engine} could not start the run.",
+        f"The engine {engine} could not start the run{runtime}.",
         why=said or client_said or f"It ended with exit code {exit_code} and printed nothing.",
-        fix=f"Type `invoke doctor`, or use another engine: --engine {other}",
+        fix="Leave --runtime out, or type: invoke doctor"
+        if runtime
+        else f"Type `invoke doctor`, or use another engine: --engine {other}",
     )
 
 
