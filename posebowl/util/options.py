@@ -140,7 +140,7 @@ def read(
         )
         raise UsageError(
             f"{task} needs {', '.join(one.place for one in missing)}.",
-            why="; ".join(f"{one.place}: {one.explained}" for one in missing) + ".",
+            why="; ".join(f"{one.place} ({one.explained})" for one in missing) + ".",
             fix=f"Type: invoke {task} {' '.join(words)}",
         )
     for option in options if look else ():

@@ -119,7 +119,7 @@ def test_what_has_no_default_is_asked_for(missing: Any) -> None:
     ]
     with pytest.raises(UsageError, match=r"push needs --a-place\.") as caught:
         options.read(asked, {"source": "a", "a_place": missing}, "push")
-    assert caught.value.why == "--a-place: to where."
+    assert caught.value.why == "--a-place (to where)."
     assert caught.value.fix == "Type: invoke push SOURCE --a-place ~/file"
     with pytest.raises(UsageError, match=r"push needs SOURCE, --a-place\."):
         options.read(asked, {"source": missing, "a_place": missing}, "push")
