@@ -178,7 +178,7 @@ def open_archive(path: Path) -> IO[bytes]:
     try:
         return open_regular(path.resolve(strict=True))
     except FileNotFoundError:
-        raise UsageError(f"There is no {shown}.", fix=_instead_of_missing(path)) from None
+        raise UsageError(f"{shown} does not exist.", fix=_instead_of_missing(path)) from None
     except ValueError as error:
         what = f"{shown} is {error}, not a zip."
         raise UsageError(what, fix=_instead_of_folder(path)) from None
@@ -193,7 +193,8 @@ def _instead_of_missing(path: Path) -> str:
     if near := difflib.get_close_matches(path.name, _zips_in(path.parent), n=1):
         return f"Did you mean {escape(str(path.parent / near[0]))}?"
     out = hints.flag("out", path, paths.SUBMISSION / "submission.zip")
-    return f"Type: invoke pack NAME{out}"
+    made = f"invoke pack NAME{out}"
+    return f"Check the path, or make the zip: {made}" if out else f"Type: {made}"
 
 
 def _instead_of_folder(path: Path) -> str:

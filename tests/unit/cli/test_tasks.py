@@ -186,8 +186,8 @@ WRONG = [
     ("pack --solution nowhere", 2, "nowhere"),
     ("pack nowhere", 2, "There is no solution named nowhere."),
     ("pack no/where", 2, "There is no folder no/where."),
-    ("check none.zip", 2, "There is no none.zip."),
-    ("run none.zip", 2, "There is no none.zip."),
+    ("check none.zip", 2, "none.zip does not exist."),
+    ("run none.zip", 2, "none.zip does not exist."),
     ("check --zip none.zip", 2, "none.zip"),
     ("run --variant tpu", 2, '--variant must be cpu or gpu, got "tpu".'),
     ("run --engine lxc", 2, '--engine must be auto, docker, podman or embedded, got "lxc".'),
@@ -212,7 +212,7 @@ WRONG = [
     ("history --limit -1", 2, "--limit must be at least 0, got -1."),
     ("pack --solution template --out=", 2, '--out must be a path, got "".'),
     ("run --out file", 2, "file is not a folder."),
-    ("run --zip none.zip", 2, "There is no none.zip."),
+    ("run --zip none.zip", 2, "none.zip does not exist."),
     ("score none.csv none.csv", 2, "none.csv does not exist."),
     ("data.check --folder none", 2, "none is not a folder."),
     ("data.render --count x", 2, '--count must be a whole number of 1 or more, got "x".'),
@@ -243,7 +243,7 @@ WRONG = [
     ("benchmark.evaluate --data none", 2, "none is not a folder."),
     ("benchmark.train --data . --val none --out x", 2, "none is not a folder."),
     ("benchmark.train", 2, "benchmark.train needs --data, --val, --out."),
-    ("shell --zip none.zip --command true", 2, "There is no none.zip."),
+    ("shell --zip none.zip --command true", 2, "none.zip does not exist."),
 ]
 
 

@@ -87,7 +87,7 @@ def test_the_name_of_a_zip_forges_no_line(data: bytes, tmp_path: Path):
 @pytest.mark.parametrize(
     ("kind", "what"),
     [
-        ("missing", "There is no"),
+        ("missing", "does not exist"),
         ("folder", "a folder"),
         ("fifo", "FIFO"),
         ("loop", "cannot be read|no .*a.zip"),
@@ -116,7 +116,7 @@ def test_a_missing_zip_suggests_the_one_that_is_there(tmp_path: Path):
     for path in (tmp_path / "typo.zip", other):
         with pytest.raises(UsageError) as caught:
             inspect(path)
-        assert caught.value.fix == f"Type: invoke pack NAME --out {path}"
+        assert caught.value.fix == f"Check the path, or make the zip: invoke pack NAME --out {path}"
         other.unlink(missing_ok=True)
 
 
