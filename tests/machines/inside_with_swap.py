@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from pathlib import Path
 
-import psutil
 import pytest
 
 from posebowl.challenge import EngineName, Limit
@@ -26,7 +26,7 @@ def test_this_kernel_does_not_count_swap() -> None:
     names = {name for _, _, files in os.walk(reader.MOUNT) for name in files}
     assert "memory.limit_in_bytes" in names
     assert not names & {"memory.memsw.limit_in_bytes", "memory.swap.max"}
-    assert psutil.swap_memory().total > 500 * MIB
+    assert len(Path("/proc/swaps").read_text().splitlines()) == 2  # a heading, and a file
 
 
 def test_memory_that_is_swapped_counts(engine: Engine, spec_of: SpecMaker) -> None:  # noqa: F811
