@@ -11,7 +11,7 @@ from posebowl import environments
 from posebowl.challenge import LIMITS, EngineName, Limit, Variant
 from posebowl.doctor import holes
 from posebowl.doctor.findings import Finding, State, of_error
-from posebowl.engines.cgroups import manager
+from posebowl.engines.cgroups import manager, reader
 from posebowl.engines.embedded import namespaces
 from posebowl.engines.oci import Client, client as oci_client, image as identity, image_name
 from posebowl.engines.seccomp import bpf
@@ -58,6 +58,13 @@ def engine(client: Client) -> Finding:
             state=State.WARNING,
             text=f"{text}: limits do not hold without root on control groups of version 1",
             fix="Type: invoke run --waive memory,cpus,processes; or boot with version 2.",
+        )
+    if reader.has_uncounted_swap():
+        return Finding(
+            name=client.engine,
+            state=State.WARNING,
+            text=f"{text}: the memory limit does not hold, since {reader.UNCOUNTED_SWAP}",
+            fix=f"Type: {reader.SWAPOFF}; or invoke run --waive memory.",
         )
     if client.driver == COPIES:
         return Finding(

@@ -19,6 +19,9 @@ MOUNT: Final = Path("/sys/fs/cgroup")
 PROC: Final = Path("/proc")
 MEMINFO: Final = PROC / "meminfo"
 
+UNCOUNTED_SWAP: Final = "this kernel does not count swap"
+SWAPOFF: Final = "sudo swapoff -a"
+
 Files = Mapping[str, str]
 """Contents of a group's files by name, as far as they are there."""
 
@@ -187,13 +190,29 @@ def _swaps(files: Files, have: Enforced, limits: Limits) -> str:
     if have.memory_and_swap_bytes is not None:
         more = have.memory_and_swap_bytes > limits.memory_bytes + _PAGE
         return "some swap is allowed" if more else ""
-    said = MEMINFO.read_text(encoding="utf-8") if MEMINFO.exists() else ""
-    total = re.search(r"^SwapTotal:\s+(\d+)", said, flags=re.MULTILINE)
-    if "memory.swap.max" not in files and total and int(total[1]) == 0:
-        return ""  # this machine has none
+    if "memory.swap.max" not in files and not _machine_has_swap():
+        return ""
     if files.keys() & {"memory.swap.max", "memory.memsw.limit_in_bytes"}:
         return "swap is not limited"
-    return "this kernel does not count swap (`sudo swapoff -a` switches it off)"
+    return f"{UNCOUNTED_SWAP} (`{SWAPOFF}` switches it off)"
+
+
+def has_uncounted_swap(*, mount: Path = MOUNT) -> bool:
+    """Return whether this machine has swap that its kernel does not count."""
+
+    def some(*names: str) -> bool:
+        return any(next(mount.glob(f"*/{name}"), None) for name in names)
+
+    limits = some("memory.limit_in_bytes", "memory.max")
+    counts = some("memory.memsw.limit_in_bytes", "memory.swap.max")
+    return limits and not counts and _machine_has_swap()
+
+
+def _machine_has_swap() -> bool:
+    """Return whether this machine has swap; also where that cannot be seen."""
+    said = MEMINFO.read_text(encoding="utf-8") if MEMINFO.exists() else ""
+    total = re.search(r"^SwapTotal:\s+(\d+)", said, flags=re.MULTILINE)
+    return total is None or int(total[1]) > 0
 
 
 def _differs(what: str, have: float | None, wanted: float) -> str:

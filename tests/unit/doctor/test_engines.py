@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from posebowl import environments
-from posebowl.challenge import EngineName, Variant
+from posebowl.challenge import EngineName, Limit, Variant
 from posebowl.doctor import engines
 from posebowl.doctor.findings import State
 from posebowl.engines.cgroups import manager
+from posebowl.engines.cgroups.manager import OwnCgroup
 from posebowl.engines.embedded import namespaces
 from posebowl.engines.oci import client, image as identity
 from posebowl.engines.oci.client import Client
@@ -68,6 +69,14 @@ def test_storage_that_copies_the_image_for_each_run_is_a_warning(
     assert fix in finding.fix
     stacks = dataclasses.replace(copies, driver="overlay")
     assert engines.engine(stacks).state is State.GOOD
+
+
+def test_swap_that_is_not_counted_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines.reader, "has_uncounted_swap", lambda: True)
+    finding = engines.engine(PODMAN)
+    assert finding.state is State.WARNING
+    assert "does not hold, since this kernel does not count swap" in finding.text
+    assert "sudo swapoff -a" in finding.fix
 
 
 def test_a_socket_of_one_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,6 +139,10 @@ def test_the_embedded_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     assert "; 1 of other locks in " in found["environments"].text
     monkeypatch.setattr(environments, "ready", lambda *_: False)
     assert {finding.state for finding in engines.embedded(tmp_path)} == {State.GOOD, State.MISSING}
+    swaps = OwnCgroup(folders={}, without={Limit.MEMORY: "swap is not counted"})
+    monkeypatch.setattr(manager, "create", lambda *_: swaps)
+    (swapping, _) = engines.embedded(tmp_path)
+    assert swapping.text.endswith("a watchdog memory: swap is not counted")
     monkeypatch.setattr(platform, "machine", lambda: "riscv64")
     weak, _ = engines.embedded(tmp_path)
     assert (weak.state, weak.fix) == (State.WARNING, "Type: invoke run --waive system-calls")

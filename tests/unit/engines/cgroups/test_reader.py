@@ -112,6 +112,26 @@ def test_a_group_that_may_swap_has_no_limit_on_its_memory(
         assert found == (says if why else {})
 
 
+@pytest.mark.parametrize(
+    ("files", "kib", "found"),
+    [
+        (("memory/memory.limit_in_bytes",), 9, True),
+        (("memory/memory.limit_in_bytes",), 0, False),
+        (("memory/memory.limit_in_bytes", "memory/memory.memsw.limit_in_bytes"), 9, False),
+        (("init.scope/memory.max", "user.slice/memory.max"), 9, True),
+        (("init.scope/memory.max", "user.slice/memory.swap.max"), 9, False),
+        (("user.slice/pids.max",), 9, False),
+    ],
+)
+def test_a_machine_with_swap_that_is_not_counted_is_known(
+    files: tuple[str, ...], kib: int, found: bool, meminfo: Path, tmp_path: Path
+) -> None:
+    meminfo.write_text(f"SwapTotal: {kib} kB\n")
+    for name in files:
+        _write((tmp_path / "cgroup" / name).parent, {Path(name).name: ""})
+    assert reader.has_uncounted_swap(mount=tmp_path / "cgroup") is found
+
+
 def _write(folder: Path, files: dict[str, str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
