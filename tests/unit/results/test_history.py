@@ -136,6 +136,13 @@ def test_an_empty_history_says_what_to_type(tmp_path: Path, word: str) -> None:
     assert caught.value.fix == f"Type: invoke run --out {tmp_path}"
 
 
+def test_a_word_in_an_empty_history_is_no_reason_to_list_it(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        history.find("x", tmp_path)
+    assert caught.value.what.startswith(f'"x" is neither a run (none is kept in {tmp_path}) nor')
+    assert caught.value.fix == f"Type: invoke run --out {tmp_path}"
+
+
 def test_a_broken_run_is_named_and_passed_over(three: Path) -> None:
     (three / "history" / run_of(2).run_id / "result.json").write_text("{")
     found, broken = history.runs(three)
