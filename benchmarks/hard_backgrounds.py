@@ -1,0 +1,65 @@
+"""Find the backgrounds in which a network sees a spacecraft, so that it can be trained on them.
+
+    python -m benchmarks.hard_backgrounds --backgrounds runs/cuts --share 0.2 --out runs/hard
+
+Each background counts as often as it is listed: with `--backgrounds runs/cuts --backgrounds
+runs/hard`, training pastes spacecraft over the hard ones twice as often as over the others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from posebowl import challenge, paths
+from posebowl.training import solution_modules
+from posebowl.training.dataset import read_photo
+
+LOOK: Final = (256, 320)
+"""Height and width of the look at a background, as that of a training view."""
+
+
+def scores(weights: Path, photos: Sequence[Path]) -> list[float]:
+    """Return how confident a network is of a spacecraft in each photo, 0 to 1."""
+    load: Any = solution_modules.module("network").load
+    resize: Any = solution_modules.module("photos").crop_and_resize
+    letterbox: Any = solution_modules.module("boxes").letterbox
+    network = load(weights, backend="onnxruntime", device="auto").run
+    found = []
+    for path in photos:
+        photo = read_photo(path)
+        look = resize(photo, letterbox(photo.shape[:2], LOOK), LOOK)
+        found.append(float(network(look[None])[0, 4]))
+    return found
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Link the hardest backgrounds into a folder."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--backgrounds", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, default=paths.SOLUTIONS / "benchmark/model.onnx")
+    parser.add_argument("--share", type=float, default=0.2)
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args(words)
+    photos = sorted((options.backgrounds / challenge.IMAGES_DIR).glob("*.[pj]*g"))
+    if not photos:
+        parser.error(f"{options.backgrounds} has no backgrounds; invoke data.render makes some")
+    images = options.out / challenge.IMAGES_DIR
+    if images.exists():
+        parser.error(f"{images} exists already; name another folder with --out")
+    images.mkdir(parents=True)
+    confidence = scores(options.weights, photos)
+    hardest = np.argsort(confidence)[::-1][: round(options.share * len(photos))]
+    for index in hardest:
+        os.link(photos[index], images / photos[index].name)
+    least = confidence[hardest[-1]]
+    print(f"{len(hardest)} of {len(photos)} backgrounds, with scores from {least:.2f}")
+
+
+if __name__ == "__main__":
+    main()
