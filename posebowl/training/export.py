@@ -2,7 +2,8 @@
 
 python -m posebowl.training.export --weights best.pt --images data/demo
 
-With --int8, the convolutions compute in 8 bits, and --weights may also be an exported fp32 file.
+With --average, the weights are halfway to those of another exported file; with --int8, the
+convolutions compute in 8 bits. Then --weights may also be an exported fp32 file.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import ultralytics
 import posebowl
 from posebowl.errors import PoseBowlError, UsageError
 from posebowl.training import quantize, solution_modules
+from posebowl.training.average import average
 from posebowl.training.dataset import read_labels, read_photo
 from posebowl.training.detector import BestBox, load, quiet, read
 from posebowl.training.metrics import make_looks
@@ -236,6 +238,8 @@ def main(options: ExportOptions) -> None:
             first=options.first or first,
             second=None if options.one_look else options.second or second,
         )
+    if options.average:
+        content = average(content, read_exported(options.average))
     if options.int8:
         content = to_int8(content, options)
     with atomic_write(options.out) as file:

@@ -139,6 +139,10 @@ class ExportOptions:
         Option(SIZE, "height and width of the second look", "as in validation"),
     ] = None
     one_look: Annotated[bool, Option(TRUTH, "no closer look at what was found")] = False
+    average: Annotated[
+        Path | None,
+        Option(FILE, "an ONNX file; the weights are halfway to its weights", "no other"),
+    ] = None
     int8: Annotated[
         bool, Option(TRUTH, "compute in 8 bits; --weights may be an exported fp32 file then")
     ] = False
@@ -159,14 +163,16 @@ class ExportOptions:
         from posebowl.util.files import refuse_existing
 
         _require_file(self.weights, "best.pt")
+        if self.average:
+            _require_file(self.average, "model.onnx", "--average")
         refuse_existing(self.out, force=self.force)
         if self.weights.suffix != ".onnx":
             return
-        if not self.int8:
+        if not self.int8 and not self.average:
             raise UsageError(
                 f"{self.weights} is already exported.",
-                why="Without --int8 there is nothing to do.",
-                fix="Use --int8, or a checkpoint, such as --weights best.pt.",
+                why="Without --int8 or --average there is nothing to do.",
+                fix="Use one of them, or a checkpoint, such as --weights best.pt.",
             )
         if self.first or self.second or self.one_look:
             raise UsageError(
@@ -181,6 +187,6 @@ def _require_folder(folder: Path) -> None:
         raise UsageError(f"{folder} is not a folder.", fix="Check the path.")
 
 
-def _require_file(file: Path, example: str) -> None:
+def _require_file(file: Path, example: str, flag: str = "--weights") -> None:
     if not file.is_file():
-        raise UsageError(f"{file} does not exist.", fix=f"Use a file, such as --weights {example}.")
+        raise UsageError(f"{file} does not exist.", fix=f"Use a file, such as {flag} {example}.")
