@@ -58,8 +58,11 @@ def test_nothing_is_left_behind(engine: Engine, spec_of: SpecMaker) -> None:
         if engine.name is not EngineName.EMBEDDED:
             left = {path.name for path in spec.scratch.iterdir()}
             assert left == {"client.txt", "seccomp.json"}
-    # Fewer than before is not a leak: what an earlier test had open may be closed meanwhile.
-    assert all(now <= then for now, then in zip(_held(), before, strict=True)), (_held(), before)
+    # A leak adds one for each run. Fewer than before is none: what an earlier test had open may be
+    # closed meanwhile; nor is a file or two, which libraries of earlier tests may open meanwhile.
+    grown = [now - then for now, then in zip(_held(), before, strict=True)]
+    assert grown[0] <= 2, (grown, before)
+    assert max(grown[1:]) <= 0, (grown, before)
     assert list(_mentioning(run_ids | {pause})) == []
     assert _groups(run_ids) == []
     if engine.name is not EngineName.EMBEDDED:
