@@ -46,3 +46,17 @@ def test_what_a_block_raises_is_passed_on(tmp_path: Path) -> None:
         raise KeyError
     with pytest.raises(FileNotFoundError), held_alone(tmp_path / "none/lock"):
         pass
+
+
+def test_a_child_that_outlives_the_killed_holder_for_a_moment_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    code = (
+        "import os, sys, time; from pathlib import Path\n"
+        "from posebowl.util.lock import held_alone\n"
+        "with held_alone(Path(sys.argv[1])):\n"
+        "    if os.fork() == 0: os.close(1); time.sleep(0.4); os._exit(0)\n"
+        "    print(flush=True); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, path], stdout=subprocess.PIPE, check=False)
+    with held_alone(path):
+        pass
