@@ -9,7 +9,8 @@ runs/hard`, training pastes spacecraft over the hard ones twice as often as over
 from __future__ import annotations
 
 import argparse
-import os
+import math
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +19,7 @@ import numpy as np
 
 from posebowl import challenge, paths
 from posebowl.training import solution_modules
-from posebowl.training.dataset import read_photo
+from posebowl.training.dataset import letterboxed
 
 LOOK: Final = (256, 320)
 """Height and width of the look at a background, as that of a training view."""
@@ -26,20 +27,13 @@ LOOK: Final = (256, 320)
 
 def scores(weights: Path, photos: Sequence[Path]) -> list[float]:
     """Return how confident a network is of a spacecraft in each photo, 0 to 1."""
-    load: Any = solution_modules.module("network").load
-    resize: Any = solution_modules.module("photos").crop_and_resize
-    letterbox: Any = solution_modules.module("boxes").letterbox
-    network = load(weights, backend="onnxruntime", device="auto").run
-    found = []
-    for path in photos:
-        photo = read_photo(path)
-        look = resize(photo, letterbox(photo.shape[:2], LOOK), LOOK)
-        found.append(float(network(look[None])[0, 4]))
-    return found
+    network: Any = solution_modules.module("network")
+    run = network.load(weights, backend="onnxruntime", device="auto").run
+    return [float(run(letterboxed([photo], LOOK))[0, 4]) for photo in photos]
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Link the hardest backgrounds into a folder."""
+    """Copy the hardest backgrounds into a folder."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--backgrounds", type=Path, required=True)
     parser.add_argument("--weights", type=Path, default=paths.SOLUTIONS / "benchmark/model.onnx")
@@ -47,16 +41,20 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(words)
     photos = sorted((options.backgrounds / challenge.IMAGES_DIR).glob("*.[pj]*g"))
+    images = options.out / challenge.IMAGES_DIR
     if not photos:
         parser.error(f"{options.backgrounds} has no backgrounds; invoke data.render makes some")
-    images = options.out / challenge.IMAGES_DIR
+    if not options.weights.is_file():
+        parser.error(f"{options.weights} does not exist; name a file of benchmark.export")
+    if not 0 < options.share <= 1:
+        parser.error(f"--share must be above 0 and at most 1, not {options.share:g}")
     if images.exists():
         parser.error(f"{images} exists already; name another folder with --out")
-    images.mkdir(parents=True)
     confidence = scores(options.weights, photos)
-    hardest = np.argsort(confidence)[::-1][: round(options.share * len(photos))]
+    hardest = np.argsort(confidence)[::-1][: math.ceil(options.share * len(photos))]
+    images.mkdir(parents=True)
     for index in hardest:
-        os.link(photos[index], images / photos[index].name)
+        shutil.copyfile(photos[index], images / photos[index].name)
     least = confidence[hardest[-1]]
     print(f"{len(hardest)} of {len(photos)} backgrounds, with scores from {least:.2f}")
 

@@ -94,6 +94,25 @@ def read_photo(path: Path) -> Image:
     return photo
 
 
+def letterboxed(images: Sequence[Path], size: tuple[int, int]) -> Image:
+    """Read photos as the solution's first look shows them to the network.
+
+    Args:
+        images: The files.
+        size: Height and width of the look.
+
+    Returns:
+        The network's input, shape (n, height, width, 3), uint8.
+    """
+    photos: Any = solution_modules.module("photos")
+    boxes: Any = solution_modules.module("boxes")
+    shown = []
+    for path in images:
+        photo = read_photo(path)
+        shown.append(photos.crop_and_resize(photo, boxes.letterbox(photo.shape[:2], size), size))
+    return np.stack(shown)
+
+
 def _inside(name: str, box: tuple[int, int, int, int], file: Path) -> tuple[int, int, int, int]:
     """Return a box after checking that it is inside the photo and not empty."""
     xmin, ymin, xmax, ymax = box

@@ -12,7 +12,7 @@ import hashlib
 import io
 import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +23,9 @@ import ultralytics
 
 import posebowl
 from posebowl.errors import PoseBowlError, UsageError
-from posebowl.training import quantize, solution_modules
+from posebowl.training import quantize
 from posebowl.training.average import average
-from posebowl.training.dataset import read_labels, read_photo
+from posebowl.training.dataset import letterboxed, read_labels
 from posebowl.training.detector import BestBox, load, quiet, read
 from posebowl.training.metrics import make_looks
 from posebowl.training.options import OWN_MODEL, ExportOptions, Size
@@ -73,7 +73,7 @@ def export(weights: Path, images: list[Path], *, first: Size, second: Size | Non
     onnx.helper.set_model_props(onnx_model, metadata)
     content: bytes = onnx_model.SerializeToString()
     for size in (first, second) if second else (first,):
-        compare(best_box, content, inputs(images[:CHECKED], size))
+        compare(best_box, content, letterboxed(images[:CHECKED], size))
     return content
 
 
@@ -104,17 +104,6 @@ def trace(best_box: BestBox, size: Size) -> bytes:
         dynamic_axes={"photos": {0: "n", 1: "height", 2: "width"}, "boxes": {0: "n"}},
     )
     return buffer.getvalue()
-
-
-def inputs(images: list[Path], size: Size) -> npt.NDArray[np.uint8]:
-    """Read photos and letterbox each, as the solution's first look does."""
-    photos: Any = solution_modules.module("photos")
-    boxes: Any = solution_modules.module("boxes")
-    shown = []
-    for path in images:
-        photo = read_photo(path)
-        shown.append(photos.crop_and_resize(photo, boxes.letterbox(photo.shape[:2], size), size))
-    return np.stack(shown)
 
 
 def compare(best_box: BestBox, content: bytes, shown: npt.NDArray[np.uint8]) -> None:

@@ -141,7 +141,7 @@ class ExportOptions:
     one_look: Annotated[bool, Option(TRUTH, "no closer look at what was found")] = False
     average: Annotated[
         Path | None,
-        Option(FILE, "an ONNX file; the weights are halfway to its weights", "no other"),
+        Option(FILE, "an ONNX file; the weights are halfway to its weights"),
     ] = None
     int8: Annotated[
         bool, Option(TRUTH, "compute in 8 bits; --weights may be an exported fp32 file then")

@@ -30,19 +30,32 @@ def hard(backgrounds, out, *more):
     return {path.name for path in (out / "images").iterdir()}
 
 
-def test_what_looks_like_a_spacecraft_is_linked(backgrounds, tmp_path, capsys):
-    linked = hard(backgrounds, tmp_path / "hard", "--share", "0.4")
-    assert linked == {path.name for path in sorted(DEMO.glob("*.png"))[:2]}
+def test_what_looks_like_a_spacecraft_is_copied(backgrounds, tmp_path, capsys):
+    copied = hard(backgrounds, tmp_path / "hard", "--share", "0.4")
+    assert copied == {path.name for path in sorted(DEMO.glob("*.png"))[:2]}
     assert "2 of 5 backgrounds" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("wrong", ["empty", "twice"])
-def test_nothing_is_written_for_nothing_or_over_something(wrong, backgrounds, tmp_path, capsys):
-    out = tmp_path / "hard"
-    if wrong == "twice":
-        hard(backgrounds, out)
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ("--backgrounds=none", "has no backgrounds"),
+        ("--weights=none.onnx", "none.onnx does not exist"),
+        ("--share=0", "--share must be above 0"),
+        ("--share=1.5", "at most 1, not 1.5"),
+    ],
+)
+def test_what_is_wrong_is_said_and_nothing_is_written(wrong, told, backgrounds, tmp_path, capsys):
     with pytest.raises(SystemExit):
-        hard(tmp_path if wrong == "empty" else backgrounds, out)
-    told = {"empty": "has no backgrounds", "twice": "exists already"}[wrong]
+        hard(backgrounds, tmp_path / "hard", wrong)
     assert told in capsys.readouterr().err
-    assert out.exists() == (wrong == "twice")
+    assert not (tmp_path / "hard").exists()
+
+
+def test_nothing_is_written_over_something(backgrounds, tmp_path, capsys):
+    before = hard(backgrounds, tmp_path / "hard", "--share", "0.01")
+    assert len(before) == 1  # of five, the hardest is one
+    with pytest.raises(SystemExit):
+        hard(backgrounds, tmp_path / "hard")
+    assert "exists already" in capsys.readouterr().err
+    assert {path.name for path in (tmp_path / "hard/images").iterdir()} == before

@@ -20,6 +20,7 @@ from posebowl.errors import UsageError  # noqa: E402
 from posebowl.training import detector, export, train  # noqa: E402  (they need what is asked above)
 from posebowl.training.augment import Augmentation, View  # noqa: E402
 from posebowl.training.batches import TrainingSet, batches, collate  # noqa: E402
+from posebowl.training.dataset import letterboxed  # noqa: E402
 from posebowl.util import program  # noqa: E402
 
 
@@ -253,7 +254,7 @@ def test_weights_of_others_export_too(yaml, fused, folder, tmp_path):
 
 
 def test_compare_notices_another_network(checkpoint, folder):
-    shown = export.inputs(export.find_images(folder), (96, 128))
+    shown = letterboxed(export.find_images(folder), (96, 128))
     changed = detector.load(checkpoint)
     with torch.no_grad():
         for level in changed.model[-1].cv3:
