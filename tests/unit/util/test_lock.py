@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -51,12 +53,17 @@ def test_what_a_block_raises_is_passed_on(tmp_path: Path) -> None:
 def test_a_child_that_outlives_the_killed_holder_for_a_moment_is_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     code = (
-        "import os, sys, time; from pathlib import Path\n"
+        "import os, sys; from pathlib import Path\n"
         "from posebowl.util.lock import held_alone\n"
         "with held_alone(Path(sys.argv[1])):\n"
-        "    if os.fork() == 0: os.close(1); time.sleep(0.4); os._exit(0)\n"
-        "    print(flush=True); os.kill(os.getpid(), 9)"
+        "    if os.fork() == 0: sys.stdin.read(1); os._exit(0)\n"
+        "    os.kill(os.getpid(), 9)"
     )
-    subprocess.run([sys.executable, "-c", code, path], stdout=subprocess.PIPE, check=False)
-    with held_alone(path):
-        pass
+    with subprocess.Popen([sys.executable, "-c", code, path], stdin=subprocess.PIPE) as holder:
+        assert holder.wait() == -signal.SIGKILL
+        with pytest.raises(Timeout), FileLock(path, timeout=0):
+            pass  # the child lives
+        assert holder.stdin is not None
+        threading.Timer(0.2, holder.stdin.close).start()
+        with held_alone(path), pytest.raises(Timeout), FileLock(path, timeout=0):
+            pass

@@ -315,6 +315,7 @@ def test_reap_passes_over_what_vanishes_under_its_hands(mount: Path) -> None:
     finally:
         done.set()
         busy.join()
+    assert {str(name) for name in range(50)} <= {path.name for path in (mount / "memory").iterdir()}
 
 
 def test_reap_where_there_is_no_mount(tmp_path: Path) -> None:
