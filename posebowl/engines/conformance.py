@@ -67,8 +67,8 @@ def obstacle(
     with _place(None) as place:
         data = _make_data(place / "data")
         try:
-            spec = _spec(CASES[0], place / "case", data, cache, variant)
-            engine.prepare(dataclasses.replace(spec, runtime=runtime), Watcher())
+            spec = _spec(CASES[0], place / "case", data, cache, variant, runtime=runtime)
+            engine.prepare(spec, Watcher())
         except VerdictError as error:
             return error
     return None
@@ -101,8 +101,9 @@ def self_check(
         data = _make_data(place / "data")
         for case in cases:
             work = place / f"{case.name}-{secrets.token_hex(3)}"
-            spec = _spec(case, work, data, cache, variant)
-            if row := _check(engine, case, dataclasses.replace(spec, runtime=runtime)):
+            if row := _check(
+                engine, case, _spec(case, work, data, cache, variant, runtime=runtime)
+            ):
                 rows.append(row)
                 told(row)
     return tuple(rows)
@@ -171,7 +172,9 @@ def _read(spec: RunSpec) -> tuple[Verdict, str]:
     return Verdict.OK, ""
 
 
-def _spec(case: Case, work: Path, data: Path, cache: Path, variant: Variant) -> RunSpec:
+def _spec(
+    case: Case, work: Path, data: Path, cache: Path, variant: Variant, *, runtime: str
+) -> RunSpec:
     for folder in (work, work / "output", work / "scratch"):
         folder.mkdir()
         folder.chmod(0o755)
@@ -189,6 +192,7 @@ def _spec(case: Case, work: Path, data: Path, cache: Path, variant: Variant) -> 
         output=work / "output",
         scratch=work / "scratch",
         cache=cache,
+        runtime=runtime,
         unpacked_bytes=len(case.main) + sum(map(len, case.files.values())),
         log=work / "log.txt",
         variant=variant,
