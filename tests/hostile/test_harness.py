@@ -55,17 +55,24 @@ def test_two_runs_at_once(engine, bench: Bench):
     assert caught.value.exit_code == 21
 
 
-def start_harness(engine: EngineName, bench: Bench, main: str) -> subprocess.Popen[str]:
-    """Start `invoke run` on its own, and return when main.sh has said "started"."""
+def launch(
+    engine: EngineName, bench: Bench, main: str, stdout: int = subprocess.PIPE
+) -> subprocess.Popen[str]:
+    """Start `invoke run` on its own."""
     argv = [sys.executable, "-m", "invoke", "run", "--zip", bench.zip(main, {}), "--engine", engine]
-    harness = subprocess.Popen(
+    return subprocess.Popen(
         [*argv, "--data", bench.data, "--out", bench.folder / "out"],
         cwd=paths.ROOT,
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
     )
+
+
+def start_harness(engine: EngineName, bench: Bench, main: str) -> subprocess.Popen[str]:
+    """Start `invoke run` on its own, and return when main.sh has said "started"."""
+    harness = launch(engine, bench, main)
     assert harness.stdout is not None
     said = []
     for line in harness.stdout:
@@ -89,13 +96,7 @@ def test_a_killed_harness_leaves_nothing_alive_and_the_next_run_starts_clean(eng
 @pytest.mark.parametrize("tenth", range(1, 11))
 def test_a_harness_killed_at_any_moment_leaves_a_clean_start(engine, bench: Bench, tenth: int):
     main = f"echo started\n{OK}exec sleep {PAUSE}{tenth:02}"
-    argv = [sys.executable, "-m", "invoke", "run", "--zip", bench.zip(main, {}), "--engine", engine]
-    harness = subprocess.Popen(
-        [*argv, "--data", bench.data, "--out", bench.folder / "out"],
-        cwd=paths.ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    harness = launch(engine, bench, main, subprocess.DEVNULL)
     # Imports, archive, data, engine, start, run: the moments lie all over them.
     with pytest.raises(subprocess.TimeoutExpired):
         harness.wait(tenth * 0.25)
