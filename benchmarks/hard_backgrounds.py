@@ -1,6 +1,6 @@
 """Find the backgrounds in which a network sees a spacecraft, so that it can be trained on them.
 
-    python -m benchmarks.hard_backgrounds --backgrounds runs/cuts --share 0.2 --out runs/hard
+    uv run --group lean python -m benchmarks.hard_backgrounds --backgrounds DIR --out DIR
 
 Each background counts as often as it is listed: with `--backgrounds runs/cuts --backgrounds
 runs/hard`, training pastes spacecraft over the hard ones twice as often as over the others.
