@@ -106,13 +106,17 @@ def zoom_crop(
 
 
 def to_pixels(box: Box, photo: tuple[int, int]) -> tuple[int, int, int, int] | None:
-    """Round a box to whole pixels inside the photo; None if nothing of it is left."""
-    if not np.isfinite(box).all():
+    """Round a box to whole pixels inside the photo, at least one; None if it is not a box.
+
+    Of a box in the letterbox's bars, which networks find on black photos, the nearest pixels are
+    left: the answer for a photo must not depend on the others, as the fallback box does.
+    """
+    if not np.isfinite(box).all() or box[0] >= box[2] or box[1] >= box[3]:
         return None
     height, width = photo
-    limit = np.array([width, height, width, height])
-    xmin, ymin, xmax, ymax = (int(edge) for edge in np.clip(np.rint(box), 0, limit))
-    return (xmin, ymin, xmax, ymax) if xmin < xmax and ymin < ymax else None
+    xmin, ymin = (int(edge) for edge in np.clip(np.rint(box[:2]), 0, [width - 1, height - 1]))
+    xmax, ymax = (int(edge) for edge in np.clip(np.rint(box[2:]), 0, [width, height]))
+    return xmin, ymin, max(xmax, xmin + 1), max(ymax, ymin + 1)
 
 
 def iou(one: Box, other: Box) -> float:

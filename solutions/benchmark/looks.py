@@ -45,7 +45,7 @@ class Detection:
     score: float
 
     def pixels(self, photo: Photo) -> tuple[int, int, int, int] | None:
-        """Return the box in whole pixels; None if nothing of it is inside the photo."""
+        """Return the box in whole pixels; None if it is not a box."""
         return to_pixels(self.box, (photo.shape[0], photo.shape[1]))
 
 
@@ -78,7 +78,7 @@ def find(photos: Sequence[Photo], network: Network, looks: Looks) -> list[Detect
 
 
 def _closer(box: Box, shape: tuple[int, int], looks: Looks) -> Crop | None:
-    """Return the crop for a second look at a box; None if nothing of it is inside the photo."""
+    """Return the crop for a second look at a box; None if it is not a box."""
     pixels = to_pixels(box, shape)
     if pixels is None or looks.second is None:
         return None
