@@ -50,7 +50,7 @@ def test_the_average_is_exported_and_names_both(tmp_path):
     )
     digest = theirs.pop("averaged_with_sha256")
     assert len(digest) == 64
-    assert digest != ours.pop("averaged_with_sha256")
+    assert digest != ours.pop("averaged_with_sha256", "")  # if they are an average, too
     assert ours == theirs
 
 
