@@ -197,8 +197,10 @@ def test_processes_are_summed_up_where_a_container_may_swap(
     group = reader.Cgroup(version=2, folders={"": tmp_path})
     other = reader.Cgroup(version=2, folders={"": tmp_path / "mine"})
     monkeypatch.setattr(reader, "of_process", lambda pid: other if pid == os.getpid() else group)
-    command = [sys.executable, "-c", "input()", "nonce"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as child:
+    command = [sys.executable, "-c", "print(flush=True); input()", "nonce"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout
+        child.stdout.readline()  # before that, /proc may not have its command yet
         found = ContainerReader(DOCKER, "n", child.pid, names=("nonce", "container-id"))
         assert type(found.probe(limits)) is probe
         child.kill()
