@@ -38,10 +38,12 @@ def batches(
     augmentation: Augmentation,
     paste: CopyPaste | None = None,
     workers: int = 1,
+    rank: int = 0,
 ) -> Iterator[dict[str, Any]]:
     """Yield batches forever, in the form that ultralytics' losses take.
 
-    One worker yields the same batches for the same seed; with several, their order may vary.
+    One worker yields the same batches for the same seed; with several, their order may vary. Each
+    rank of the same seed gets batches of its own.
 
     Yields:
         img: uint8 (batch, height, width, 3), red, green, blue; cls: (n, 1), zeros;
@@ -61,7 +63,7 @@ def batches(
             ready.put(error)
 
     for number in range(workers):
-        rng = np.random.default_rng([seed, number])
+        rng = np.random.default_rng([seed, rank * workers + number])
         threading.Thread(target=work, args=(rng,), daemon=True).start()
     while True:
         item = ready.get()

@@ -76,7 +76,12 @@ class TrainOptions:
     precision: Annotated[
         str, Option(choice(("auto", "bf16", "fp32")), "what the network computes in")
     ] = "auto"
-    threads: Annotated[int | None, Option(whole(1, 4), "processor cores to use", "all")] = None
+    threads: Annotated[
+        int | None, Option(whole(1, 4), "processor cores to use, in each process", "all")
+    ] = None
+    processes: Annotated[
+        int, Option(whole(1, 2), "train on the CPU in so many, each with --batch views in a step")
+    ] = 1
     resume: Annotated[bool, Option(TRUTH, "continue from the last checkpoint in --out")] = False
     figures: Annotated[
         Path | None, Option(PATH, "also write the final figures to this file, as JSON")
@@ -95,6 +100,12 @@ class TrainOptions:
                 f"{self.out} already has a training run.",
                 why="Its checkpoints would be overwritten.",
                 fix="Use --resume to continue it, or choose another --out.",
+            )
+        if self.processes > 1 and self.device == "cuda":
+            raise UsageError(
+                "Several processes train on the CPU alone.",
+                why="One process makes the views for a GPU on all cores.",
+                fix="Leave out --processes, or --device cuda.",
             )
 
 

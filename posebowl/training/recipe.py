@@ -43,6 +43,8 @@ class Recipe:
     """Initial weights; empty for random ones."""
     precision: str = TrainOptions.precision
     device: str = TrainOptions.device
+    processes: int = TrainOptions.processes
+    """Replicas of the network, each of which gets `batch` views in a step."""
     data: tuple[str, ...] = ()
     val: str = ""
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -53,7 +55,7 @@ class Recipe:
 
 _AS_GIVEN: Final = (
     *("model", "size", "first", "second", "batch", "rate", "frozen", "seed"),
-    *("minutes", "steps", "every_minutes", "precision", "device"),
+    *("minutes", "steps", "every_minutes", "precision", "processes"),
 )
 """The fields that are options of the same name."""
 
@@ -62,6 +64,7 @@ def recipe_of(options: TrainOptions) -> Recipe:
     """Return the recipe that options ask for."""
     return Recipe(
         **{name: getattr(options, name) for name in _AS_GIVEN},
+        device="cpu" if options.processes > 1 else options.device,
         start=str(options.start or ""),
         warm_up=Recipe.warm_up // 3 if options.start else Recipe.warm_up,
         data=tuple(str(folder) for folder in options.data),

@@ -32,6 +32,7 @@ from posebowl.training.initial_weights import load_initial_weights
 from posebowl.training.metrics import Accuracy, make_looks, measure
 from posebowl.training.options import TrainOptions
 from posebowl.training.recipe import Recipe, recipe_of
+from posebowl.training.replicas import Replicas, start
 from posebowl.util import program
 from posebowl.util.console import note
 from posebowl.util.files import atomic_write, write_text
@@ -46,6 +47,8 @@ class TrainingState:
     average: Any
     optimizer: Any
     step: int = 0
+    views: int = 0
+    """All that all replicas were trained on."""
     seconds: float = 0.0
     best: float = -1.0
     judged_on: str = ""
@@ -66,19 +69,26 @@ def learning_rate(progress: float, step: int, recipe: Recipe) -> float:
 
 
 def train(
-    recipe: Recipe, training_set: TrainingSet, val: list[Sample], out: Path, *, resume: bool
+    replicas: Replicas,
+    recipe: Recipe,
+    training_set: TrainingSet,
+    val: list[Sample],
+    out: Path,
+    *,
+    resume: bool,
 ) -> TrainingState:
-    """Train until time or steps are used up; keep last.pt, best.pt and curves.csv in `out`."""
+    """Train until time or steps are used up; keep last.pt, best.pt and curves.csv in `out`.
+
+    All replicas return at the same step, with the same weights; the leading one writes the files.
+    """
     torch.manual_seed(recipe.seed)
     device = choose_device(recipe.device)
-    state = new_state(recipe, device)
-    if resume and (out / "last.pt").exists():
-        restore(state, out / "last.pt")
-        note(f"Resuming at step {state.step}, {state.seconds / 60:.1f} minutes in.")
-    if state.judged_on != str(recipe.val):
-        state.best, state.judged_on = -1.0, str(recipe.val)
     dtype = choose_precision(recipe.precision, device)
-    note(f"{recipe.model} on {device} in {dtype}, {len(training_set)} photos.")
+    state = begin(recipe, device, out / "last.pt" if resume else None)
+    if replicas.leads:
+        note(f"{recipe.model} on {device} in {dtype}, {len(training_set)} photos.")
+        if state.step:
+            note(f"Resuming at step {state.step}, {state.seconds / 60:.1f} minutes in.")
     feed = batches(
         training_set,
         size=recipe.size,
@@ -87,21 +97,27 @@ def train(
         augmentation=recipe.augmentation,
         paste=recipe.paste,
         workers=1 if device.type == "cpu" else usable_cores(),
+        rank=replicas.rank,
     )
     checkpoint = partial(
         validate_and_save, state, recipe=recipe, training_set=training_set, val=val, out=out
     )
     if recipe.start and state.step == 0:
         views = (next(feed)["img"] for _ in range(24))
-        load_initial_weights(state.model, Path(recipe.start), views)
+        if replicas.leads:  # the views of the others would give other statistics
+            load_initial_weights(state.model, Path(recipe.start), views)
+        replicas.share(state.model.state_dict().values())
         state.average.load_state_dict(state.model.state_dict())
-        checkpoint(losses=evaluate_losses(state, next(feed)))
+        if replicas.leads:
+            checkpoint(losses=evaluate_losses(state, next(feed)))
     losses: list[dict[str, float]] = []
     judged = time.monotonic()
     while state.progress(recipe) < 1:
         started = time.monotonic()
         try:
-            losses.append(train_step(state, next(feed), recipe, device, dtype))
+            losses.append(train_step(state, next(feed), recipe, replicas, dtype))
+            # All go by one clock, which sets the learning rate and ends the run.
+            state.seconds = replicas.agree(state.seconds + time.monotonic() - started)
         except KeyboardInterrupt:
             save(state, recipe, out / "last.pt")
             raise StoppedError(
@@ -109,18 +125,22 @@ def train(
                 why=f"The weights after {state.step} steps are saved.",
                 fix="Type the same command with --resume to continue.",
             ) from None
-        state.seconds += time.monotonic() - started
         due = time.monotonic() - judged >= 60 * recipe.every_minutes
-        if due or state.progress(recipe) >= 1:
+        if replicas.leads and (due or state.progress(recipe) >= 1):
             checkpoint(losses={name: fmean(one[name] for one in losses) for name in losses[0]})
             losses, judged = [], time.monotonic()
     return state
 
 
 def train_step(
-    state: TrainingState, batch: dict[str, Any], recipe: Recipe, device: Any, dtype: Any
+    state: TrainingState,
+    batch: dict[str, Any],
+    recipe: Recipe,
+    replicas: Replicas,
+    dtype: Any,
 ) -> dict[str, float]:
-    """Run one step of the optimizer and the running average; return the losses."""
+    """Run one step of the optimizer and the running average; return this replica's losses."""
+    device = next(state.model.parameters()).device
     for group in state.optimizer.param_groups:
         group["lr"] = learning_rate(state.progress(recipe), state.step, recipe)
     inputs = batch["img"].to(device).permute(0, 3, 1, 2).float() / 255
@@ -132,10 +152,12 @@ def train_step(
     found = {**found, "boxes": found["boxes"].float(), "scores": found["scores"].float()}
     loss, parts = state.model.loss({**targets, "img": inputs}, found)
     loss.sum().backward()
+    replicas.average_gradients(state.model.parameters())
     torch.nn.utils.clip_grad_norm_(state.model.parameters(), 10.0)
     state.optimizer.step()
     state.optimizer.zero_grad(set_to_none=True)
     state.step += 1
+    state.views += recipe.batch * replicas.count
     # Of the weights so far it spans a ninth: a short run forgets those that it started from.
     early = (1 + state.step) / (10 + state.step)
     update_average(state.average, state.model, min(recipe.average, early))
@@ -156,9 +178,20 @@ def evaluate_losses(state: TrainingState, batch: dict[str, Any]) -> dict[str, fl
 def update_average(average: Any, model: Any, decay: float) -> None:
     """Move the running average of weights and statistics a step towards the model."""
     now = model.state_dict()  # detached: no gradients are recorded
-    for name, value in average.state_dict().items():
-        if value.dtype.is_floating_point:
-            value.lerp_(now[name].to(value.dtype), 1 - decay)
+    moved = {
+        name: value for name, value in average.state_dict().items() if value.is_floating_point()
+    }
+    torch._foreach_lerp_(list(moved.values()), [now[name] for name in moved], 1 - decay)
+
+
+def begin(recipe: Recipe, device: Any, last: Path | None) -> TrainingState:
+    """Return the state of a new run, or that of a run's last checkpoint if there is one."""
+    state = new_state(recipe, device)
+    if last and last.exists():
+        restore(state, last)
+    if state.judged_on != str(recipe.val):
+        state.best, state.judged_on = -1.0, str(recipe.val)
+    return state
 
 
 def new_state(recipe: Recipe, device: Any) -> TrainingState:
@@ -176,6 +209,7 @@ def new_state(recipe: Recipe, device: Any) -> TrainingState:
         ],
         lr=recipe.rate,
         betas=(0.9, 0.999),
+        fused=True,
     )
     return TrainingState(model=model, average=average, optimizer=optimizer)
 
@@ -200,7 +234,7 @@ def validate_and_save(
     row = {
         "minutes": round(state.seconds / 60, 2),
         "step": state.step,
-        "views": state.step * recipe.batch,
+        "views": state.views,
         "photos": len(training_set),
         "rate": round(learning_rate(state.progress(recipe), state.step, recipe), 6),
         **{name: round(value, 4) for name, value in losses.items()},
@@ -211,11 +245,17 @@ def validate_and_save(
 
 
 def append_row(curves: Path, row: dict[str, Any]) -> None:
-    """Add a row to a CSV file, with the header first if the file is new."""
-    is_new = not curves.exists()
+    """Add a row to a CSV file, with the header first if the file is new.
+
+    A run that an earlier version started keeps its columns.
+    """
+    columns = list(row)
+    if curves.exists():
+        with curves.open(newline="") as file:
+            columns = next(csv.reader(file), columns)
     with curves.open("a", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(row))
-        if is_new:
+        writer = csv.DictWriter(file, fieldnames=columns, extrasaction="ignore")
+        if not file.tell():
             writer.writeheader()
         writer.writerow(row)
 
@@ -253,7 +293,7 @@ def save(state: TrainingState, recipe: Recipe, path: Path, *, slim: bool = False
     if not slim:
         content["weights"] = state.model.state_dict()
         content["optimizer"] = state.optimizer.state_dict()
-        names = ("step", "seconds", "best", "judged_on")
+        names = ("step", "views", "seconds", "best", "judged_on")
         content["progress"] = {name: getattr(state, name) for name in names}
     with atomic_write(path) as file:
         torch.save(content, file)
@@ -343,11 +383,18 @@ def main(options: TrainOptions) -> None:
     """Train as the options ask."""
     options.check()
     options.out.mkdir(parents=True, exist_ok=True)
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    torch.set_num_threads(options.threads or max(1, usable_cores() // options.processes))
     recipe = recipe_of(options)
-    val = read_labels(options.val)
-    state = train(recipe, prepare(recipe, options.out), val, options.out, resume=options.resume)
+    work = partial(
+        train,
+        recipe=recipe,
+        training_set=prepare(recipe, options.out),
+        val=read_labels(options.val),
+        out=options.out,
+        resume=options.resume,
+    )
+    with start(options.processes, work) as replicas:
+        state = work(replicas)
     note(f"Best mean IoU {state.best:.4f}; weights in {options.out / 'best.pt'}.")
     if options.figures:
         write_text(options.figures, json.dumps(figures(state, options.out), indent=2) + "\n")

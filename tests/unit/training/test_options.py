@@ -28,6 +28,8 @@ def test_options_reach_the_recipe():
     assert (recipe.size, recipe.steps) == ((64, 96), 7)
     assert recipe.warm_up < Recipe.warm_up  # from trained weights
     assert asked("--frozen", "3").frozen == 3
+    several = asked("--processes", "2")
+    assert (several.processes, several.device) == (2, "cpu")
 
 
 def test_what_cannot_be_read_is_an_error_in_words():
@@ -45,6 +47,7 @@ def test_what_cannot_be_read_is_an_error_in_words():
         ("--batch", "-1"),
         ("--rate", "0"),
         ("--threads", "0"),
+        ("--processes", "0"),
         ("--size", "100x96"),
         ("--first", "0x96"),
         ("--second", "96x-32"),
@@ -62,6 +65,14 @@ def test_a_number_that_makes_no_sense_is_refused(words):
 def test_an_unknown_device_is_refused():
     with pytest.raises(UsageError, match="--device must be auto, cpu or cuda"):
         asked("--device", "zzz")
+
+
+def test_several_processes_on_a_gpu_are_refused(tmp_path):
+    folders = ["--data", str(tmp_path), "--val", str(tmp_path), "--out", str(tmp_path / "out")]
+    words = [*folders, "--processes", "2", "--device", "cuda"]
+    options = program.read(TrainOptions, words, task="benchmark.train")
+    with pytest.raises(UsageError, match="Several processes train on the CPU alone"):
+        options.check()
 
 
 def test_an_earlier_run_and_missing_folders_are_named_before_anything_is_prepared(tmp_path):

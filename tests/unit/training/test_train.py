@@ -21,6 +21,7 @@ from posebowl.training import detector, export, train  # noqa: E402  (they need 
 from posebowl.training.augment import Augmentation, View  # noqa: E402
 from posebowl.training.batches import TrainingSet, batches, collate  # noqa: E402
 from posebowl.training.dataset import letterboxed  # noqa: E402
+from posebowl.training.replicas import Replicas  # noqa: E402
 from posebowl.util import program  # noqa: E402
 
 
@@ -117,6 +118,7 @@ def test_train_then_resume_then_export(folder, tmp_path):
     with (out / "curves.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["step"] for row in rows] == ["2", "4"]
+    assert [row["views"] for row in rows] == ["8", "16"]
     assert all(float(row["box_loss"]) > 0 for row in rows)
     last = torch.load(out / "last.pt", weights_only=False)
     assert last["progress"]["step"] == 4
@@ -141,6 +143,25 @@ def test_train_then_resume_then_export(folder, tmp_path):
     (out / "last.pt").write_bytes(b"damaged")
     with pytest.raises(UsageError, match=r"Cannot resume from .*last\.pt"):
         command(train, *common, "--resume")
+
+
+def test_two_processes_train_one_network(folder, tmp_path):
+    out = tmp_path / "run"
+    common = ["--data", folder, "--val", folder, "--out", out, "--size", "64x96"]
+    common += ["--first", "96x128", "--second", "64x96", "--batch", 4, "--threads", 1]
+    command(train, *common, "--processes", 2, "--steps", 2)
+    last = torch.load(out / "last.pt", weights_only=False)
+    assert (last["progress"]["step"], last["progress"]["views"]) == (2, 16)
+    command(train, *common, "--steps", 3, "--resume")  # with one process more or less
+    last = torch.load(out / "last.pt", weights_only=False)
+    assert (last["progress"]["step"], last["progress"]["views"]) == (3, 20)
+
+
+def test_curves_of_an_earlier_version_keep_their_columns(tmp_path):
+    curves = tmp_path / "curves.csv"
+    curves.write_text("minutes,box_loss\n1,2.5\n")
+    train.append_row(curves, {"minutes": 2, "views": 64, "box_loss": 2.25})
+    assert curves.read_text().split() == ["minutes,box_loss", "1,2.5", "2,2.25"]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -178,7 +199,7 @@ def test_frozen_layers_keep_their_weights_and_the_average_follows_the_rest(folde
         training_set, size=recipe.size, batch=4, seed=0, augmentation=recipe.augmentation
     )
     for _ in range(4):
-        train.train_step(state, next(feed), recipe, torch.device("cpu"), torch.float32)
+        train.train_step(state, next(feed), recipe, Replicas(), torch.float32)
     averaged = dict(state.average.named_parameters())
     for name, value in state.model.named_parameters():
         frozen = name.split(".")[1] in {"0", "1", "2"}
@@ -198,8 +219,7 @@ def test_training_learns(folder, tmp_path):
         training_set, size=recipe.size, batch=recipe.batch, seed=0, augmentation=recipe.augmentation
     )
     losses = [
-        train.train_step(state, next(feed), recipe, torch.device("cpu"), torch.float32)
-        for _ in range(60)
+        train.train_step(state, next(feed), recipe, Replicas(), torch.float32) for _ in range(60)
     ]
     first = np.mean([loss["cls_loss"] for loss in losses[:10]])
     last = np.mean([loss["cls_loss"] for loss in losses[-10:]])
