@@ -29,6 +29,7 @@ from posebowl.training.cutouts import read_cutouts
 from posebowl.training.dataset import Sample, fill_cache, read_labels
 from posebowl.training.detector import BestBox, build
 from posebowl.training.initial_weights import load_initial_weights
+from posebowl.training.losses import BestBoxLoss
 from posebowl.training.metrics import Accuracy, make_looks, measure
 from posebowl.training.options import TrainOptions
 from posebowl.training.recipe import Recipe, recipe_of
@@ -200,6 +201,7 @@ def new_state(recipe: Recipe, device: Any) -> TrainingState:
     for layer in list(model.model)[: recipe.frozen]:
         layer.requires_grad_(requires_grad=False)
     average = deepcopy(model).eval().requires_grad_(requires_grad=False)
+    model.criterion = BestBoxLoss(model)
     decayed = [p for p in model.parameters() if p.ndim > 1]
     plain = [p for p in model.parameters() if p.ndim <= 1]
     optimizer = torch.optim.AdamW(

@@ -119,7 +119,7 @@ def test_train_then_resume_then_export(folder, tmp_path):
         rows = list(csv.DictReader(file))
     assert [row["step"] for row in rows] == ["2", "4"]
     assert [row["views"] for row in rows] == ["8", "16"]
-    assert all(float(row["box_loss"]) > 0 for row in rows)
+    assert all(float(row["box_loss"]) > 0 and float(row["best_loss"]) > 0 for row in rows)
     last = torch.load(out / "last.pt", weights_only=False)
     assert last["progress"]["step"] == 4
 
