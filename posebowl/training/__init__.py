@@ -2,6 +2,7 @@
 # mypy: implicit-reexport
 # ruff: noqa: F401
 
+import os
 from typing import TYPE_CHECKING
 
 from posebowl.util.lazy import face
@@ -9,5 +10,13 @@ from posebowl.util.lazy import face
 if TYPE_CHECKING:
     from posebowl.training.dataset import Sample, read_labels
     from posebowl.training.options import EvaluateOptions, ExportOptions, TrainOptions
+
+# Both read these when they are imported, so they are set before any module here is. ultralytics
+# would try the internet, install packages and write about each model that it builds; onnxruntime
+# would send its makers what it does, by way of a thread that a forked process must not inherit.
+os.environ.setdefault("YOLO_OFFLINE", "true")
+os.environ.setdefault("YOLO_AUTOINSTALL", "false")
+os.environ.setdefault("YOLO_VERBOSE", "false")
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __getattr__ = face(__name__)

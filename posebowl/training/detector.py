@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
-# ultralytics must neither try the internet nor leave files in the home folder.
-os.environ.setdefault("YOLO_OFFLINE", "true")
-os.environ.setdefault("YOLO_AUTOINSTALL", "false")
-os.environ.setdefault("YOLO_VERBOSE", "false")
-
 import warnings
 from pathlib import Path
 from typing import Any, Final

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,8 @@ def _openvino(weights: Path, precision: str, batch: int) -> LoadedNetwork:
 
 
 def _onnxruntime(weights: Path, device: str, batch: int | None) -> LoadedNetwork:
+    # It would send its makers what it does, in a thread that forked workers would not have.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     runtime = library("onnxruntime")
     session, provider, note = _session(runtime, weights, device)
     names = [one.name for one in (*session.get_inputs(), *session.get_outputs())]

@@ -1,5 +1,6 @@
 """Loading the network, with real libraries: what is refused, and that all of them agree."""
 
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -32,6 +33,15 @@ def test_the_file_has_the_sizes_of_the_looks():
     looks = load().looks
     assert looks.glance == (224, 256)
     assert looks.second is not None
+
+
+def test_onnxruntime_keeps_no_record_of_this_machine(tmp_path):
+    """It would send what it does to its makers, with a number that it keeps in the home folder."""
+    script = "import pathlib, network; network.load(pathlib.Path('model.onnx'), "
+    script += "backend='onnxruntime', device='cpu')"
+    bare = {"HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}  # CI=true would disable it too
+    subprocess.run([sys.executable, "-c", script], cwd=WEIGHTS.parent, env=bare, check=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_openvino_computes_the_same(expected):

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ import onnx  # noqa: E402
 from ultralytics import YOLO  # noqa: E402
 from ultralytics.nn.tasks import DetectionModel, yaml_model_load  # noqa: E402
 
+from posebowl import paths  # noqa: E402
 from posebowl.errors import UsageError  # noqa: E402
 from posebowl.training import detector, export, train  # noqa: E402  (they need what is asked above)
 from posebowl.training.augment import Augmentation, View  # noqa: E402
@@ -65,6 +68,24 @@ def checkpoint(tmp_path_factory):
 def command(module, *words):
     options = {train: train.TrainOptions, export: export.ExportOptions}[module]
     module.main(program.read(options, [*map(str, words)], task="benchmark"))
+
+
+@pytest.mark.parametrize("module", ["train", "export", "losses", "initial_weights"])
+def test_libraries_neither_reach_out_nor_talk(module, tmp_path):
+    """Whatever is imported first: each reads its settings at that moment."""
+    script = f"import posebowl.training.{module}\nfrom posebowl.training.detector import build\n"
+    script += "build('yolo26n.yaml')\nfrom ultralytics.utils import ONLINE\nassert not ONLINE\n"
+    bare = {"HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}  # CI=true would disable some
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=paths.ROOT,
+        env=bare,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.stdout, done.stderr) == ("", "")
+    assert not [*tmp_path.rglob("*onnxruntime*")]
 
 
 def test_rate_rises_then_falls():
