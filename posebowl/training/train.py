@@ -5,13 +5,11 @@ python -m posebowl.training.train --data DIR --val DIR --minutes 60 --out DIR
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import time
 from copy import deepcopy
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -20,46 +18,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-import ultralytics
 
 from posebowl.errors import StoppedError, UsageError
 from posebowl.training.batches import TrainingSet, batches
 from posebowl.training.copy_paste import PasteSources, cache_backgrounds
 from posebowl.training.cutouts import read_cutouts
 from posebowl.training.dataset import Sample, fill_cache, read_labels
-from posebowl.training.detector import BestBox, build
+from posebowl.training.detector import BestBox
 from posebowl.training.initial_weights import load_initial_weights
-from posebowl.training.losses import BestBoxLoss
 from posebowl.training.metrics import Accuracy, make_looks, measure
 from posebowl.training.options import TrainOptions
 from posebowl.training.recipe import Recipe, recipe_of
 from posebowl.training.replicas import Replicas, start
+from posebowl.training.state import TrainingState, append_row, begin, save
 from posebowl.util import program
 from posebowl.util.console import note
-from posebowl.util.files import atomic_write, write_text
+from posebowl.util.files import write_text
 from posebowl.util.host import usable_cores
-
-
-@dataclass(kw_only=True)
-class TrainingState:
-    """The state of a training run, saved in checkpoints."""
-
-    model: Any
-    average: Any
-    optimizer: Any
-    step: int = 0
-    views: int = 0
-    """All that all replicas were trained on."""
-    seconds: float = 0.0
-    best: float = -1.0
-    judged_on: str = ""
-    """The validation folder that `best` was measured on."""
-
-    def progress(self, recipe: Recipe) -> float:
-        """Return the share of the run that is done, 0 to 1."""
-        if recipe.steps is not None:
-            return min(1.0, self.step / recipe.steps)
-        return min(1.0, self.seconds / (60 * recipe.minutes))
 
 
 def learning_rate(progress: float, step: int, recipe: Recipe) -> float:
@@ -185,37 +160,6 @@ def update_average(average: Any, model: Any, decay: float) -> None:
     torch._foreach_lerp_(list(moved.values()), [now[name] for name in moved], 1 - decay)
 
 
-def begin(recipe: Recipe, device: Any, last: Path | None) -> TrainingState:
-    """Return the state of a new run, or that of a run's last checkpoint if there is one."""
-    state = new_state(recipe, device)
-    if last and last.exists():
-        restore(state, last)
-    if state.judged_on != str(recipe.val):
-        state.best, state.judged_on = -1.0, str(recipe.val)
-    return state
-
-
-def new_state(recipe: Recipe, device: Any) -> TrainingState:
-    """Build the model, its running average and the optimizer."""
-    model = build(recipe.model).to(device).to(memory_format=torch.channels_last).train()
-    for layer in list(model.model)[: recipe.frozen]:
-        layer.requires_grad_(requires_grad=False)
-    average = deepcopy(model).eval().requires_grad_(requires_grad=False)
-    model.criterion = BestBoxLoss(model)
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    plain = [p for p in model.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": decayed, "weight_decay": recipe.weight_decay},
-            {"params": plain, "weight_decay": 0.0},
-        ],
-        lr=recipe.rate,
-        betas=(0.9, 0.999),
-        fused=True,
-    )
-    return TrainingState(model=model, average=average, optimizer=optimizer)
-
-
 def validate_and_save(
     state: TrainingState,
     *,
@@ -246,22 +190,6 @@ def validate_and_save(
     note("  ".join(f"{name} {value}" for name, value in row.items()) + ("  *" if best else ""))
 
 
-def append_row(curves: Path, row: dict[str, Any]) -> None:
-    """Add a row to a CSV file, with the header first if the file is new.
-
-    A run that an earlier version started keeps its columns.
-    """
-    columns = list(row)
-    if curves.exists():
-        with curves.open(newline="") as file:
-            columns = next(csv.reader(file), columns)
-    with curves.open("a", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=columns, extrasaction="ignore")
-        if not file.tell():
-            writer.writeheader()
-        writer.writerow(row)
-
-
 def validate(average: Any, val: list[Sample], recipe: Recipe) -> Accuracy:
     """Measure a network on the validation photos, with both looks."""
     best_box = BestBox(deepcopy(average))
@@ -274,54 +202,6 @@ def validate(average: Any, val: list[Sample], recipe: Recipe) -> Accuracy:
         return np.asarray(found.cpu().numpy(), np.float32)
 
     return measure(network, val, make_looks(recipe.first, recipe.second))
-
-
-def save(state: TrainingState, recipe: Recipe, path: Path, *, slim: bool = False) -> None:
-    """Write a checkpoint that ultralytics can load, whole or not at all."""
-    average = deepcopy(state.average)
-    if hasattr(average, "criterion"):
-        del average.criterion
-    content = {
-        "epoch": -1,
-        "best_fitness": state.best,
-        "model": None,
-        "ema": average.half() if slim else average,
-        "train_args": {"model": recipe.model, "task": "detect", "imgsz": max(recipe.size)},
-        "recipe": asdict(recipe),
-        "date": datetime.now(UTC).isoformat(),
-        "version": ultralytics.__version__,
-        "license": "AGPL-3.0 (https://ultralytics.com/license)",
-    }
-    if not slim:
-        content["weights"] = state.model.state_dict()
-        content["optimizer"] = state.optimizer.state_dict()
-        names = ("step", "views", "seconds", "best", "judged_on")
-        content["progress"] = {name: getattr(state, name) for name in names}
-    with atomic_write(path) as file:
-        torch.save(content, file)
-
-
-def restore(state: TrainingState, path: Path) -> None:
-    """Restore a run from its last checkpoint.
-
-    Raises:
-        UsageError: It is damaged, or of another architecture.
-    """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=False)
-        state.model.load_state_dict(content["weights"])
-        state.average.load_state_dict(content["ema"].float().state_dict())
-        state.optimizer.load_state_dict(content["optimizer"])
-        for name, value in content["progress"].items():
-            setattr(state, name, value)
-    except OSError:
-        raise
-    except Exception as error:  # noqa: BLE001  (unpickling a damaged file can raise anything)
-        raise UsageError(
-            f"Cannot resume from {path}.",
-            why=f"It is damaged, or of another --model: {str(error).partition(chr(10))[0]}",
-            fix="Use the --model that the run started with, or another --out to start over.",
-        ) from None
 
 
 def choose_device(name: str) -> Any:

@@ -25,6 +25,7 @@ from posebowl.training.augment import Augmentation, View  # noqa: E402
 from posebowl.training.batches import TrainingSet, batches, collate  # noqa: E402
 from posebowl.training.dataset import letterboxed  # noqa: E402
 from posebowl.training.replicas import Replicas  # noqa: E402
+from posebowl.training.state import append_row, new_state, save  # noqa: E402
 from posebowl.util import program  # noqa: E402
 
 
@@ -60,8 +61,8 @@ def checkpoint(tmp_path_factory):
     """Save an untrained network."""
     path = tmp_path_factory.mktemp("weights") / "some.pt"
     torch.manual_seed(0)
-    state = train.new_state(train.Recipe(), torch.device("cpu"))
-    train.save(state, train.Recipe(), path, slim=True)
+    state = new_state(train.Recipe(), torch.device("cpu"))
+    save(state, train.Recipe(), path, slim=True)
     return path
 
 
@@ -181,7 +182,7 @@ def test_two_processes_train_one_network(folder, tmp_path):
 def test_curves_of_an_earlier_version_keep_their_columns(tmp_path):
     curves = tmp_path / "curves.csv"
     curves.write_text("minutes,box_loss\n1,2.5\n")
-    train.append_row(curves, {"minutes": 2, "views": 64, "box_loss": 2.25})
+    append_row(curves, {"minutes": 2, "views": 64, "box_loss": 2.25})
     assert curves.read_text().split() == ["minutes,box_loss", "1,2.5", "2,2.25"]
 
 
@@ -214,7 +215,7 @@ def test_frozen_layers_keep_their_weights_and_the_average_follows_the_rest(folde
     )
     training_set = train.prepare(recipe, tmp_path)
     torch.manual_seed(0)
-    state = train.new_state(recipe, torch.device("cpu"))
+    state = new_state(recipe, torch.device("cpu"))
     before = {name: value.clone() for name, value in state.model.named_parameters()}
     feed = batches(
         training_set, size=recipe.size, batch=4, seed=0, augmentation=recipe.augmentation
@@ -234,7 +235,7 @@ def test_frozen_layers_keep_their_weights_and_the_average_follows_the_rest(folde
 def test_training_learns(folder, tmp_path):
     torch.manual_seed(0)
     recipe = train.Recipe(size=(96, 128), batch=4, warm_up=5, steps=60)
-    state = train.new_state(recipe, torch.device("cpu"))
+    state = new_state(recipe, torch.device("cpu"))
     training_set = train.prepare(train.Recipe(data=(str(folder),)), tmp_path)
     feed = batches(
         training_set, size=recipe.size, batch=recipe.batch, seed=0, augmentation=recipe.augmentation
