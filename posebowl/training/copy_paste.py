@@ -141,7 +141,7 @@ class Composer:
         most = min(x1 - x0, (y1 - y0) / aspect)
         if most < MIN_CROP_WIDTH:
             return None
-        least = MIN_CROP_WIDTH if close else max(MIN_CROP_WIDTH, 0.5 * most)
+        least = MIN_CROP_WIDTH if close else max(MIN_CROP_WIDTH, 0.42 * most)
         width = math.exp(self.rng.uniform(math.log(least), math.log(most)))
         height = width * aspect
         x = int(self.rng.uniform(x0, x1 - width))
