@@ -57,8 +57,8 @@ class TrainOptions:
     model: Annotated[str, Option(TEXT, "an ultralytics YAML")] = "yolo26n.yaml"
     size: Annotated[Size, Option(SIZE, "height and width of the training views")] = (256, 320)
     first: Annotated[Size, Option(SIZE, "height and width of the first look in validation")] = (
-        320,
-        384,
+        512,
+        640,
     )
     second: Annotated[Size, Option(SIZE, "the same of the second look")] = (192, 256)
     batch: Annotated[int, Option(whole(1, 16), "views in a step")] = 16
@@ -77,7 +77,7 @@ class TrainOptions:
         str, Option(choice(("auto", "bf16", "fp32")), "what the network computes in")
     ] = "auto"
     threads: Annotated[
-        int | None, Option(whole(1, 4), "processor cores to use, in each process", "all")
+        int | None, Option(whole(1, 4), "processor cores for each process", "all, shared out")
     ] = None
     processes: Annotated[
         int, Option(whole(1, 2), "train on the CPU in so many, each with --batch views in a step")
