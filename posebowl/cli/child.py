@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
+import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 from posebowl import environments, paths
 from posebowl.cli.output import print_json
 from posebowl.errors import EngineError
-from posebowl.util import console, options as declarations, process
+from posebowl.util import console, options as declarations
 
 
 def python(group: environments.Group, cache: Path) -> Path:
@@ -23,6 +26,8 @@ def python(group: environments.Group, cache: Path) -> Path:
 def run(interpreter: Path, module: str, options: Any, *, as_json: bool = False) -> int:
     """Run a module in another Python, and return its exit code.
 
+    Ctrl-C is left to the module, which may save its work before it ends and says what to type next.
+
     Args:
         interpreter: That Python.
         module: What to run.
@@ -30,17 +35,43 @@ def run(interpreter: Path, module: str, options: Any, *, as_json: bool = False) 
         as_json: Stdout is kept for the caller's result, or for the error that the module failed.
     """
     argv = [str(interpreter), "-m", module, *declarations.argv_of(options)]
-    variables = {"PYTHONPATH": str(paths.ROOT)}
-    done = process.run(argv, env=variables, capture=False, to_stderr=as_json, check=False)
-    if as_json and done.returncode:
+    variables = {**os.environ, "PYTHONPATH": str(paths.ROOT)}
+    stdout = sys.stderr if as_json else None
+    with (
+        subprocess.Popen(argv, env=variables, stdin=subprocess.DEVNULL, stdout=stdout) as running,
+        _signals_left_to(running),
+    ):
+        code = running.wait()
+    if as_json and code:
         parts = {
-            "what": f"{module} ended with exit code {done.returncode}.",
+            "what": f"{module} ended with exit code {code}.",
             "why": "Its error is on stderr.",
             "fix": "Do what the error says.",
-            "exit_code": done.returncode,
+            "exit_code": code,
         }
         print_json({"error": parts})
-    return done.returncode
+    return code
+
+
+@contextmanager
+def _signals_left_to(running: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Have a child decide how it ends, instead of killing it a quarter of a second after Ctrl-C."""
+    answers = {
+        # The terminal sends these to the child as well: twice would interrupt its tidying up.
+        "SIGINT": lambda *_: None,
+        "SIGHUP": lambda *_: None,
+        "SIGTERM": lambda *_: running.terminate(),
+    }
+    before = {}
+    for name, answer in answers.items():
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            before[number] = signal.signal(number, answer)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def become(interpreter: Path, module: str, words: Sequence[str]) -> NoReturn:

@@ -95,6 +95,7 @@ def train(
             # All go by one clock, which sets the learning rate and ends the run.
             state.seconds = replicas.agree(state.seconds + time.monotonic() - started)
         except KeyboardInterrupt:
+            program.ignore_interrupts()
             save(state, recipe, out / "last.pt")
             raise StoppedError(
                 "Interrupted.",

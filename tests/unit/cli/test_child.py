@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +25,24 @@ HERE = Path(sys.executable)
 @dataclass(frozen=True, kw_only=True)
 class Asked:
     count: Annotated[int, Option(whole(1, 3), "how many")] = 3
+
+
+TASK = """
+import dataclasses, sys
+from posebowl.cli import child
+sys.exit(child.run(sys.executable, "saver", dataclasses.make_dataclass("None_", [])()))
+"""
+SAVER = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+try:
+    print("started", flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    time.sleep(1.5)  # subprocess.run would wait for a quarter of a second
+    print("saved", flush=True)
+    sys.exit(7)
+"""
 
 
 @pytest.fixture
@@ -45,6 +66,28 @@ def test_programs_hear_of_a_module_that_failed(
     said = capfd.readouterr()
     assert json.loads(said.out)["error"]["exit_code"] == 5
     assert "['--count=3']" in said.err
+
+
+@pytest.mark.parametrize("to_all", [True, False], ids=["terminal", "kill"])
+def test_an_interrupted_module_may_save_its_work(tmp_path: Path, to_all: bool) -> None:
+    """By Ctrl-C, which a terminal sends to all of its programs, or by SIGTERM to the task alone."""
+    (tmp_path / "saver.py").write_text(SAVER)
+    running = subprocess.Popen(
+        [sys.executable, "-c", TASK],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(paths.ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert running.stdout
+    assert running.stdout.readline() == "started\n"
+    if to_all:
+        os.killpg(running.pid, signal.SIGINT)
+    else:
+        running.terminate()
+    assert running.communicate(timeout=60)[0] == "saved\n"
+    assert running.returncode == 7
 
 
 @pytest.mark.usefixtures("module")
