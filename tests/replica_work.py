@@ -1,5 +1,6 @@
 """What the replicas of test_replicas.py do; another process must be able to import it."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -30,6 +31,16 @@ def average_and_write(file: Path, replicas: Replicas) -> None:
     """Do the same, and write what came out to a file."""
     file.write_text(repr(average_ranks(replicas)))
     replicas.agree(0.0)
+
+
+class Unready:
+    """Ends the process that it is sent to, before that one has met any other."""
+
+    def __call__(self, replicas: Replicas) -> None:
+        raise NotImplementedError
+
+    def __reduce__(self) -> tuple[object, tuple[int]]:
+        return os._exit, (1,)
 
 
 def end(replicas: Replicas) -> None:

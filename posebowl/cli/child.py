@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,6 +14,7 @@ from posebowl import environments, paths
 from posebowl.cli.output import print_json
 from posebowl.errors import EngineError
 from posebowl.util import console, options as declarations
+from posebowl.util.interrupts import left_to
 
 
 def python(group: environments.Group, cache: Path) -> Path:
@@ -39,7 +38,7 @@ def run(interpreter: Path, module: str, options: Any, *, as_json: bool = False) 
     stdout = sys.stderr if as_json else None
     with (
         subprocess.Popen(argv, env=variables, stdin=subprocess.DEVNULL, stdout=stdout) as running,
-        _signals_left_to(running),
+        left_to(running),
     ):
         code = running.wait()
     if as_json and code:
@@ -51,27 +50,6 @@ def run(interpreter: Path, module: str, options: Any, *, as_json: bool = False) 
         }
         print_json({"error": parts})
     return code
-
-
-@contextmanager
-def _signals_left_to(running: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Have a child decide how it ends, instead of killing it a quarter of a second after Ctrl-C."""
-    answers = {
-        # The terminal sends these to the child as well: twice would interrupt its tidying up.
-        "SIGINT": lambda *_: None,
-        "SIGHUP": lambda *_: None,
-        "SIGTERM": lambda *_: running.terminate(),
-    }
-    before = {}
-    for name, answer in answers.items():
-        number = getattr(signal, name, None)  # Windows has no SIGHUP
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-            before[number] = signal.signal(number, answer)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def become(interpreter: Path, module: str, words: Sequence[str]) -> NoReturn:

@@ -12,12 +12,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Semaphore
 from pathlib import Path
 
 import torch
 from torch import distributed
 
 from posebowl.errors import PoseBowlError
+from posebowl.util.interrupts import undisturbed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,33 +90,47 @@ def start(count: int, follow: Callable[[Replicas], object]) -> Iterator[Replicas
     with tempfile.TemporaryDirectory() as folder:
         meeting = Path(folder) / "meeting"
         context = get_context("spawn")  # threads of PyTorch do not survive a fork
-        others = [
-            context.Process(
-                target=_follow,
-                args=(follow, Replicas(rank=rank, count=count), meeting, torch.get_num_threads()),
-                daemon=True,
-            )
-            for rank in range(1, count)
-        ]
-        for other in others:
-            other.start()
+        ready, threads = context.Semaphore(0), torch.get_num_threads()
+        others = []
+        for rank in range(1, count):
+            place = Replicas(rank=rank, count=count)
+            words = (ready, follow, place, meeting, threads)
+            others.append(context.Process(target=_follow, args=words, daemon=True))
         try:
+            for other in others:
+                other.start()
+            for _ in others:
+                while not ready.acquire(timeout=0.5):
+                    if not all(other.is_alive() for other in others):
+                        raise _ended("It could not start.")
             lead = Replicas(count=count)
             _meet(lead, meeting)
             yield lead
         finally:
-            for other in others:
-                other.terminate()
-                other.join()
-            if distributed.is_initialized():
-                distributed.destroy_process_group()
+            with undisturbed():
+                _end(others)
+
+
+def _end(others: Iterable[BaseProcess]) -> None:
+    """End the replicas that were started, and leave their group."""
+    for other in others:
+        if other.pid is not None:
+            other.terminate()
+            other.join()
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def _follow(
-    follow: Callable[[Replicas], object], replicas: Replicas, meeting: Path, threads: int
+    ready: Semaphore,
+    follow: Callable[[Replicas], object],
+    replicas: Replicas,
+    meeting: Path,
+    threads: int,
 ) -> None:
     """Run a replica that does not lead. Ctrl-C is for the leading one, which ends the others."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ready.release()
     torch.set_num_threads(threads)
     _meet(replicas, meeting)
     follow(replicas)
@@ -135,8 +152,12 @@ def _together(operation: Callable[..., object], *arguments: object) -> None:
     try:
         operation(*arguments)
     except RuntimeError as error:
-        raise PoseBowlError(
-            "A process of the training ended.",
-            why=str(error).partition("\n")[0],
-            fix="See the messages above; type the same command with --resume to continue.",
-        ) from error
+        raise _ended(str(error).partition("\n")[0]) from error
+
+
+def _ended(why: str) -> PoseBowlError:
+    return PoseBowlError(
+        "A process of the training ended.",
+        why=why,
+        fix="See the messages above; type the same command with --resume to continue.",
+    )

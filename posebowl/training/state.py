@@ -124,7 +124,9 @@ def restore(state: TrainingState, path: Path) -> None:
         state.model.load_state_dict(content["weights"])
         state.average.load_state_dict(content["ema"].float().state_dict())
         state.optimizer.load_state_dict(content["optimizer"])
-        for name, value in content["progress"].items():
+        # Checkpoints of earlier versions, which had one process, do not count views.
+        views = content["progress"]["step"] * content["recipe"]["batch"]
+        for name, value in {"views": views, **content["progress"]}.items():
             setattr(state, name, value)
     except OSError:
         raise

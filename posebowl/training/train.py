@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import asdict
 from functools import partial
@@ -35,6 +36,7 @@ from posebowl.util import program
 from posebowl.util.console import note
 from posebowl.util.files import write_text
 from posebowl.util.host import usable_cores
+from posebowl.util.interrupts import undisturbed
 
 
 def learning_rate(progress: float, step: int, recipe: Recipe) -> float:
@@ -79,11 +81,7 @@ def train(
         validate_and_save, state, recipe=recipe, training_set=training_set, val=val, out=out
     )
     if recipe.start and state.step == 0:
-        views = (next(feed)["img"] for _ in range(24))
-        if replicas.leads:  # the views of the others would give other statistics
-            load_initial_weights(state.model, Path(recipe.start), views)
-        replicas.share(state.model.state_dict().values())
-        state.average.load_state_dict(state.model.state_dict())
+        load_start(state, recipe, feed, replicas)
         if replicas.leads:
             checkpoint(losses=evaluate_losses(state, next(feed)))
     losses: list[dict[str, float]] = []
@@ -95,8 +93,8 @@ def train(
             # All go by one clock, which sets the learning rate and ends the run.
             state.seconds = replicas.agree(state.seconds + time.monotonic() - started)
         except KeyboardInterrupt:
-            program.ignore_interrupts()
-            save(state, recipe, out / "last.pt")
+            with undisturbed():
+                save(state, recipe, out / "last.pt")
             raise StoppedError(
                 "Interrupted.",
                 why=f"The weights after {state.step} steps are saved.",
@@ -107,6 +105,17 @@ def train(
             checkpoint(losses={name: fmean(one[name] for one in losses) for name in losses[0]})
             losses, judged = [], time.monotonic()
     return state
+
+
+def load_start(
+    state: TrainingState, recipe: Recipe, feed: Iterator[dict[str, Any]], replicas: Replicas
+) -> None:
+    """Give all replicas the initial weights, with the leading one's statistics of its views."""
+    if replicas.leads:
+        views = (next(feed)["img"] for _ in range(24))
+        load_initial_weights(state.model, Path(recipe.start), views)
+    replicas.share(state.model.state_dict().values())
+    state.average.load_state_dict(state.model.state_dict())
 
 
 def train_step(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,22 @@ the process group has had already, and an engine needs its time to end main.sh."
 def undisturbed() -> Iterator[None]:
     """Ignore interrupts in a block that cleans up, and in the programs that it starts."""
     with _handled(callable, signal.SIG_IGN):
+        yield
+
+
+@contextlib.contextmanager
+def left_to(child: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Have a child decide how it ends, which may take its time to save its work.
+
+    The terminal sends Ctrl-C to the child too: twice would interrupt its tidying up. SIGTERM, which
+    only this process gets, is handed on.
+    """
+
+    def hand_on(number: int, _: object) -> None:
+        if number == signal.SIGTERM:
+            child.terminate()
+
+    with _handled(lambda before: before is not signal.SIG_IGN, hand_on):
         yield
 
 

@@ -131,13 +131,6 @@ def end_as_ctrl_c(*names: str) -> None:
             signal.signal(number, signal.default_int_handler)
 
 
-def ignore_interrupts() -> None:
-    """Ignore Ctrl-C and its like from now on: a second one must not stop what the first began."""
-    for number in (getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP")):
-        if number is not None:
-            signal.signal(number, signal.SIG_IGN)
-
-
 def silence() -> None:
     """Discard what is still to be printed, because its reader, such as `head`, has gone."""
     from posebowl.util import console

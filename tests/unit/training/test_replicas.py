@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch", reason="needs the cpu group: uv run --group
 
 from posebowl.errors import PoseBowlError  # noqa: E402
 from posebowl.training.replicas import Replicas, start  # noqa: E402
-from tests.replica_work import average_and_write, average_ranks, end  # noqa: E402
+from tests.replica_work import Unready, average_and_write, average_ranks, end  # noqa: E402
 
 
 def test_gradients_become_their_means_and_the_leading_replica_is_followed(tmp_path):
@@ -38,6 +38,11 @@ def test_a_replica_that_ends_is_an_error_in_words():
     with start(2, end) as replicas, pytest.raises(PoseBowlError, match=r"A process .* ended\."):
         # The first may still be in its way when the other one ends.
         agree_often(replicas)
+
+
+def test_a_replica_that_cannot_start_is_not_waited_for():
+    with pytest.raises(PoseBowlError, match=r"A process .* ended\. It could not start\."):
+        start(2, Unready()).__enter__()
 
 
 def agree_often(replicas):

@@ -25,7 +25,7 @@ from posebowl.training.augment import Augmentation, View  # noqa: E402
 from posebowl.training.batches import TrainingSet, batches, collate  # noqa: E402
 from posebowl.training.dataset import letterboxed  # noqa: E402
 from posebowl.training.replicas import Replicas  # noqa: E402
-from posebowl.training.state import append_row, new_state, save  # noqa: E402
+from posebowl.training.state import append_row, begin, new_state, save  # noqa: E402
 from posebowl.util import program  # noqa: E402
 
 
@@ -177,6 +177,17 @@ def test_two_processes_train_one_network(folder, tmp_path):
     command(train, *common, "--steps", 3, "--resume")  # with one process more or less
     last = torch.load(out / "last.pt", weights_only=False)
     assert (last["progress"]["step"], last["progress"]["views"]) == (3, 20)
+
+
+def test_a_checkpoint_of_an_earlier_version_tells_its_views(tmp_path):
+    recipe = train.Recipe(batch=4)
+    state = new_state(recipe, torch.device("cpu"))
+    state.step = 10
+    save(state, recipe, tmp_path / "last.pt")
+    content = torch.load(tmp_path / "last.pt", weights_only=False)
+    del content["progress"]["views"]
+    torch.save(content, tmp_path / "last.pt")
+    assert begin(recipe, torch.device("cpu"), tmp_path / "last.pt").views == 40
 
 
 def test_curves_of_an_earlier_version_keep_their_columns(tmp_path):
