@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import sys
 import time
 from dataclasses import replace
@@ -64,6 +65,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--second", type=multiple_of_32, nargs=2, metavar=("H", "W"), help="second look's"
     )
     parser.add_argument("--one-look", action="store_true", help="leave out the second look")
+    parser.add_argument(
+        "--sure", type=share, help="score from which a glance is enough: higher looks more (0.3)"
+    )
     parser.add_argument("--no-glance", action="store_true", help="no smaller look before the first")
     return parser.parse_args(argv)
 
@@ -73,6 +77,17 @@ def positive_int(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a whole number of 1 or more")
     return int(text)
+
+
+def share(text: str) -> float:
+    """Read a number from 0 to 1."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 0 to 1")
+    return number
 
 
 def multiple_of_32(text: str) -> int:
@@ -89,6 +104,8 @@ def override_looks(looks: Looks, args: argparse.Namespace) -> Looks:
         looks = replace(looks, first=first, glance=glance_size(first))
     if args.second or args.one_look:
         looks = replace(looks, second=None if args.one_look else tuple(args.second))
+    if args.sure is not None:
+        looks = replace(looks, sure=args.sure)
     return replace(looks, glance=None) if args.no_glance else looks
 
 

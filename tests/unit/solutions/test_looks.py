@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -6,6 +8,7 @@ pytest.importorskip("cv2", reason="needs the lean group: uv run --group lean pyt
 from posebowl.training import solution_modules
 
 looks = solution_modules.module("looks")
+main = solution_modules.module("main")
 
 
 def brightest(inputs):
@@ -146,3 +149,20 @@ def test_better(second_box, second_score, takes_second):
     first = looks.Detection(box=np.array([12, 12, 32, 32.0]), score=0.5)
     second = looks.Detection(box=np.array(second_box, float), score=second_score)
     assert looks.choose(first, second, HOW) is (second if takes_second else first)
+
+
+@pytest.mark.parametrize(
+    ("words", "changed"),
+    [
+        ("", {}),
+        ("--sure 0.5", {"sure": 0.5}),
+        ("--sure 0", {"sure": 0.0}),
+        ("--first 384 480", {"first": (384, 480), "glance": (160, 192)}),
+        ("--second 192 256", {"second": (192, 256)}),
+        ("--one-look", {"second": None}),
+        ("--first 384 480 --no-glance", {"first": (384, 480), "glance": None}),
+    ],
+)
+def test_options_override_the_looks_of_the_weights(words, changed):
+    own = replace(HOW, glance=(128, 160))
+    assert main.override_looks(own, main.parse(words.split())) == replace(own, **changed)

@@ -226,6 +226,8 @@ def test_a_number_that_makes_no_sense_is_refused(words, monkeypatch, capsys):
         (("--data", "."), "has no column image_id"),
         (("--first", "0", "0"), "0 is not a whole number of 1 or more"),
         (("--second", "100", "96"), "100 is not a multiple of 32"),
+        (("--sure", "2"), "2 is not a number from 0 to 1"),
+        (("--sure", "quite"), "quite is not a number from 0 to 1"),
         (("--out", "."), "--out . is a folder"),
         (("--weights", "."), ". is not a file"),
         (("--weights", "text.onnx"), "text.onnx cannot be loaded"),
