@@ -24,6 +24,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -190,22 +191,24 @@ def network(args: argparse.Namespace) -> Used:
     photos, looks = module("photos"), module("looks")
     net = module("network").load(args.weights, backend="onnxruntime", device=args.device)
     files = [args.place / "images" / f"{name}.png" for name in names(args.place)]
-    recorded: list[list[Any]] = []
+    recorded: list[list[tuple[Any, Any]]] = []
     for at in range(0, min(RECORDED, len(files)), net.batch):
-        seen: list[Any] = []
+        seen: list[tuple[Any, Any]] = []
 
-        def record(inputs: Any, seen: list[Any] = seen) -> Any:
-            seen.append(inputs.copy())
-            return net.run(inputs)
+        def record(run: Any, inputs: Any, seen: list[tuple[Any, Any]] = seen) -> Any:
+            seen.append((run, inputs.copy()))
+            return run(inputs)
 
-        looks.find([photos.read(file) for file in files[at : at + net.batch]], record, net.looks)
+        searcher, refiner = (partial(record, run) for run in (net.run, net.refiner or net.run))
+        shown = [photos.read(file) for file in files[at : at + net.batch]]
+        looks.find(shown, searcher, net.looks, refiner)
         recorded.append(seen)
     rounds = [recorded[at % len(recorded)] for at in range(-(-len(files) // net.batch))]
 
-    def work(some: Sequence[list[Any]]) -> None:
+    def work(some: Sequence[list[tuple[Any, Any]]]) -> None:
         for seen in some:
-            for inputs in seen:
-                net.run(inputs)
+            for run, inputs in seen:
+                run(inputs)
 
     if net.on_gpu:  # which takes one batch at a time
         return measured(lambda: work(rounds), len(files))

@@ -80,7 +80,7 @@ def evaluate(weights: Path, data: Path) -> Evaluation:
         raise UsageError(
             f"Cannot use {weights}.", why=str(error), fix="Make it with `invoke benchmark.export`."
         ) from None
-    scores = ious(loaded.run, samples, loaded.looks)
+    scores = ious(loaded.run, samples, loaded.looks, loaded.refiner)
     described = read_described(data, samples)
     return Evaluation(
         weights=str(weights),

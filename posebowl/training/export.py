@@ -2,8 +2,9 @@
 
 python -m posebowl.training.export --weights best.pt --images data/demo
 
-With --average, the weights are halfway to those of another exported file; with --int8, the
-convolutions compute in 8 bits. Then --weights may also be an exported fp32 file.
+With --refiner, another network for the second look is written beside it. With --average, the
+weights are halfway to those of another exported file; with --int8, the convolutions compute in
+8 bits. With these two, --weights may also be an exported fp32 file.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import hashlib
 import io
 import json
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -28,11 +29,11 @@ from posebowl.training.average import average
 from posebowl.training.dataset import letterboxed, read_labels
 from posebowl.training.detector import BestBox, load, quiet, read
 from posebowl.training.metrics import make_looks
-from posebowl.training.options import OWN_MODEL, ExportOptions, Size
+from posebowl.training.options import OWN_MODEL, REFINER, ExportOptions, Size
 from posebowl.training.recipe import Recipe
 from posebowl.util import program
 from posebowl.util.console import note, warn
-from posebowl.util.files import atomic_write
+from posebowl.util.files import atomic_write, refuse_existing
 from posebowl.util.units import human_bytes
 
 OPSET: Final = 17
@@ -46,7 +47,14 @@ class MismatchError(PoseBowlError):
     """The exported network does not agree with the original."""
 
 
-def export(weights: Path, images: list[Path], *, first: Size, second: Size | None) -> bytes:
+def export(
+    weights: Path,
+    images: list[Path],
+    *,
+    first: Size,
+    second: Size | None,
+    refiner: str = "",
+) -> bytes:
     """Return a checkpoint as an ONNX file, compared with the original.
 
     The graph takes decoded photos (uint8, n x height x width x 3, red, green, blue; any n, any
@@ -58,6 +66,7 @@ def export(weights: Path, images: list[Path], *, first: Size, second: Size | Non
         images: Photos on which ONNX and PyTorch are compared.
         first: Height and width of the first look, at a whole photo.
         second: The same of the second look; None for a single look.
+        refiner: Name of the file beside it with the network of the second look, if it is another.
 
     Raises:
         UsageError: The weights cannot be used.
@@ -69,8 +78,10 @@ def export(weights: Path, images: list[Path], *, first: Size, second: Size | Non
     model.fuse(verbose=False)  # after a head was chosen: the other is removed
     onnx_model = onnx.load_from_string(trace(best_box, first))
     looks = {"first_look": json.dumps(first), "second_look": json.dumps(second)}
-    metadata = {"class_names": json.dumps(names), **looks, **_provenance(weights)}
-    onnx.helper.set_model_props(onnx_model, metadata)
+    notes = {"class_names": json.dumps(names), **looks, **_provenance(weights)}
+    if refiner:
+        notes["refiner"] = refiner
+    onnx.helper.set_model_props(onnx_model, notes)
     content: bytes = onnx_model.SerializeToString()
     for size in (first, second) if second else (first,):
         compare(best_box, content, letterboxed(images[:CHECKED], size))
@@ -169,7 +180,7 @@ def to_int8(content: bytes, options: ExportOptions) -> bytes:
     Raises:
         AccuracyError: It lost too much accuracy to replace the solution's own file.
     """
-    notes = {entry.key: entry.value for entry in onnx.load_from_string(content).metadata_props}
+    notes = metadata(content)
     first, second = (json.loads(notes[f"{name}_look"]) for name in ("first", "second"))
     looks = make_looks(tuple(first), tuple(second) if second else None)
     images = find_images(options.calibrate)[: quantize.CALIBRATED]
@@ -194,14 +205,11 @@ def read_exported(weights: Path) -> bytes:
     """
     fix = "Export a checkpoint first, or use the checkpoint itself."
     try:
-        model = onnx.load(weights)
+        notes = metadata(weights.read_bytes())
     except Exception as error:  # noqa: BLE001  (what protobuf raises differs by its version)
         raise UsageError(f"Cannot read {weights}.", why=str(error), fix=fix) from None
-    metadata = {entry.key: entry.value for entry in model.metadata_props}
-    if "first_look" not in metadata or metadata.get("precision") == "int8":
-        why = (
-            "It is already int8." if "first_look" in metadata else "It lacks the export's metadata."
-        )
+    if "first_look" not in notes or notes.get("precision") == "int8":
+        why = "It is already int8." if "first_look" in notes else "It lacks the export's metadata."
         raise UsageError(
             f"{weights} is not an fp32 file that benchmark.export made.", why=why, fix=fix
         )
@@ -214,26 +222,51 @@ def validated_sizes(weights: Path) -> tuple[Size, Size]:
     return tuple(recipe.get("first", plain.first)), tuple(recipe.get("second", plain.second))
 
 
+def export_checkpoints(options: ExportOptions) -> dict[str, bytes]:
+    """Return the files to write, by name: the network, and its refiner if there is one."""
+    first, second = validated_sizes(options.weights)
+    images = find_images(options.images)
+    sizes: dict[str, Any] = {
+        "first": options.first or first,
+        "second": None if options.one_look else options.second or second,
+    }
+    name = REFINER if options.refiner else ""
+    files = {options.out.name: export(options.weights, images, **sizes, refiner=name)}
+    if options.refiner:
+        files[REFINER] = export(options.refiner, images, **sizes)
+    return files
+
+
+def read_files(options: ExportOptions) -> dict[str, bytes]:
+    """Return the files to write from exported ones, whose refiner goes where they go."""
+    content = read_exported(options.weights)
+    files = {options.out.name: content}
+    refiner = metadata(content).get("refiner")
+    if refiner and options.weights.parent.resolve() != options.out.parent.resolve():
+        refuse_existing(options.out.with_name(refiner), force=options.force)
+        files[refiner] = options.weights.with_name(refiner).read_bytes()
+    return files
+
+
+def metadata(content: bytes) -> dict[str, str]:
+    """Return the metadata of an exported network."""
+    return {entry.key: entry.value for entry in onnx.load_from_string(content).metadata_props}
+
+
 def main(options: ExportOptions) -> None:
     """Export as the options ask."""
     options.check()
-    if options.weights.suffix == ".onnx":
-        content = read_exported(options.weights)
-    else:
-        first, second = validated_sizes(options.weights)
-        content = export(
-            options.weights,
-            find_images(options.images),
-            first=options.first or first,
-            second=None if options.one_look else options.second or second,
-        )
+    exported = options.weights.suffix == ".onnx"
+    files = read_files(options) if exported else export_checkpoints(options)
+    name = options.out.name
     if options.average:
-        content = average(content, read_exported(options.average))
+        files[name] = average(files[name], read_exported(options.average))
     if options.int8:
-        content = to_int8(content, options)
-    with atomic_write(options.out) as file:
-        file.write(content)
-    note(f"Wrote {options.out} ({human_bytes(len(content))}).")
+        files[name] = to_int8(files[name], options)
+    for name, content in files.items():
+        with atomic_write(options.out.with_name(name)) as file:
+            file.write(content)
+        note(f"Wrote {options.out.with_name(name)} ({human_bytes(len(content))}).")
 
 
 if __name__ == "__main__":

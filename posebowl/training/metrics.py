@@ -29,6 +29,12 @@ class Accuracy:
     both_looks: float
     missed: float
     """Share of photos with an IoU under 0.1 after both looks."""
+    placed: float
+    """Mean IoU of second looks that the labels place: what is lost without any search."""
+
+    def of(self, role: str) -> float:
+        """Return what a network is judged by in its role: one of `options.ROLES`."""
+        return {"both": self.both_looks, "search": self.first_look, "refine": self.placed}[role]
 
 
 def make_looks(first: Size, second: Size | None) -> Any:
@@ -44,16 +50,20 @@ def measure(network: Network, samples: Sequence[Sample], looks: Any) -> Accuracy
         first_look=float(table[:, 0].mean()),
         both_looks=float(table[:, 1].mean()),
         missed=float((table[:, 1] < MISSED).mean()),
+        placed=float(placed_ious(network, samples, looks).mean()),
     )
 
 
-def ious(network: Network, samples: Sequence[Sample], looks: Any) -> npt.NDArray[np.float64]:
+def ious(
+    network: Network, samples: Sequence[Sample], looks: Any, refiner: Network | None = None
+) -> npt.NDArray[np.float64]:
     """Return the IoU of the box that the solution finds on each photo.
 
     Args:
         network: Finds the best box on each input.
         samples: Labelled photos.
         looks: The search; see `make_looks`.
+        refiner: Finds the best box in the second look; by default the same network.
 
     Returns:
         IoU before the second look and after it, shape (photos, 2).
@@ -67,10 +77,23 @@ def ious(network: Network, samples: Sequence[Sample], looks: Any) -> npt.NDArray
         remembering = _remembering(network)
         pair = []
         for how in (once, looks):
-            pixels = find([photo], remembering, how)[0].pixels(photo)
+            pixels = find([photo], remembering, how, refiner)[0].pixels(photo)
             pair.append(iou(truth, np.array(pixels, np.float64)) if pixels else 0.0)
         scores.append(pair)
     return np.array(scores, np.float64).reshape(-1, 2)
+
+
+def placed_ious(network: Network, samples: Sequence[Sample], looks: Any) -> npt.NDArray[np.float64]:
+    """Return the IoU of second looks that the labels place, shape (photos,); see `ious`."""
+    module: Any = solution_modules.module("looks")
+    iou: Any = solution_modules.module("boxes").iou
+    scores = []
+    for sample, photo in zip(samples, photos(samples), strict=True):
+        truth = np.array(sample.box, np.float64)
+        crop = module.second_crop(truth, photo.shape[:2], looks)
+        pixels = module.look([photo], [crop], network, looks.second)[0].pixels(photo)
+        scores.append(iou(truth, np.array(pixels, np.float64)) if pixels else 0.0)
+    return np.array(scores, np.float64)
 
 
 def _remembering(network: Network) -> Network:

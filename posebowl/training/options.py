@@ -24,11 +24,15 @@ from posebowl.util.values import (
 
 OWN_MODEL: Final = paths.SOLUTIONS / "benchmark" / "model.onnx"
 """The solution's own file."""
+REFINER: Final = "refiner.onnx"
+"""The file beside it with the network for the second look, if that is another."""
 _OWN: Final = "solutions/benchmark/model.onnx"
 
 Size = tuple[int, int]
 """Height and width; the network halves them five times."""
 SIZE: Final = multiple_pair(32, "256x320")
+ROLES: Final = ("both", "search", "refine")
+"""What a network is for: the whole photo, the crop around what was found there, or both."""
 POSITIVE: Final = number(0, math.inf, "60", without_least=True)
 
 
@@ -55,6 +59,9 @@ class TrainOptions:
         Option(FILE, "initial weights: a .pt checkpoint or an exported .onnx", "random"),
     ] = None
     model: Annotated[str, Option(TEXT, "an ultralytics YAML")] = "yolo26n.yaml"
+    role: Annotated[
+        str, Option(choice(ROLES), "what it is for: whole photos, second looks, or both")
+    ] = "both"
     size: Annotated[Size, Option(SIZE, "height and width of the training views")] = (256, 320)
     first: Annotated[Size, Option(SIZE, "height and width of the first look in validation")] = (
         512,
@@ -138,6 +145,10 @@ class ExportOptions:
         Path, Option(FILE, "an ultralytics detection checkpoint (.pt), yours or a stock one")
     ]
     out: Annotated[Path, Option(PATH, "the ONNX file", _OWN)] = OWN_MODEL
+    refiner: Annotated[
+        Path | None,
+        Option(FILE, "a checkpoint for the second look alone; written as refiner.onnx beside it"),
+    ] = None
     images: Annotated[
         Path, Option(FOLDER, "photos to compare ONNX and PyTorch on", "data/demo")
     ] = paths.DEMO_DATA
@@ -177,6 +188,15 @@ class ExportOptions:
         if self.average:
             _require_file(self.average, "model.onnx", "--average")
         refuse_existing(self.out, force=self.force)
+        if self.refiner:
+            _require_file(self.refiner, "best.pt", "--refiner")
+            refuse_existing(self.out.with_name(REFINER), force=self.force)
+        if self.refiner and self.one_look:
+            raise UsageError(
+                "--refiner and --one-look exclude each other.",
+                why="The refiner takes the second look.",
+                fix="Leave out one of them.",
+            )
         if self.weights.suffix != ".onnx":
             return
         if not self.int8 and not self.average:
@@ -185,10 +205,10 @@ class ExportOptions:
                 why="Without --int8 or --average there is nothing to do.",
                 fix="Use one of them, or a checkpoint, such as --weights best.pt.",
             )
-        if self.first or self.second or self.one_look:
+        if self.first or self.second or self.one_look or self.refiner:
             raise UsageError(
                 f"{self.weights} already has its sizes.",
-                why="--first, --second and --one-look apply to the export of a checkpoint.",
+                why="--first, --second, --one-look and --refiner apply to checkpoints.",
                 fix="Leave them out, or use the checkpoint, such as --weights best.pt.",
             )
 

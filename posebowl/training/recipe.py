@@ -15,6 +15,8 @@ class Recipe:
     """The hyperparameters and data of a training run."""
 
     model: str = TrainOptions.model
+    role: str = TrainOptions.role
+    """What the network is for; chooses the views, and what it is judged by."""
     size: tuple[int, int] = TrainOptions.size
     """Height and width of the training views."""
     first: tuple[int, int] = TrainOptions.first
@@ -54,14 +56,22 @@ class Recipe:
 
 
 _AS_GIVEN: Final = (
-    *("model", "size", "first", "second", "batch", "rate", "frozen", "seed"),
+    *("model", "role", "size", "first", "second", "batch", "rate", "frozen", "seed"),
     *("minutes", "steps", "every_minutes", "precision", "processes"),
 )
 """The fields that are options of the same name."""
 
+_VIEWS: Final[dict[str, dict[str, float]]] = {
+    "both": {},
+    "search": {"close": 0.0, "mosaic": 0.06},
+    "refine": {"close": 1.0, "mosaic": 0.0},
+}
+"""The shares of close views and mosaics, where they are not the usual ones."""
+
 
 def recipe_of(options: TrainOptions) -> Recipe:
     """Return the recipe that options ask for."""
+    views = _VIEWS[options.role]
     return Recipe(
         **{name: getattr(options, name) for name in _AS_GIVEN},
         device="cpu" if options.processes > 1 else options.device,
@@ -71,5 +81,6 @@ def recipe_of(options: TrainOptions) -> Recipe:
         val=str(options.val),
         cutouts=tuple(str(folder) for folder in options.cutouts),
         backgrounds=tuple(str(folder) for folder in options.backgrounds),
-        paste=CopyPaste(share=options.pasted),
+        augmentation=Augmentation(**views),
+        paste=CopyPaste(share=options.pasted, close=views.get("close", CopyPaste.close)),
     )

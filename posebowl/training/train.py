@@ -182,8 +182,8 @@ def validate_and_save(
     """Write checkpoints and a line of curves.csv, with the accuracy of the running average."""
     save(state, recipe, out / "last.pt")  # before validation, which may fail
     quality = validate(state.average, val, recipe)
-    best = quality.both_looks > state.best
-    state.best = max(state.best, quality.both_looks)
+    best = quality.of(recipe.role) > state.best
+    state.best = max(state.best, quality.of(recipe.role))
     save(state, recipe, out / "last.pt")
     if best:
         save(state, recipe, out / "best.pt", slim=True)

@@ -49,12 +49,21 @@ class Detection:
         return to_pixels(self.box, (photo.shape[0], photo.shape[1]))
 
 
-def find(photos: Sequence[Photo], network: Network, looks: Looks) -> list[Detection]:
-    """Return the best detection on each photo, however low its score."""
+def find(
+    photos: Sequence[Photo], network: Network, looks: Looks, refiner: Network | None = None
+) -> list[Detection]:
+    """Return the best detection on each photo, however low its score.
+
+    Args:
+        photos: The photos.
+        network: Finds the spacecraft on whole photos.
+        looks: The settings of the search.
+        refiner: Finds its edges in the second look; by default the same network.
+    """
     shapes = [(photo.shape[0], photo.shape[1]) for photo in photos]
     size = looks.glance or looks.first
     crops = [letterbox(shape, size) for shape in shapes]
-    found = _look(photos, crops, network, size)
+    found = look(photos, crops, network, size)
     if looks.glance is not None:
         unsure = {
             index: letterbox(shapes[index], looks.first)
@@ -66,18 +75,20 @@ def find(photos: Sequence[Photo], network: Network, looks: Looks) -> list[Detect
                 found[index], crops[index] = seen, unsure[index]
     if looks.second is None:
         return found
-    wanted = (_closer(seen.box, shape, looks) for seen, shape in zip(found, shapes, strict=True))
+    wanted = (
+        second_crop(seen.box, shape, looks) for seen, shape in zip(found, shapes, strict=True)
+    )
     closer = {
         index: crop
         for index, crop in enumerate(wanted)
         if crop and crop.scale[0] > crops[index].scale[0]  # otherwise it is not a closer look
     }
-    for index, second in _look_at(photos, closer, network, looks.second):
+    for index, second in _look_at(photos, closer, refiner or network, looks.second):
         found[index] = choose(found[index], second, looks)
     return found
 
 
-def _closer(box: Box, shape: tuple[int, int], looks: Looks) -> Crop | None:
+def second_crop(box: Box, shape: tuple[int, int], looks: Looks) -> Crop | None:
     """Return the crop for a second look at a box; None if it is not a box."""
     pixels = to_pixels(box, shape)
     if pixels is None or looks.second is None:
@@ -104,12 +115,13 @@ def _look_at(
     if not crops:
         return []
     chosen = [photos[index] for index in crops]
-    return list(zip(crops, _look(chosen, list(crops.values()), network, size), strict=True))
+    return list(zip(crops, look(chosen, list(crops.values()), network, size), strict=True))
 
 
-def _look(
+def look(
     photos: Sequence[Photo], crops: Sequence[Crop], network: Network, size: tuple[int, int]
 ) -> list[Detection]:
+    """Return the best detection in a crop of each photo."""
     shown = zip(photos, crops, strict=True)
     inputs = np.stack([crop_and_resize(photo, crop, size) for photo, crop in shown])
     return [

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,10 @@ class LoadedNetwork:
     batch: int
     """The best number of photos to run at once."""
     description: str
+    notes: dict[str, str]
+    """The file's metadata."""
+    refiner: Network | None = None
+    """What finds the edges in the second look; None where this network does."""
 
 
 def load(
@@ -46,10 +51,10 @@ def load(
     precision: str = "fp32",
     batch: int | None = None,
 ) -> LoadedNetwork:
-    """Load the network.
+    """Load the network, and the one that refines its boxes if it names one.
 
     Args:
-        weights: The ONNX file.
+        weights: The ONNX file. The refiner's lies beside it.
         backend: onnxruntime or openvino.
         device: cpu, cuda, or auto, which uses a GPU if onnxruntime finds one.
         precision: Of OpenVINO's computations: fp32 or bf16. onnxruntime uses that of the file.
@@ -58,16 +63,30 @@ def load(
     Raises:
         NetworkError: It cannot be loaded.
     """
-    if not weights.is_file():
-        what = "is not a file" if weights.exists() else "does not exist"
-        raise NetworkError(f"{weights} {what}; make it with `invoke benchmark.export`")
-    if backend == "openvino":
-        if device == "cuda":
-            raise NetworkError("--device cuda: OpenVINO runs on the CPU; leave out --backend")
-        return _openvino(weights, precision, batch or CPU_BATCH)
-    if precision != "fp32":
+    if backend == "openvino" and device == "cuda":
+        raise NetworkError("--device cuda: OpenVINO runs on the CPU; leave out --backend")
+    if backend != "openvino" and precision != "fp32":
         raise NetworkError(f"--precision {precision} needs --backend openvino")
-    return _onnxruntime(weights, device, batch)
+    if backend == "openvino":
+        load_one = partial(_openvino, precision=precision, batch=batch or CPU_BATCH)
+    else:
+        load_one = partial(_onnxruntime, device=device, batch=batch)
+    net = load_one(existing(weights))
+    if refiner := net.notes.get("refiner"):
+        return replace(net, refiner=load_one(existing(weights.with_name(refiner))).run)
+    return net
+
+
+def existing(weights: Path) -> Path:
+    """Return the file, if there is one.
+
+    Raises:
+        NetworkError: There is none.
+    """
+    if weights.is_file():
+        return weights
+    what = "is not a file" if weights.exists() else "does not exist"
+    raise NetworkError(f"{weights} {what}; make it with `invoke benchmark.export`")
 
 
 def read_looks(names: list[str], notes: dict[str, str], weights: Path) -> Looks:
@@ -100,8 +119,14 @@ def _openvino(weights: Path, precision: str, batch: int) -> LoadedNetwork:
     except Exception as error:  # noqa: BLE001  (a broken file can raise anything)
         raise NetworkError(f"{weights} cannot be loaded: {error}") from None
     looks = read_looks(network.names, network.notes, weights)
-    where = f"OpenVINO on the CPU in {precision}"
-    return LoadedNetwork(run=network.run, looks=looks, on_gpu=False, batch=batch, description=where)
+    return LoadedNetwork(
+        run=network.run,
+        looks=looks,
+        on_gpu=False,
+        batch=batch,
+        description=f"OpenVINO on the CPU in {precision}",
+        notes=network.notes,
+    )
 
 
 def _onnxruntime(weights: Path, device: str, batch: int | None) -> LoadedNetwork:
@@ -110,7 +135,8 @@ def _onnxruntime(weights: Path, device: str, batch: int | None) -> LoadedNetwork
     runtime = library("onnxruntime")
     session, provider, note = _session(runtime, weights, device)
     names = [one.name for one in (*session.get_inputs(), *session.get_outputs())]
-    looks = read_looks(names, session.get_modelmeta().custom_metadata_map, weights)
+    notes = session.get_modelmeta().custom_metadata_map
+    looks = read_looks(names, notes, weights)
     on_gpu = provider != "CPU"
     batch = batch or (GPU_BATCH if on_gpu else CPU_BATCH)
     if on_gpu:
@@ -125,8 +151,14 @@ def _onnxruntime(weights: Path, device: str, batch: int | None) -> LoadedNetwork
             found: Boxes = session.run([OUTPUT], {INPUT: inputs})[0]
             return found
 
-    where = f"onnxruntime {runtime.__version__} on {provider}{note}"
-    return LoadedNetwork(run=run, looks=looks, on_gpu=on_gpu, batch=batch, description=where)
+    return LoadedNetwork(
+        run=run,
+        looks=looks,
+        on_gpu=on_gpu,
+        batch=batch,
+        description=f"onnxruntime {runtime.__version__} on {provider}{note}",
+        notes=notes,
+    )
 
 
 def _session(runtime: Any, weights: Path, device: str) -> tuple[Any, str, str]:

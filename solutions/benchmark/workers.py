@@ -67,7 +67,8 @@ class Worker:
     def search(self, photos: list[Photo | Answer]) -> list[Answer]:
         """Find the spacecraft on the photos that could be read."""
         there = [photo for photo in photos if not isinstance(photo, Answer)]
-        found = iter(find(there, self.net.run, self.net.looks) if there else [])
+        net = self.net
+        found = iter(find(there, net.run, net.looks, net.refiner) if there else [])
         return [
             photo if isinstance(photo, Answer) else Answer(next(found).pixels(photo))
             for photo in photos

@@ -81,6 +81,24 @@ def test_a_glance_is_enough_where_the_network_is_sure():
     assert seen == [(192, 256), (256, 320)]
 
 
+def test_the_refiner_takes_the_second_look_alone():
+    searched, refined = [], []
+
+    def searcher(inputs):
+        searched.append(inputs.shape[1:3])
+        return brightest(inputs)
+
+    def refiner(inputs):
+        refined.append(inputs.shape[1:3])
+        return brightest(inputs) + np.array([0, 0, 3, 0, 0], np.float32)  # three pixels wider
+
+    how = looks.Looks(first=(384, 480), second=(256, 320), glance=(192, 256))
+    photo = photo_with((601, 403, 622, 418))
+    [found] = looks.find([photo], searcher, how, refiner)
+    assert (searched, refined) == ([(192, 256)], [(256, 320)])
+    assert found.pixels(photo) == (601, 403, 623, 418)  # a third of them in the photo
+
+
 @pytest.mark.parametrize(
     ("box", "second", "sizes"),
     [

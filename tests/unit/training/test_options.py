@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("cv2", reason="needs the lean group: uv run --group lean pytest")
 
 from posebowl.errors import UsageError
-from posebowl.training.options import TrainOptions
+from posebowl.training.options import ROLES, TrainOptions
 from posebowl.training.recipe import Recipe, recipe_of
 from posebowl.util import program
 
@@ -30,6 +30,17 @@ def test_options_reach_the_recipe():
     assert asked("--frozen", "3").frozen == 3
     several = asked("--processes", "2")
     assert (several.processes, several.device) == (2, "cpu")
+
+
+def test_the_role_chooses_the_views():
+    shares = {
+        role: (recipe.augmentation.close, recipe.augmentation.mosaic, recipe.paste.close)
+        for role in ROLES
+        if (recipe := asked("--role", role))
+    }
+    assert shares["both"] == (0.4, 0.12, 0.45)
+    assert shares["search"] == (0, 0.06, 0)
+    assert shares["refine"] == (1, 0, 1)
 
 
 def test_what_cannot_be_read_is_an_error_in_words():

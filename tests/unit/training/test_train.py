@@ -167,6 +167,47 @@ def test_train_then_resume_then_export(folder, tmp_path):
         command(train, *common, "--resume")
 
 
+def test_a_pair_of_networks_is_trained_and_exported(folder, tmp_path):
+    common = ["--data", folder, "--val", folder, "--size", "64x96", "--steps", 1, "--threads", 1]
+    common += ["--first", "96x128", "--second", "64x96", "--batch", 4]
+    judged = {"search": "first_look", "refine": "placed"}
+    for role, column in judged.items():
+        told = tmp_path / f"{role}.json"
+        command(train, *common, "--out", tmp_path / role, "--role", role, "--figures", told)
+        with (tmp_path / role / "curves.csv").open(newline="") as file:
+            [row] = csv.DictReader(file)
+        assert json.loads(told.read_text())["best_mean_iou"] == pytest.approx(
+            float(row[column]), abs=1e-4
+        )
+    (tmp_path / "pair").mkdir()
+    out = tmp_path / "pair" / "model.onnx"
+    words = ["--weights", tmp_path / "search" / "best.pt", "--images", folder, "--out", out]
+    refined = [*words, "--refiner", tmp_path / "refine" / "best.pt"]
+    with pytest.raises(UsageError, match="exclude each other"):
+        command(export, *refined, "--one-look")
+    command(export, *refined)
+    files = {file.name: export.metadata(file.read_bytes()) for file in out.parent.iterdir()}
+    assert files["model.onnx"].pop("refiner") == "refiner.onnx"
+    assert "refiner" not in files["refiner.onnx"]
+    sources = {notes.pop("source_sha256") for notes in files.values()}
+    assert len(sources) == 2
+    assert files["model.onnx"] == files["refiner.onnx"]  # sizes, colours and versions
+    out.unlink()
+    with pytest.raises(UsageError, match=r"refiner\.onnx already exists"):
+        command(export, *refined)
+    command(export, *refined, "--force")
+
+    elsewhere = tmp_path / "average.onnx"
+    command(export, "--weights", out, "--average", out, "--out", elsewhere)
+    assert export.metadata(elsewhere.read_bytes())["refiner"] == "refiner.onnx"
+    beside = elsewhere.with_name("refiner.onnx")
+    assert beside.read_bytes() == out.with_name("refiner.onnx").read_bytes()
+    beside.write_bytes(b"mine")
+    with pytest.raises(UsageError, match=r"refiner\.onnx already exists"):
+        command(export, "--weights", out, "--average", out, "--out", tmp_path / "other.onnx")
+    assert beside.read_bytes() == b"mine"
+
+
 def test_two_processes_train_one_network(folder, tmp_path):
     out = tmp_path / "run"
     common = ["--data", folder, "--val", folder, "--out", out, "--size", "64x96"]
@@ -195,6 +236,22 @@ def test_curves_of_an_earlier_version_keep_their_columns(tmp_path):
     curves.write_text("minutes,box_loss\n1,2.5\n")
     append_row(curves, {"minutes": 2, "views": 64, "box_loss": 2.25})
     assert curves.read_text().split() == ["minutes,box_loss", "1,2.5", "2,2.25"]
+
+
+def test_a_run_continues_as_if_it_had_not_been_interrupted(folder, tmp_path):
+    training_set = train.prepare(train.Recipe(data=(str(folder),)), tmp_path)
+    feed = batches(training_set, size=(64, 96), batch=4, seed=3, augmentation=Augmentation())
+    views = [next(feed) for _ in range(3)]
+    recipe, cpu = train.Recipe(steps=3, warm_up=1), torch.device("cpu")
+    state = new_state(recipe, cpu)
+    for batch in views[:2]:
+        train.train_step(state, batch, recipe, Replicas(), torch.float32)
+    save(state, recipe, tmp_path / "last.pt")
+    again = begin(recipe, cpu, tmp_path / "last.pt")
+    for one in (state, again):
+        train.train_step(one, views[2], recipe, Replicas(), torch.float32)
+    for name, value in state.model.state_dict().items():
+        assert torch.equal(again.model.state_dict()[name], value), name
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
