@@ -267,6 +267,9 @@ def main(options: ExportOptions) -> None:
         with atomic_write(options.out.with_name(name)) as file:
             file.write(content)
         note(f"Wrote {options.out.with_name(name)} ({human_bytes(len(content))}).")
+    left = options.out.with_name(REFINER)
+    if left.is_file() and "refiner" not in metadata(files[options.out.name]):
+        note(f"{left} is no longer used: {options.out.name} takes both looks. You may remove it.")
 
 
 if __name__ == "__main__":

@@ -167,7 +167,7 @@ def test_train_then_resume_then_export(folder, tmp_path):
         command(train, *common, "--resume")
 
 
-def test_a_pair_of_networks_is_trained_and_exported(folder, tmp_path):
+def test_a_pair_of_networks_is_trained_and_exported(folder, tmp_path, capsys):
     common = ["--data", folder, "--val", folder, "--size", "64x96", "--steps", 1, "--threads", 1]
     common += ["--first", "96x128", "--second", "64x96", "--batch", 4]
     judged = {"search": "first_look", "refine": "placed"}
@@ -195,7 +195,10 @@ def test_a_pair_of_networks_is_trained_and_exported(folder, tmp_path):
     out.unlink()
     with pytest.raises(UsageError, match=r"refiner\.onnx already exists"):
         command(export, *refined)
+    command(export, *words)
+    assert "refiner.onnx is no longer used" in capsys.readouterr().err
     command(export, *refined, "--force")
+    assert "no longer used" not in capsys.readouterr().err
 
     elsewhere = tmp_path / "average.onnx"
     command(export, "--weights", out, "--average", out, "--out", elsewhere)
