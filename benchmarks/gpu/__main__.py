@@ -2,7 +2,7 @@
 
     python -m benchmarks.gpu pack --data runs/photos --val runs/val --cutouts runs/cutouts \
         --backgrounds runs/backgrounds --out runs/carried
-    python -m benchmarks.gpu run --carried runs/carried --out OUT [--resume EARLIER] [--seconds 540]
+    python -m benchmarks.gpu run --carried runs/carried --out OUT [--role search] [--resume EARLIER]
 
 `pack` copies as many pictures as 60 MiB hold, a fair share of each kind, into one folder that
 travels with the working tree. `run`, on the other machine, trains in bf16 at 640 from the shipped
@@ -26,6 +26,7 @@ from pathlib import Path
 
 from posebowl import paths
 from posebowl.challenge import FORMAT_FILE, ID_COLUMN, IMAGES_DIR, LABELS_FILE
+from posebowl.training.options import ROLES
 
 BUDGET = 60 << 20
 KINDS = ("val", "data", "cutouts", "backgrounds")
@@ -59,6 +60,7 @@ def parse() -> argparse.Namespace:
     running = commands.add_parser("run")
     running.add_argument("--carried", type=Path, required=True)
     running.add_argument("--out", type=Path, required=True)
+    running.add_argument("--role", choices=ROLES, default="both", help="what the network is for")
     running.add_argument("--resume", type=Path, help="the train/ of an earlier call")
     running.add_argument("--seconds", type=float, default=540, help="for all steps together")
     running.add_argument("--steps", type=int, help="of training, instead of what time is left")
@@ -142,7 +144,9 @@ def steps(args: argparse.Namespace) -> Iterator[tuple[str, list[str]]]:
     words = ["--data", carried / "data", "--val", carried / "val", "--out", train]
     words += ["--cutouts", carried / "cutouts", "--backgrounds", carried / "backgrounds"]
     words += ["--size", args.size, "--batch", args.batch, "--device", args.device, "--resume"]
-    words += ["--start", OWN / "model.onnx", "--precision", "bf16", "--every-minutes", 2]
+    start = OWN / ("refiner.onnx" if args.role == "refine" else "model.onnx")
+    words += ["--role", args.role, "--start", start]
+    words += ["--precision", "bf16", "--every-minutes", 2]
     minutes = max(0.1, (args.seconds - EXPORT_S) / 60)
     words += ["--steps", args.steps] if args.steps else ["--minutes", earlier(train) + minutes]
     yield "train", [*python, "posebowl.training.train", *map(str, words)]

@@ -191,7 +191,8 @@ def to_int8(content: bytes, options: ExportOptions) -> bytes:
     note(f"Comparing on {len(samples)} photos of {options.judge}.")
     loss = quantize.measure_loss(content, smaller, samples, looks)
     note(f"Mean IoU: fp32 {loss.fp32.both_looks:.4f}, int8 {loss.int8.both_looks:.4f}.")
-    quantize.require_accuracy(loss, options.out, OWN_MODEL)
+    own = OWN_MODEL.with_name(REFINER) if options.out.name == REFINER else OWN_MODEL
+    quantize.require_accuracy(loss, options.out, own)
     if loss.lost > quantize.MOST_LOST:
         warn(f"int8 loses {loss.lost:.3f} of mean IoU, more than {quantize.MOST_LOST}.")
     return smaller

@@ -57,7 +57,7 @@ def test_what_is_carried_fits_the_budget(sources, tmp_path):
 def test_every_step_runs_and_leaves_weights_and_curves(sources, tmp_path):
     gpu.pack(sources, tmp_path / "carried", gpu.BUDGET)
     words = ["--carried", tmp_path / "carried", "--out", tmp_path / "out", "--device", "cpu"]
-    words += ["--steps", 1, "--size", "64x64", "--batch", 2, "--count", 2]
+    words += ["--role", "refine", "--steps", 1, "--size", "64x64", "--batch", 2, "--count", 2]
     argv = [sys.executable, "-m", "benchmarks.gpu", "run", *map(str, words)]
     done = subprocess.run(argv, cwd=paths.ROOT, check=False, capture_output=True, text=True)
     steps = json.loads((tmp_path / "out" / "steps.json").read_text())
