@@ -59,9 +59,7 @@ class TrainOptions:
         Option(FILE, "initial weights: a .pt checkpoint or an exported .onnx", "random"),
     ] = None
     model: Annotated[str, Option(TEXT, "an ultralytics YAML")] = "yolo26n.yaml"
-    role: Annotated[
-        str, Option(choice(ROLES), "what it is for: whole photos, second looks, or both")
-    ] = "both"
+    role: Annotated[str, Option(choice(ROLES), "which looks the network is for")] = "both"
     size: Annotated[Size, Option(SIZE, "height and width of the training views")] = (256, 320)
     first: Annotated[Size, Option(SIZE, "height and width of the first look in validation")] = (
         512,
