@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -30,7 +31,8 @@ class Accuracy:
     missed: float
     """Share of photos with an IoU under 0.1 after both looks."""
     placed: float
-    """Mean IoU of second looks that the labels place: what is lost without any search."""
+    """Mean IoU of second looks that the labels place: what is lost without any search. NaN for
+    a single look."""
 
     def of(self, role: str) -> float:
         """Return what a network is judged by in its role: one of `options.ROLES`."""
@@ -45,12 +47,16 @@ def make_looks(first: Size, second: Size | None) -> Any:
 
 def measure(network: Network, samples: Sequence[Sample], looks: Any) -> Accuracy:
     """Return the mean IoU on labelled photos; see `ious`."""
-    table = ious(network, samples, looks)
+    rows = [
+        [*_searched(network, photo, truth, looks), _placed(network, photo, truth, looks)]
+        for photo, truth in _labelled(samples)
+    ]
+    first, both, placed = np.array(rows, np.float64).T
     return Accuracy(
-        first_look=float(table[:, 0].mean()),
-        both_looks=float(table[:, 1].mean()),
-        missed=float((table[:, 1] < MISSED).mean()),
-        placed=float(placed_ious(network, samples, looks).mean()),
+        first_look=float(first.mean()),
+        both_looks=float(both.mean()),
+        missed=float((both < MISSED).mean()),
+        placed=float(placed.mean()),
     )
 
 
@@ -68,32 +74,41 @@ def ious(
     Returns:
         IoU before the second look and after it, shape (photos, 2).
     """
+    rows = [_searched(network, photo, truth, looks, refiner) for photo, truth in _labelled(samples)]
+    return np.array(rows, np.float64).reshape(-1, 2)
+
+
+def _labelled(samples: Sequence[Sample]) -> Iterator[tuple[Any, npt.NDArray[np.float64]]]:
+    """Yield each photo with its box."""
+    for sample, photo in zip(samples, photos(samples), strict=True):
+        yield photo, np.array(sample.box, np.float64)
+
+
+def _searched(
+    network: Network, photo: Any, truth: Any, looks: Any, refiner: Network | None = None
+) -> tuple[float, float]:
+    """Return the IoU before the second look and after it."""
     find: Any = solution_modules.module("looks").find
-    iou: Any = solution_modules.module("boxes").iou
+    remembering = _remembering(network)
     once = dataclasses.replace(looks, second=None)
-    scores = []
-    for sample, photo in zip(samples, photos(samples), strict=True):
-        truth = np.array(sample.box, np.float64)
-        remembering = _remembering(network)
-        pair = []
-        for how in (once, looks):
-            pixels = find([photo], remembering, how, refiner)[0].pixels(photo)
-            pair.append(iou(truth, np.array(pixels, np.float64)) if pixels else 0.0)
-        scores.append(pair)
-    return np.array(scores, np.float64).reshape(-1, 2)
+    first, both = (find([photo], remembering, how, refiner)[0] for how in (once, looks))
+    return _iou(first, photo, truth), _iou(both, photo, truth)
 
 
-def placed_ious(network: Network, samples: Sequence[Sample], looks: Any) -> npt.NDArray[np.float64]:
-    """Return the IoU of second looks that the labels place, shape (photos,); see `ious`."""
+def _placed(network: Network, photo: Any, truth: Any, looks: Any) -> float:
+    """Return the IoU of a second look that the label places; NaN if there is none."""
     module: Any = solution_modules.module("looks")
+    crop = module.second_crop(truth, photo.shape[:2], looks)
+    if crop is None:
+        return math.nan
+    return _iou(module.look([photo], [crop], network, looks.second)[0], photo, truth)
+
+
+def _iou(found: Any, photo: Any, truth: Any) -> float:
+    """Return the IoU of a detection with the label; 0 if it is not a box."""
+    pixels = found.pixels(photo)
     iou: Any = solution_modules.module("boxes").iou
-    scores = []
-    for sample, photo in zip(samples, photos(samples), strict=True):
-        truth = np.array(sample.box, np.float64)
-        crop = module.second_crop(truth, photo.shape[:2], looks)
-        pixels = module.look([photo], [crop], network, looks.second)[0].pixels(photo)
-        scores.append(iou(truth, np.array(pixels, np.float64)) if pixels else 0.0)
-    return np.array(scores, np.float64)
+    return float(iou(truth, np.array(pixels, np.float64))) if pixels else 0.0
 
 
 def _remembering(network: Network) -> Network:

@@ -10,7 +10,7 @@ pytest.importorskip("onnxruntime", reason="needs the lean group")
 
 from posebowl import paths
 from posebowl.errors import BadDataError, UsageError
-from posebowl.training import evaluate, metrics
+from posebowl.training import evaluate, metrics, solution_modules
 from posebowl.training.dataset import read_labels
 
 SHIPPED = paths.SOLUTIONS / "benchmark" / "model.onnx"
@@ -103,3 +103,31 @@ def test_the_first_look_is_taken_once(folder):
     looks = metrics.make_looks((384, 480), (256, 320))
     metrics.ious(network, read_labels(folder)[:1], looks)
     assert asked == [looks.glance, (256, 320)]
+
+
+def test_what_the_label_places_is_measured_beside_the_search(folder):
+    """A network that finds nothing misses by itself; where the label places it, the crop is hit."""
+    looks = metrics.make_looks((384, 480), (256, 320))
+    place = solution_modules.module("looks").second_crop
+
+    def network(inputs):
+        if inputs.shape[1:3] != looks.second:
+            return np.array([[0, 0, 1, 1, 0.9]] * len(inputs), np.float32)
+        return np.array([[*hit, 0.5]], np.float32)
+
+    [sample] = read_labels(folder)[:1]
+    truth = np.array(sample.box, np.float64)
+    hit = place(truth, (1024, 1280), looks).to_input(truth)
+    found = metrics.measure(network, [sample], looks)
+    assert found.placed == pytest.approx(1, abs=0.03)  # to the pixel
+    assert found.first_look == found.both_looks == 0
+    assert found.missed == 1
+
+
+def test_nothing_is_placed_for_a_single_look(folder):
+    def network(inputs):
+        return np.array([[0, 0, 32, 32, 0.5]] * len(inputs), np.float32)
+
+    found = metrics.measure(network, read_labels(folder)[:2], metrics.make_looks((64, 96), None))
+    assert np.isnan(found.placed)
+    assert found.first_look == found.both_looks

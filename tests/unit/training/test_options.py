@@ -33,14 +33,11 @@ def test_options_reach_the_recipe():
 
 
 def test_the_role_chooses_the_views():
-    shares = {
-        role: (recipe.augmentation.close, recipe.augmentation.mosaic, recipe.paste.close)
-        for role in ROLES
-        if (recipe := asked("--role", role))
-    }
-    assert shares["both"] == (0.4, 0.12, 0.45)
-    assert shares["search"] == (0, 0.06, 0)
-    assert shares["refine"] == (1, 0, 1)
+    recipes = [asked("--role", role) for role in ROLES]
+    assert ROLES == ("both", "search", "refine")
+    assert [recipe.augmentation.close for recipe in recipes] == [0.4, 0, 1]
+    assert [recipe.augmentation.mosaic for recipe in recipes] == [0.12, 0.06, 0]
+    assert [recipe.paste.close for recipe in recipes] == [0.45, 0, 1]
 
 
 def test_what_cannot_be_read_is_an_error_in_words():
