@@ -106,10 +106,13 @@ class Augmenter:
         return flip(View(image=image, boxes=boxes), across=bool(across), down=bool(down))
 
     def _wide_crop(self, box: Box, size: tuple[int, int]) -> Crop:
-        """Sample a crop of half the photo's sides to a little more than all of it."""
-        # In views of 288 pixels, what is 640 wide in the first look covers 0.45 of the photo.
-        zoom = math.exp(self.rng.uniform(math.log(0.45), math.log(1.15)))
-        unit = zoom * min(challenge.IMAGE_WIDTH / size[1], challenge.IMAGE_HEIGHT / size[0])
+        """Sample a crop of half the photo's sides to a little more than all of it.
+
+        It is never nearer than the first look, which shows the photo at half its size.
+        """
+        whole = min(challenge.IMAGE_WIDTH / size[1], challenge.IMAGE_HEIGHT / size[0])
+        nearest = min(whole, max(0.45 * whole, 2.0))
+        unit = math.exp(self.rng.uniform(math.log(nearest), math.log(1.15 * whole)))
         width, height = size[1] * unit, size[0] * unit
         x = self._place(box[0], box[2], width, challenge.IMAGE_WIDTH)
         y = self._place(box[1], box[3], height, challenge.IMAGE_HEIGHT)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +38,16 @@ def batches(
     batch: int,
     seed: int,
     augmentation: Augmentation,
+    large: tuple[int, int] | None = None,
     paste: CopyPaste | None = None,
     workers: int = 1,
     rank: int = 0,
 ) -> Iterator[dict[str, Any]]:
     """Yield batches forever, in the form that ultralytics' losses take.
 
-    One worker yields the same batches for the same seed; with several, their order may vary. Each
-    rank of the same seed gets batches of its own.
+    With `large`, every other batch has views of that size, as many as make no more pixels than
+    `batch` of the others. One worker yields the same batches for the same seed; with several,
+    their order may vary. Each rank of the same seed gets batches of its own.
 
     Yields:
         img: uint8 (batch, height, width, 3), red, green, blue; cls: (n, 1), zeros;
@@ -51,13 +55,24 @@ def batches(
     """
     ready: queue.Queue[dict[str, Any] | BaseException] = queue.Queue(maxsize=4)
 
+    def maker(
+        views: tuple[int, int], rng: np.random.Generator
+    ) -> tuple[Augmenter, Composer | None]:
+        augmenter, composer = Augmenter(rng, views, augmentation), None
+        if training_set.sources:
+            composer = Composer(rng, views, paste or CopyPaste(), training_set.sources)
+        return augmenter, composer
+
     def work(rng: np.random.Generator) -> None:
         try:
-            augmenter, composer = Augmenter(rng, size, augmentation), None
-            if training_set.sources:
-                composer = Composer(rng, size, paste or CopyPaste(), training_set.sources)
-            for chosen in _order(len(training_set), batch, rng):
-                opened = (open_photos(training_set, int(index), rng) for index in chosen)
+            makers = [(batch, maker(size, rng))]
+            if large:
+                fitting = batch * math.prod(size) // math.prod(large)
+                makers.append((max(1, fitting), maker(large, rng)))
+            order = _order(len(training_set), rng)
+            for count, (augmenter, composer) in cycle(makers):
+                chosen = list(islice(order, count))
+                opened = (open_photos(training_set, index, rng) for index in chosen)
                 ready.put(collate([take(augmenter, composer, photos) for photos in opened]))
         except BaseException as error:  # noqa: BLE001  (handed to the thread that trains)
             ready.put(error)
@@ -99,14 +114,10 @@ def collate(views: Sequence[View]) -> dict[str, Any]:
     }
 
 
-def _order(count: int, batch: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Yield the photos of each batch, shuffled in each epoch; the rest goes into the next epoch."""
-    waiting = np.zeros(0, np.int64)
+def _order(count: int, rng: np.random.Generator) -> Iterator[int]:
+    """Yield the numbers of the photos forever, shuffled in each epoch."""
     while True:
-        waiting = np.concatenate([waiting, rng.permutation(count)])
-        while len(waiting) >= batch:
-            yield waiting[:batch]
-            waiting = waiting[batch:]
+        yield from rng.permutation(count).tolist()
 
 
 def open_photos(training_set: TrainingSet, index: int, rng: np.random.Generator) -> list[Photo]:

@@ -141,12 +141,13 @@ class Composer:
         most = min(x1 - x0, (y1 - y0) / aspect)
         if most < MIN_CROP_WIDTH:
             return None
-        least = MIN_CROP_WIDTH if close else max(MIN_CROP_WIDTH, 0.42 * most)
+        wide = min(most, max(0.42 * most, self.size[1]))  # no smaller than the view, if it can be
+        least = MIN_CROP_WIDTH if close else max(MIN_CROP_WIDTH, wide)
         width = math.exp(self.rng.uniform(math.log(least), math.log(most)))
         height = width * aspect
         x = int(self.rng.uniform(x0, x1 - width))
         y = int(self.rng.uniform(y0, y1 - height))
-        return source[y : y + int(height), x : x + int(width)]
+        return source[y : y + round(height), x : x + round(width)]
 
     def _put(self, behind: Image, side: float) -> tuple[Image, Box | None]:
         """Paste one spacecraft whose longer side is `side` before it is turned."""

@@ -61,6 +61,10 @@ class TrainOptions:
     model: Annotated[str, Option(TEXT, "an ultralytics YAML")] = "yolo26n.yaml"
     role: Annotated[str, Option(choice(ROLES), "which looks the network is for")] = "both"
     size: Annotated[Size, Option(SIZE, "height and width of the training views")] = (256, 320)
+    large: Annotated[
+        Size | None,
+        Option(SIZE, "views of this size in every other step, fewer at a time", "none"),
+    ] = None
     first: Annotated[Size, Option(SIZE, "height and width of the first look in validation")] = (
         512,
         640,

@@ -19,6 +19,8 @@ class Recipe:
     """What the network is for; chooses the views, and what it is judged by."""
     size: tuple[int, int] = TrainOptions.size
     """Height and width of the training views."""
+    large: tuple[int, int] | None = None
+    """The same in every other step, with as many views as make no more pixels than a batch."""
     first: tuple[int, int] = TrainOptions.first
     """Height and width of the first look in validation."""
     second: tuple[int, int] = TrainOptions.second
@@ -56,7 +58,7 @@ class Recipe:
 
 
 _AS_GIVEN: Final = (
-    *("model", "role", "size", "first", "second", "batch", "rate", "frozen", "seed"),
+    *("model", "role", "size", "large", "first", "second", "batch", "rate", "frozen", "seed"),
     *("minutes", "steps", "every_minutes", "precision", "processes"),
 )
 """The fields that are options of the same name."""

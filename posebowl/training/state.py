@@ -93,12 +93,13 @@ def save(state: TrainingState, recipe: Recipe, path: Path, *, slim: bool = False
     average = deepcopy(state.average)
     if hasattr(average, "criterion"):
         del average.criterion
+    longest = max(recipe.large or recipe.size)
     content = {
         "epoch": -1,
         "best_fitness": state.best,
         "model": None,
         "ema": average.half() if slim else average,
-        "train_args": {"model": recipe.model, "task": "detect", "imgsz": max(recipe.size)},
+        "train_args": {"model": recipe.model, "task": "detect", "imgsz": longest},
         "recipe": asdict(recipe),
         "date": datetime.now(UTC).isoformat(),
         "version": ultralytics.__version__,

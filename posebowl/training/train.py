@@ -70,6 +70,7 @@ def train(
     feed = batches(
         training_set,
         size=recipe.size,
+        large=recipe.large,
         batch=recipe.batch,
         seed=recipe.seed + state.step,
         augmentation=recipe.augmentation,
@@ -143,7 +144,7 @@ def train_step(
     state.optimizer.step()
     state.optimizer.zero_grad(set_to_none=True)
     state.step += 1
-    state.views += recipe.batch * replicas.count
+    state.views += len(batch["img"]) * replicas.count
     # Of the weights so far it spans a ninth: a short run forgets those that it started from.
     early = (1 + state.step) / (10 + state.step)
     update_average(state.average, state.model, min(recipe.average, early))

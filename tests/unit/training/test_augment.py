@@ -59,6 +59,20 @@ def test_boxes_follow_the_spacecraft_through_every_view(box, close):
     assert compared > 40
 
 
+@pytest.mark.parametrize("size", [(224, 288), (512, 640)])
+def test_wide_views_are_never_nearer_than_the_first_look(size):
+    photo = white_box((600, 400, 800, 500))
+    views = Augmentation(close=0.0, mosaic=0.0, quarter_turns=0.0, **CLEAN)
+    augmenter = Augmenter(np.random.default_rng(2), size, views)
+    shown = [augmenter.take([photo]).boxes[0] for _ in range(40)]
+    # 200 pixels of the photo: half as many at most, and the whole photo seen from a little farther.
+    wide = np.array([box[2] - box[0] for box in shown])
+    farthest = 200 / (1.15 * max(1280 / size[1], 1024 / size[0]))
+    assert wide.max() <= 101
+    assert wide.min() >= farthest - 1
+    assert wide.max() > wide.min() + 5
+
+
 def test_mosaic_holds_the_boxes_of_four_photos():
     photos = [white_box((600, 400, 760, 540))] * 4
     augmentation = Augmentation(close=0.0, mosaic=1.0, whole_box=1.0, **CLEAN)

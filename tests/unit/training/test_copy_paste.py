@@ -191,6 +191,19 @@ def test_a_damaged_background_is_named(tmp_path):
         copy_paste.read_half(file)
 
 
+def test_large_views_show_their_background_whole(tmp_path):
+    marked = np.full((512, 640, 3), 40, np.uint8)
+    marked[4:-4, 4:-4] = 255
+    file = tmp_path / "framed.png"
+    Image.fromarray(marked).save(file)
+    paste = CopyPaste(photos=0, close=0, empty=1, turned=0, toned=0)
+    sources = PasteSources(cutouts=[cut_out()], backgrounds=[file])
+    for seed in range(5):
+        view = Composer(np.random.default_rng(seed), (512, 640), paste, sources).take(photo())
+        assert view is not None
+        np.testing.assert_array_equal(bright(view.image, 128), [4, 4, 636, 508])
+
+
 def test_some_composites_have_no_spacecraft(black):
     made = composer(black, 4, photos=0, empty=0.5)
     views = [made.take(photo()) for _ in range(60)]

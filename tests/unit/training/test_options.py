@@ -27,6 +27,7 @@ def test_options_reach_the_recipe():
     assert (recipe.paste.share, recipe.rate) == (0.2, 1e-3)
     assert (recipe.size, recipe.steps) == ((64, 96), 7)
     assert recipe.warm_up < Recipe.warm_up  # from trained weights
+    assert asked("--large", "128x192").large == (128, 192)
     assert asked("--frozen", "3").frozen == 3
     several = asked("--processes", "2")
     assert (several.processes, several.device) == (2, "cpu")

@@ -124,6 +124,16 @@ def test_the_same_seed_makes_the_same_batches(folder, tmp_path):
         assert torch.equal(one["bboxes"], other["bboxes"])
 
 
+def test_every_other_batch_has_larger_views(folder, tmp_path):
+    training_set = train.prepare(train.Recipe(data=(str(folder),)), tmp_path)
+    feed = batches(
+        training_set, size=(64, 96), large=(128, 160), batch=8, seed=3, augmentation=Augmentation()
+    )
+    shapes = [tuple(next(feed)["img"].shape) for _ in range(4)]
+    # 2 of 20,480 pixels, where 8 have 6,144 each.
+    assert shapes == [(8, 64, 96, 3), (2, 128, 160, 3)] * 2
+
+
 def test_train_then_resume_then_export(folder, tmp_path):
     out = tmp_path / "run"
     common = ["--data", folder, "--val", folder, "--out", out, "--size", "64x96"]
