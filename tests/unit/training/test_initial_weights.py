@@ -9,6 +9,8 @@ torch = pytest.importorskip("torch", reason="needs the cpu group: uv run --group
 pytest.importorskip("ultralytics", reason="needs the cpu group")
 ort = pytest.importorskip("onnxruntime", reason="needs the cpu group")
 
+from ultralytics.nn.modules.conv import Conv  # noqa: E402
+
 from posebowl import paths  # noqa: E402
 from posebowl.errors import UsageError  # noqa: E402
 from posebowl.training import detector, initial_weights, train  # noqa: E402
@@ -58,6 +60,16 @@ def test_in_training_it_computes_nearly_the_same(started, views):
         assert ratio.min() > 1 / 1.05
         assert ratio.max() < 1.05
     assert trained.isfinite().all()
+
+
+def test_every_filter_has_the_same_size(started):
+    sizes = [
+        part.conv.weight.square().mean((1, 2, 3)).sqrt()
+        for part in started.modules()
+        if isinstance(part, Conv)
+    ]
+    every = torch.cat(sizes)
+    torch.testing.assert_close(every, torch.full_like(every, initial_weights.FILTER_SIZE))
 
 
 def norms(network):
