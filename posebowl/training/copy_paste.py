@@ -145,8 +145,8 @@ class Composer:
         least = MIN_CROP_WIDTH if close else max(MIN_CROP_WIDTH, wide)
         width = math.exp(self.rng.uniform(math.log(least), math.log(most)))
         height = width * aspect
-        x = int(self.rng.uniform(x0, x1 - width))
-        y = int(self.rng.uniform(y0, y1 - height))
+        x = int(self.rng.uniform(x0, max(x0, x1 - width)))
+        y = int(self.rng.uniform(y0, max(y0, y1 - height)))
         return source[y : y + round(height), x : x + round(width)]
 
     def _put(self, behind: Image, side: float) -> tuple[Image, Box | None]:

@@ -198,7 +198,7 @@ def test_large_views_show_their_background_whole(tmp_path):
     Image.fromarray(marked).save(file)
     paste = CopyPaste(photos=0, close=0, empty=1, turned=0, toned=0)
     sources = PasteSources(cutouts=[cut_out()], backgrounds=[file])
-    for seed in range(5):
+    for seed in range(40):
         view = Composer(np.random.default_rng(seed), (512, 640), paste, sources).take(photo())
         assert view is not None
         np.testing.assert_array_equal(bright(view.image, 128), [4, 4, 636, 508])
