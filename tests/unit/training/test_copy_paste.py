@@ -204,6 +204,16 @@ def test_large_views_show_their_background_whole(tmp_path):
         np.testing.assert_array_equal(bright(view.image, 128), [4, 4, 636, 508])
 
 
+def test_a_room_narrower_than_the_view_is_used_whole(black):
+    for room in range(150, 288):  # whose exp(log(room)) is now below, now above it
+        beside = photo(box=(2 * (room + 4), 0, 1280, 1024))
+        paste = CopyPaste(photos=1, close=0, empty=1, turned=0)
+        sources = PasteSources(cutouts=[cut_out()], backgrounds=[black])
+        view = Composer(np.random.default_rng(room), (224, 288), paste, sources).take(beside)
+        assert view is not None
+        assert view.image.shape == (224, 288, 3)
+
+
 def test_some_composites_have_no_spacecraft(black):
     made = composer(black, 4, photos=0, empty=0.5)
     views = [made.take(photo()) for _ in range(60)]
