@@ -73,11 +73,12 @@ def load(
         load_one = partial(_onnxruntime, device=device, batch=batch)
     net = load_one(existing(weights))
     if refiner := net.notes.get("refiner"):
-        return replace(net, refiner=load_one(existing(weights.with_name(refiner))).run)
+        file = existing(weights.with_name(refiner), made_by="invoke benchmark.export --refiner")
+        return replace(net, refiner=load_one(file).run)
     return net
 
 
-def existing(weights: Path) -> Path:
+def existing(weights: Path, made_by: str = "invoke benchmark.export") -> Path:
     """Return the file, if there is one.
 
     Raises:
@@ -86,7 +87,7 @@ def existing(weights: Path) -> Path:
     if weights.is_file():
         return weights
     what = "is not a file" if weights.exists() else "does not exist"
-    raise NetworkError(f"{weights} {what}; make it with `invoke benchmark.export`")
+    raise NetworkError(f"{weights} {what}; make it with `{made_by}`")
 
 
 def read_looks(names: list[str], notes: dict[str, str], weights: Path) -> Looks:

@@ -192,5 +192,7 @@ def test_a_network_brings_its_refiner(pair, expected, backend):
 
 def test_a_refiner_that_is_missing_is_named(pair):
     pair.with_name("refiner.onnx").unlink()
-    with pytest.raises(network.NetworkError, match=r"refiner\.onnx does not exist"):
+    with pytest.raises(
+        network.NetworkError, match=r"refiner\.onnx does not exist.*export --refiner"
+    ):
         load(pair)
