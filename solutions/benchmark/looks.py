@@ -27,7 +27,7 @@ class Looks:
     """None for a single look."""
     glance: tuple[int, int] | None = None
     """A smaller first look, which is enough if the network is confident. None for no glance."""
-    sure: float = 0.3
+    sure: float = 0.5
     """The score from which a glance is enough."""
     fill: float = 0.6
     """Share of the second look's crop that the box of the first should fill."""

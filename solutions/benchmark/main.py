@@ -66,7 +66,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--one-look", action="store_true", help="leave out the second look")
     parser.add_argument(
-        "--sure", type=share, help="score from which a glance is enough: higher looks more (0.3)"
+        "--sure", type=share, help="score from which a glance is enough: higher looks more (0.5)"
     )
     parser.add_argument("--no-glance", action="store_true", help="no smaller look before the first")
     return parser.parse_args(argv)
