@@ -21,8 +21,8 @@ from ultralytics.nn.tasks import DetectionModel, yaml_model_load  # noqa: E402
 from posebowl import paths  # noqa: E402
 from posebowl.errors import UsageError  # noqa: E402
 from posebowl.training import detector, export, train  # noqa: E402  (they need what is asked above)
-from posebowl.training.augment import Augmentation, View  # noqa: E402
-from posebowl.training.batches import TrainingSet, batches, collate  # noqa: E402
+from posebowl.training.augment import Augmentation  # noqa: E402
+from posebowl.training.batches import TrainingSet, batches  # noqa: E402
 from posebowl.training.dataset import letterboxed  # noqa: E402
 from posebowl.training.replicas import Replicas  # noqa: E402
 from posebowl.training.state import append_row, begin, new_state, save  # noqa: E402
@@ -95,20 +95,6 @@ def test_rate_rises_then_falls():
     assert train.learning_rate(0.0, 9, recipe) == pytest.approx(1.0)
     assert train.learning_rate(0.5, 100, recipe) == pytest.approx(0.505)
     assert train.learning_rate(1.0, 200, recipe) == pytest.approx(0.01)
-
-
-def test_collate():
-    image = np.zeros((256, 320, 3), np.uint8)
-    views = [
-        View(image=image, boxes=np.array([[0.0, 0, 160, 128], [160, 128, 320, 256]])),
-        View(image=image, boxes=np.zeros((0, 4))),
-        View(image=image, boxes=np.array([[80.0, 64, 240, 192]])),
-    ]
-    batch = collate(views)
-    assert batch["img"].shape == (3, 256, 320, 3)
-    assert batch["batch_idx"].tolist() == [0, 0, 2]
-    expected = [[0.25, 0.25, 0.5, 0.5], [0.75, 0.75, 0.5, 0.5], [0.5, 0.5, 0.5, 0.5]]
-    assert batch["bboxes"].tolist() == expected
 
 
 def test_the_same_seed_makes_the_same_batches(folder, tmp_path):
