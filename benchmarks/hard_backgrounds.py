@@ -13,7 +13,7 @@ import math
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -21,15 +21,13 @@ from posebowl import challenge, paths
 from posebowl.training import solution_modules
 from posebowl.training.dataset import letterboxed
 
-LOOK: Final = (256, 320)
-"""Height and width of the look at a background, as that of a training view."""
-
 
 def scores(weights: Path, photos: Sequence[Path]) -> list[float]:
-    """Return how confident a network is of a spacecraft in each photo, 0 to 1."""
-    network: Any = solution_modules.module("network")
-    run = network.load(weights, backend="onnxruntime", device="auto").run
-    return [float(run(letterboxed([photo], LOOK))[0, 4]) for photo in photos]
+    """Return how sure, 0 to 1, a network is of a spacecraft in its first look at each photo."""
+    modules: Any = solution_modules.module("network")
+    network = modules.load(weights, backend="onnxruntime", device="auto")
+    size = network.looks.first
+    return [float(network.run(letterboxed([photo], size))[0, 4]) for photo in photos]
 
 
 def main(words: Sequence[str] | None = None) -> None:
