@@ -33,6 +33,8 @@ from posebowl.util.files import atomic_write
 
 MIN_CROP_WIDTH: Final = 150
 """Minimum width of a background crop, in its pixels at half the photo's resolution."""
+LEVEL_SCALE: Final = challenge.IMAGE_WIDTH / LEVEL_WIDTH
+"""Pixels of a photo for one of a background."""
 JPEG_QUALITY: Final = 95
 """Of cached backgrounds."""
 MIN_SIDE: Final = 2.0
@@ -49,9 +51,10 @@ class CopyPaste:
     """Share of composites without a spacecraft, which teach the score."""
     close: float = 0.45
     """Share of composites in which the spacecraft fills the view as in a second look."""
-    smallest: float = 3.5
-    largest: float = 420.0
-    """The longer side of the others, in pixels of the view, evenly in the logarithm."""
+    smallest: float = 14.0
+    """The longer side of the smallest others, in pixels of the photo: smaller ones are specks."""
+    largest: float = 1.45
+    """That of the largest, as a share of the view's width; evenly in the logarithm between."""
     photos: float = 0.2
     """Share pasted over the empty part of a labelled photo, where there is room."""
     turned: float = 0.3
@@ -103,8 +106,9 @@ class Composer:
         if rng.random() < paste.empty:
             whole = cv2.resize(behind, (width, height), interpolation=cv2.INTER_LINEAR)
             return View(image=np.asarray(whole, np.uint8), boxes=np.zeros((0, 4)))
-        low, high = (0.25, 1.0) if close else (paste.smallest, paste.largest)
-        side = math.exp(rng.uniform(math.log(low), math.log(high))) * (width if close else 1)
+        smallest = paste.smallest / (LEVEL_SCALE * found.shape[1])
+        low, high = (0.25, 1.0) if close else (smallest, paste.largest)
+        side = math.exp(rng.uniform(math.log(low), math.log(high))) * width
         image, box = self._put(behind, side * factor)
         if box is None:
             return None

@@ -59,7 +59,7 @@ def bright(image, least):
 @settings(deadline=None, max_examples=30)
 @given(seed=st.integers(0, 100_000))
 def test_boxes_are_tight(black, seed):
-    view = composer(black, seed, photos=0, smallest=40).take(photo())
+    view = composer(black, seed, photos=0, smallest=180).take(photo())
     assert view is not None
     (box,) = view.boxes
     rounding = 1e-9
@@ -95,6 +95,17 @@ def test_sizes_reach_from_a_few_pixels_to_the_whole_view(black):
     assert len(views) > 270
 
 
+def test_the_smallest_are_as_small_as_in_photos_and_the_largest_fill_the_view(black):
+    """A view as large as the background shows it whole, two pixels of the photo in one."""
+    paste = CopyPaste(noise=0, blur=0, empty=0, close=0, whole=1, photos=0, augmentation=PLAIN)
+    sources = PasteSources(cutouts=[cut_out()], backgrounds=[black])
+    made = Composer(np.random.default_rng(4), (512, 640), paste, sources)
+    views = [view for _ in range(300) if (view := made.take(photo())) is not None]
+    longest = 2 * np.array([(view.boxes[0, 2:] - view.boxes[0, :2]).max() for view in views])
+    assert 12 < longest.min() < 20  # a cross that is turned may be shorter than it is long
+    assert longest.max() > 0.9 * 1280
+
+
 def test_close_views_are_filled_as_in_the_second_look(black):
     made = composer(black, 1, photos=0, close=1, whole=1)
     views = [made.take(photo()) for _ in range(100)]
@@ -103,7 +114,7 @@ def test_close_views_are_filled_as_in_the_second_look(black):
 
 
 def test_the_border_cuts_some(black):
-    made = composer(black, 2, photos=0, whole=0, close=0, smallest=60)
+    made = composer(black, 2, photos=0, whole=0, close=0, smallest=240)
     for _ in range(50):
         view = made.take(photo())
         if view is not None:
