@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from posebowl.challenge import IMAGE_HEIGHT, IMAGE_WIDTH
-from posebowl.render import fractal_noise, lookalikes, sensor
+from posebowl.render import distractors, fractal_noise, lookalikes, sensor
 from posebowl.render.earth import Picture
 from posebowl.render.fractal_noise import Field
 from posebowl.render.imagery import Imagery, Pixels, read_map
@@ -40,7 +40,16 @@ def paint_cut(rng: Rng, maps: Imagery) -> tuple[Picture, str]:
     if rng.random() < LIMBS:
         _add_limb(rng, light, air=name in {"day", "relief"})
     lookalikes.add_lookalikes(rng, light, maps)
-    return light, f"cut-{name}"
+    return _with_distractors(rng, light), f"cut-{name}"
+
+
+def _with_distractors(rng: Rng, light: Picture) -> Picture:
+    """Add distractors to some, at the size of a photo, since theirs are in its pixels."""
+    height, width = light.shape[:2]
+    photo = light.repeat(2, axis=0).repeat(2, axis=1)
+    distractors.add_distractors(rng, photo)
+    halved: Picture = photo.reshape(height, 2, width, 2, 3).mean(axis=(1, 3))
+    return halved
 
 
 def capture(rng: Rng, light: Picture) -> Pixels:

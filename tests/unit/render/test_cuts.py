@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from posebowl.errors import UsageError
-from posebowl.render import cuts, earth, ground, image as photo
+from posebowl.render import cuts, distractors, earth, ground, image as photo
 from posebowl.render.imagery import find_imagery
 from posebowl.render.options import LONGITUDES, Only
 from tests.unit.render.charts import write_imagery
@@ -42,6 +42,14 @@ def test_cuts_are_pictures_of_half_size_of_several_kinds(folder):
     assert sum(one.pixels.std() > 5 for one in made) > 20
     again = photo.render(None, spec(folder, 7))
     np.testing.assert_array_equal(again.pixels, made[7].pixels)
+
+
+def test_half_of_the_cuts_have_distractors(folder, monkeypatch):
+    made = [photo.render(None, spec(folder, index)).pixels for index in range(24)]
+    monkeypatch.setattr(distractors, "SHARE", 0.0)
+    plain = [photo.render(None, spec(folder, index)).pixels for index in range(24)]
+    changed = sum(not np.array_equal(a, b) for a, b in zip(made, plain, strict=True))
+    assert 6 <= changed <= 18
 
 
 @pytest.mark.parametrize("name", cuts.CUTS)
