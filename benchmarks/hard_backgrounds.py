@@ -18,14 +18,13 @@ from typing import Any
 import numpy as np
 
 from posebowl import challenge, paths
+from posebowl.errors import UsageError
 from posebowl.training import solution_modules
 from posebowl.training.dataset import letterboxed
 
 
-def scores(weights: Path, photos: Sequence[Path]) -> list[float]:
+def scores(network: Any, photos: Sequence[Path]) -> list[float]:
     """Return how sure, 0 to 1, a network is of a spacecraft in its first look at each photo."""
-    modules: Any = solution_modules.module("network")
-    network = modules.load(weights, backend="onnxruntime", device="auto")
     size = network.looks.first
     return [float(network.run(letterboxed([photo], size))[0, 4]) for photo in photos]
 
@@ -42,13 +41,15 @@ def main(words: Sequence[str] | None = None) -> None:
     images = options.out / challenge.IMAGES_DIR
     if not photos:
         parser.error(f"{options.backgrounds} has no backgrounds; invoke data.render makes some")
-    if not options.weights.is_file():
-        parser.error(f"{options.weights} does not exist; name a file of benchmark.export")
     if not 0 < options.share <= 1:
         parser.error(f"--share must be above 0 and at most 1, not {options.share:g}")
     if images.exists():
         parser.error(f"{images} exists already; name another folder with --out")
-    confidence = scores(options.weights, photos)
+    try:
+        network = solution_modules.load_network(options.weights)
+    except UsageError as error:
+        parser.error(str(error))
+    confidence = scores(network, photos)
     hardest = np.argsort(confidence)[::-1][: math.ceil(options.share * len(photos))]
     images.mkdir(parents=True)
     for index in hardest:

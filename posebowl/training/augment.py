@@ -95,8 +95,11 @@ class Augmenter:
         """Return one crop, with a random symmetry of the square."""
         turn = self.rng.random() < self.augmentation.quarter_turns
         in_size = (size[1], size[0]) if turn else size
-        choose = self._close_crop if close else self._wide_crop
-        crop = choose(photo.box, in_size)
+        crop = (
+            close_crop(self.rng, photo.box, in_size)
+            if close
+            else self._wide_crop(photo.box, in_size)
+        )
         level = photo.close if covers(crop, photo.close) else photo.whole
         image, real = crop_and_resize(level, crop, in_size)
         boxes = clip_box(real.to_view(photo.box, in_size), in_size)
@@ -124,21 +127,6 @@ class Augmenter:
         if self.rng.random() < self.augmentation.whole_box and high - low < length:
             first, last = max(first, high - length), min(last, low)
         return self.rng.uniform(first, max(first, last))
-
-    def _close_crop(self, box: Box, size: tuple[int, int]) -> Crop:
-        """Sample a crop around a box, as after an inaccurate first look."""
-        fill = math.exp(self.rng.uniform(math.log(0.22), math.log(0.95)))
-        wide, high = box[2] - box[0], box[3] - box[1]
-        unit = max(wide / size[1], high / size[0], 6 / size[1]) / fill
-        width, height = unit * size[1], unit * size[0]
-        wander = self.rng.normal(0, 0.18, 2)
-        x = (box[0] + box[2] - width) / 2 + wander[0] * max(wide, 0.3 * width)
-        y = (box[1] + box[3] - height) / 2 + wander[1] * max(high, 0.3 * height)
-        # The second look never leaves the photo.
-        if width < challenge.IMAGE_WIDTH and height < challenge.IMAGE_HEIGHT:
-            x = min(max(0.0, x), challenge.IMAGE_WIDTH - width)
-            y = min(max(0.0, y), challenge.IMAGE_HEIGHT - height)
-        return Crop(x=x, y=y, width=width, height=height)
 
     def _mosaic(self, photos: list[Photo]) -> View:
         """Return a mosaic: wide views of four photos that meet at a random point."""
@@ -185,6 +173,22 @@ def covers(crop: Crop, level: Level) -> bool:
     inside_x = level.x <= crop.x and crop.x + crop.width <= level.x + width / level.scale
     inside_y = level.y <= crop.y and crop.y + crop.height <= level.y + height / level.scale
     return inside_x and inside_y
+
+
+def close_crop(rng: np.random.Generator, box: Box, size: tuple[int, int]) -> Crop:
+    """Sample a crop around a box, as after an inaccurate first look."""
+    fill = math.exp(rng.uniform(math.log(0.22), math.log(0.95)))
+    wide, high = box[2] - box[0], box[3] - box[1]
+    unit = max(wide / size[1], high / size[0], 6 / size[1]) / fill
+    width, height = unit * size[1], unit * size[0]
+    wander = rng.normal(0, 0.18, 2)
+    x = (box[0] + box[2] - width) / 2 + wander[0] * max(wide, 0.3 * width)
+    y = (box[1] + box[3] - height) / 2 + wander[1] * max(high, 0.3 * height)
+    # The second look never leaves the photo.
+    if width < challenge.IMAGE_WIDTH and height < challenge.IMAGE_HEIGHT:
+        x = min(max(0.0, x), challenge.IMAGE_WIDTH - width)
+        y = min(max(0.0, y), challenge.IMAGE_HEIGHT - height)
+    return Crop(x=x, y=y, width=width, height=height)
 
 
 def crop_and_resize(level: Level, crop: Crop, size: tuple[int, int]) -> tuple[Image, Crop]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -18,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from posebowl import challenge
-from posebowl.errors import BadDataError
 from posebowl.training.augment import Photo, View
+from posebowl.training.backgrounds import read_half
 from posebowl.training.cutouts import (
     SEEN,
     Cutout,
@@ -28,15 +27,15 @@ from posebowl.training.cutouts import (
     augment_cutout,
     level_for,
 )
-from posebowl.training.dataset import LEVEL_HEIGHT, LEVEL_WIDTH, Box, Image, read_photo
-from posebowl.util.files import atomic_write
+from posebowl.training.dataset import LEVEL_HEIGHT, LEVEL_WIDTH, Box, Image
+from posebowl.training.decoys import Decoy, decoy_view
 
 MIN_CROP_WIDTH: Final = 150
-"""Minimum width of a background crop, in its pixels at half the photo's resolution."""
+MIN_CLOSE_WIDTH: Final = 64
+"""Minimum width of a background crop, in its pixels at half the photo's resolution; of a close one,
+about that of decoys, since a refiner would else tell those by their blur."""
 LEVEL_SCALE: Final = challenge.IMAGE_WIDTH / LEVEL_WIDTH
 """Pixels of a photo for one of a background."""
-JPEG_QUALITY: Final = 95
-"""Of cached backgrounds."""
 MIN_SIDE: Final = 2.0
 """Minimum of the longer side of a pasted spacecraft, in pixels of the view."""
 
@@ -77,6 +76,8 @@ class PasteSources:
     """Cut-outs, each at several reductions."""
     backgrounds: Sequence[Path]
     """Photos without spacecraft at half their resolution, as JPEG files."""
+    decoys: Sequence[Decoy] = ()
+    """Places in them where close views show no spacecraft."""
 
 
 @dataclass(frozen=True)
@@ -96,14 +97,16 @@ class Composer:
             room or nothing is visible.
         """
         rng, paste = self.rng, self.paste
-        close = rng.random() < paste.close
+        close, empty = rng.random() < paste.close, rng.random() < paste.empty
+        if close and empty and self.sources.decoys:
+            return self._decoy()
         found = self._behind(photo, close=close)
         if found is None:
             return None
         height, width = self.size
         factor = min(1.0, found.shape[1] / width)
         behind = self._background(found, (round(height * factor), round(width * factor)))
-        if rng.random() < paste.empty:
+        if empty:
             whole = cv2.resize(behind, (width, height), interpolation=cv2.INTER_LINEAR)
             return View(image=np.asarray(whole, np.uint8), boxes=np.zeros((0, 4)))
         smallest = paste.smallest / (LEVEL_SCALE * found.shape[1])
@@ -117,6 +120,14 @@ class Composer:
             enlarged = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
             image, box = np.asarray(enlarged, np.uint8), box * scale
         return View(image=image, boxes=box[None])
+
+    def _decoy(self) -> View:
+        """Show a decoy, with the contrast and colours that it has behind spacecraft."""
+        decoys = self.sources.decoys
+        view = decoy_view(self.rng, decoys[int(self.rng.integers(len(decoys)))], self.size)
+        if self.rng.random() < self.paste.toned:
+            return View(image=tone(self.rng, view.image), boxes=view.boxes)
+        return view
 
     def _background(self, found: Image, size: tuple[int, int]) -> Image:
         """Resize a background to (height, width), and vary it, so that few views share one."""
@@ -146,7 +157,7 @@ class Composer:
         if most < MIN_CROP_WIDTH:
             return None
         wide = min(most, max(0.42 * most, self.size[1]))  # no smaller than the view, if it can be
-        least = MIN_CROP_WIDTH if close else max(MIN_CROP_WIDTH, wide)
+        least = MIN_CLOSE_WIDTH if close else max(MIN_CROP_WIDTH, wide)
         width = math.exp(self.rng.uniform(math.log(least), math.log(most)))
         height = width * aspect
         x = int(self.rng.uniform(x0, max(x0, x1 - width)))
@@ -291,43 +302,3 @@ def free(box: Box, rng: np.random.Generator) -> tuple[int, int, int, int]:
     aspect = challenge.IMAGE_HEIGHT / challenge.IMAGE_WIDTH
     fitting = [r for r in rooms if min(r[2] - r[0], (r[3] - r[1]) / aspect) >= MIN_CROP_WIDTH]
     return fitting[rng.integers(len(fitting))] if fitting else (0, 0, 0, 0)
-
-
-def read_half(file: Path) -> Image:
-    """Read a background that `cache_backgrounds` wrote."""
-    stored = cv2.imread(str(file))
-    if stored is None:
-        raise BadDataError(
-            f"{file} cannot be read.", why="The cache is damaged.", fix="Delete it and try again."
-        )
-    return np.asarray(cv2.cvtColor(stored, cv2.COLOR_BGR2RGB), np.uint8)
-
-
-def cache_backgrounds(folder: Path, cache: Path, *, threads: int) -> list[Path]:
-    """Cache the photos of a folder at half size: a tenth of the pixels' bytes, read in 2 ms.
-
-    Raises:
-        BadDataError: There are none.
-    """
-    found = sorted((folder / challenge.IMAGES_DIR).glob("*.[pj]*g"))
-    if not found:
-        raise BadDataError(
-            f"{folder} has no backgrounds.",
-            why=f"Found no PNG or JPEG in {folder / challenge.IMAGES_DIR}.",
-            fix="Make some: invoke data.render --only backgrounds --out DIR",
-        )
-    cache.mkdir(parents=True, exist_ok=True)
-
-    def half(path: Path) -> Path:
-        file = cache / f"background-{path.stem}.half.jpg"
-        if not file.exists():
-            photo = read_photo(path)
-            reduced = cv2.resize(photo, (LEVEL_WIDTH, LEVEL_HEIGHT), interpolation=cv2.INTER_AREA)
-            quality = (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY)
-            _, encoded = cv2.imencode(".jpg", reduced[..., ::-1], quality)
-            with atomic_write(file) as out:
-                out.write(encoded.tobytes())
-        return file
-
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(half, found))

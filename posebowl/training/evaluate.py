@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ import polars as pl
 from rich.table import Table
 
 from posebowl import challenge
-from posebowl.errors import BadDataError, UsageError
+from posebowl.errors import BadDataError
 from posebowl.training import solution_modules
 from posebowl.training.dataset import Sample, read_labels
 from posebowl.training.metrics import MISSED, ious
@@ -73,13 +73,7 @@ def evaluate(weights: Path, data: Path) -> Evaluation:
         BadDataError: Labels or photos are missing.
     """
     samples = read_labels(data)
-    network: Any = solution_modules.module("network")
-    try:
-        loaded = network.load(weights, backend="onnxruntime", device="auto")
-    except network.NetworkError as error:
-        raise UsageError(
-            f"Cannot use {weights}.", why=str(error), fix="Make it with `invoke benchmark.export`."
-        ) from None
+    loaded = solution_modules.load_network(weights)
     scores = ious(loaded.run, samples, loaded.looks, loaded.refiner)
     described = read_described(data, samples)
     return Evaluation(

@@ -54,6 +54,10 @@ class TrainOptions:
         float,
         Option(number(0, 1, "0.45"), "share of the views made by copy and paste, with --cutouts"),
     ] = 0.45
+    decoys: Annotated[
+        Path | None,
+        Option(FILE, "a search network, whose mistakes on --backgrounds teach a refiner", "none"),
+    ] = None
     start: Annotated[
         Path | None,
         Option(FILE, "initial weights: a .pt checkpoint or an exported .onnx", "random"),
@@ -104,6 +108,12 @@ class TrainOptions:
         """
         for folder in (*self.data, self.val, *self.cutouts, *self.backgrounds):
             _require_folder(folder)
+        if self.decoys and not (self.cutouts and self.backgrounds and self.role != "search"):
+            raise UsageError(
+                "--decoys is for close views among composites.",
+                why="It needs --cutouts and --backgrounds, and a role other than search.",
+                fix="Add what is missing, or leave out --decoys.",
+            )
         if not self.resume and (self.out / "last.pt").exists():
             raise UsageError(
                 f"{self.out} already has a training run.",

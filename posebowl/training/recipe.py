@@ -54,6 +54,8 @@ class Recipe:
     augmentation: Augmentation = field(default_factory=Augmentation)
     cutouts: tuple[str, ...] = ()
     backgrounds: tuple[str, ...] = ()
+    decoys: str = ""
+    """The search network whose mistakes on the backgrounds close views show; empty for none."""
     paste: CopyPaste = field(default_factory=CopyPaste)
 
 
@@ -69,6 +71,8 @@ _VIEWS: Final[dict[str, dict[str, float]]] = {
     "refine": {"close": 1.0, "mosaic": 0.0},
 }
 """The shares of close views and mosaics, where they are not the usual ones."""
+_WITH_DECOYS: Final = 0.3
+"""Share of composites without a spacecraft, if decoys are there to be told from one."""
 
 
 def recipe_of(options: TrainOptions) -> Recipe:
@@ -84,5 +88,10 @@ def recipe_of(options: TrainOptions) -> Recipe:
         cutouts=tuple(str(folder) for folder in options.cutouts),
         backgrounds=tuple(str(folder) for folder in options.backgrounds),
         augmentation=Augmentation(**views),
-        paste=CopyPaste(share=options.pasted, close=views.get("close", CopyPaste.close)),
+        decoys=str(options.decoys or ""),
+        paste=CopyPaste(
+            share=options.pasted,
+            close=views.get("close", CopyPaste.close),
+            empty=_WITH_DECOYS if options.decoys else CopyPaste.empty,
+        ),
     )

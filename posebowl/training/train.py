@@ -21,10 +21,12 @@ import numpy.typing as npt
 import torch
 
 from posebowl.errors import StoppedError, UsageError
+from posebowl.training.backgrounds import cache_backgrounds
 from posebowl.training.batches import TrainingSet, batches
-from posebowl.training.copy_paste import PasteSources, cache_backgrounds
+from posebowl.training.copy_paste import PasteSources
 from posebowl.training.cutouts import read_cutouts
 from posebowl.training.dataset import Sample, fill_cache, read_labels
+from posebowl.training.decoys import find_decoys
 from posebowl.training.detector import BestBox
 from posebowl.training.initial_weights import load_initial_weights
 from posebowl.training.metrics import Accuracy, make_looks, measure
@@ -255,9 +257,11 @@ def prepare(recipe: Recipe, out: Path) -> TrainingSet:
     if not cutouts:
         return TrainingSet(samples=samples, files=files)
     note(f"Pasting {len(cutouts)} cut-outs over {len(behind)} backgrounds and over photos.")
-    return TrainingSet(
-        samples=samples, files=files, sources=PasteSources(cutouts=cutouts, backgrounds=behind)
-    )
+    decoys = find_decoys(Path(recipe.decoys), behind) if recipe.decoys else []
+    if recipe.decoys:
+        note(f"{len(decoys)} of the backgrounds have a decoy for {recipe.decoys}.")
+    sources = PasteSources(cutouts=cutouts, backgrounds=behind, decoys=decoys)
+    return TrainingSet(samples=samples, files=files, sources=sources)
 
 
 def figures(state: TrainingState, out: Path) -> dict[str, Any]:

@@ -41,6 +41,7 @@ def test_what_looks_like_a_spacecraft_is_copied(backgrounds, tmp_path, capsys):
     [
         ("--backgrounds=none", "has no backgrounds"),
         ("--weights=none.onnx", "none.onnx does not exist"),
+        (f"--weights={__file__}", "test_hard_backgrounds.py cannot be loaded"),
         ("--share=0", "--share must be above 0"),
         ("--share=1.5", "at most 1, not 1.5"),
     ],

@@ -8,7 +8,7 @@ from PIL import Image
 pytest.importorskip("cv2", reason="needs the lean group: uv run --group lean pytest")
 
 from posebowl.errors import BadDataError
-from posebowl.training import copy_paste, cutouts
+from posebowl.training import backgrounds, copy_paste, cutouts
 from posebowl.training.augment import Photo
 from posebowl.training.copy_paste import Composer, CopyPaste, PasteSources
 from posebowl.training.cutouts import CutoutAugmentation
@@ -186,20 +186,20 @@ def test_pasting_puts_pixels_where_the_matrix_maps_them(degrees):
 def test_backgrounds_are_kept_at_half_size(tmp_path):
     (tmp_path / "images").mkdir()
     Image.new("RGB", (1280, 1024), (10, 20, 30)).save(tmp_path / "images" / "one.jpg")
-    (file,) = copy_paste.cache_backgrounds(tmp_path, tmp_path / "cache", threads=1)
-    kept = copy_paste.read_half(file)
+    (file,) = backgrounds.cache_backgrounds(tmp_path, tmp_path / "cache", threads=1)
+    kept = backgrounds.read_half(file)
     assert kept.shape == (512, 640, 3)
     assert np.abs(kept[100, 100].astype(int) - (10, 20, 30)).max() <= 2
-    assert copy_paste.cache_backgrounds(tmp_path, tmp_path / "cache", threads=1) == [file]
+    assert backgrounds.cache_backgrounds(tmp_path, tmp_path / "cache", threads=1) == [file]
     with pytest.raises(BadDataError, match="no backgrounds"):
-        copy_paste.cache_backgrounds(tmp_path / "cache", tmp_path, threads=1)
+        backgrounds.cache_backgrounds(tmp_path / "cache", tmp_path, threads=1)
 
 
 def test_a_damaged_background_is_named(tmp_path):
     file = tmp_path / "background-one.half.jpg"
     file.write_bytes(b"half of a")
     with pytest.raises(BadDataError, match=r"background-one\.half\.jpg"):
-        copy_paste.read_half(file)
+        backgrounds.read_half(file)
 
 
 def test_large_views_show_their_background_whole(tmp_path):

@@ -41,6 +41,27 @@ def test_the_role_chooses_the_views():
     assert [recipe.paste.close for recipe in recipes] == [0.45, 0, 1]
 
 
+def test_decoys_take_the_place_of_some_composites_of_a_refiner():
+    words = ["--role", "refine", "--cutouts", "c", "--backgrounds", "b"]
+    assert asked(*words).paste.empty < 0.1
+    recipe = asked(*words, "--decoys", "search.onnx")
+    assert recipe.decoys == "search.onnx"
+    assert recipe.paste.empty == 0.3
+
+
+@pytest.mark.parametrize("lacking", ["--cutouts", "--backgrounds", "--role"])
+def test_decoys_where_nothing_would_show_them_are_refused(tmp_path, lacking):
+    given = {"--cutouts": str(tmp_path), "--backgrounds": str(tmp_path), "--role": "refine"}
+    given[lacking] = "search" if lacking == "--role" else ""
+    words = [word for name, value in given.items() if value for word in (name, value)]
+    folders = ["--data", str(tmp_path), "--val", str(tmp_path), "--out", str(tmp_path / "out")]
+    options = program.read(
+        TrainOptions, [*folders, *words, "--decoys", "s.onnx"], task="benchmark.train"
+    )
+    with pytest.raises(UsageError, match="--decoys is for close views among composites"):
+        options.check()
+
+
 def test_what_cannot_be_read_is_an_error_in_words():
     with pytest.raises(UsageError, match='--minutes must be a number greater than 0, got "soon"'):
         asked("--minutes", "soon")
