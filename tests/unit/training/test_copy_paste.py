@@ -102,7 +102,7 @@ def test_the_smallest_are_as_small_as_in_photos_and_the_largest_fill_the_view(bl
     made = Composer(np.random.default_rng(4), (512, 640), paste, sources)
     views = [view for _ in range(300) if (view := made.take(photo())) is not None]
     longest = 2 * np.array([(view.boxes[0, 2:] - view.boxes[0, :2]).max() for view in views])
-    assert 12 < longest.min() < 20  # a cross that is turned may be shorter than it is long
+    assert 9 < longest.min() < 20  # a cross that is turned by 45 degrees is 0.7 times as wide
     assert longest.max() > 0.9 * 1280
 
 
