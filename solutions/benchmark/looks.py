@@ -1,12 +1,12 @@
 """Coarse-to-fine search: where the spacecraft is, and where exactly its edges are.
 
 Before the first look comes a glance at two fifths of its size, for a sixth of its cost. Usually
-that is enough to know where to place the second look.
+that is enough to know where to place the second look, which may confirm an unsure glance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +29,10 @@ class Looks:
     """A smaller first look, which is enough if the network is confident. None for no glance."""
     sure: float = 0.5
     """The score from which a glance is enough."""
+    likely: float = 0.1
+    """The score from which a second look checks a glance that is not enough by itself."""
+    confirmed: float = 0.8
+    """The score of that look from which the glance is enough after all."""
     fill: float = 0.6
     """Share of the second look's crop that the box of the first should fill."""
     enlarge: float = 3.0
@@ -64,28 +68,40 @@ def find(
     size = looks.glance or looks.first
     crops = [letterbox(shape, size) for shape in shapes]
     found = look(photos, crops, network, size)
-    if looks.glance is not None:
-        unsure = {
-            index: letterbox(shapes[index], looks.first)
-            for index, seen in enumerate(found)
-            if not seen.score >= looks.sure  # NaN is not confident either
+
+    def look_closer(indices: Iterable[int]) -> dict[int, Detection]:
+        closer = {
+            index: crop
+            for index in indices
+            if (crop := second_crop(found[index].box, shapes[index], looks))
+            and crop.scale[0] > crops[index].scale[0]  # otherwise it is not a closer look
         }
-        for index, seen in _look_at(photos, unsure, network, looks.first):
+        return _look_at(photos, closer, refiner or network, looks.second or size)
+
+    seconds: dict[int, Detection] = {}
+    if looks.glance is not None:
+        # NaN is neither sure nor likely.
+        unsure = [index for index, seen in enumerate(found) if not seen.score >= looks.sure]
+        seconds = look_closer(index for index in unsure if found[index].score >= looks.likely)
+        left = {
+            index: letterbox(shapes[index], looks.first)
+            for index in unsure
+            if not (index in seconds and confirms(seconds[index], found[index], looks))
+        }
+        for index, seen in _look_at(photos, left, network, looks.first).items():
             if not found[index].score >= seen.score:
-                found[index], crops[index] = seen, unsure[index]
-    if looks.second is None:
-        return found
-    wanted = (
-        second_crop(seen.box, shape, looks) for seen, shape in zip(found, shapes, strict=True)
-    )
-    closer = {
-        index: crop
-        for index, crop in enumerate(wanted)
-        if crop and crop.scale[0] > crops[index].scale[0]  # otherwise it is not a closer look
-    }
-    for index, second in _look_at(photos, closer, refiner or network, looks.second):
-        found[index] = choose(found[index], second, looks)
-    return found
+                found[index], crops[index] = seen, left[index]
+                seconds.pop(index, None)
+    seconds |= look_closer(index for index in range(len(photos)) if index not in seconds)
+    return [
+        choose(seen, seconds[index], looks) if index in seconds else seen
+        for index, seen in enumerate(found)
+    ]
+
+
+def confirms(second: Detection, glance: Detection, looks: Looks) -> bool:
+    """Return whether a second look shows that the glance saw a spacecraft."""
+    return second.score >= looks.confirmed and iou(glance.box, second.box) >= looks.agree
 
 
 def second_crop(box: Box, shape: tuple[int, int], looks: Looks) -> Crop | None:
@@ -110,12 +126,12 @@ def glance_size(first: tuple[int, int]) -> tuple[int, int]:
 
 def _look_at(
     photos: Sequence[Photo], crops: dict[int, Crop], network: Network, size: tuple[int, int]
-) -> list[tuple[int, Detection]]:
-    """Return the detections in crops of some photos, with their indices, from one batch."""
+) -> dict[int, Detection]:
+    """Return the detections in crops of some photos, by their indices, from one batch."""
     if not crops:
-        return []
+        return {}
     chosen = [photos[index] for index in crops]
-    return list(zip(crops, look(chosen, list(crops.values()), network, size), strict=True))
+    return dict(zip(crops, look(chosen, list(crops.values()), network, size), strict=True))
 
 
 def look(

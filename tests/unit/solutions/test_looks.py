@@ -141,6 +141,55 @@ def test_an_unsure_glance_is_followed_by_the_first_look():
     assert none.score == pytest.approx(0.1)  # the first look was less certain still
 
 
+GLANCE, FIRST, SECOND = (192, 256), (384, 480), (256, 320)
+
+
+@pytest.mark.parametrize(
+    ("glance", "first", "second", "sizes"),
+    [
+        (0.3, 0.9, 0.85, [GLANCE, SECOND]),  # the second look confirms an unsure glance
+        (0.3, 0.9, 0.5, [GLANCE, SECOND, FIRST, SECOND]),
+        (0.3, 0.2, 0.5, [GLANCE, SECOND, FIRST]),  # the glance counts, with what was seen there
+        (0.05, 0.9, 0.85, [GLANCE, FIRST, SECOND]),  # too unlikely to be checked
+        (0.6, 0.9, 0.5, [GLANCE, SECOND]),  # sure
+        (float("nan"), 0.9, 0.85, [GLANCE, FIRST, SECOND]),
+    ],
+)
+def test_a_second_look_checks_an_unsure_glance(glance, first, second, sizes):
+    scores, seen = {GLANCE: glance, FIRST: first, SECOND: second}, []
+
+    def network(inputs):
+        seen.append(inputs.shape[1:3])
+        found = brightest(inputs)
+        found[:, 4] = scores[inputs.shape[1:3]]
+        return found
+
+    how = looks.Looks(first=FIRST, second=SECOND, glance=GLANCE)
+    photo = photo_with((601, 403, 622, 418))
+    [found] = looks.find([photo], network, how)
+    assert seen == sizes
+    assert found.pixels(photo) == (601, 403, 622, 418)
+    assert found.score == pytest.approx(second)
+
+
+def test_a_second_look_that_sees_something_else_confirms_nothing():
+    def network(inputs):
+        size = inputs.shape[1:3]
+        if size == SECOND:
+            return np.array([[0, 0, 9, 9, 0.99]], np.float32)
+        return np.array([[*(200, 100, 220, 110), 0.3 if size == GLANCE else 0.2]], np.float32)
+
+    seen = []
+
+    def remembering(inputs):
+        seen.append(inputs.shape[1:3])
+        return network(inputs)
+
+    how = looks.Looks(first=FIRST, second=SECOND, glance=GLANCE)
+    looks.find([np.zeros((1024, 1280, 3), np.uint8)], remembering, how)
+    assert seen == [GLANCE, SECOND, FIRST]
+
+
 @pytest.mark.parametrize(
     ("first", "glance"), [((320, 384), (128, 160)), ((512, 640), (224, 256)), ((32, 32), (32, 32))]
 )
