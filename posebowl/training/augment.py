@@ -18,6 +18,8 @@ from posebowl import challenge
 from posebowl.training.dataset import Box, Image, Level
 
 PADDING: Final = 114
+MOST_ENLARGED: Final = 3.0
+"""Pixels of a close view for one of the photo, at most: `Looks.enlarge` of the solution."""
 _NOISE_SIDE: Final = 1024
 
 
@@ -176,10 +178,10 @@ def covers(crop: Crop, level: Level) -> bool:
 
 
 def close_crop(rng: np.random.Generator, box: Box, size: tuple[int, int]) -> Crop:
-    """Sample a crop around a box, as after an inaccurate first look."""
+    """Sample a crop around a box, as after an inaccurate first look; size is height and width."""
     fill = math.exp(rng.uniform(math.log(0.22), math.log(0.95)))
     wide, high = box[2] - box[0], box[3] - box[1]
-    unit = max(wide / size[1], high / size[0], 6 / size[1]) / fill
+    unit = max(wide / size[1] / fill, high / size[0] / fill, 1 / MOST_ENLARGED)
     width, height = unit * size[1], unit * size[0]
     wander = rng.normal(0, 0.18, 2)
     x = (box[0] + box[2] - width) / 2 + wander[0] * max(wide, 0.3 * width)

@@ -31,9 +31,10 @@ from posebowl.training.dataset import LEVEL_HEIGHT, LEVEL_WIDTH, Box, Image
 from posebowl.training.decoys import Decoy, decoy_view
 
 MIN_CROP_WIDTH: Final = 150
-MIN_CLOSE_WIDTH: Final = 64
-"""Minimum width of a background crop, in its pixels at half the photo's resolution; of a close one,
-about that of decoys, since a refiner would else tell those by their blur."""
+"""Minimum width of a background crop, in its pixels at half the photo's resolution."""
+MIN_CLOSE_WIDTH: Final = 43
+"""Of a close one: a second look of 256 pixels enlarges the photo three times at most. Decoys have
+the same limit; if spacecraft had another, a refiner would tell them by the blur."""
 LEVEL_SCALE: Final = challenge.IMAGE_WIDTH / LEVEL_WIDTH
 """Pixels of a photo for one of a background."""
 MIN_SIDE: Final = 2.0
@@ -76,8 +77,8 @@ class PasteSources:
     """Cut-outs, each at several reductions."""
     backgrounds: Sequence[Path]
     """Photos without spacecraft at half their resolution, as JPEG files."""
-    decoys: Sequence[Decoy] = ()
-    """Places in them where close views show no spacecraft."""
+    decoys: Sequence[Sequence[Decoy]] = ()
+    """Groups of places where close views show no spacecraft, each group as likely."""
 
 
 @dataclass(frozen=True)
@@ -123,8 +124,9 @@ class Composer:
 
     def _decoy(self) -> View:
         """Show a decoy, with the contrast and colours that it has behind spacecraft."""
-        decoys = self.sources.decoys
-        view = decoy_view(self.rng, decoys[int(self.rng.integers(len(decoys)))], self.size)
+        groups = self.sources.decoys
+        group = groups[int(self.rng.integers(len(groups)))]
+        view = decoy_view(self.rng, group[int(self.rng.integers(len(group)))], self.size)
         if self.rng.random() < self.paste.toned:
             return View(image=tone(self.rng, view.image), boxes=view.boxes)
         return view

@@ -1,70 +1,99 @@
-"""Decoys: places in backgrounds where a search network is most inclined to see a spacecraft.
+"""Decoys: places where a search network is most inclined to see a spacecraft that is none.
 
-Close views of them, without a box, teach a refiner to tell what its crop shows, so that its score
-can be trusted before the expensive first look.
+Close views of them teach a refiner to tell what its crop shows, so that its score can confirm a
+glance before the expensive first look, and choose among the places that the first look finds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from posebowl.challenge import IMAGE_WIDTH
 from posebowl.training import solution_modules
-from posebowl.training.augment import View, close_crop, crop_and_resize, flip
+from posebowl.training.augment import View, clip_box, close_crop, crop_and_resize, flip
 from posebowl.training.backgrounds import read_half
-from posebowl.training.dataset import LEVEL_WIDTH, Box, Level
-
-SMALLEST: Final = 60.0
-"""Least longer side of a decoy, in pixels of the photo: a closer view would only be blurred."""
+from posebowl.training.dataset import LEVEL_WIDTH, Box, Image, Level, Sample, read_photo
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decoy:
-    """A place in a cached background."""
+    """A place in a photo, or in a cached background; boxes are in pixels of the photo."""
 
     file: Path
     box: Box
-    """In pixels of the photo."""
+    spacecraft: Box | None = None
+    """Where the photo has one; None for a background."""
 
 
-def find_decoys(weights: Path, backgrounds: Sequence[Path]) -> list[Decoy]:
-    """Return the best box of a network's glance at each background, if it is large enough.
+def find_decoys(
+    weights: Path, samples: Sequence[Sample], backgrounds: Sequence[Path], *, threads: int
+) -> list[list[Decoy]]:
+    """Return what a search network sees beside the spacecraft of photos, and in backgrounds.
+
+    Of photos, those places of the first look that do not overlap with the label; of backgrounds,
+    those of the glance, since there are thousands.
 
     Args:
         weights: The search network, an exported file.
+        samples: Labelled photos.
         backgrounds: Files that `cache_backgrounds` wrote.
+        threads: How many photos to look at at a time.
 
     Raises:
         UsageError: The weights cannot be used.
     """
     network = solution_modules.load_network(weights, device="cpu")
-    found = ((file, _glance(network, file)) for file in backgrounds)
-    return [
-        Decoy(file=file, box=box)
-        for file, box in found
-        if SMALLEST <= (box[2:] - box[:2]).max() <= IMAGE_WIDTH
-    ]
+    glance = network.looks.glance or network.looks.first
+
+    def in_photo(sample: Sample) -> list[Decoy]:
+        truth = np.array(sample.box, np.float64)
+        seen = places(network, read_photo(sample.path), network.looks.first)
+        beside = (box for box in seen if not overlap(box, truth))
+        return [Decoy(file=sample.path, box=box, spacecraft=truth) for box in beside]
+
+    def in_background(file: Path) -> list[Decoy]:
+        scale = IMAGE_WIDTH / LEVEL_WIDTH
+        seen = places(network, read_half(file), glance)
+        return [Decoy(file=file, box=box * scale) for box in seen]
+
+    with ThreadPoolExecutor(threads) as pool:
+        groups = (pool.map(in_photo, samples), pool.map(in_background, backgrounds))
+        every = [[decoy for found in group for decoy in found] for group in groups]
+    return [group for group in every if group]
 
 
-def _glance(network: Any, file: Path) -> Box:
-    """Return what a network takes for the spacecraft, in pixels of the photo."""
+def places(network: Any, image: Image, size: tuple[int, int]) -> list[Box]:
+    """Return where a network sees something in an image, in its pixels, whatever the score."""
     looks: Any = solution_modules.module("looks")
     boxes: Any = solution_modules.module("boxes")
-    image, size = read_half(file), network.looks.glance or network.looks.first
     crop = boxes.letterbox(image.shape[:2], size)
-    seen: Box = looks.look([image], [crop], network.run, size)[0].box
-    return seen * (IMAGE_WIDTH / LEVEL_WIDTH)
+    (seen,) = looks.look_for_places([image], [crop], network.run, size)
+    return [found.box for found in seen if (found.box[2:] - found.box[:2]).min() >= 1]
+
+
+def overlap(one: Box, other: Box) -> bool:
+    """Return whether two boxes share any part."""
+    return bool((np.minimum(one[2:], other[2:]) > np.maximum(one[:2], other[:2])).all())
 
 
 def decoy_view(rng: np.random.Generator, decoy: Decoy, size: tuple[int, int]) -> View:
-    """Return a close view of a decoy, as if it had been found; size is height and width."""
-    half = Level(image=read_half(decoy.file), x=0.0, y=0.0, scale=LEVEL_WIDTH / IMAGE_WIDTH)
-    image, _ = crop_and_resize(half, close_crop(rng, decoy.box, size), size)
+    """Return a close view of a decoy, as if it had been found; size is height and width.
+
+    The view has a box where it shows the spacecraft, too.
+    """
+    if decoy.spacecraft is None:
+        level = Level(image=read_half(decoy.file), x=0.0, y=0.0, scale=LEVEL_WIDTH / IMAGE_WIDTH)
+    else:
+        level = Level(image=read_photo(decoy.file), x=0.0, y=0.0, scale=1.0)
+    image, real = crop_and_resize(level, close_crop(rng, decoy.box, size), size)
+    boxes = np.zeros((0, 4))
+    if decoy.spacecraft is not None:
+        boxes = clip_box(real.to_view(decoy.spacecraft, size), size)
     across, down = rng.random(2) < 0.5
-    nothing = np.zeros((0, 4))
-    return flip(View(image=image, boxes=nothing), across=bool(across), down=bool(down))
+    return flip(View(image=image, boxes=boxes), across=bool(across), down=bool(down))

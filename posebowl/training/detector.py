@@ -14,6 +14,8 @@ from ultralytics.nn.tasks import DetectionModel, torch_safe_load, yaml_model_loa
 from posebowl.errors import UsageError
 
 CLASS_NAMES: Final = {0: "spacecraft"}
+ANOTHER: Final = 0.3
+"""IoU up to which a box is of another place than a better one."""
 
 
 def build(yaml: str) -> Any:
@@ -83,14 +85,16 @@ def load(weights: Path) -> Any:
 
 
 class BestBox(torch.nn.Module):  # type: ignore[misc]  # torch has no types here
-    """A detector that takes photos as they are decoded and returns the best box of any class.
+    """A detector that takes photos as they are decoded and returns the best boxes of any class.
 
     Input: uint8, (n, height, width, 3), red, green, blue; height and width multiples of 32.
-    Output: float32, (n, 5): xmin, ymin, xmax, ymax in input pixels, and the score.
+    Output: float32, (n, 5): xmin, ymin, xmax, ymax in input pixels, and the score; for several
+    boxes of different places (n, places, 5), the best first.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, places: int = 1) -> None:
         super().__init__()
+        self.places = places
         head = model.model[-1]
         if getattr(head, "one2one_cv2", None) is not None:
             head.end2end = head.cv2 is None
@@ -101,7 +105,9 @@ class BestBox(torch.nn.Module):  # type: ignore[misc]  # torch has no types here
         self.eval()
 
     def forward(self, photos: torch.Tensor) -> torch.Tensor:
-        """Find the best box of each photo."""
+        """Find the best box of each photo, or of each place in it."""
+        if self.places > 1:
+            return best_places(self.candidates(photos), self.places)
         found = self.raw(photos)
         if self.corners:  # (n, boxes, 6), sorted by score
             return found[:, 0, :5]
@@ -126,6 +132,30 @@ class BestBox(torch.nn.Module):  # type: ignore[misc]  # torch has no types here
         weight = next(self.model.parameters())
         found: torch.Tensor = self.model(photos.permute(0, 3, 1, 2).to(weight.dtype) / 255)
         return found
+
+
+def best_places(every: torch.Tensor, places: int) -> torch.Tensor:
+    """Return the best of all boxes, and the best of those that hardly overlap with better ones.
+
+    Args:
+        every: Corners and scores, (n, boxes, 5).
+        places: How many to return.
+
+    Returns:
+        (n, places, 5).
+    """
+    low, high, scores = every[..., :2], every[..., 2:4], every[..., 4]
+    areas = (high - low).prod(-1)
+    chosen = []
+    for _ in range(places):
+        best = scores.argmax(1, keepdim=True)[..., None].expand(-1, -1, every.shape[2])
+        box = every.gather(1, best)
+        chosen.append(box)
+        sides = torch.minimum(high, box[..., 2:4]) - torch.maximum(low, box[..., :2])
+        shared = sides.clamp(min=0).prod(-1)
+        joined = areas + (box[..., 2:4] - box[..., :2]).prod(-1) - shared
+        scores = torch.where(shared > ANOTHER * joined, torch.zeros_like(scores), scores)
+    return torch.cat(chosen, 1)
 
 
 def quiet() -> None:

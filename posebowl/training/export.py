@@ -41,6 +41,8 @@ TOLERANCE_PIXELS: Final = 0.05
 TOLERANCE_SCORE: Final = 1e-3
 CHECKED: Final = 8
 """Photos on which the two are compared, at the size of each look."""
+PLACES: Final = 3
+"""Boxes of a search network for each photo: a refiner of its own can choose among places."""
 
 
 class MismatchError(PoseBowlError):
@@ -54,12 +56,13 @@ def export(
     first: Size,
     second: Size | None,
     refiner: str = "",
+    places: int = 1,
 ) -> bytes:
     """Return a checkpoint as an ONNX file, compared with the original.
 
     The graph takes decoded photos (uint8, n x height x width x 3, red, green, blue; any n, any
     height and width divisible by 32) and returns the best box of each, of any class: n x 5, corners
-    in input pixels and the score.
+    in input pixels and the score; of several places, n x places x 5.
 
     Args:
         weights: An ultralytics detection checkpoint.
@@ -67,6 +70,7 @@ def export(
         first: Height and width of the first look, at a whole photo.
         second: The same of the second look; None for a single look.
         refiner: Name of the file beside it with the network of the second look, if it is another.
+        places: How many boxes are returned for each photo.
 
     Raises:
         UsageError: The weights cannot be used.
@@ -74,7 +78,7 @@ def export(
     """
     model = load(weights)
     names = dict(model.names)
-    best_box = BestBox(model)
+    best_box = BestBox(model, places)
     model.fuse(verbose=False)  # after a head was chosen: the other is removed
     onnx_model = onnx.load_from_string(trace(best_box, first))
     looks = {"first_look": json.dumps(first), "second_look": json.dumps(second)}
@@ -129,7 +133,8 @@ def compare(best_box: BestBox, content: bytes, shown: npt.NDArray[np.uint8]) -> 
     with torch.inference_mode():
         ours = best_box.candidates(torch.from_numpy(shown)).numpy()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    pixels, score = _difference(ours, session.run(["boxes"], {"photos": shown})[0])
+    theirs = session.run(["boxes"], {"photos": shown})[0].reshape(len(shown), -1, 5)
+    pixels, score = _difference(ours, theirs[:, 0])
     size = f"{shown.shape[1]}x{shown.shape[2]}"
     if not (pixels <= TOLERANCE_PIXELS and score <= TOLERANCE_SCORE):  # NaN is not agreement
         raise MismatchError(
@@ -231,11 +236,10 @@ def export_checkpoints(options: ExportOptions) -> dict[str, bytes]:
         "first": options.first or first,
         "second": None if options.one_look else options.second or second,
     }
-    name = REFINER if options.refiner else ""
-    files = {options.out.name: export(options.weights, images, **sizes, refiner=name)}
-    if options.refiner:
-        files[REFINER] = export(options.refiner, images, **sizes)
-    return files
+    if not options.refiner:
+        return {options.out.name: export(options.weights, images, **sizes)}
+    search = export(options.weights, images, **sizes, refiner=REFINER, places=PLACES)
+    return {options.out.name: search, REFINER: export(options.refiner, images, **sizes)}
 
 
 def read_files(options: ExportOptions) -> dict[str, bytes]:

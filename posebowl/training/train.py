@@ -257,9 +257,10 @@ def prepare(recipe: Recipe, out: Path) -> TrainingSet:
     if not cutouts:
         return TrainingSet(samples=samples, files=files)
     note(f"Pasting {len(cutouts)} cut-outs over {len(behind)} backgrounds and over photos.")
-    decoys = find_decoys(Path(recipe.decoys), behind) if recipe.decoys else []
+    decoys = []
     if recipe.decoys:
-        note(f"{len(decoys)} of the backgrounds have a decoy for {recipe.decoys}.")
+        decoys = find_decoys(Path(recipe.decoys), samples, behind, threads=threads)
+        note(f"{sum(map(len, decoys))} decoys, where {recipe.decoys} sees something.")
     sources = PasteSources(cutouts=cutouts, backgrounds=behind, decoys=decoys)
     return TrainingSet(samples=samples, files=files, sources=sources)
 

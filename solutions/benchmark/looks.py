@@ -15,7 +15,8 @@ from boxes import Box, Crop, iou, letterbox, to_pixels, zoom_crop
 from photos import Photo, crop_and_resize
 
 Network = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
-"""From inputs (n, height, width, 3) to the best box of each and its score, (n, 5), in pixels."""
+"""From inputs (n, height, width, 3) to the best box of each and its score, (n, 5), in pixels; or of
+several places, (n, places, 5), the best first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,9 +139,20 @@ def look(
     photos: Sequence[Photo], crops: Sequence[Crop], network: Network, size: tuple[int, int]
 ) -> list[Detection]:
     """Return the best detection in a crop of each photo."""
+    return [seen[0] for seen in look_for_places(photos, crops, network, size)]
+
+
+def look_for_places(
+    photos: Sequence[Photo], crops: Sequence[Crop], network: Network, size: tuple[int, int]
+) -> list[list[Detection]]:
+    """Return the detections in a crop of each photo, one for each place, the best first."""
     shown = zip(photos, crops, strict=True)
     inputs = np.stack([crop_and_resize(photo, crop, size) for photo, crop in shown])
+    found = network(inputs).reshape(len(crops), -1, 5)
     return [
-        Detection(box=crop.to_photo(row[:4].astype(np.float64)), score=float(row[4]))
-        for row, crop in zip(network(inputs), crops, strict=True)
+        [
+            Detection(box=crop.to_photo(row[:4].astype(np.float64)), score=float(row[4]))
+            for row in rows
+        ]
+        for rows, crop in zip(found, crops, strict=True)
     ]
