@@ -26,7 +26,7 @@ from posebowl.training.dataset import letterboxed
 def scores(network: Any, photos: Sequence[Path]) -> list[float]:
     """Return how sure, 0 to 1, a network is of a spacecraft in its first look at each photo."""
     size = network.looks.first
-    return [float(network.run(letterboxed([photo], size))[0, 4]) for photo in photos]
+    return [float(network.run(letterboxed([photo], size)).flat[4]) for photo in photos]
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -6,7 +6,7 @@ that is enough to know where to place the second look, which may confirm an unsu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,12 +28,17 @@ class Looks:
     """None for a single look."""
     glance: tuple[int, int] | None = None
     """A smaller first look, which is enough if the network is confident. None for no glance."""
-    sure: float = 0.5
+    sure: float = 0.6
     """The score from which a glance is enough."""
     likely: float = 0.1
     """The score from which a second look checks a glance that is not enough by itself."""
-    confirmed: float = 0.8
+    confirmed: float = 0.7
     """The score of that look from which the glance is enough after all."""
+    rival: float = 0.2
+    """Share of the first look's best score from which its other places are looked at, too."""
+    trust: float = 0.5
+    """Exponent of the score of glance or first look where candidates compete; the second look's
+    has the exponent 1."""
     fill: float = 0.6
     """Share of the second look's crop that the box of the first should fill."""
     enlarge: float = 3.0
@@ -54,6 +59,35 @@ class Detection:
         return to_pixels(self.box, (photo.shape[0], photo.shape[1]))
 
 
+@dataclass(kw_only=True, eq=False)
+class Candidate:
+    """A place in a photo where the spacecraft may be."""
+
+    photo: int
+    """The photo's index."""
+    seen: Detection
+    crop: Crop
+    """Where it was seen."""
+    second: Detection | None = None
+    """What a closer look saw there; None without one."""
+
+    def confirmed(self, looks: Looks) -> bool:
+        """Return whether a second look saw a spacecraft in the same place."""
+        if self.second is None:
+            return False
+        same = iou(self.seen.box, self.second.box) >= looks.agree
+        return same and self.second.score >= looks.confirmed
+
+    def value(self, looks: Looks) -> float:
+        """Return how likely this is the spacecraft, by both looks; 0 if that is not a number."""
+        both = self.seen.score**looks.trust * (self.second or self.seen).score
+        return both if both >= 0 else 0.0
+
+    def result(self, looks: Looks) -> Detection:
+        """Return the better of both looks."""
+        return self.seen if self.second is None else choose(self.seen, self.second, looks)
+
+
 def find(
     photos: Sequence[Photo], network: Network, looks: Looks, refiner: Network | None = None
 ) -> list[Detection]:
@@ -65,44 +99,70 @@ def find(
         looks: The settings of the search.
         refiner: Finds its edges in the second look; by default the same network.
     """
-    shapes = [(photo.shape[0], photo.shape[1]) for photo in photos]
-    size = looks.glance or looks.first
-    crops = [letterbox(shape, size) for shape in shapes]
-    found = look(photos, crops, network, size)
+    refine, size = refiner or network, looks.glance or looks.first
+    seen = look_at(photos, range(len(photos)), network, size)
+    if looks.glance is None:
+        candidates = [rivals(places, looks) for places in seen]
+    else:
+        candidates = [places[:1] for places in seen]
+        unsure = [best for (best,) in candidates if not best.seen.score >= looks.sure]  # or NaN
+        likely = [best for best in unsure if best.seen.score >= looks.likely]
+        look_closer(photos, likely, refine, looks)
+        left = [best.photo for best in unsure if not best.confirmed(looks)]
+        for photo, places in zip(left, look_at(photos, left, network, looks.first), strict=True):
+            candidates[photo] = rivals(places, looks, *candidates[photo])
+    every = [one for places in candidates for one in places if one.second is None]
+    look_closer(photos, every, refine, looks)
+    return [max(places, key=lambda one: one.value(looks)).result(looks) for places in candidates]
 
-    def look_closer(indices: Iterable[int]) -> dict[int, Detection]:
-        closer = {
-            index: crop
-            for index in indices
-            if (crop := second_crop(found[index].box, shapes[index], looks))
-            and crop.scale[0] > crops[index].scale[0]  # otherwise it is not a closer look
-        }
-        return _look_at(photos, closer, refiner or network, looks.second or size)
 
-    seconds: dict[int, Detection] = {}
-    if looks.glance is not None:
-        # NaN is neither sure nor likely.
-        unsure = [index for index, seen in enumerate(found) if not seen.score >= looks.sure]
-        seconds = look_closer(index for index in unsure if found[index].score >= looks.likely)
-        left = {
-            index: letterbox(shapes[index], looks.first)
-            for index in unsure
-            if not (index in seconds and confirms(seconds[index], found[index], looks))
-        }
-        for index, seen in _look_at(photos, left, network, looks.first).items():
-            if not found[index].score >= seen.score:
-                found[index], crops[index] = seen, left[index]
-                seconds.pop(index, None)
-    seconds |= look_closer(index for index in range(len(photos)) if index not in seconds)
+def rivals(
+    places: Sequence[Candidate], looks: Looks, glance: Candidate | None = None
+) -> list[Candidate]:
+    """Return what competes: confident places of the first look, and the glance's if it is another.
+
+    Of one place, only the more confident candidate counts.
+    """
+    enough = looks.rival * places[0].seen.score
+    others = [one for one in places if one is places[0] or one.seen.score >= enough]
+    if glance is None:
+        return others
+    same = [one for one in others if iou(one.seen.box, glance.seen.box) >= looks.agree]
+    if same and not glance.seen.score >= same[0].seen.score:  # NaN is not confident
+        return others
+    return [glance, *(one for one in others if one not in same)]
+
+
+def look_at(
+    photos: Sequence[Photo], chosen: Sequence[int], network: Network, size: tuple[int, int]
+) -> list[list[Candidate]]:
+    """Return the candidates in some photos, each seen whole, the best first."""
+    if not chosen:
+        return []
+    crops = [letterbox((photos[index].shape[0], photos[index].shape[1]), size) for index in chosen]
+    found = look_for_places([photos[index] for index in chosen], crops, network, size)
     return [
-        choose(seen, seconds[index], looks) if index in seconds else seen
-        for index, seen in enumerate(found)
+        [Candidate(photo=index, seen=seen, crop=crop) for seen in places]
+        for index, crop, places in zip(chosen, crops, found, strict=True)
     ]
 
 
-def confirms(second: Detection, glance: Detection, looks: Looks) -> bool:
-    """Return whether a second look shows that the glance saw a spacecraft."""
-    return second.score >= looks.confirmed and iou(glance.box, second.box) >= looks.agree
+def look_closer(
+    photos: Sequence[Photo], candidates: Sequence[Candidate], network: Network, looks: Looks
+) -> None:
+    """Take the second look at candidates, unless it would show them no larger."""
+    closer = []
+    for one in candidates:
+        photo = photos[one.photo]
+        crop = second_crop(one.seen.box, (photo.shape[0], photo.shape[1]), looks)
+        if crop is not None and crop.scale[0] > one.crop.scale[0]:
+            closer.append((one, crop))
+    if not closer or looks.second is None:
+        return
+    shown = [photos[one.photo] for one, _ in closer]
+    seconds = look(shown, [crop for _, crop in closer], network, looks.second)
+    for (one, _), second in zip(closer, seconds, strict=True):
+        one.second = second
 
 
 def second_crop(box: Box, shape: tuple[int, int], looks: Looks) -> Crop | None:
@@ -123,16 +183,6 @@ def choose(first: Detection, second: Detection, looks: Looks) -> Detection:
 def glance_size(first: tuple[int, int]) -> tuple[int, int]:
     """Return the size of a glance: two fifths of the first look's, rounded up to strides of 32."""
     return -(-first[0] // 80) * 32, -(-first[1] // 80) * 32
-
-
-def _look_at(
-    photos: Sequence[Photo], crops: dict[int, Crop], network: Network, size: tuple[int, int]
-) -> dict[int, Detection]:
-    """Return the detections in crops of some photos, by their indices, from one batch."""
-    if not crops:
-        return {}
-    chosen = [photos[index] for index in crops]
-    return dict(zip(crops, look(chosen, list(crops.values()), network, size), strict=True))
 
 
 def look(

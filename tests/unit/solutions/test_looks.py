@@ -187,7 +187,51 @@ def test_a_second_look_that_sees_something_else_confirms_nothing():
 
     how = looks.Looks(first=FIRST, second=SECOND, glance=GLANCE)
     looks.find([np.zeros((1024, 1280, 3), np.uint8)], remembering, how)
-    assert seen == [GLANCE, SECOND, FIRST]
+    assert seen == [GLANCE, SECOND, FIRST, SECOND]  # at the other place that the first look saw
+
+
+@pytest.mark.parametrize("glance", [GLANCE, None])
+def test_the_second_look_chooses_among_places(glance):
+    """The search prefers a white decoy to the red spacecraft; the refiner knows."""
+
+    def search(inputs):
+        found = []
+        for shown in inputs.astype(int):
+            white, red = shown[..., 1] > 127, shown[..., 0] - shown[..., 1] > 127
+            edges = [
+                [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+                for rows, columns in (np.nonzero(white), np.nonzero(red))
+            ]
+            found.append([[*edges[0], 0.4], [*edges[1], 0.2], [0, 0, 9, 9, 0.01]])
+        return np.array(found, np.float32)
+
+    asked = []
+
+    def refiner(inputs):
+        asked.append(len(inputs))
+        found = brightest(inputs)
+        found[:, 4] = np.where(inputs[..., 1].max((1, 2)) > 127, 0.1, 0.9)
+        return found
+
+    photo = photo_with((800, 600, 900, 700))
+    photo[200:260, 100:180] = (255, 0, 0)
+    how = looks.Looks(first=FIRST, second=SECOND, glance=glance)
+    [found] = looks.find([photo], search, how, refiner)
+    assert np.abs(found.box - (100, 200, 180, 260)).max() <= 2
+    assert sum(asked) == 2  # places of a twentieth of the best score are none
+
+
+def test_of_one_place_the_more_confident_candidate_counts():
+    def candidate(x, score):
+        seen = looks.Detection(box=np.array([x, 0, x + 40, 40.0]), score=score)
+        return looks.Candidate(photo=0, seen=seen, crop=None)
+
+    places = [candidate(100, 0.5), candidate(300, 0.2), candidate(600, 0.01)]
+    near, sure, lost = candidate(104, 0.3), candidate(304, 0.4), candidate(104, float("nan"))
+    assert looks.rivals(places, HOW) == places[:2]
+    assert looks.rivals(places, HOW, near) == places[:2]
+    assert looks.rivals(places, HOW, sure) == [sure, places[0]]
+    assert looks.rivals(places, HOW, lost) == places[:2]
 
 
 @pytest.mark.parametrize(
@@ -224,6 +268,7 @@ def test_better(second_box, second_score, takes_second):
         ("", {}),
         ("--sure 0.5", {"sure": 0.5}),
         ("--sure 0", {"sure": 0.0}),
+        ("--sure 0.4 --confirmed 1", {"sure": 0.4, "confirmed": 1.0}),
         ("--first 384 480", {"first": (384, 480), "glance": (160, 192)}),
         ("--second 192 256", {"second": (192, 256)}),
         ("--one-look", {"second": None}),

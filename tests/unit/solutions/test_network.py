@@ -58,7 +58,7 @@ def test_openvino_computes_the_same(expected):
 def test_openvino_in_bf16_computes_nearly_the_same(expected):
     pytest.importorskip("openvino", reason="needs the lean group")
     found = load(backend="openvino", precision="bf16").run(PHOTOS)
-    np.testing.assert_allclose(found[:, 4], expected[:, 4], atol=0.05)
+    np.testing.assert_allclose(found[:, 0, 4], expected[:, 0, 4], atol=0.05)  # the best place
 
 
 @pytest.mark.parametrize("batch", [1, 2, 5, 8])
