@@ -57,18 +57,18 @@ def bright(image, least):
 
 
 @settings(deadline=None, max_examples=30)
-@given(seed=st.integers(0, 100_000))
-def test_boxes_are_tight(black, seed):
-    view = composer(black, seed, photos=0, smallest=180).take(photo())
+@given(seed=st.integers(0, 100_000), close=st.booleans())
+def test_boxes_are_tight(black, seed, close):
+    view = composer(black, seed, photos=0, smallest=180, close=close).take(photo())
     assert view is not None
     (box,) = view.boxes
     rounding = 1e-9
     assert (box[:2] >= -rounding).all()
     assert box[2] <= SIZE[1] + rounding
     assert box[3] <= SIZE[0] + rounding
-    # Backgrounds' windows are enlarged up to 2.2 times, and edges are soft by so much.
+    # Windows of backgrounds are enlarged twice, close ones up to 7.4 times: so soft are edges.
     seen = bright(view.image, view.image.max() // 8)
-    np.testing.assert_allclose(seen, box, atol=4)
+    np.testing.assert_allclose(seen, box, atol=10 if close else 4)
 
 
 @settings(deadline=None, max_examples=30)

@@ -37,7 +37,7 @@ def started(views):
 
 def test_the_network_computes_what_the_onnx_file_does(started, views):
     session = ort.InferenceSession(SHIPPED, providers=["CPUExecutionProvider"])
-    theirs = session.run(None, {"photos": views.numpy()})[0]
+    theirs = session.run(None, {"photos": views.numpy()})[0][:, 0]  # the best of its places
     with torch.no_grad():
         ours = detector.BestBox(copy.deepcopy(started))(views).numpy()
     np.testing.assert_allclose(ours[:, :4], theirs[:, :4], atol=0.01)
