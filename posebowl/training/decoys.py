@@ -32,7 +32,7 @@ class Decoy:
 
 
 def find_decoys(
-    weights: Path, samples: Sequence[Sample], backgrounds: Sequence[Path], *, threads: int
+    network: Any, samples: Sequence[Sample], backgrounds: Sequence[Path], *, threads: int
 ) -> list[list[Decoy]]:
     """Return what a search network sees beside the spacecraft of photos, and in backgrounds.
 
@@ -40,15 +40,11 @@ def find_decoys(
     those of the glance, since there are thousands.
 
     Args:
-        weights: The search network, an exported file.
+        network: The search network, as `solution_modules.load_network` returns it.
         samples: Labelled photos.
         backgrounds: Files that `cache_backgrounds` wrote.
         threads: How many photos to look at at a time.
-
-    Raises:
-        UsageError: The weights cannot be used.
     """
-    network = solution_modules.load_network(weights, device="cpu")
     glance = network.looks.glance or network.looks.first
 
     def in_photo(sample: Sample) -> list[Decoy]:

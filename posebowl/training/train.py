@@ -33,6 +33,7 @@ from posebowl.training.metrics import Accuracy, make_looks, measure
 from posebowl.training.options import TrainOptions
 from posebowl.training.recipe import Recipe, recipe_of
 from posebowl.training.replicas import Replicas, start
+from posebowl.training.solution_modules import load_network
 from posebowl.training.state import TrainingState, append_row, begin, save
 from posebowl.util import program
 from posebowl.util.console import note
@@ -244,6 +245,7 @@ def choose_precision(name: str, device: Any) -> Any:
 
 def prepare(recipe: Recipe, out: Path) -> TrainingSet:
     """Read and cache the training photos, and the cut-outs and backgrounds to paste."""
+    search = load_network(Path(recipe.decoys), device="cpu") if recipe.decoys else None
     cache, threads = out / "cache", usable_cores()
     samples = [sample for folder in recipe.data for sample in read_labels(Path(folder))]
     note(f"Caching {len(samples)} photos in {cache} (about 2 MB each, made once).")
@@ -258,8 +260,8 @@ def prepare(recipe: Recipe, out: Path) -> TrainingSet:
         return TrainingSet(samples=samples, files=files)
     note(f"Pasting {len(cutouts)} cut-outs over {len(behind)} backgrounds and over photos.")
     decoys = []
-    if recipe.decoys:
-        decoys = find_decoys(Path(recipe.decoys), samples, behind, threads=threads)
+    if search is not None:
+        decoys = find_decoys(search, samples, behind, threads=threads)
         note(f"{sum(map(len, decoys))} decoys, where {recipe.decoys} sees something.")
     sources = PasteSources(cutouts=cutouts, backgrounds=behind, decoys=decoys)
     return TrainingSet(samples=samples, files=files, sources=sources)

@@ -16,6 +16,7 @@ from posebowl.training.backgrounds import cache_backgrounds
 from posebowl.training.copy_paste import Composer, CopyPaste, PasteSources
 from posebowl.training.dataset import read_labels
 from posebowl.training.decoys import Decoy, decoy_view, find_decoys, overlap
+from posebowl.training.solution_modules import load_network
 from tests.unit.training.test_copy_paste import cut_out, photo
 
 WEIGHTS = paths.SOLUTIONS / "benchmark/model.onnx"
@@ -51,7 +52,7 @@ def test_decoys_are_beside_the_spacecraft_of_photos_and_where_backgrounds_show_s
     for sample in samples:
         shutil.copy(sample.path, tmp_path / "set/images")
     files = cache_backgrounds(tmp_path / "set", tmp_path / "cache", threads=1)
-    groups = find_decoys(WEIGHTS, samples, files, threads=2)
+    groups = find_decoys(load_network(WEIGHTS), samples, files, threads=2)
     beside, behind = groups[-2] if len(groups) == 2 else [], groups[-1]
     for decoy in beside:
         assert not overlap(decoy.box, decoy.spacecraft)
@@ -67,7 +68,7 @@ def test_decoys_are_beside_the_spacecraft_of_photos_and_where_backgrounds_show_s
 
 def test_weights_that_cannot_be_used_are_named(tmp_path):
     with pytest.raises(UsageError, match=r"Cannot use .*gone\.onnx"):
-        find_decoys(tmp_path / "gone.onnx", [], [], threads=1)
+        load_network(tmp_path / "gone.onnx")
 
 
 @pytest.mark.parametrize("seed", range(6))
