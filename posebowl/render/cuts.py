@@ -45,9 +45,12 @@ def paint_cut(rng: Rng, maps: Imagery) -> tuple[Picture, str]:
 
 def _with_distractors(rng: Rng, light: Picture) -> Picture:
     """Add distractors to some, at the size of a photo, since theirs are in its pixels."""
+    names = distractors.draw(rng)
+    if not names:
+        return light
     height, width = light.shape[:2]
     photo = light.repeat(2, axis=0).repeat(2, axis=1)
-    distractors.add_distractors(rng, photo)
+    distractors.add(rng, photo, names)
     halved: Picture = photo.reshape(height, 2, width, 2, 3).mean(axis=(1, 3))
     return halved
 

@@ -35,16 +35,26 @@ def add_distractors(rng: Rng, light: Picture) -> list[str]:
     Returns:
         The names of what was added; empty for half of the photos.
     """
+    taken = draw(rng)
+    add(rng, light, taken)
+    return taken
+
+
+def draw(rng: Rng) -> list[str]:
+    """Draw the names of a photo's distractors; none for half of the photos."""
     if rng.random() > SHARE:
         return []
     weights = np.array([kind.weight for kind in DISTRACTORS.values()])
     count = int(rng.choice((1, 1, 2)))
     names = list(DISTRACTORS)
     drawn = rng.choice(len(names), count, replace=False, p=weights / weights.sum())
-    taken = [names[int(k)] for k in drawn]
-    for name in taken:
+    return [names[int(k)] for k in drawn]
+
+
+def add(rng: Rng, light: Picture, names: list[str]) -> None:
+    """Add distractors of these names to the light of a photo, in place."""
+    for name in names:
         DISTRACTORS[name].add(rng, light)
-    return taken
 
 
 def disc(light: Picture, middle: Array, radius: float, colour: Array, soft: float) -> None:
