@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import assume, given, settings, strategies as st
 from PIL import Image
 
 pytest.importorskip("cv2", reason="needs the lean group: uv run --group lean pytest")
@@ -60,7 +60,7 @@ def bright(image, least):
 @given(seed=st.integers(0, 100_000), close=st.booleans())
 def test_boxes_are_tight(black, seed, close):
     view = composer(black, seed, photos=0, smallest=180, close=close).take(photo())
-    assert view is not None
+    assume(view is not None)  # two in 3,000 have nothing inside the view
     (box,) = view.boxes
     rounding = 1e-9
     assert (box[:2] >= -rounding).all()
@@ -181,6 +181,16 @@ def test_pasting_puts_pixels_where_the_matrix_maps_them(degrees):
     image, box = copy_paste.paste_cutout(behind, cutout, matrix, outline @ rotation.T + shift)
     np.testing.assert_allclose(bright(image, 100), box, atol=1.01)
     np.testing.assert_allclose((box[:2] + box[2:]) / 2, 200, atol=0.6)
+
+
+def test_a_box_inside_of_which_nothing_is_seen_is_none():
+    """Of the cross, an empty quarter is inside the image."""
+    corner = np.array([[1.0, 0, -200], [0, 1, -120]])
+    outline = np.array([[-200.0, -120], [60, -120], [60, 60], [-200, 60]])
+    behind = np.zeros((200, 200, 3), np.uint8)
+    image, box = copy_paste.paste_cutout(behind, cut_out()[0], corner, outline)
+    assert box is None
+    assert image.max() == 0
 
 
 def test_backgrounds_are_kept_at_half_size(tmp_path):
