@@ -26,7 +26,8 @@ from posebowl.training.dataset import letterboxed
 def scores(network: Any, photos: Sequence[Path]) -> list[float]:
     """Return how sure, 0 to 1, a network is of a spacecraft in its first look at each photo."""
     size = network.looks.first
-    return [float(network.run(letterboxed([photo], size)).flat[4]) for photo in photos]
+    best = (network.run(letterboxed([photo], size)).reshape(-1, 5)[0] for photo in photos)
+    return [float(box[4]) for box in best]
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -27,7 +27,7 @@ from posebowl.training.cutouts import (
     augment_cutout,
     level_for,
 )
-from posebowl.training.dataset import LEVEL_HEIGHT, LEVEL_WIDTH, Box, Image
+from posebowl.training.dataset import LEVEL_HEIGHT, LEVEL_WIDTH, WHOLE_SCALE, Box, Image
 from posebowl.training.decoys import Decoy, decoy_view
 
 MIN_CROP_WIDTH: Final = 150
@@ -35,8 +35,6 @@ MIN_CROP_WIDTH: Final = 150
 MIN_CLOSE_WIDTH: Final = 43
 """Of a close one: a second look of 256 pixels enlarges the photo three times at most. Decoys have
 the same limit; if spacecraft had another, a refiner would tell them by the blur."""
-LEVEL_SCALE: Final = challenge.IMAGE_WIDTH / LEVEL_WIDTH
-"""Pixels of a photo for one of a background."""
 MIN_SIDE: Final = 2.0
 """Minimum of the longer side of a pasted spacecraft, in pixels of the view."""
 
@@ -110,7 +108,7 @@ class Composer:
         if empty:
             whole = cv2.resize(behind, (width, height), interpolation=cv2.INTER_LINEAR)
             return View(image=np.asarray(whole, np.uint8), boxes=np.zeros((0, 4)))
-        smallest = paste.smallest / (LEVEL_SCALE * found.shape[1])
+        smallest = paste.smallest * WHOLE_SCALE / found.shape[1]
         low, high = (0.25, 1.0) if close else (smallest, paste.largest)
         side = math.exp(rng.uniform(math.log(low), math.log(high))) * width
         image, box = self._put(behind, side * factor)

@@ -27,6 +27,8 @@ Box = npt.NDArray[np.float64]
 _RENDER: Final = "Make some: invoke data.render --count 3000 --seed 1 --out DIR"
 LEVEL_WIDTH: Final = challenge.IMAGE_WIDTH // 2
 LEVEL_HEIGHT: Final = challenge.IMAGE_HEIGHT // 2
+WHOLE_SCALE: Final = LEVEL_WIDTH / challenge.IMAGE_WIDTH
+"""Pixels of the level that shows a photo or background whole, for one of the photo."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +139,7 @@ def levels(file: Path, sample: Sample) -> tuple[Level, Level]:
     stack = np.load(file, mmap_mode="r")
     x, y = _close_corner(sample.box)
     return (
-        Level(image=stack[0], x=0.0, y=0.0, scale=0.5),
+        Level(image=stack[0], x=0.0, y=0.0, scale=WHOLE_SCALE),
         Level(image=stack[1], x=x, y=y, scale=1.0),
     )
 

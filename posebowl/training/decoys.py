@@ -14,11 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from posebowl.challenge import IMAGE_WIDTH
 from posebowl.training import solution_modules
 from posebowl.training.augment import View, clip_box, close_crop, crop_and_resize, flip
 from posebowl.training.backgrounds import read_half
-from posebowl.training.dataset import LEVEL_WIDTH, Box, Image, Level, Sample, read_photo
+from posebowl.training.dataset import WHOLE_SCALE, Box, Image, Level, Sample, read_photo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +53,8 @@ def find_decoys(
         return [Decoy(file=sample.path, box=box, spacecraft=truth) for box in beside]
 
     def in_background(file: Path) -> list[Decoy]:
-        scale = IMAGE_WIDTH / LEVEL_WIDTH
         seen = places(network, read_half(file), glance)
-        return [Decoy(file=file, box=box * scale) for box in seen]
+        return [Decoy(file=file, box=box / WHOLE_SCALE) for box in seen]
 
     with ThreadPoolExecutor(threads) as pool:
         groups = (pool.map(in_photo, samples), pool.map(in_background, backgrounds))
@@ -84,7 +82,7 @@ def decoy_view(rng: np.random.Generator, decoy: Decoy, size: tuple[int, int]) ->
     The view has a box where it shows the spacecraft, too.
     """
     if decoy.spacecraft is None:
-        level = Level(image=read_half(decoy.file), x=0.0, y=0.0, scale=LEVEL_WIDTH / IMAGE_WIDTH)
+        level = Level(image=read_half(decoy.file), x=0.0, y=0.0, scale=WHOLE_SCALE)
     else:
         level = Level(image=read_photo(decoy.file), x=0.0, y=0.0, scale=1.0)
     image, real = crop_and_resize(level, close_crop(rng, decoy.box, size), size)

@@ -69,7 +69,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--sure", type=share, help="score from which a glance is enough: higher looks more (0.6)"
     )
     parser.add_argument(
-        "--confirmed", type=share, help="score of the second look that confirms one (0.7)"
+        "--confirmed", type=share, help="score of the second look that confirms a glance (0.7)"
     )
     parser.add_argument("--no-glance", action="store_true", help="no smaller look before the first")
     return parser.parse_args(argv)

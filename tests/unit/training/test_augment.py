@@ -3,6 +3,7 @@ import pytest
 
 pytest.importorskip("cv2", reason="needs the lean group: uv run --group lean pytest")
 
+from posebowl.training import augment, solution_modules
 from posebowl.training.augment import (
     Augmentation,
     Augmenter,
@@ -129,3 +130,12 @@ def test_mirror_twice_is_the_same():
     np.testing.assert_array_equal(twice.image, image)
     np.testing.assert_array_equal(twice.boxes, view.boxes)
     np.testing.assert_array_equal(view.boxes, [[10, 20, 100, 70]])
+
+
+def test_close_views_are_enlarged_no_more_than_second_looks():
+    looks = solution_modules.module("looks")
+    assert looks.Looks.enlarge == augment.MOST_ENLARGED
+    for seed in range(20):
+        box = np.array([600.0, 500.0, 612.0, 508.0])
+        crop = augment.close_crop(np.random.default_rng(seed), box, (192, 256))
+        assert 256 / crop.width == pytest.approx(augment.MOST_ENLARGED)
