@@ -30,6 +30,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.util
 import json
 import os
 import statistics
@@ -131,10 +132,10 @@ def main() -> None:
         folder = Path(name)
         seen = [processors.choose(isa, folder) for isa in args.isa]
         all_limits = [Limits(cpus=cpus, engine=args.engine, processor=one) for one in seen]
-        ways = choose(args, folder)
         many, one = folder / "many", folder / "one"
         count = stage(args.data, args.count, many)
         stage(args.data, 1, one)
+        ways = choose(args, folder)
         results = measure(ways, (many, one), all_limits, args, progress)
         scaled = list(scale(args, folder, all_limits[0]))
     if args.json:
@@ -181,7 +182,13 @@ def choose(args: argparse.Namespace, folder: Path) -> list[Way]:
 
 
 def rebuild(weights: Path, checkpoint: Path) -> None:
-    """Write the weights of an exported file as an ultralytics checkpoint, in a process."""
+    """Write the weights of an exported file as an ultralytics checkpoint, in a process.
+
+    Raises:
+        ModuleNotFoundError: This environment has no torch.
+    """
+    if importlib.util.find_spec("torch") is None:
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
     code = (
         "import sys, torch; from pathlib import Path;"
         "from posebowl.training import detector, initial_weights as onnx_weights;"
@@ -392,7 +399,13 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--scale", type=positive, nargs="+", help="numbers of photos")
     parser.add_argument("--isa", choices=processors.HIDDEN, nargs="+", default=["native"])
     parser.add_argument("--json", action="store_true")
-    return parser.parse_args()
+    args = parser.parse_args()
+    if not (args.data / LABELS_FILE).is_file():
+        parser.error(f"{args.data} has no {LABELS_FILE}; invoke data.render makes such folders")
+    for file in (args.weights, args.int8, args.checkpoint):
+        if file and not file.is_file():
+            parser.error(f"{file} is no file; leave the option out for the shipped weights")
+    return args
 
 
 if __name__ == "__main__":

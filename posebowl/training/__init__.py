@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from posebowl.util.lazy import face
+from posebowl.util.missing_packages import explain_missing_packages
 
 if TYPE_CHECKING:
     from posebowl.training.dataset import Sample, read_labels
@@ -19,4 +20,5 @@ os.environ.setdefault("YOLO_AUTOINSTALL", "false")
 os.environ.setdefault("YOLO_VERBOSE", "false")
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
+explain_missing_packages()
 __getattr__ = face(__name__)
