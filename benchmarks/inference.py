@@ -182,11 +182,7 @@ def choose(args: argparse.Namespace, folder: Path) -> list[Way]:
 
 
 def rebuild(weights: Path, checkpoint: Path) -> None:
-    """Write the weights of an exported file as an ultralytics checkpoint, in a process.
-
-    Raises:
-        ModuleNotFoundError: This environment has no torch.
-    """
+    """Write the weights of an exported file as an ultralytics checkpoint, in a process with torch."""
     if importlib.util.find_spec("torch") is None:
         raise ModuleNotFoundError("No module named 'torch'", name="torch")
     code = (
@@ -332,18 +328,8 @@ def judge(results: list[Measured]) -> Iterator[str]:
 def table(results: list[Measured], title: str) -> Table:
     """Return the results as a table, each against the reference if that was measured."""
     shown = Table(title=title)
-    columns = (
-        "",
-        "photos/s",
-        "times",
-        "inside",
-        "CPU ms",
-        "CPU times",
-        "first s",
-        "MiB",
-        "mean IoU",
-    )
-    for column in columns:
+    speeds = ("", "photos/s", "times", "inside", "CPU ms", "CPU times")
+    for column in (*speeds, "first s", "MiB", "mean IoU"):
         shown.add_column(column, justify="right" if column else "left")
     base = next((one for one in results if one.name == "reference"), None)
     for one in results:
