@@ -182,7 +182,7 @@ def choose(args: argparse.Namespace, folder: Path) -> list[Way]:
 
 
 def rebuild(weights: Path, checkpoint: Path) -> None:
-    """Write the weights of an exported file as an ultralytics checkpoint, in a process with torch."""
+    """Write the weights of an exported file as a checkpoint, in a process with torch."""
     if importlib.util.find_spec("torch") is None:
         raise ModuleNotFoundError("No module named 'torch'", name="torch")
     code = (

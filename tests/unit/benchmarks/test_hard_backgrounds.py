@@ -7,6 +7,8 @@ import shutil
 import pytest
 from PIL import Image
 
+pytest.importorskip("cv2", reason="needs the lean group: uv run --group lean pytest")
+
 from benchmarks import hard_backgrounds
 from posebowl import paths
 
