@@ -178,19 +178,30 @@ def covers(crop: Crop, level: Level) -> bool:
 
 
 def close_crop(rng: np.random.Generator, box: Box, size: tuple[int, int]) -> Crop:
-    """Sample a crop around a box, as after an inaccurate first look; size is height and width."""
+    """Sample a crop around a box, as after an inaccurate first look; size is height and width.
+
+    As in the second look, the crop leaves the photo only where it is larger, and is then no larger
+    than shows all of it, in the middle.
+    """
     fill = math.exp(rng.uniform(math.log(0.22), math.log(0.95)))
     wide, high = box[2] - box[0], box[3] - box[1]
     unit = max(wide / size[1] / fill, high / size[0] / fill, 1 / MOST_ENLARGED)
+    unit = min(unit, max(challenge.IMAGE_WIDTH / size[1], challenge.IMAGE_HEIGHT / size[0]))
     width, height = unit * size[1], unit * size[0]
     wander = rng.normal(0, 0.18, 2)
     x = (box[0] + box[2] - width) / 2 + wander[0] * max(wide, 0.3 * width)
     y = (box[1] + box[3] - height) / 2 + wander[1] * max(high, 0.3 * height)
-    # The second look never leaves the photo.
-    if width < challenge.IMAGE_WIDTH and height < challenge.IMAGE_HEIGHT:
-        x = min(max(0.0, x), challenge.IMAGE_WIDTH - width)
-        y = min(max(0.0, y), challenge.IMAGE_HEIGHT - height)
-    return Crop(x=x, y=y, width=width, height=height)
+    return Crop(
+        x=_inside(x, width, challenge.IMAGE_WIDTH),
+        y=_inside(y, height, challenge.IMAGE_HEIGHT),
+        width=width,
+        height=height,
+    )
+
+
+def _inside(start: float, length: float, photo: float) -> float:
+    """Return where a crop starts along an axis, inside the photo if it fits, else centred."""
+    return (photo - length) / 2 if length > photo else min(max(0.0, start), photo - length)
 
 
 def crop_and_resize(level: Level, crop: Crop, size: tuple[int, int]) -> tuple[Image, Crop]:

@@ -139,3 +139,16 @@ def test_close_views_are_enlarged_no_more_than_second_looks():
         box = np.array([600.0, 500.0, 612.0, 508.0])
         crop = augment.close_crop(np.random.default_rng(seed), box, (192, 256))
         assert 256 / crop.width == pytest.approx(augment.MOST_ENLARGED)
+
+
+@pytest.mark.parametrize("size", [(192, 256), (256, 192)])
+def test_close_views_of_large_boxes_show_the_whole_photo_no_smaller_than_it_fits(size):
+    box = np.array([100.0, 50.0, 1200.0, 1000.0])
+    crops = [augment.close_crop(np.random.default_rng(seed), box, size) for seed in range(20)]
+    assert max(crop.height for crop in crops) <= max(1024, 1280 * size[0] / size[1]) + 1e-6
+    for crop in crops:
+        for start, length, photo in ((crop.x, crop.width, 1280), (crop.y, crop.height, 1024)):
+            if length > photo:
+                assert start == pytest.approx((photo - length) / 2)
+            else:
+                assert 0 <= start <= photo - length + 1e-6
