@@ -1,7 +1,7 @@
 """Coarse-to-fine search: where the spacecraft is, and where exactly its edges are.
 
 Before the first look comes a glance at two fifths of its size, for a sixth of its cost. Usually
-that is enough to know where to place the second look, which may confirm an unsure glance.
+that is enough to know where to place the second look, and both are confident.
 """
 
 from __future__ import annotations
@@ -28,17 +28,12 @@ class Looks:
     """None for a single look."""
     glance: tuple[int, int] | None = None
     """A smaller first look, which is enough if the network is confident. None for no glance."""
-    sure: float = 0.6
-    """The score from which a glance is enough."""
-    likely: float = 0.1
-    """The score from which a second look checks a glance that is not enough by itself."""
-    confirmed: float = 0.7
-    """The score of that look from which the glance is enough after all."""
+    enough: float = 0.55
+    """The value of a candidate, by both looks, from which a glance is enough."""
     rival: float = 0.2
     """Share of the first look's best score from which its other places are looked at, too."""
-    trust: float = 0.5
-    """Exponent of the score of glance or first look where candidates compete; the second look's
-    has the exponent 1."""
+    trust: float = 0.25
+    """Exponent of the score of glance or first look in the value; the second look's has 1."""
     fill: float = 0.6
     """Share of the second look's crop that the box of the first should fill."""
     enlarge: float = 3.0
@@ -69,23 +64,25 @@ class Candidate:
     crop: Crop
     """Where it was seen."""
     second: Detection | None = None
-    """What a closer look saw there; None without one."""
-
-    def confirmed(self, looks: Looks) -> bool:
-        """Return whether a second look saw a spacecraft in the same place."""
-        if self.second is None:
-            return False
-        same = iou(self.seen.box, self.second.box) >= looks.agree
-        return same and self.second.score >= looks.confirmed
+    """What the second look saw there; None without one."""
+    closer: bool = False
+    """Whether the second look showed it larger than it was seen: only then its box counts."""
 
     def value(self, looks: Looks) -> float:
         """Return how likely this is the spacecraft, by both looks; 0 if that is not a number."""
         both = self.seen.score**looks.trust * (self.second or self.seen).score
         return both if both >= 0 else 0.0
 
+    def enough(self, looks: Looks) -> bool:
+        """Return whether nothing better needs to be looked for; never if the looks disagree."""
+        same = self.second is None or iou(self.seen.box, self.second.box) >= looks.agree
+        return same and self.value(looks) >= looks.enough
+
     def result(self, looks: Looks) -> Detection:
         """Return the better of both looks."""
-        return self.seen if self.second is None else choose(self.seen, self.second, looks)
+        if self.second is None or not self.closer:
+            return self.seen
+        return choose(self.seen, self.second, looks)
 
 
 def find(
@@ -105,14 +102,12 @@ def find(
         candidates = [rivals(places, looks) for places in seen]
     else:
         candidates = [places[:1] for places in seen]
-        unsure = [best for (best,) in candidates if not best.seen.score >= looks.sure]  # or NaN
-        likely = [best for best in unsure if best.seen.score >= looks.likely]
-        look_closer(photos, likely, refine, looks)
-        left = [best.photo for best in unsure if not best.confirmed(looks)]
+        look_again(photos, [best for (best,) in candidates], refine, looks)
+        left = [best.photo for (best,) in candidates if not best.enough(looks)]
         for photo, places in zip(left, look_at(photos, left, network, looks.first), strict=True):
             candidates[photo] = rivals(places, looks, *candidates[photo])
     every = [one for places in candidates for one in places if one.second is None]
-    look_closer(photos, every, refine, looks)
+    look_again(photos, every, refine, looks)
     return [max(places, key=lambda one: one.value(looks)).result(looks) for places in candidates]
 
 
@@ -147,22 +142,22 @@ def look_at(
     ]
 
 
-def look_closer(
+def look_again(
     photos: Sequence[Photo], candidates: Sequence[Candidate], network: Network, looks: Looks
 ) -> None:
-    """Take the second look at candidates, unless it would show them no larger."""
-    closer = []
-    for one in candidates:
-        photo = photos[one.photo]
-        crop = second_crop(one.seen.box, (photo.shape[0], photo.shape[1]), looks)
-        if crop is not None and crop.scale[0] > one.crop.scale[0]:
-            closer.append((one, crop))
-    if not closer or looks.second is None:
+    """Take the second look at candidates: closer, or at large ones for another opinion."""
+    shapes = [(photos[one.photo].shape[0], photos[one.photo].shape[1]) for one in candidates]
+    crops = [
+        second_crop(one.seen.box, shape, looks)
+        for one, shape in zip(candidates, shapes, strict=True)
+    ]
+    able = [(one, crop) for one, crop in zip(candidates, crops, strict=True) if crop is not None]
+    if not able or looks.second is None:
         return
-    shown = [photos[one.photo] for one, _ in closer]
-    seconds = look(shown, [crop for _, crop in closer], network, looks.second)
-    for (one, _), second in zip(closer, seconds, strict=True):
-        one.second = second
+    shown = [photos[one.photo] for one, _ in able]
+    seconds = look(shown, [crop for _, crop in able], network, looks.second)
+    for (one, crop), second in zip(able, seconds, strict=True):
+        one.second, one.closer = second, bool(crop.scale[0] > one.crop.scale[0])
 
 
 def second_crop(box: Box, shape: tuple[int, int], looks: Looks) -> Crop | None:

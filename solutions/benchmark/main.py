@@ -66,10 +66,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--one-look", action="store_true", help="leave out the second look")
     parser.add_argument(
-        "--sure", type=share, help="score from which a glance is enough: higher looks more (0.6)"
-    )
-    parser.add_argument(
-        "--confirmed", type=share, help="score of the second look that confirms a glance (0.7)"
+        "--enough", type=share, help="confidence from which a glance is enough (0.55)"
     )
     parser.add_argument("--no-glance", action="store_true", help="no smaller look before the first")
     return parser.parse_args(argv)
@@ -107,9 +104,8 @@ def override_looks(looks: Looks, args: argparse.Namespace) -> Looks:
         looks = replace(looks, first=first, glance=glance_size(first))
     if args.second or args.one_look:
         looks = replace(looks, second=None if args.one_look else tuple(args.second))
-    thresholds = {"sure": args.sure, "confirmed": args.confirmed}
-    given = {name: value for name, value in thresholds.items() if value is not None}
-    looks = replace(looks, **given)
+    if args.enough is not None:
+        looks = replace(looks, enough=args.enough)
     return replace(looks, glance=None) if args.no_glance else looks
 
 

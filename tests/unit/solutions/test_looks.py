@@ -100,24 +100,41 @@ def test_the_refiner_takes_the_second_look_alone():
 
 
 @pytest.mark.parametrize(
-    ("box", "second", "sizes"),
+    ("box", "second", "counts"),
     [
-        ((100, 100, 1200, 1000), (192, 256), [(224, 256)]),  # the whole photo, even smaller
-        ((100, 100, 1200, 1000), (256, 320), [(224, 256), (256, 320)]),
-        ((400, 300, 1000, 800), (192, 256), [(224, 256), (192, 256)]),
+        ((100, 100, 1200, 1000), (192, 256), False),  # the whole photo, even smaller
+        ((100, 100, 1200, 1000), (256, 320), True),
+        ((400, 300, 1000, 800), (192, 256), True),
     ],
 )
-def test_a_second_look_that_shows_no_more_is_left_out(box, second, sizes):
-    seen = []
-
-    def network(inputs):
-        seen.append(inputs.shape[1:3])
-        return brightest(inputs)
+def test_the_box_of_a_second_look_that_shows_no_more_does_not_count(box, second, counts):
+    def refiner(inputs):
+        return brightest(inputs) + np.array([0, 0, 9, 0, 0.05], np.float32)  # nine pixels wider
 
     how = looks.Looks(first=(320, 384), second=second, glance=(224, 256))
-    [found] = looks.find([photo_with(box)], network, how)
-    assert seen == sizes
-    assert np.abs(found.box - box).max() <= 5
+    [found] = looks.find([photo_with(box)], brightest, how, refiner)
+    assert (found.score > 0.92) == counts
+    assert (found.box[2] > box[2] + 10) == counts
+
+
+def test_a_second_look_tells_a_large_decoy_from_a_spacecraft():
+    """However sure the search was of the decoy, of which the second look shows no more."""
+    decoy, spacecraft = [30, 30, 350, 280, 0.9], [96, 120, 120, 138, 0.4]
+
+    def search(_):
+        return np.array([[decoy, spacecraft]], np.float32)
+
+    def refiner(inputs):
+        found = brightest(inputs)
+        found[:, 4] = np.where((inputs > 127).mean((1, 2, 3)) > 0.1, 0.8, 0.1)
+        return found
+
+    photo = photo_with((320, 380, 400, 440))
+    how = looks.Looks(first=(320, 384), second=(192, 256))
+    [found] = looks.find([photo], search, how, refiner)
+    assert found.pixels(photo) == (320, 380, 400, 440)
+    alone = looks.find([photo], lambda _: np.array([[decoy]], np.float32), how, refiner)
+    assert alone[0].score == pytest.approx(0.9)
 
 
 def test_an_unsure_glance_is_followed_by_the_first_look():
@@ -150,12 +167,13 @@ GLANCE, FIRST, SECOND = (192, 256), (384, 480), (256, 320)
         (0.3, 0.9, 0.85, [GLANCE, SECOND]),  # the second look confirms an unsure glance
         (0.3, 0.9, 0.5, [GLANCE, SECOND, FIRST, SECOND]),
         (0.3, 0.2, 0.5, [GLANCE, SECOND, FIRST]),  # the glance counts, with what was seen there
-        (0.05, 0.9, 0.85, [GLANCE, FIRST, SECOND]),  # too unlikely to be checked
-        (0.6, 0.9, 0.5, [GLANCE, SECOND]),  # sure
-        (float("nan"), 0.9, 0.85, [GLANCE, FIRST, SECOND]),
+        (0.02, 0.9, 0.85, [GLANCE, SECOND, FIRST, SECOND]),
+        (0.9, 0.5, 0.6, [GLANCE, SECOND]),
+        (0.9, 0.5, 0.4, [GLANCE, SECOND, FIRST]),  # nothing to see where the glance was sure
+        (float("nan"), 0.9, 0.85, [GLANCE, SECOND, FIRST, SECOND]),
     ],
 )
-def test_a_second_look_checks_an_unsure_glance(glance, first, second, sizes):
+def test_a_glance_is_enough_if_both_looks_are_confident(glance, first, second, sizes):
     scores, seen = {GLANCE: glance, FIRST: first, SECOND: second}, []
 
     def network(inputs):
@@ -266,9 +284,8 @@ def test_better(second_box, second_score, takes_second):
     ("words", "changed"),
     [
         ("", {}),
-        ("--sure 0.5", {"sure": 0.5}),
-        ("--sure 0", {"sure": 0.0}),
-        ("--sure 0.4 --confirmed 1", {"sure": 0.4, "confirmed": 1.0}),
+        ("--enough 0.3", {"enough": 0.3}),
+        ("--enough 0", {"enough": 0.0}),
         ("--first 384 480", {"first": (384, 480), "glance": (160, 192)}),
         ("--second 192 256", {"second": (192, 256)}),
         ("--one-look", {"second": None}),
