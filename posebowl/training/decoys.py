@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from posebowl.training import solution_modules
 from posebowl.training.augment import View, clip_box, close_crop, crop_and_resize, flip
 from posebowl.training.backgrounds import read_half
 from posebowl.training.dataset import WHOLE_SCALE, Box, Image, Level, Sample, read_photo
+
+_AROUND: Final = 0.8
+"""Least share of a spacecraft inside a place that is around it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +38,8 @@ def find_decoys(
 ) -> list[list[Decoy]]:
     """Return what a search network sees beside the spacecraft of photos, and in backgrounds.
 
-    Of photos, those places of the first look that do not overlap with the label; of backgrounds,
-    those of the glance, since there are thousands.
+    Of photos, those places of the first look that are no spacecraft, or take in far more; of
+    backgrounds, those of the glance, since there are thousands.
 
     Args:
         network: The search network, as `solution_modules.load_network` returns it.
@@ -49,8 +52,8 @@ def find_decoys(
     def in_photo(sample: Sample) -> list[Decoy]:
         truth = np.array(sample.box, np.float64)
         seen = places(network, read_photo(sample.path), network.looks.first)
-        beside = (box for box in seen if not overlap(box, truth))
-        return [Decoy(file=sample.path, box=box, spacecraft=truth) for box in beside]
+        wrong = (box for box in seen if misleads(box, truth))
+        return [Decoy(file=sample.path, box=box, spacecraft=truth) for box in wrong]
 
     def in_background(file: Path) -> list[Decoy]:
         seen = places(network, read_half(file), glance)
@@ -71,9 +74,17 @@ def places(network: Any, image: Image, size: tuple[int, int]) -> list[Box]:
     return [found.box for found in seen if (found.box[2:] - found.box[:2]).min() >= 1]
 
 
-def overlap(one: Box, other: Box) -> bool:
-    """Return whether two boxes share any part."""
-    return bool((np.minimum(one[2:], other[2:]) > np.maximum(one[:2], other[:2])).all())
+def misleads(box: Box, truth: Box) -> bool:
+    """Return whether a place is beside the spacecraft, or around it and at least twice as large.
+
+    Parts of a spacecraft are neither: a close view of one may show too little for a label.
+    """
+    common = np.minimum(box[2:], truth[2:]) - np.maximum(box[:2], truth[:2])
+    if not (common > 0).all():
+        return True
+    area = np.prod(truth[2:] - truth[:2])
+    around = np.prod(common) >= _AROUND * area
+    return bool(around and np.prod(box[2:] - box[:2]) >= 2 * area)
 
 
 def decoy_view(rng: np.random.Generator, decoy: Decoy, size: tuple[int, int]) -> View:

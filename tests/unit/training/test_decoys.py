@@ -15,7 +15,7 @@ from posebowl.errors import UsageError
 from posebowl.training.backgrounds import cache_backgrounds
 from posebowl.training.copy_paste import Composer, CopyPaste, PasteSources
 from posebowl.training.dataset import read_labels
-from posebowl.training.decoys import Decoy, decoy_view, find_decoys, overlap
+from posebowl.training.decoys import Decoy, decoy_view, find_decoys, misleads
 from posebowl.training.solution_modules import load_network
 from tests.unit.training.test_copy_paste import cut_out, photo
 
@@ -55,15 +55,32 @@ def test_decoys_are_beside_the_spacecraft_of_photos_and_where_backgrounds_show_s
     beside, behind = find_decoys(load_network(WEIGHTS), samples, files, threads=2)
     assert beside
     for decoy in beside:
-        assert not overlap(decoy.box, decoy.spacecraft)
+        assert misleads(decoy.box, decoy.spacecraft)
         assert any(decoy.file == sample.path for sample in samples)
     truth = {sample.path.stem: np.array(sample.box, float) for sample in samples}
     found = {}
     for decoy in behind:
         name = decoy.file.name.removeprefix("background-").removesuffix(".half.jpg")
-        found[name] = found.get(name, False) or overlap(decoy.box, truth[name])
+        found[name] = found.get(name, False) or not misleads(decoy.box, truth[name])
     assert len(found) == len(samples)
     assert sum(found.values()) >= len(samples) - 1
+
+
+@pytest.mark.parametrize(
+    ("box", "wrong"),
+    [
+        ((300, 100, 400, 150), True),  # beside
+        ((200, 100, 300, 150), True),  # touching
+        ((100, 100, 200, 150), False),
+        ((90, 95, 210, 160), False),  # a little too large
+        ((50, 50, 250, 200), True),  # around it
+        ((100, 100, 300, 190), True),
+        ((130, 50, 600, 700), False),  # it shows too little of it
+        ((100, 100, 130, 150), False),  # a part
+    ],
+)
+def test_what_misleads_is_no_spacecraft_or_far_more(box, wrong):
+    assert misleads(np.array(box, float), np.array([100.0, 100, 200, 150])) == wrong
 
 
 def test_weights_that_cannot_be_used_are_named(tmp_path):
