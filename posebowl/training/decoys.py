@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,8 +61,10 @@ def find_decoys(
         return [Decoy(file=file, box=box / WHOLE_SCALE) for box in seen]
 
     with ThreadPoolExecutor(threads) as pool:
-        groups = (pool.map(in_photo, samples), pool.map(in_background, backgrounds))
-        every = [[decoy for found in group for decoy in found] for group in groups]
+        # One after the other: Ctrl-C cancels what is left of the map that is being read, alone.
+        in_photos = list(pool.map(in_photo, samples))
+        in_backgrounds = list(pool.map(in_background, backgrounds))
+    every = [list(chain.from_iterable(found)) for found in (in_photos, in_backgrounds)]
     return [group for group in every if group]
 
 

@@ -12,9 +12,10 @@ pytest.importorskip("cv2", reason="needs the lean group: uv run --group lean pyt
 
 from posebowl import paths
 from posebowl.errors import UsageError
+from posebowl.training import decoys
 from posebowl.training.backgrounds import cache_backgrounds
 from posebowl.training.copy_paste import Composer, CopyPaste, PasteSources
-from posebowl.training.dataset import read_labels
+from posebowl.training.dataset import Sample, read_labels
 from posebowl.training.decoys import Decoy, decoy_view, find_decoys, misleads
 from posebowl.training.solution_modules import load_network
 from tests.unit.training.test_copy_paste import cut_out, photo
@@ -64,6 +65,22 @@ def test_decoys_are_beside_the_spacecraft_of_photos_and_where_backgrounds_show_s
         found[name] = found.get(name, False) or not misleads(decoy.box, truth[name])
     assert len(found) == len(samples)
     assert sum(found.values()) >= len(samples) - 1
+
+
+def test_ctrl_c_ends_the_search_for_decoys_at_once(in_background, in_photo, monkeypatch):
+    """It came in the first of thousands: the others are not looked at before it ends."""
+    looked = []
+
+    def interrupted(*_):
+        looked.append(1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(decoys, "places", interrupted)
+    sample = Sample(path=in_photo.file, box=(760, 420, 820, 480))
+    network = load_network(WEIGHTS)
+    with pytest.raises(KeyboardInterrupt):
+        find_decoys(network, [sample] * 50, [in_background.file] * 500, threads=2)
+    assert len(looked) < 50
 
 
 @pytest.mark.parametrize(
