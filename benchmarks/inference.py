@@ -162,8 +162,9 @@ def choose(args: argparse.Namespace, folder: Path) -> list[Way]:
         openvino = Way(
             name="openvino", part="solution", weights=fp32, words=("--backend", "openvino")
         )
+        quick = replace(ours[0], name="--enough 0.4", words=("--enough", "0.4"))
         bf16 = (*openvino.words, "--precision", "bf16")
-        ours += [openvino, replace(openvino, name="openvino bf16", words=bf16)]
+        ours += [quick, openvino, replace(openvino, name="openvino bf16", words=bf16)]
         if args.int8:
             ours.append(replace(openvino, name="openvino int8", weights=int8))
     checkpoint = args.checkpoint.resolve() if args.checkpoint else folder / "reference.pt"

@@ -273,7 +273,8 @@ def main(options: ExportOptions) -> None:
             file.write(content)
         note(f"Wrote {options.out.with_name(name)} ({human_bytes(len(content))}).")
     left = options.out.with_name(REFINER)
-    if left.is_file() and "refiner" not in metadata(files[options.out.name]):
+    alone = "refiner" not in metadata(files[options.out.name])
+    if alone and left.is_file() and left.name not in files:
         note(f"{left} is no longer used: {options.out.name} takes both looks. You may remove it.")
 
 

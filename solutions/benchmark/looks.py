@@ -28,7 +28,7 @@ class Looks:
     """None for a single look."""
     glance: tuple[int, int] | None = None
     """A smaller first look, which is enough if the network is confident. None for no glance."""
-    enough: float = 0.55
+    enough: float = 0.6
     """The value of a candidate, by both looks, from which a glance is enough."""
     rival: float = 0.2
     """Share of the first look's best score from which its other places are looked at, too."""

@@ -66,7 +66,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--one-look", action="store_true", help="leave out the second look")
     parser.add_argument(
-        "--enough", type=share, help="confidence from which a glance is enough (0.55)"
+        "--enough",
+        type=share,
+        help="confidence that makes a glance enough: less is faster (0.6)",
     )
     parser.add_argument("--no-glance", action="store_true", help="no smaller look before the first")
     return parser.parse_args(argv)

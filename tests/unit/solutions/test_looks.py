@@ -168,7 +168,7 @@ GLANCE, FIRST, SECOND = (192, 256), (384, 480), (256, 320)
         (0.3, 0.9, 0.5, [GLANCE, SECOND, FIRST, SECOND]),
         (0.3, 0.2, 0.5, [GLANCE, SECOND, FIRST]),  # the glance counts, with what was seen there
         (0.02, 0.9, 0.85, [GLANCE, SECOND, FIRST, SECOND]),
-        (0.9, 0.5, 0.6, [GLANCE, SECOND]),
+        (0.9, 0.5, 0.65, [GLANCE, SECOND]),
         (0.9, 0.5, 0.4, [GLANCE, SECOND, FIRST]),  # nothing to see where the glance was sure
         (float("nan"), 0.9, 0.85, [GLANCE, SECOND, FIRST, SECOND]),
     ],
