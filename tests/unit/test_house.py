@@ -48,6 +48,8 @@ def test_there_are_rooms() -> None:
 
 @pytest.mark.parametrize("file", FACES, ids=dotted)
 def test_a_face_gives_what_the_type_checker_sees(file: Path) -> None:
+    if dotted(file) == "posebowl.training":
+        pytest.importorskip("cv2", reason="needs the lean group: uv run --group lean pytest")
     face = importlib.import_module(dotted(file))
     shown = [(module, name) for module, name in imports(file) if room(module) != SHELF]
     assert shown
