@@ -162,7 +162,7 @@ def choose(args: argparse.Namespace, folder: Path) -> list[Way]:
         openvino = Way(
             name="openvino", part="solution", weights=fp32, words=("--backend", "openvino")
         )
-        quick = replace(ours[0], name="--enough 0.4", words=("--enough", "0.4"))
+        quick = replace(ours[0], name="enough 0.4", words=("--enough", "0.4"))
         bf16 = (*openvino.words, "--precision", "bf16")
         ours += [quick, openvino, replace(openvino, name="openvino bf16", words=bf16)]
         if args.int8:
@@ -391,7 +391,7 @@ def parse() -> argparse.Namespace:
         parser.error(f"{args.data} has no {LABELS_FILE}; invoke data.render makes such folders")
     for file in (args.weights, args.int8, args.checkpoint):
         if file and not file.is_file():
-            parser.error(f"{file} is no file; leave the option out for the shipped weights")
+            parser.error(f"{file} is no file; name another, or leave the option out")
     return args
 
 

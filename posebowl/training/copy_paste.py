@@ -76,7 +76,7 @@ class PasteSources:
     backgrounds: Sequence[Path]
     """Photos without spacecraft at half their resolution, as JPEG files."""
     decoys: Sequence[Sequence[Decoy]] = ()
-    """Groups of places where close views show no spacecraft, each group as likely."""
+    """Groups of what is mistaken for a spacecraft, each group as likely."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Decoys: places where a search network is most inclined to see a spacecraft that is none.
+"""Decoys: places where a search network is inclined to see a spacecraft that is none, or far less.
 
 Close views of them teach a refiner to tell what its crop shows, so that its score can confirm a
 glance before the expensive first look, and choose among the places that the first look finds.
@@ -37,7 +37,7 @@ class Decoy:
 def find_decoys(
     network: Any, samples: Sequence[Sample], backgrounds: Sequence[Path], *, threads: int
 ) -> list[list[Decoy]]:
-    """Return what a search network sees beside the spacecraft of photos, and in backgrounds.
+    """Return what a search network mistakes for spacecraft, in photos and in backgrounds.
 
     Of photos, those places of the first look that are no spacecraft, or take in far more; of
     backgrounds, those of the glance, since there are thousands.

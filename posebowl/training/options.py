@@ -56,7 +56,7 @@ class TrainOptions:
     ] = 0.45
     decoys: Annotated[
         Path | None,
-        Option(FILE, "a search network, whose mistakes on --backgrounds teach a refiner", "none"),
+        Option(FILE, "a search network, whose mistakes teach a refiner", "none"),
     ] = None
     start: Annotated[
         Path | None,

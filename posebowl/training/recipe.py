@@ -55,7 +55,7 @@ class Recipe:
     cutouts: tuple[str, ...] = ()
     backgrounds: tuple[str, ...] = ()
     decoys: str = ""
-    """The search network whose mistakes on the backgrounds close views show; empty for none."""
+    """The search network whose mistakes close views show; empty for none."""
     paste: CopyPaste = field(default_factory=CopyPaste)
 
 
@@ -72,7 +72,7 @@ _VIEWS: Final[dict[str, dict[str, float]]] = {
 }
 """The shares of close views and mosaics, where they are not the usual ones."""
 _WITH_DECOYS: Final = 0.3
-"""Share of composites without a spacecraft, if decoys are there to be told from one."""
+"""Share of composites that show a decoy instead, if there are any."""
 
 
 def recipe_of(options: TrainOptions) -> Recipe:

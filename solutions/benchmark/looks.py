@@ -1,7 +1,7 @@
 """Coarse-to-fine search: where the spacecraft is, and where exactly its edges are.
 
-Before the first look comes a glance at two fifths of its size, for a sixth of its cost. Usually
-that is enough to know where to place the second look, and both are confident.
+Before the first look comes a glance at two fifths of its size, for a sixth of its cost. Usually it
+shows where to place the second look, and if both are confident, the first is left out.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Looks:
     second: tuple[int, int] | None
     """None for a single look."""
     glance: tuple[int, int] | None = None
-    """A smaller first look, which is enough if the network is confident. None for no glance."""
+    """A smaller first look, which is enough if the second is confident, too. None for no glance."""
     enough: float = 0.6
     """The value of a candidate, by both looks, from which a glance is enough."""
     rival: float = 0.2
@@ -118,8 +118,8 @@ def rivals(
 
     Of one place, only the more confident candidate counts.
     """
-    enough = looks.rival * places[0].seen.score
-    others = [one for one in places if one is places[0] or one.seen.score >= enough]
+    least = looks.rival * places[0].seen.score
+    others = [one for one in places if one is places[0] or one.seen.score >= least]
     if glance is None:
         return others
     same = [one for one in others if iou(one.seen.box, glance.seen.box) >= looks.agree]

@@ -1,4 +1,4 @@
-"""Decoys are where a search network sees what is no spacecraft; close views of them have no box."""
+"""Decoys are what a search network mistakes; close views have a spacecraft's box or none."""
 
 from __future__ import annotations
 
