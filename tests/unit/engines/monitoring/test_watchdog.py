@@ -288,11 +288,16 @@ def test_folders_deeper_than_any_path_are_counted(deep: Path) -> None:
     assert found.whole
     assert found.bytes >= 1 << 20
     assert found.files == 2 * DEEP + 1
-    assert open_files() == before
+    assert open_files() <= before
 
 
-def open_files() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
+def open_files() -> set[Path]:
+    """Return the numbers of this process's open files.
+
+    How many there are does not show a leak: what other tests left, the garbage collector may
+    close at any time.
+    """
+    return set(Path("/proc/self/fd").iterdir())
 
 
 def test_folders_that_move_while_they_are_summed_up_are_not_taken_for_empty(deep: Path) -> None:
