@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 REAL: Final = 0.85
 """Share painted from imagery, of the backgrounds that it shows."""
+REAL_FAR: Final = (0.2, 0.55)
+"""Share of far orbits of those painted from imagery, without a limb and with one: detectors take
+coasts of continents and the edge of a whole globe into the box of a large spacecraft."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +63,8 @@ class _Earth:
 
     def __call__(self, rng: Rng, maps: Imagery | None = None) -> Picture:
         """Paint one, from imagery if there is any."""
-        orbit = earth.sample_orbit(rng, HALF, limb=self.limb, night=self.night)
+        far = None if maps is None else REAL_FAR[self.limb]
+        orbit = earth.sample_orbit(rng, HALF, limb=self.limb, night=self.night, far=far)
         if self.dusk:
             low = orbit.sun * (1, 1, 0) + (0, 0, rng.uniform(-0.12, 0.15))
             orbit = replace(orbit, sun=mesh.normalized(low), twilight=rng.uniform(0.02, 0.12))

@@ -75,7 +75,9 @@ def globe_texture() -> Picture:
         return np.asarray(np.asarray(image.convert("RGB")) / np.float32(255), dtype=np.float32)
 
 
-def sample_orbit(rng: Rng, size: tuple[int, int], *, limb: bool, night: bool) -> Orbit:
+def sample_orbit(
+    rng: Rng, size: tuple[int, int], *, limb: bool, night: bool, far: float | None = None
+) -> Orbit:
     """Sample an orbit and a view of the ground below it, or of the limb.
 
     Args:
@@ -83,9 +85,13 @@ def sample_orbit(rng: Rng, size: tuple[int, int], *, limb: bool, night: bool) ->
         size: Of the picture, (width, height).
         limb: Whether the horizon is seen; otherwise the ground below.
         night: Whether the sun is below the horizon.
+        far: Share of orbits from which continents are seen rather than their shores, 3,000 to
+            30,000 km high; by default 0.3 of those with a limb and 0.08 of the others.
     """
-    high = rng.random() < (0.3 if limb else 0.08)
-    height = float(np.exp(rng.uniform(*np.log((3000, 30000) if high else (250, 1500)))))
+    if far is None:
+        far = 0.3 if limb else 0.08
+    heights = (3000, 30000) if rng.random() < far else (250, 1500)
+    height = float(np.exp(rng.uniform(*np.log(heights))))
     horizon = np.arcsin(RADIUS_KM / (RADIUS_KM + height))
     view = np.radians(rng.uniform(12, 55))
     if limb:

@@ -232,3 +232,14 @@ def test_a_damaged_backdrop_is_named(tmp_path):
     (tmp_path / "sea-1.jpg").write_bytes(b"half of a")
     with pytest.raises(UsageError, match=r"Cannot read .*sea-1\.jpg"):
         backdrops.as_background(tmp_path / "sea-1.jpg")
+
+
+def test_a_share_of_orbits_is_far():
+    def heights(far):
+        rng = np.random.default_rng(3)
+        orbits = (earth.sample_orbit(rng, SIZE, limb=True, night=False, far=far) for _ in range(60))
+        return np.array([orbit.height for orbit in orbits])
+
+    assert heights(0.0).max() < 1500
+    assert heights(1.0).min() > 3000
+    assert 0.3 < (heights(0.55) > 3000).mean() < 0.8
