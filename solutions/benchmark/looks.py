@@ -39,7 +39,7 @@ class Looks:
     enlarge: float = 3.0
     """Maximum of input pixels per photo pixel in the second look."""
     agree: float = 0.25
-    """Minimum IoU of the two looks; below it the more confident one is used."""
+    """Minimum IoU of the two looks; below it the surer one is used."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,7 @@ class Candidate:
     second: Detection | None = None
     """What the second look saw there; None without one."""
     closer: bool = False
-    """Whether the second look showed it larger than it was seen: only then its box counts."""
+    """Whether the second look showed it larger than it was seen: then it knows the edges better."""
 
     def value(self, looks: Looks) -> float:
         """Return how likely this is the spacecraft, by both looks; 0 if that is not a number."""
@@ -79,10 +79,11 @@ class Candidate:
         return same and self.value(looks) >= looks.enough
 
     def result(self, looks: Looks) -> Detection:
-        """Return the better of both looks."""
-        if self.second is None or not self.closer:
+        """Return the better of both looks: the closer one if they agree, else the surer one."""
+        if self.second is None:
             return self.seen
-        return choose(self.seen, self.second, looks)
+        edges = self.closer and iou(self.seen.box, self.second.box) >= looks.agree
+        return self.second if edges or self.second.score > self.seen.score else self.seen
 
 
 def find(
@@ -167,12 +168,6 @@ def second_crop(box: Box, shape: tuple[int, int], looks: Looks) -> Crop | None:
         return None
     inside = np.array(pixels, np.float64)
     return zoom_crop(inside, shape, looks.second, fill=looks.fill, enlarge=looks.enlarge)
-
-
-def choose(first: Detection, second: Detection, looks: Looks) -> Detection:
-    """Return the second look, unless it found something else with less confidence."""
-    agree = iou(first.box, second.box) >= looks.agree
-    return second if agree or second.score > first.score else first
 
 
 def glance_size(first: tuple[int, int]) -> tuple[int, int]:

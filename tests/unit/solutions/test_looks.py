@@ -100,20 +100,21 @@ def test_the_refiner_takes_the_second_look_alone():
 
 
 @pytest.mark.parametrize(
-    ("box", "second", "counts"),
+    ("box", "second", "sure", "counts"),
     [
-        ((100, 100, 1200, 1000), (192, 256), False),  # the whole photo, even smaller
-        ((100, 100, 1200, 1000), (256, 320), True),
-        ((400, 300, 1000, 800), (192, 256), True),
+        ((100, 100, 1200, 1000), (192, 256), -0.05, False),  # the whole photo, even smaller
+        ((100, 100, 1200, 1000), (192, 256), +0.05, True),
+        ((100, 100, 1200, 1000), (256, 320), -0.05, True),
+        ((400, 300, 1000, 800), (192, 256), -0.05, True),
     ],
 )
-def test_the_box_of_a_second_look_that_shows_no_more_does_not_count(box, second, counts):
+def test_the_second_look_counts_if_it_shows_more_or_is_surer(box, second, sure, counts):
     def refiner(inputs):
-        return brightest(inputs) + np.array([0, 0, 9, 0, 0.05], np.float32)  # nine pixels wider
+        return brightest(inputs) + np.array([0, 0, 9, 0, sure], np.float32)  # nine pixels wider
 
     how = looks.Looks(first=(320, 384), second=second, glance=(224, 256))
     [found] = looks.find([photo_with(box)], brightest, how, refiner)
-    assert (found.score > 0.92) == counts
+    assert (abs(found.score - 0.9) > 0.04) == counts
     assert (found.box[2] > box[2] + 10) == counts
 
 
@@ -267,17 +268,21 @@ def test_photos_of_any_shape(shape):
 
 
 @pytest.mark.parametrize(
-    ("second_box", "second_score", "takes_second"),
+    ("second_box", "second_score", "closer", "takes_second"),
     [
-        ((10, 10, 30, 30), 0.1, True),  # they agree: the closer look counts though less certain
-        ((80, 80, 90, 90), 0.1, False),  # it saw something else, and is less certain
-        ((80, 80, 90, 90), 0.9, True),
+        ((10, 10, 30, 30), 0.1, True, True),  # they agree: the closer one counts, though less sure
+        ((10, 10, 30, 30), 0.1, False, False),
+        ((10, 10, 30, 30), 0.9, False, True),
+        ((80, 80, 90, 90), 0.1, True, False),  # it saw something else, and is less sure
+        ((80, 80, 90, 90), 0.9, True, True),
+        ((80, 80, 90, 90), float("nan"), True, False),
     ],
 )
-def test_better(second_box, second_score, takes_second):
+def test_better(second_box, second_score, closer, takes_second):
     first = looks.Detection(box=np.array([12, 12, 32, 32.0]), score=0.5)
     second = looks.Detection(box=np.array(second_box, float), score=second_score)
-    assert looks.choose(first, second, HOW) is (second if takes_second else first)
+    both = looks.Candidate(photo=0, seen=first, crop=None, second=second, closer=closer)
+    assert both.result(HOW) is (second if takes_second else first)
 
 
 @pytest.mark.parametrize(
