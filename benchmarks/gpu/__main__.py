@@ -5,11 +5,11 @@
     python -m benchmarks.gpu run --carried runs/carried --out OUT [--role search] [--resume EARLIER]
 
 `pack` copies as many pictures as 60 MiB hold, a fair share of each kind, into one folder that
-travels with the working tree. `run`, on the other machine, trains in bf16 at 640 from the shipped
-weights or from an earlier call's, exports the best, measures it and the shipped ones, fills the GPU
-rows of the speed table, and runs the solution's CUDA path. A step that fails does not end the
-others. OUT then holds train/ (last.pt, best.pt, curves.csv), model.onnx and steps.json with the end
-of each output.
+travels with the working tree. `run`, on the other machine, trains in bf16 from the shipped weights
+or from an earlier call's, one network for both looks or one of the pair, exports the best, measures
+it and the shipped ones, fills the GPU rows of the speed table, and runs the solution's CUDA path. A
+step that fails does not end the others. OUT then holds train/ (last.pt, best.pt, curves.csv),
+model.onnx, for a pair refiner.onnx, and steps.json with the end of each output.
 """
 
 from __future__ import annotations
@@ -23,14 +23,21 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 from posebowl import paths
 from posebowl.challenge import FORMAT_FILE, ID_COLUMN, IMAGES_DIR, LABELS_FILE
-from posebowl.training.options import ROLES
+from posebowl.training.options import REFINER, ROLES
 
 BUDGET = 60 << 20
 KINDS = ("val", "data", "cutouts", "backgrounds")
 OWN = paths.SOLUTIONS / "benchmark"
+RECIPES: Final[dict[str, list[str | Path]]] = {
+    "both": ["--size", "512x640"],
+    "search": ["--size", "224x288", "--large", "512x640"],
+    "refine": ["--size", "192x256", "--decoys", OWN / "model.onnx"],
+}
+"""How a network for each role is trained: the shipped pair as on CPUs."""
 EXPORT_S = 120
 """What is kept of the time for everything after training."""
 TAIL = 2000
@@ -65,8 +72,9 @@ def parse() -> argparse.Namespace:
     running.add_argument("--seconds", type=float, default=540, help="for all steps together")
     running.add_argument("--steps", type=int, help="of training, instead of what time is left")
     running.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
-    running.add_argument("--size", default="512x640")
+    running.add_argument("--size", help="of the views, instead of the role's")
     running.add_argument("--batch", type=int, default=64)
+    running.add_argument("--rate", type=float, default=7e-4, help="highest learning rate")
     running.add_argument("--count", type=int, default=200, help="photos of the speed table")
     return parser.parse_args()
 
@@ -143,14 +151,19 @@ def steps(args: argparse.Namespace) -> Iterator[tuple[str, list[str]]]:
     python = [sys.executable, "-m"]
     words = ["--data", carried / "data", "--val", carried / "val", "--out", train]
     words += ["--cutouts", carried / "cutouts", "--backgrounds", carried / "backgrounds"]
-    words += ["--size", args.size, "--batch", args.batch, "--device", args.device, "--resume"]
-    start = OWN / ("refiner.onnx" if args.role == "refine" else "model.onnx")
-    words += ["--role", args.role, "--start", start]
+    words += ["--batch", args.batch, "--rate", args.rate, "--device", args.device, "--resume"]
+    start = OWN / (REFINER if args.role == "refine" else "model.onnx")
+    words += ["--role", args.role, "--start", start, *RECIPES[args.role]]
+    words += ["--size", args.size] if args.size else []
     words += ["--precision", "bf16", "--every-minutes", 2]
     minutes = max(0.1, (args.seconds - EXPORT_S) / 60)
     words += ["--steps", args.steps] if args.steps else ["--minutes", earlier(train) + minutes]
     yield "train", [*python, "posebowl.training.train", *map(str, words)]
-    words = ["--weights", train / "best.pt", "--out", weights, "--force"]
+    words = ["--weights", train / "best.pt", "--force"]
+    words += ["--refiner", OWN / REFINER] if args.role == "search" else []
+    words += ["--out", args.out / REFINER if args.role == "refine" else weights]
+    if args.role == "refine":
+        shutil.copyfile(OWN / "model.onnx", weights)
     yield "export", [*python, "posebowl.training.export", *map(str, words)]
     words = ["--data", carried / "val", "--weights"]
     for name, file in (("trained", weights), ("shipped", OWN / "model.onnx")):

@@ -238,8 +238,12 @@ def export_checkpoints(options: ExportOptions) -> dict[str, bytes]:
     }
     if not options.refiner:
         return {options.out.name: export(options.weights, images, **sizes)}
+    exported = options.refiner.suffix == ".onnx"
+    refiner = (
+        read_exported(options.refiner) if exported else export(options.refiner, images, **sizes)
+    )
     search = export(options.weights, images, **sizes, refiner=REFINER, places=PLACES)
-    return {options.out.name: search, REFINER: export(options.refiner, images, **sizes)}
+    return {options.out.name: search, REFINER: refiner}
 
 
 def read_files(options: ExportOptions) -> dict[str, bytes]:

@@ -159,7 +159,7 @@ class ExportOptions:
     out: Annotated[Path, Option(PATH, "the ONNX file", _OWN)] = OWN_MODEL
     refiner: Annotated[
         Path | None,
-        Option(FILE, "a checkpoint for the second look alone; written as refiner.onnx beside it"),
+        Option(FILE, "a checkpoint, or an ONNX file, for the second look; refiner.onnx beside it"),
     ] = None
     images: Annotated[
         Path, Option(FOLDER, "photos to compare ONNX and PyTorch on", "data/demo")

@@ -54,10 +54,11 @@ def test_what_is_carried_fits_the_budget(sources, tmp_path):
         assert len(list(csv.DictReader(file))) == counts["data"]
 
 
-def test_every_step_runs_and_leaves_weights_and_curves(sources, tmp_path):
+@pytest.mark.parametrize("role", ["search", "refine"])
+def test_every_step_runs_and_leaves_weights_and_curves(role, sources, tmp_path):
     gpu.pack(sources, tmp_path / "carried", gpu.BUDGET)
     words = ["--carried", tmp_path / "carried", "--out", tmp_path / "out", "--device", "cpu"]
-    words += ["--role", "refine", "--steps", 1, "--size", "64x64", "--batch", 2, "--count", 2]
+    words += ["--role", role, "--steps", 1, "--size", "64x64", "--batch", 2, "--count", 2]
     argv = [sys.executable, "-m", "benchmarks.gpu", "run", *map(str, words)]
     done = subprocess.run(argv, cwd=paths.ROOT, check=False, capture_output=True, text=True)
     steps = json.loads((tmp_path / "out" / "steps.json").read_text())
@@ -65,7 +66,9 @@ def test_every_step_runs_and_leaves_weights_and_curves(sources, tmp_path):
     assert done.returncode == 0
     speed = next(step["output"] for step in steps if step["step"] == "speed")
     assert '"name": "reference"' in speed
-    assert (tmp_path / "out" / "model.onnx").stat().st_size > 1 << 20
+    for name, trained in (("model.onnx", role == "search"), ("refiner.onnx", role == "refine")):
+        pair = (tmp_path / "out" / name).read_bytes(), (gpu.OWN / name).read_bytes()
+        assert (pair[0] != pair[1]) == trained
     assert gpu.earlier(tmp_path / "out" / "train") >= 0
     assert (tmp_path / "out" / "train" / "last.pt").is_file()
     with (tmp_path / "out" / "submission.csv").open() as file:

@@ -196,6 +196,11 @@ def test_a_pair_of_networks_is_trained_and_exported(folder, tmp_path, capsys):
     command(export, *refined, "--force")
     assert "no longer used" not in capsys.readouterr().err
 
+    kept = out.with_name("refiner.onnx").read_bytes()
+    command(export, *words, "--refiner", out.with_name("refiner.onnx"), "--force")
+    assert export.metadata(out.read_bytes())["refiner"] == "refiner.onnx"
+    assert out.with_name("refiner.onnx").read_bytes() == kept
+
     elsewhere = tmp_path / "average.onnx"
     command(export, "--weights", out, "--average", out, "--out", elsewhere)
     assert export.metadata(elsewhere.read_bytes())["refiner"] == "refiner.onnx"
