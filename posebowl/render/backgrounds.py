@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 REAL: Final = 0.85
 """Share painted from imagery, of the backgrounds that it shows."""
+FAR: Final = (0.08, 0.3)
+"""Share of far orbits, without a limb and with one."""
 REAL_FAR: Final = (0.2, 0.55)
-"""Share of far orbits of those painted from imagery, without a limb and with one: detectors take
-coasts of continents and the edge of a whole globe into the box of a large spacecraft."""
+"""The same of those painted from imagery: detectors take coasts of continents and the edge of a
+whole globe into the box of a large spacecraft."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +65,7 @@ class _Earth:
 
     def __call__(self, rng: Rng, maps: Imagery | None = None) -> Picture:
         """Paint one, from imagery if there is any."""
-        far = None if maps is None else REAL_FAR[self.limb]
+        far = (FAR if maps is None else REAL_FAR)[self.limb]
         orbit = earth.sample_orbit(rng, HALF, limb=self.limb, night=self.night, far=far)
         if self.dusk:
             low = orbit.sun * (1, 1, 0) + (0, 0, rng.uniform(-0.12, 0.15))

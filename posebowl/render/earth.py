@@ -75,9 +75,7 @@ def globe_texture() -> Picture:
         return np.asarray(np.asarray(image.convert("RGB")) / np.float32(255), dtype=np.float32)
 
 
-def sample_orbit(
-    rng: Rng, size: tuple[int, int], *, limb: bool, night: bool, far: float | None = None
-) -> Orbit:
+def sample_orbit(rng: Rng, size: tuple[int, int], *, limb: bool, night: bool, far: float) -> Orbit:
     """Sample an orbit and a view of the ground below it, or of the limb.
 
     Args:
@@ -85,11 +83,9 @@ def sample_orbit(
         size: Of the picture, (width, height).
         limb: Whether the horizon is seen; otherwise the ground below.
         night: Whether the sun is below the horizon.
-        far: Share of orbits from which continents are seen rather than their shores, 3,000 to
-            30,000 km high; by default 0.3 of those with a limb and 0.08 of the others.
+        far: Share of orbits from which continents are seen rather than their shores: 3,000 to
+            30,000 km high.
     """
-    if far is None:
-        far = 0.3 if limb else 0.08
     heights = (3000, 30000) if rng.random() < far else (250, 1500)
     height = float(np.exp(rng.uniform(*np.log(heights))))
     horizon = np.arcsin(RADIUS_KM / (RADIUS_KM + height))

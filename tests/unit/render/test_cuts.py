@@ -78,7 +78,7 @@ def test_the_painter_looks_between_the_longitudes(folder, ends):
     maps = replace(find_imagery(folder), longitudes=ends)
     for seed in range(10):
         rng = np.random.default_rng(seed)
-        orbit = earth.sample_orbit(rng, (8, 6), limb=False, night=False)
+        orbit = earth.sample_orbit(rng, (8, 6), limb=False, night=False, far=0.08)
         place = ground.look_at(rng, orbit, maps)
         middle = orbit.rays[3, 4]
         start = np.array((0, 0, earth.RADIUS_KM + orbit.height))

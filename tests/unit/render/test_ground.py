@@ -33,7 +33,7 @@ def maps(folder) -> Imagery:
 def seen_from(maps, seed=0, *, night=False, sun=None):
     """Return an orbit, and the scene below it, for a small picture of the ground."""
     rng = np.random.default_rng(seed)
-    orbit = earth.sample_orbit(rng, SIZE, limb=False, night=night)
+    orbit = earth.sample_orbit(rng, SIZE, limb=False, night=night, far=0.08)
     if sun is not None:
         orbit = replace(orbit, sun=np.array(sun, float))
     orbit = replace(orbit, place=ground.look_at(rng, orbit, maps))
@@ -243,3 +243,21 @@ def test_a_share_of_orbits_is_far():
     assert heights(0.0).max() < 1500
     assert heights(1.0).min() > 3000
     assert 0.3 < (heights(0.55) > 3000).mean() < 0.8
+
+
+@pytest.mark.parametrize("name", ["earth-day", "earth-limb"])
+def test_real_earths_are_more_often_seen_from_far_away(name, maps, monkeypatch):
+    asked = []
+
+    def sample_orbit(*_, far, **__):
+        asked.append(far)
+        raise InterruptedError
+
+    monkeypatch.setattr(earth, "sample_orbit", sample_orbit)
+    for painter, sources in (
+        (BACKGROUNDS[name].paint, ()),
+        (BACKGROUNDS[name].paint_real, (maps,)),
+    ):
+        with pytest.raises(InterruptedError):
+            painter(np.random.default_rng(0), *sources)
+    assert asked[0] < asked[1]
