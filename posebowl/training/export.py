@@ -222,6 +222,22 @@ def read_exported(weights: Path) -> bytes:
     return weights.read_bytes()
 
 
+def read_refiner(file: Path) -> bytes:
+    """Read an exported network for the second look.
+
+    Raises:
+        UsageError: It is not an fp32 file that this tool exported, or has a refiner of its own.
+    """
+    content = read_exported(file)
+    if refiner := metadata(content).get("refiner"):
+        raise UsageError(
+            f"{file} is for whole photos.",
+            why=f"For the second look it has {refiner} beside it.",
+            fix=f"Use --refiner {file.with_name(refiner)}.",
+        )
+    return content
+
+
 def validated_sizes(weights: Path) -> tuple[Size, Size]:
     """Read the look sizes that training validated with; the defaults for other checkpoints."""
     recipe, plain = read(weights).get("recipe") or {}, Recipe()
@@ -238,10 +254,10 @@ def export_checkpoints(options: ExportOptions) -> dict[str, bytes]:
     }
     if not options.refiner:
         return {options.out.name: export(options.weights, images, **sizes)}
-    exported = options.refiner.suffix == ".onnx"
-    refiner = (
-        read_exported(options.refiner) if exported else export(options.refiner, images, **sizes)
-    )
+    if options.refiner.suffix == ".onnx":
+        refiner = read_refiner(options.refiner)
+    else:
+        refiner = export(options.refiner, images, **sizes)
     search = export(options.weights, images, **sizes, refiner=REFINER, places=PLACES)
     return {options.out.name: search, REFINER: refiner}
 

@@ -200,6 +200,9 @@ def test_a_pair_of_networks_is_trained_and_exported(folder, tmp_path, capsys):
     command(export, *words, "--refiner", out.with_name("refiner.onnx"), "--force")
     assert export.metadata(out.read_bytes())["refiner"] == "refiner.onnx"
     assert out.with_name("refiner.onnx").read_bytes() == kept
+    with pytest.raises(UsageError, match=r"model\.onnx is for whole photos"):
+        command(export, *words, "--refiner", out, "--force")
+    assert out.with_name("refiner.onnx").read_bytes() == kept
 
     elsewhere = tmp_path / "average.onnx"
     command(export, "--weights", out, "--average", out, "--out", elsewhere)
