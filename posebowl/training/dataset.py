@@ -137,7 +137,7 @@ def fill_cache(samples: Sequence[Sample], cache: Path, *, threads: int) -> list[
 def levels(file: Path, sample: Sample) -> tuple[Level, Level]:
     """Open a cached photo: the whole at half size, and the spacecraft's surroundings at full."""
     stack = np.load(file, mmap_mode="r")
-    x, y = _close_corner(sample.box)
+    x, y = close_corner(sample.box)
     return (
         Level(image=stack[0], x=0.0, y=0.0, scale=WHOLE_SCALE),
         Level(image=stack[1], x=x, y=y, scale=1.0),
@@ -163,7 +163,7 @@ def _cached(sample: Sample, cache: Path) -> Path:
                 why="Every photo of the challenge has that size.",
                 fix="Use the photos as rendered or downloaded, without resizing.",
             )
-        x, y = _close_corner(sample.box)
+        x, y = close_corner(sample.box)
         whole = cv2.resize(photo, (LEVEL_WIDTH, LEVEL_HEIGHT), interpolation=cv2.INTER_AREA)
         close = photo[y : y + LEVEL_HEIGHT, x : x + LEVEL_WIDTH]
         with atomic_write(file) as out:
@@ -171,7 +171,8 @@ def _cached(sample: Sample, cache: Path) -> Path:
     return file
 
 
-def _close_corner(box: Sequence[int]) -> tuple[int, int]:
+def close_corner(box: Sequence[int]) -> tuple[int, int]:
+    """Return the top left corner of the part of a photo, half its sides, around a box."""
     x = (box[0] + box[2] - LEVEL_WIDTH) // 2
     y = (box[1] + box[3] - LEVEL_HEIGHT) // 2
     return (

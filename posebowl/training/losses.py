@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import torch
 from ultralytics.utils.loss import v8DetectionLoss
-from ultralytics.utils.metrics import box_iou
+from ultralytics.utils.metrics import bbox_iou
 from ultralytics.utils.ops import xywh2xyxy
 from ultralytics.utils.tal import make_anchors
 
@@ -63,12 +63,11 @@ def expected_iou_loss(
     Returns:
         A scalar; 0 if nothing is labelled. Views without a label do not count.
     """
-    quality = torch.zeros_like(scores)
-    for owner, corners in zip(owners.long().tolist(), truth, strict=True):
-        overlap = box_iou(boxes[owner], corners[None])[:, 0]
-        quality[owner] = torch.maximum(quality[owner], overlap)
-    seen = owners.long().unique()
-    if not len(seen):
+    if not len(owners):
         return scores.sum() * 0
+    seen, place = owners.long().unique(return_inverse=True)
+    overlap = bbox_iou(boxes[owners.long()], truth[:, None], xywh=False)[..., 0].float()
+    quality = torch.zeros(len(seen), overlap.shape[1], device=overlap.device)
+    quality.scatter_reduce_(0, place[:, None].expand_as(overlap), overlap, "amax")
     chances = scores[seen].float().log_softmax(1)
-    return -torch.logsumexp(chances + quality[seen].clamp(min=_LEAST).log(), 1).mean()
+    return -torch.logsumexp(chances + quality.clamp(min=_LEAST).log(), 1).mean()

@@ -40,9 +40,13 @@ POSITIVE: Final = number(0, math.inf, "60", without_least=True)
 class TrainOptions:
     """What is trained on what, and for how long."""
 
-    data: Annotated[tuple[Path, ...], Option(FOLDER, "labelled photos to train on", many=True)]
     val: Annotated[Path, Option(FOLDER, "labelled photos to validate on")]
     out: Annotated[Path, Option(FOLDER, "folder for checkpoints, curves and the cache")]
+    data: Annotated[tuple[Path, ...], Option(FOLDER, "labelled photos to train on", many=True)] = ()
+    pool: Annotated[
+        tuple[Path, ...],
+        Option(FILE, "packed pictures instead, for views made on the GPU", many=True),
+    ] = ()
     cutouts: Annotated[
         tuple[Path, ...], Option(FOLDER, "images of spacecraft alone, to paste", many=True)
     ] = ()
@@ -108,6 +112,15 @@ class TrainOptions:
         """
         for folder in (*self.data, self.val, *self.cutouts, *self.backgrounds):
             _require_folder(folder)
+        for piece in self.pool:
+            _require_file(piece, "pool-1.zip", "--pool")
+        others = bool(self.data or self.cutouts or self.backgrounds or self.decoys)
+        if bool(self.pool) == others or (self.pool and self.processes > 1):
+            raise UsageError(
+                "Training needs --data, or --pool alone.",
+                why="A pool has photos, cut-outs, backgrounds and decoys, for one process.",
+                fix="Use one of them: --data DIR, or --pool FILE.",
+            )
         if self.decoys and not (self.cutouts and self.backgrounds and self.role != "search"):
             raise UsageError(
                 "--decoys is for close views among composites.",

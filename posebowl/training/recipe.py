@@ -50,6 +50,8 @@ class Recipe:
     processes: int = TrainOptions.processes
     """Replicas of the network, each of which gets `batch` views in a step."""
     data: tuple[str, ...] = ()
+    pool: tuple[str, ...] = ()
+    """Pieces of a pool, from which the training device makes the views."""
     val: str = ""
     augmentation: Augmentation = field(default_factory=Augmentation)
     cutouts: tuple[str, ...] = ()
@@ -78,12 +80,14 @@ _WITH_DECOYS: Final = 0.3
 def recipe_of(options: TrainOptions) -> Recipe:
     """Return the recipe that options ask for."""
     views = _VIEWS[options.role]
+    with_decoys = options.decoys or (options.pool and options.role == "refine")
     return Recipe(
         **{name: getattr(options, name) for name in _AS_GIVEN},
         device="cpu" if options.processes > 1 else options.device,
         start=str(options.start or ""),
         warm_up=Recipe.warm_up // 3 if options.start else Recipe.warm_up,
         data=tuple(str(folder) for folder in options.data),
+        pool=tuple(str(piece) for piece in options.pool),
         val=str(options.val),
         cutouts=tuple(str(folder) for folder in options.cutouts),
         backgrounds=tuple(str(folder) for folder in options.backgrounds),
@@ -92,6 +96,6 @@ def recipe_of(options: TrainOptions) -> Recipe:
         paste=CopyPaste(
             share=options.pasted,
             close=views.get("close", CopyPaste.close),
-            empty=_WITH_DECOYS if options.decoys else CopyPaste.empty,
+            empty=_WITH_DECOYS if with_decoys else CopyPaste.empty,
         ),
     )

@@ -28,9 +28,11 @@ from posebowl.training.cutouts import read_cutouts
 from posebowl.training.dataset import Sample, fill_cache, read_labels
 from posebowl.training.decoys import find_decoys
 from posebowl.training.detector import BestBox
+from posebowl.training.device_views import device_batches
 from posebowl.training.initial_weights import load_initial_weights
 from posebowl.training.metrics import Accuracy, make_looks, measure
 from posebowl.training.options import TrainOptions
+from posebowl.training.pool import Pool, read
 from posebowl.training.recipe import Recipe, recipe_of
 from posebowl.training.replicas import Replicas, start
 from posebowl.training.solution_modules import load_network
@@ -52,7 +54,7 @@ def learning_rate(progress: float, step: int, recipe: Recipe) -> float:
 def train(
     replicas: Replicas,
     recipe: Recipe,
-    training_set: TrainingSet,
+    training_set: TrainingSet | Pool,
     val: list[Sample],
     out: Path,
     *,
@@ -63,6 +65,7 @@ def train(
     All replicas return at the same step, with the same weights; the leading one writes the files.
     """
     torch.manual_seed(recipe.seed)
+    torch.backends.cudnn.benchmark = True
     device = choose_device(recipe.device)
     dtype = choose_precision(recipe.precision, device)
     state = begin(recipe, device, out / "last.pt" if resume else None)
@@ -70,17 +73,7 @@ def train(
         note(f"{recipe.model} on {device} in {dtype}, {len(training_set)} photos.")
         if state.step:
             note(f"Resuming at step {state.step}, {state.seconds / 60:.1f} minutes in.")
-    feed = batches(
-        training_set,
-        size=recipe.size,
-        large=recipe.large,
-        batch=recipe.batch,
-        seed=recipe.seed + state.step,
-        augmentation=recipe.augmentation,
-        paste=recipe.paste,
-        workers=1 if device.type == "cpu" else usable_cores(),
-        rank=replicas.rank,
-    )
+    feed = views_of(training_set, recipe, recipe.seed + state.step, device, replicas)
     checkpoint = partial(
         validate_and_save, state, recipe=recipe, training_set=training_set, val=val, out=out
     )
@@ -109,6 +102,27 @@ def train(
             checkpoint(losses={name: fmean(one[name] for one in losses) for name in losses[0]})
             losses, judged = [], time.monotonic()
     return state
+
+
+def views_of(
+    training_set: TrainingSet | Pool, recipe: Recipe, seed: int, device: Any, replicas: Replicas
+) -> Iterator[dict[str, Any]]:
+    """Return an endless stream of batches, made on the device if the pictures are packed."""
+    make: Any
+    if isinstance(training_set, Pool):
+        make = partial(device_batches, training_set, device=device)
+    else:
+        workers = 1 if device.type == "cpu" else usable_cores()
+        make = partial(batches, training_set, workers=workers, rank=replicas.rank)
+    stream: Iterator[dict[str, Any]] = make(
+        size=recipe.size,
+        large=recipe.large,
+        batch=recipe.batch,
+        seed=seed,
+        augmentation=recipe.augmentation,
+        paste=recipe.paste,
+    )
+    return stream
 
 
 def load_start(
@@ -178,7 +192,7 @@ def validate_and_save(
     state: TrainingState,
     *,
     recipe: Recipe,
-    training_set: TrainingSet,
+    training_set: TrainingSet | Pool,
     val: list[Sample],
     out: Path,
     losses: dict[str, float],
@@ -243,8 +257,11 @@ def choose_precision(name: str, device: Any) -> Any:
     return {"bf16": torch.bfloat16, "fp32": torch.float32}[name]
 
 
-def prepare(recipe: Recipe, out: Path) -> TrainingSet:
+def prepare(recipe: Recipe, out: Path) -> TrainingSet | Pool:
     """Read and cache the training photos, and the cut-outs and backgrounds to paste."""
+    if recipe.pool:
+        pieces = [Path(piece) for piece in recipe.pool]
+        return read(pieces, threads=usable_cores(), closes=recipe.role != "search")
     search = load_network(Path(recipe.decoys), device="cpu") if recipe.decoys else None
     cache, threads = out / "cache", usable_cores()
     samples = [sample for folder in recipe.data for sample in read_labels(Path(folder))]

@@ -1,0 +1,318 @@
+"""Pools: the pictures of a training run, reduced and packed in a few files for another machine.
+
+A machine with a GPU that is lent for minutes gets its pictures in pieces. Each piece has a fair
+share of every kind, so that training can begin with any number of them. A piece is a ZIP of WebP
+images, and of pool.json:
+
+    {"photos": [[xmin, ymin, xmax, ymax], ...], "backgrounds": COUNT, "cutouts": COUNT,
+     "decoys": [[image, xmin, ymin, xmax, ymax], ...]}
+
+A decoy's image is a photo's number, or, from the number of photos on, a background's; all boxes are
+in pixels of the photo.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, fields
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from posebowl.errors import BadDataError
+from posebowl.training.cutouts import premultiply, shrink
+from posebowl.training.dataset import (
+    LEVEL_HEIGHT,
+    LEVEL_WIDTH,
+    WHOLE_SCALE,
+    Image,
+    Sample,
+    close_corner,
+    read_photo,
+)
+from posebowl.training.decoys import misleads, places
+
+QUALITY: Final = 80
+"""Of WebP: 18 KB for an image of half a photo's sides, where JPEG needs 29 for as much."""
+CUTOUT_SIDE: Final = 320
+"""Cut-outs are reduced to this: what fills a view of the shipped pair's looks is no larger."""
+CANVAS: Final = 336
+"""Side of the square in whose middle they are, transparent around: a multiple of 16."""
+TABLE: Final = "pool.json"
+_AT_A_TIME: Final = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """The pictures of a training run, decoded: uint8, and boxes in pixels of the photo."""
+
+    wholes: Image
+    """Photos at half size, shape (n, 512, 640, 3)."""
+    closes: Image
+    """The part around the spacecraft at full size, of the same shape."""
+    boxes: npt.NDArray[np.float64]
+    """Where the spacecraft is, shape (n, 4)."""
+    backgrounds: Image
+    """Shape (m, 512, 640, 3)."""
+    cutouts: npt.NDArray[np.uint8]
+    """Colours multiplied by alpha, and alpha: shape (k, CANVAS, CANVAS, 4)."""
+    decoys: npt.NDArray[np.float64]
+    """Rows of the number among photos and then backgrounds, and the box: shape (d, 5)."""
+
+    def __len__(self) -> int:
+        return len(self.wholes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A picture to pack: its images' names and bytes, its label, and boxes that mislead."""
+
+    kind: str
+    images: dict[str, bytes]
+    box: Sequence[float] | None = None
+    decoys: Sequence[Sequence[float]] = ()
+
+
+@dataclass(kw_only=True)
+class _Piece:
+    """A piece that is being filled."""
+
+    photos: list[Sequence[float]] = field(default_factory=list)
+    backgrounds: int = 0
+    cutouts: int = 0
+    decoys: list[tuple[str, int, Sequence[float]]] = field(default_factory=list)
+    images: dict[str, bytes] = field(default_factory=dict)
+
+    def bytes(self) -> int:
+        return sum(map(len, self.images.values()))
+
+    def add(self, picture: Picture) -> None:
+        """Add a picture, numbered among its kind."""
+        if picture.box is not None:
+            number = len(self.photos)
+            self.photos.append(picture.box)
+        else:
+            number = getattr(self, picture.kind)
+            setattr(self, picture.kind, number + 1)
+        self.images |= {f"{picture.kind}/{number}{name}": b for name, b in picture.images.items()}
+        self.decoys += [(picture.kind, number, box) for box in picture.decoys]
+
+    def write(self, file: Path) -> None:
+        """Write the piece."""
+        first = {"photos": 0, "backgrounds": len(self.photos)}
+        table = {
+            "photos": self.photos,
+            "backgrounds": self.backgrounds,
+            "cutouts": self.cutouts,
+            "decoys": [[first[kind] + number, *box] for kind, number, box in self.decoys],
+        }
+        with zipfile.ZipFile(file, "x", zipfile.ZIP_STORED) as piece:
+            piece.writestr(TABLE, json.dumps(table))
+            for name, data in self.images.items():
+                piece.writestr(name, data)
+
+
+def write(
+    folder: Path,
+    *,
+    photos: Sequence[Sample],
+    backgrounds: Sequence[Path],
+    cutouts: Sequence[Path],
+    search: Any = None,
+    limit: int,
+    threads: int,
+    seed: int = 0,
+) -> list[Path]:
+    """Write a pool in pieces of at most `limit` bytes of images, a fair mix in each.
+
+    Args:
+        folder: Where the pieces go.
+        photos: Labelled photos.
+        backgrounds: Photos without spacecraft, of a photo's size or half of it.
+        cutouts: RGBA images of spacecraft alone.
+        search: A search network, as `load_network` returns it, whose mistakes become decoys.
+        limit: Bytes of images in a piece.
+        threads: How many pictures are encoded at a time.
+        seed: Of the order of the pictures.
+    """
+    looks = search.looks if search else None
+    kinds: list[tuple[Sequence[Any], Callable[[Any], Picture]]] = [
+        (photos, lambda one: _photo(one, search, looks)),
+        (backgrounds, lambda one: _background(one, search, looks)),
+        (cutouts, _cutout),
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    order = list(_mixed([len(one) for one, _ in kinds], np.random.default_rng(seed)))
+    written: list[Path] = []
+    piece = _Piece()
+
+    def encode(turn: tuple[int, int]) -> Picture:
+        chosen, how = kinds[turn[0]]
+        return how(chosen[turn[1]])
+
+    def finish() -> None:
+        written.append(folder / f"pool-{len(written) + 1}.zip")
+        piece.write(written[-1])
+
+    with ThreadPoolExecutor(threads) as workers:
+        # A few at a time: a whole pool of encoded pictures would fill the memory.
+        waiting = iter(order)
+        while part := list(islice(waiting, _AT_A_TIME)):
+            for picture in workers.map(encode, part):
+                size = sum(map(len, picture.images.values()))
+                if piece.images and piece.bytes() + size > limit:
+                    finish()
+                    piece = _Piece()
+                piece.add(picture)
+    finish()
+    return written
+
+
+def _mixed(counts: Sequence[int], rng: np.random.Generator) -> Iterator[tuple[int, int]]:
+    """Yield kind and number of all pictures, each kind shuffled and spread evenly."""
+    places_ = [
+        ((place + 0.5) / count, kind, number)
+        for kind, count in enumerate(counts)
+        for place, number in enumerate(rng.permutation(count).tolist())
+    ]
+    for _, kind, number in sorted(places_):
+        yield kind, number
+
+
+def _photo(sample: Sample, search: Any, looks: Any) -> Picture:
+    """Encode a labelled photo: the whole, and the spacecraft's surroundings."""
+    photo = read_photo(sample.path)
+    x, y = close_corner(sample.box)
+    close = photo[y : y + LEVEL_HEIGHT, x : x + LEVEL_WIDTH]
+    truth = np.array(sample.box, np.float64)
+    seen = places(search, photo, looks.first) if search else []
+    return Picture(
+        kind="photos",
+        images={"-whole.webp": _encode(_half(photo)), "-close.webp": _encode(close)},
+        box=sample.box,
+        decoys=[box.round(1).tolist() for box in seen if misleads(box, truth)],
+    )
+
+
+def _background(file: Path, search: Any, looks: Any) -> Picture:
+    """Encode a photo without a spacecraft."""
+    half = _half(read_photo(file))
+    seen = places(search, half, looks.glance or looks.first) if search else []
+    decoys = [(box / WHOLE_SCALE).round(1).tolist() for box in seen]
+    return Picture(kind="backgrounds", images={".webp": _encode(half)}, decoys=decoys)
+
+
+def _cutout(file: Path) -> Picture:
+    """Encode a cut-out."""
+    straight = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+    if straight is None or straight.ndim != 3 or straight.shape[2] != 4:
+        raise BadDataError(
+            f"{file} is not an RGBA image.",
+            why="A cut-out must be transparent around the spacecraft.",
+            fix="Make some: invoke data.render --only cutouts --out DIR",
+        )
+    straight = cv2.cvtColor(straight, cv2.COLOR_BGRA2RGBA)
+    small = shrink(np.asarray(straight, np.uint8), CUTOUT_SIDE / max(straight.shape[:2]))
+    return Picture(kind="cutouts", images={".webp": _encode(small)})
+
+
+def _half(photo: Image) -> Image:
+    if photo.shape[:2] == (LEVEL_HEIGHT, LEVEL_WIDTH):
+        return photo
+    size = (LEVEL_WIDTH, LEVEL_HEIGHT)
+    return np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _encode(image: npt.NDArray[np.uint8]) -> bytes:
+    back = cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR
+    _, data = cv2.imencode(".webp", cv2.cvtColor(image, back), (cv2.IMWRITE_WEBP_QUALITY, QUALITY))
+    return bytes(data)
+
+
+def read(files: Sequence[Path], *, threads: int, closes: bool = True) -> Pool:
+    """Read the pieces of a pool.
+
+    Args:
+        files: The pieces.
+        threads: How many images are decoded at a time.
+        closes: Whether the photos' close parts are read; without, there are none.
+
+    Raises:
+        BadDataError: A piece is damaged, or none has photos, backgrounds and cut-outs.
+    """
+    with ThreadPoolExecutor(threads) as workers:
+        parts = [_read(file, workers, closes=closes) for file in files]
+    decoys, at = [], 0
+    photos = sum(len(part.wholes) for part in parts)
+    behind = photos
+    for part in parts:
+        own = len(part.wholes)
+        moved = part.decoys.copy()
+        moved[:, 0] += np.where(moved[:, 0] < own, at, behind - own)
+        decoys.append(moved)
+        at, behind = at + own, behind + len(part.backgrounds)
+    joined = {
+        one.name: np.concatenate([getattr(part, one.name) for part in parts])
+        for one in fields(Pool)
+        if one.name != "decoys"
+    }
+    empty = [name for name in ("wholes", "backgrounds", "cutouts") if not len(joined[name])]
+    if empty:
+        raise BadDataError(
+            f"{', '.join(map(str, files))}: no {', '.join(empty)}.",
+            why="Views need photos, backgrounds and cut-outs.",
+            fix="Pack all three: python -m benchmarks.gpu pack --help",
+        )
+    return Pool(**joined, decoys=np.concatenate(decoys))
+
+
+def _read(file: Path, workers: ThreadPoolExecutor, *, closes: bool) -> Pool:
+    """Read a piece."""
+    try:
+        with zipfile.ZipFile(file) as piece:
+            table = json.loads(piece.read(TABLE))
+            stored = {name: piece.read(name) for name in piece.namelist()}
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise BadDataError(
+            f"{file} is not a piece of a pool.",
+            why=str(error),
+            fix="Make some: python -m benchmarks.gpu pack --help",
+        ) from None
+    photos = len(table["photos"])
+    shape = (LEVEL_HEIGHT, LEVEL_WIDTH, 3)
+
+    def decoded(names: Iterable[str], shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+        images = list(workers.map(_decode, ((stored[name], shape) for name in names)))
+        return np.stack(images) if images else np.zeros((0, *shape), np.uint8)
+
+    def numbered(kind: str, count: int, end: str = ".webp") -> Iterator[str]:
+        return (f"{kind}/{number}{end}" for number in range(count))
+
+    return Pool(
+        wholes=decoded(numbered("photos", photos, "-whole.webp"), shape),
+        closes=decoded(numbered("photos", photos * closes, "-close.webp"), shape),
+        boxes=np.array(table["photos"], np.float64).reshape(-1, 4),
+        backgrounds=decoded(numbered("backgrounds", table["backgrounds"]), shape),
+        cutouts=decoded(numbered("cutouts", table["cutouts"]), (CANVAS, CANVAS, 4)),
+        decoys=np.array(table["decoys"], np.float64).reshape(-1, 5),
+    )
+
+
+def _decode(stored: tuple[bytes, tuple[int, ...]]) -> npt.NDArray[np.uint8]:
+    """Decode an image; put a cut-out in the middle of its canvas."""
+    data, shape = stored
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if shape[2] == 3:
+        return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+    cutout = premultiply(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA), np.uint8))
+    canvas = np.zeros(shape, np.uint8)
+    y, x = ((outer - inner) // 2 for outer, inner in zip(shape, cutout.shape[:2], strict=False))
+    canvas[y : y + cutout.shape[0], x : x + cutout.shape[1]] = cutout
+    return canvas
