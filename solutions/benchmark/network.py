@@ -142,8 +142,13 @@ def _onnxruntime(weights: Path, device: str, batch: int | None) -> LoadedNetwork
     batch = batch or (GPU_BATCH if on_gpu else CPU_BATCH)
     if on_gpu:
         backend = importlib.import_module("backend_gpu")
-        bound = backend.BoundSession(
-            runtime, session, input_name=INPUT, output_name=OUTPUT, batch=batch
+        bound = backend.BoundSessions(
+            runtime,
+            session,
+            lambda: _session(runtime, weights, device)[0],
+            input_name=INPUT,
+            output_name=OUTPUT,
+            batch=batch,
         )
         run = bound.run
     else:

@@ -64,15 +64,38 @@ def test_openvino_in_bf16_computes_nearly_the_same(expected):
 @pytest.mark.parametrize("batch", [1, 2, 5, 8])
 def test_bound_buffers_compute_the_same_for_any_number_of_photos(expected, batch):
     """The GPU's way to run batches, on onnxruntime's CPU device."""
-    session = onnxruntime.InferenceSession(str(WEIGHTS), providers=["CPUExecutionProvider"])
-    bound = backend_gpu.BoundSession(
-        onnxruntime, session, input_name="photos", output_name="boxes", batch=batch, device="cpu"
-    )
+    bound = bound_sessions(batch)
     for count in (5, 1, 3):
         np.testing.assert_allclose(bound.run(PHOTOS[:count]), expected[:count], atol=1e-3)
     wide = np.ascontiguousarray(PHOTOS.transpose(0, 2, 1, 3))
     np.testing.assert_allclose(bound.run(wide), load().run(wide), atol=1e-3)
     assert len(bound.bound) == 2
+
+
+def test_each_shape_has_a_session_of_its_own():
+    """A session plans all convolutions again whenever the shape changes, for a second or more."""
+    bound = bound_sessions(2)
+    for photos in (PHOTOS, PHOTOS[:, :32], PHOTOS, PHOTOS[:1]):
+        bound.run(np.ascontiguousarray(photos))
+    first, second = bound.bound.values()
+    assert first.session is not second.session
+
+
+def bound_sessions(batch):
+    """Bind batches on onnxruntime's CPU device."""
+
+    def another():
+        return onnxruntime.InferenceSession(str(WEIGHTS), providers=["CPUExecutionProvider"])
+
+    return backend_gpu.BoundSessions(
+        onnxruntime,
+        another(),
+        another,
+        input_name="photos",
+        output_name="boxes",
+        batch=batch,
+        device="cpu",
+    )
 
 
 @pytest.mark.skipif(
