@@ -23,10 +23,12 @@ from posebowl.training.plans import Plan, Planner
 from posebowl.training.pool import Pool
 
 FINE: Final = 2
-"""Samples of a pixel along each axis: reducing without them would leave steps on every edge."""
+"""Samples of a background for a pixel, along each axis: with one, reducing would leave steps."""
 _LEVELS: Final = 4
-_AT_A_TIME: Final = 8_000_000
-"""Samples that are made at once: an array of their colours has 128 MB, and there are a dozen."""
+_AT_A_TIME: Final = 4_000_000
+"""Pixels that are made at once: an array of their samples has 256 MB, and there are a few."""
+Arrays = dict[str, torch.Tensor]
+"""A plan's arrays by their names, those of what is pasted with "pasted." before them."""
 _GREY: Final = (0.299, 0.587, 0.114)
 
 
@@ -93,13 +95,9 @@ class Maker:
             size: Their height and width.
         """
         views, high, wide = len(plan.image), *size
-        part = max(1, _AT_A_TIME // (FINE * FINE * high * wide))
-        made = [
-            self._views(
-                {name: one[at : at + part] for name, one in self._moved(plan).items()}, size
-            )
-            for at in range(0, views, part)
-        ]
+        part, moved = max(1, _AT_A_TIME // (high * wide)), self._moved(plan)
+        starts = [torch.arange(at, min(at + part, views)) for at in range(0, views, part)]
+        made = [self._views(_of(moved, some.to(self.device)), size) for some in starts]
         image, box, labelled = (torch.cat(parts) for parts in zip(*made, strict=True))
         low, high_ends = box[:, :2], box[:, 2:]
         extent = torch.tensor([wide, high], device=self.device)
@@ -112,7 +110,7 @@ class Maker:
             "batch_idx": owners.float(),
         }
 
-    def _moved(self, plan: Plan) -> dict[str, torch.Tensor]:
+    def _moved(self, plan: Plan) -> Arrays:
         """Return a plan's arrays on the device."""
         arrays = {f"pasted.{name}": one for name, one in vars(plan.pasted).items()}
         arrays |= {name: one for name, one in vars(plan).items() if name != "pasted"}
@@ -122,101 +120,106 @@ class Maker:
             for name, one in found.items()
         }
 
-    def _views(
-        self, plan: dict[str, torch.Tensor], size: tuple[int, int]
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def _views(self, plan: Arrays, size: tuple[int, int]) -> tuple[torch.Tensor, ...]:
         """Return views (n, height, width, 3) uint8, boxes (n, 4), and which are labelled."""
-        x, y = self._samples(size)
-        back = self._backgrounds(plan, x, y)
-        box, labelled = plan["box"], plan["labelled"]
+        image = self._backgrounds(plan, size)
+        box, labelled = plan["box"].clone(), plan["labelled"].clone()
+        alpha = torch.zeros_like(image[..., :1])
         which = plan["with_spacecraft"].nonzero()[:, 0]
-        alpha = torch.zeros(len(back), *size, device=self.device)
         if len(which):
-            few = {name: one[which] for name, one in plan.items()}
-            front = self._spacecraft(few, x, y)
-            shown = front[..., 3] > SEEN / 255
-            back[which] = front[..., :3] + back[which] * (1 - front[..., 3:])
-            alpha[which] = _pooled(front[..., 3:])[..., 0]
-            seen, visible = _extents(shown, few["box"])
-            box, labelled = box.clone(), labelled.clone()
+            few = _of(plan, which)
+            front = self._spacecraft(few, size)
+            alpha[which] = front[..., 3:]
+            image[which] = front[..., :3] + image[which] * (1 - front[..., 3:])
+            seen, visible = _extents(front[..., 3] > SEEN / 255, few["box"])
             box[which] = torch.where(few["measured"][:, None], seen, few["box"])
             labelled[which] &= ~few["measured"] | visible
-        return self._finished(_pooled(back), alpha, plan), box, labelled
+        return _finished(image, alpha, plan), box, labelled
 
-    def _samples(self, size: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the places of all samples, x of shape (1, 1, width), y of (1, height, 1)."""
-        y, x = ((torch.arange(FINE * side, device=self.device) + 0.5) / FINE for side in size)
-        return x[None, None], y[None, :, None]
-
-    def _backgrounds(
-        self, plan: dict[str, torch.Tensor], x: torch.Tensor, y: torch.Tensor
-    ) -> torch.Tensor:
+    def _backgrounds(self, plan: Arrays, size: tuple[int, int]) -> torch.Tensor:
         """Return photos or backgrounds with their contrast, (n, height, width, 3), 0 to 1."""
         matrix = plan["matrix"]
         step = matrix[..., :2].abs().sum(2).mean(1) / FINE
         level = step.clamp(min=1).log2().floor().clamp(max=self.images.levels - 1).long()
-        image = self.images.sample(plan["image"], level, *_placed(matrix, x, y), PADDING)
-        return _toned(image[..., :3] / 255, plan["toned"])
+        x, y = self._samples(size, FINE)
+        fine = self.images.sample(plan["image"], level, *_placed(matrix, x, y), PADDING)
+        shape = (len(fine), size[0], FINE, size[1], FINE, 4)
+        return _toned(fine.reshape(shape).mean((2, 4))[..., :3] / 255, plan["toned"])
 
-    def _spacecraft(
-        self, plan: dict[str, torch.Tensor], x: torch.Tensor, y: torch.Tensor
-    ) -> torch.Tensor:
+    def _samples(self, size: tuple[int, int], fine: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the places of samples: x of shape (1, 1, width), y of (1, height, 1)."""
+        y, x = ((torch.arange(fine * side, device=self.device) + 0.5) / fine for side in size)
+        return x[None, None], y[None, :, None]
+
+    def _spacecraft(self, plan: Arrays, size: tuple[int, int]) -> torch.Tensor:
         """Return spacecraft with what is joined to them, (n, height, width, 4), 0 to 1.
 
         Colours are multiplied by alpha.
         """
-        layers = [self._layer(plan, number, x, y) for number in range(2)]
-        behind = plan["pasted.behind"][:, None, None, None]
-        over, under = (torch.where(behind, a, b) for a, b in (layers, layers[::-1]))
-        front = over + under * (1 - over[..., 3:])
-        for number in range(plan["pasted.rods"].shape[1]):
-            front = _with_rod(front, plan["pasted.rods"][:, number], plan["softness"], x, y)
-        tint, grey, lift = (
-            plan["pasted.coloured"][:, None, None, part]
-            for part in (slice(3), slice(3, 4), slice(4, 5))
-        )
-        colours, alpha = front[..., :3], front[..., 3:]
-        colours = tint * torch.lerp(colours, colours.mean(3, keepdim=True), grey)
-        across, down, level = plan["pasted.shade"][:, :, None, None].unbind(1)
-        light = (across * x + down * y + level).clamp(0.2, 1)[..., None]
-        colours = ((colours + lift / 255 * alpha) * light).clamp(min=0)
-        return torch.cat([torch.minimum(colours, alpha), alpha], 3)
+        x, y = self._samples(size)
+        front = self._layer(plan, 0, x, y)
+        which = (plan["pasted.cutout"][:, 1] >= 0).nonzero()[:, 0]
+        if len(which):
+            joined = _of(plan, which)
+            pair = front[which], self._layer(joined, 1, x, y)
+            behind = joined["pasted.behind"][:, None, None, None]
+            over, under = torch.where(behind, *pair), torch.where(behind, *pair[::-1])
+            front[which] = over + under * (1 - over[..., 3:])
+        for rods in plan["pasted.rods"].unbind(1):
+            which = (rods[:, 4] > 0).nonzero()[:, 0]
+            if len(which):
+                drawn = _rods(rods[which], plan["softness"][which], x, y)
+                front[which] = drawn + front[which] * (1 - drawn[..., 3:])
+        return _coloured(front, plan["pasted.coloured"], plan["pasted.shade"], x, y)
 
-    def _layer(
-        self, plan: dict[str, torch.Tensor], number: int, x: torch.Tensor, y: torch.Tensor
-    ) -> torch.Tensor:
-        """Return a cut-out as the view shows it, (n, height, width, 4), 0 to 1.
+    def _layer(self, plan: Arrays, number: int, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Return one of the cut-outs as the view shows it, (n, height, width, 4), 0 to 1.
 
-        It is never sharper than what is behind it.
+        As in `cutouts.level_for`, a pixel of the background is 1.2 to 2.4 of the cut-out's, so
+        that a spacecraft is never sharper than what is behind it.
         """
-        cutout, matrix = plan["pasted.cutout"][:, number], plan["pasted.placed"][:, number]
+        matrix = plan["pasted.placed"][:, number]
         a, b, _, c, d, _ = matrix.flatten(1).unbind(1)
-        texels = (a * d - b * c).abs().sqrt()
-        soft = plan["softness"]
-        step = texels * torch.where(soft > 1, 0.8 * soft * 2**0.5, 1 / FINE)
+        step = (a * d - b * c).abs().sqrt() * plan["softness"] / 1.2
         level = (step.clamp(min=1).log2() + plan["pasted.blurred"]).floor()
         level = level.clamp(max=self.cutouts.levels - 1).long()
         across, down = _placed(matrix, x, y)
-        layer = self.cutouts.sample(cutout.clamp(min=0), level, across, down, 0) / 255
-        kept = (cutout >= 0)[:, None, None].expand_as(across)
-        if number == 0:
-            n_x, n_y, limit = plan["pasted.cut"][:, :, None, None].unbind(1)
-            kept = kept & (n_x * across + n_y * down < limit)
-        return layer * kept[..., None]
+        cutout = plan["pasted.cutout"][:, number]
+        layer = self.cutouts.sample(cutout, level, across, down, 0) / 255
+        if number > 0:
+            return layer
+        n_x, n_y, limit = plan["pasted.cut"][:, :, None, None].unbind(1)
+        return layer * (n_x * across + n_y * down < limit)[..., None]
 
-    def _finished(
-        self, image: torch.Tensor, alpha: torch.Tensor, plan: dict[str, torch.Tensor]
-    ) -> torch.Tensor:
-        """Return views (n, height, width, 3), uint8, varied as photos vary."""
-        jitter = plan["jitter"]
-        own = plan["pasted.coloured"][:, 5, None, None] / 255 * alpha
-        image = (image + torch.randn_like(image) * own[..., None]).clamp(0, 1)
-        tone = torch.cat([jitter[:, :4], jitter[:, 5:6]], 1)
-        image = _toned(image, tone, jitter[:, 4])
-        image = _blurred(image, jitter[:, 6])
-        noise = jitter[:, 7, None, None, None] / 255
-        image = image + torch.randn_like(image) * noise
-        return (image.clamp(0, 1) * 255).to(torch.uint8)
+
+def _of(plan: Arrays, which: torch.Tensor) -> Arrays:
+    """Return the part of a plan for some views."""
+    return {name: one[which] for name, one in plan.items()}
+
+
+def _coloured(
+    front: torch.Tensor, colour: torch.Tensor, shade: torch.Tensor, x: torch.Tensor, y: torch.Tensor
+) -> torch.Tensor:
+    """Return spacecraft in other colours and light; see `Pasted`."""
+    parts = (slice(3), slice(3, 4), slice(4, 5))
+    tint, grey, lift = (colour[:, None, None, part] for part in parts)
+    colours, alpha = front[..., :3], front[..., 3:]
+    colours = tint * torch.lerp(colours, colours.mean(3, keepdim=True), grey)
+    across, down, level = shade[:, :, None, None].unbind(1)
+    light = (across * x + down * y + level).clamp(0.2, 1)[..., None]
+    colours = ((colours + lift / 255 * alpha) * light).clamp(min=0)
+    return torch.cat([torch.minimum(colours, alpha), alpha], 3)
+
+
+def _finished(image: torch.Tensor, alpha: torch.Tensor, plan: Arrays) -> torch.Tensor:
+    """Return views (n, height, width, 3), uint8, varied as photos vary."""
+    jitter = plan["jitter"]
+    own = plan["pasted.coloured"][:, 5, None, None, None] / 255 * alpha
+    image = (image + torch.randn_like(image) * own).clamp(0, 1)
+    tone = torch.cat([jitter[:, :4], jitter[:, 5:6]], 1)
+    image = _blurred(_toned(image, tone, jitter[:, 4]), jitter[:, 6])
+    image = image + torch.randn_like(image) * (jitter[:, 7, None, None, None] / 255)
+    return (image.clamp(0, 1) * 255).to(torch.uint8)
 
 
 def _placed(
@@ -243,32 +246,17 @@ def _toned(
     return torch.lerp(image, grey, tone[..., 4:])
 
 
-def _with_rod(
-    front: torch.Tensor,
-    rod: torch.Tensor,
-    softness: torch.Tensor,
-    x: torch.Tensor,
-    y: torch.Tensor,
+def _rods(
+    rods: torch.Tensor, softness: torch.Tensor, x: torch.Tensor, y: torch.Tensor
 ) -> torch.Tensor:
-    """Return spacecraft with an antenna each, in front; rods of shape (n, 6), width 0 for none."""
-    if not bool((rod[:, 4] > 0).any()):
-        return front
-    x0, y0, x1, y1, width, grey = rod[:, :, None, None].unbind(1)
+    """Return an antenna for each view, (n, height, width, 4), colours multiplied by alpha."""
+    x0, y0, x1, y1, width, grey = rods[:, :, None, None].unbind(1)
     along_x, along_y = x1 - x0, y1 - y0
     length = (along_x.square() + along_y.square()).clamp(min=1e-6)
     share = (((x - x0) * along_x + (y - y0) * along_y) / length).clamp(0, 1)
     far = torch.hypot(x - x0 - share * along_x, y - y0 - share * along_y)
-    edge = softness[:, None, None] / FINE
-    alpha = ((width / 2 - far) / edge + 0.5).clamp(0, 1) * (width > 0)
-    colours = alpha[..., None] * grey[..., None] / 255
-    laid = torch.cat([colours.expand(*alpha.shape, 3), alpha[..., None]], 3)
-    return laid + front * (1 - alpha[..., None])
-
-
-def _pooled(fine: torch.Tensor) -> torch.Tensor:
-    """Return the means of the samples of each pixel, (n, height, width, channels)."""
-    views, high, wide, channels = fine.shape
-    return fine.reshape(views, high // FINE, FINE, wide // FINE, FINE, channels).mean((2, 4))
+    alpha = ((width / 2 - far) / softness[:, None, None] + 0.5).clamp(0, 1)[..., None]
+    return torch.cat([(alpha * grey[..., None] / 255).expand(-1, -1, -1, 3), alpha], 3)
 
 
 def _extents(shown: torch.Tensor, limit: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -278,7 +266,7 @@ def _extents(shown: torch.Tensor, limit: torch.Tensor) -> tuple[torch.Tensor, to
         count = line.shape[1]
         first = line.float().argmax(1)
         last = count - line.flip(1).float().argmax(1)
-        return first / FINE, last / FINE
+        return first.float(), last.float()
 
     (x0, x1), (y0, y1) = ends(shown.any(1)), ends(shown.any(2))
     low = torch.maximum(torch.stack([x0, y0], 1), limit[:, :2])
