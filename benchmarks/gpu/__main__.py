@@ -1,44 +1,55 @@
 """Train and measure on a lent GPU machine without a network, in calls of ten minutes.
 
-    python -m benchmarks.gpu pack --data runs/photos --val runs/val --cutouts runs/cutouts \
+    python -m benchmarks.gpu pack --data runs/photos --cutouts runs/cutouts \
         --backgrounds runs/backgrounds --out runs/carried
-    python -m benchmarks.gpu run --carried runs/carried --out OUT [--role search] [--resume EARLIER]
+    python -m benchmarks.gpu run --pool runs/carried --out OUT [--seconds 540] [--only train]
 
-`pack` copies as many pictures as 60 MiB hold, a fair share of each kind, into one folder that
-travels with the working tree. `run`, on the other machine, trains in bf16 from the shipped weights
-or from an earlier call's, one network for both looks or one of the pair, exports the best, measures
-it and the shipped ones, fills the GPU rows of the speed table, and runs the solution's CUDA path. A
-step that fails does not end the others. OUT then holds train/ (last.pt, best.pt, curves.csv),
-model.onnx, for a pair refiner.onnx, and steps.json with the end of each output.
+`pack` reduces pictures to what views need, 19 KB each, finds what the shipped search network
+mistakes in them, and writes pieces that travel with the working tree, one in each call. `run`, on
+the other machine, trains the pair's two networks side by side in bf16, exports them, measures
+them and the shipped ones, fills the GPU rows of the speed table, and runs the solution's CUDA path.
+A step that fails does not end the others. OUT then holds a folder for each network (best.pt,
+last.pt, curves.csv), the pair (model.onnx, refiner.onnx; the --start of a later call), and
+steps.json with the end of each output.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
+import contextlib
 import json
-import shutil
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from posebowl import paths
-from posebowl.challenge import FORMAT_FILE, ID_COLUMN, IMAGES_DIR, LABELS_FILE
-from posebowl.training.options import REFINER, ROLES
+from posebowl.challenge import IMAGES_DIR
+from posebowl.errors import BadDataError, UsageError
+from posebowl.training import pool
+from posebowl.training.dataset import read_labels
+from posebowl.training.options import REFINER
+from posebowl.training.solution_modules import load_network
+from posebowl.util import program
+from posebowl.util.host import usable_cores
 
-BUDGET = 60 << 20
-KINDS = ("val", "data", "cutouts", "backgrounds")
+PIECE_MB = 28
+"""Of the 67 MB that a call carries, the working tree takes 38."""
+PIECES = "pool-*.zip"
 OWN = paths.SOLUTIONS / "benchmark"
+MODEL = "model.onnx"
 RECIPES: Final[dict[str, list[str | Path]]] = {
-    "both": ["--size", "512x640"],
-    "search": ["--size", "224x288", "--large", "512x640"],
-    "refine": ["--size", "192x256", "--decoys", OWN / "model.onnx"],
+    "search": ["--size", "224x288", "--large", "512x640", "--pasted", "0.55", "--rate", "2e-3"],
+    "refine": ["--size", "192x256", "--pasted", "0.6", "--rate", "1.4e-3"],
 }
-"""How a network for each role is trained: the shipped pair as on CPUs."""
-EXPORT_S = 120
+"""How each network is trained: the shipped pair as on CPUs, but for batch and rate."""
+STEPS: Final = ("train", "export", "trained", "shipped", "speed", "solution")
+LOADING_S = 90
+"""What two networks took on an H100 from the start to the first step, with 13,350 pictures."""
+REST_S = 120
 """What is kept of the time for everything after training."""
 TAIL = 2000
 """Characters of a step's output that are kept."""
@@ -48,8 +59,7 @@ def main() -> int:
     """Pack, or run every step."""
     args = parse()
     if args.command == "pack":
-        chosen = {kind: getattr(args, kind) for kind in KINDS}
-        print(json.dumps(pack(chosen, args.out, args.budget)))
+        print(json.dumps({piece.name: piece.stat().st_size for piece in pack(args)}))
         return 0
     done = list(run(args))
     return int(any(step["exit_code"] for step in done))
@@ -60,84 +70,81 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     packing = commands.add_parser("pack")
-    for kind in KINDS:
-        packing.add_argument(f"--{kind}", type=Path, required=True)
+    for kind in ("data", "cutouts", "backgrounds"):
+        packing.add_argument(f"--{kind}", type=Path, nargs="+", required=True)
     packing.add_argument("--out", type=Path, required=True)
-    packing.add_argument("--budget", type=int, default=BUDGET, help="bytes")
+    packing.add_argument("--piece", type=float, default=PIECE_MB, help="most MB in a piece")
     running = commands.add_parser("run")
-    running.add_argument("--carried", type=Path, required=True)
+    running.add_argument("--pool", type=Path, required=True, help="folder with the pieces")
     running.add_argument("--out", type=Path, required=True)
-    running.add_argument("--role", choices=ROLES, default="both", help="what the network is for")
-    running.add_argument("--resume", type=Path, help="the train/ of an earlier call")
+    running.add_argument("--start", type=Path, default=OWN, help="folder with the pair to begin at")
+    running.add_argument("--val", type=Path, default=paths.DEMO_DATA, help="labelled photos")
+    running.add_argument("--only", choices=STEPS, nargs="+", default=STEPS, help="some steps")
     running.add_argument("--seconds", type=float, default=540, help="for all steps together")
     running.add_argument("--steps", type=int, help="of training, instead of what time is left")
     running.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
-    running.add_argument("--size", help="of the views, instead of the role's")
-    running.add_argument("--batch", type=int, default=64)
-    running.add_argument("--rate", type=float, default=7e-4, help="highest learning rate")
+    running.add_argument("--batch", type=int, default=128)
     running.add_argument("--count", type=int, default=200, help="photos of the speed table")
     return parser.parse_args()
 
 
-def pack(sources: dict[str, Path], out: Path, budget: int) -> dict[str, int]:
-    """Copy pictures into one folder, a fair share of the budget for each kind.
+def pack(args: argparse.Namespace) -> list[Path]:
+    """Write the pieces of a pool, with the shipped search network's mistakes as decoys.
 
-    Returns:
-        The number of pictures of each kind.
+    Raises:
+        UsageError: There is a pool already.
+        BadDataError: A folder has no pictures, or no labels.
     """
-    counts = {}
-    sizes = {kind: pictures(folder) for kind, folder in sources.items()}
-    # The smallest kind first: what it leaves of its share, the others get.
-    for left, kind in enumerate(sorted(sizes, key=lambda one: sum(sizes[one].values()))):
-        chosen = within(sizes[kind], budget // (len(sizes) - left))
-        budget -= sum(sizes[kind][picture] for picture in chosen)
-        counts[kind] = len(chosen)
-        copy(sources[kind], chosen, out / kind)
-    return counts
+    if any(args.out.glob(PIECES)):
+        raise UsageError(f"{args.out} already has a pool.", fix="Choose another --out.")
+    return pool.write(
+        args.out,
+        photos=[sample for folder in args.data for sample in read_labels(folder)],
+        backgrounds=pictures(args.backgrounds),
+        cutouts=pictures(args.cutouts),
+        search=load_network(OWN / MODEL, device="cpu"),
+        limit=int(args.piece * 1e6),
+        threads=usable_cores(),
+    )
 
 
-def pictures(folder: Path) -> dict[Path, int]:
-    """Return the pictures of a folder, and their bytes."""
-    found = sorted((folder / IMAGES_DIR).glob("*.[pj]*g"))
-    return {picture: picture.stat().st_size for picture in found}
+def pictures(folders: Sequence[Path]) -> list[Path]:
+    """Return the pictures of data folders.
 
-
-def within(sizes: dict[Path, int], budget: int) -> list[Path]:
-    """Return the first pictures that fit."""
-    chosen = []
-    for picture, size in sizes.items():
-        if size > budget:
-            break
-        budget -= size
-        chosen.append(picture)
-    return chosen
-
-
-def copy(source: Path, chosen: Iterable[Path], out: Path) -> None:
-    """Copy pictures, and the rows of the tables that name them."""
-    (out / IMAGES_DIR).mkdir(parents=True)
-    for picture in chosen:
-        shutil.copyfile(picture, out / IMAGES_DIR / picture.name)
-    kept = {picture.stem for picture in chosen}
-    for table in (LABELS_FILE, FORMAT_FILE):
-        if (source / table).is_file():
-            with (source / table).open(newline="") as before, (out / table).open("w") as after:
-                rows = csv.DictReader(before)
-                writer = csv.DictWriter(after, rows.fieldnames or (), lineterminator="\n")
-                writer.writeheader()
-                writer.writerows(row for row in rows if row[ID_COLUMN] in kept)
+    Raises:
+        BadDataError: One has none.
+    """
+    found = {folder: sorted((folder / IMAGES_DIR).glob("*.[pj]*g")) for folder in folders}
+    for folder, files in found.items():
+        if not files:
+            raise BadDataError(
+                f"{folder} has no pictures.",
+                why=f"Found no PNG or JPEG in {folder / IMAGES_DIR}.",
+                fix="Make some: invoke data.render --only cutouts --out DIR",
+            )
+    return [file for files in found.values() for file in files]
 
 
 def run(args: argparse.Namespace) -> Iterator[dict[str, object]]:
-    """Run every step, and yield what became of it; steps.json has all so far."""
+    """Run every step, and yield what became of it; steps.json has all so far.
+
+    Raises:
+        UsageError: There is no pool.
+    """
+    if not any(args.pool.glob(PIECES)):
+        raise UsageError(
+            f"{args.pool} has no pool.",
+            why=f"It has no file {PIECES}.",
+            fix="Pack one: python -m benchmarks.gpu pack --help",
+        )
     args.out.mkdir(parents=True, exist_ok=True)
-    if args.resume:
-        shutil.copytree(args.resume, args.out / "train")
     ends = time.monotonic() + args.seconds
     done = []
-    for name, argv in steps(args):
+    for name, commands in steps(args).items():
+        if name not in args.only:
+            continue
         started = time.monotonic()
-        code, output = execute(argv, max(1.0, ends - started))
+        code, output = execute(commands, max(1.0, ends - started))
         print(f"{name}: exit code {code}", file=sys.stderr, flush=True)
         seconds = round(time.monotonic() - started, 1)
         done.append({"step": name, "exit_code": code, "seconds": seconds, "output": output})
@@ -145,61 +152,67 @@ def run(args: argparse.Namespace) -> Iterator[dict[str, object]]:
         yield done[-1]
 
 
-def steps(args: argparse.Namespace) -> Iterator[tuple[str, list[str]]]:
-    """Yield each step's name and command line."""
-    carried, train, weights = args.carried, args.out / "train", args.out / "model.onnx"
-    python = [sys.executable, "-m"]
-    words = ["--data", carried / "data", "--val", carried / "val", "--out", train]
-    words += ["--cutouts", carried / "cutouts", "--backgrounds", carried / "backgrounds"]
-    words += ["--batch", args.batch, "--rate", args.rate, "--device", args.device, "--resume"]
-    start = OWN / (REFINER if args.role == "refine" else "model.onnx")
-    words += ["--role", args.role, "--start", start, *RECIPES[args.role]]
-    words += ["--size", args.size] if args.size else []
-    words += ["--precision", "bf16", "--every-minutes", 2]
-    minutes = max(0.1, (args.seconds - EXPORT_S) / 60)
-    words += ["--steps", args.steps] if args.steps else ["--minutes", earlier(train) + minutes]
-    yield "train", [*python, "posebowl.training.train", *map(str, words)]
-    words = ["--weights", train / "best.pt", "--force"]
-    words += ["--refiner", OWN / REFINER] if args.role == "search" else []
-    words += ["--out", args.out / REFINER if args.role == "refine" else weights]
-    if args.role == "refine":
-        shutil.copyfile(OWN / "model.onnx", weights)
-    yield "export", [*python, "posebowl.training.export", *map(str, words)]
-    words = ["--data", carried / "val", "--weights"]
-    for name, file in (("trained", weights), ("shipped", OWN / "model.onnx")):
-        yield name, [*python, "posebowl.training.evaluate", *map(str, [*words, file])]
-    words = ["--data", carried / "val", "--count", args.count, "--device", args.device, "--json"]
-    words += ["--only", "reference", "onnxruntime", "network"]
-    yield "speed", [*python, "benchmarks.inference", *map(str, words)]
-    words = ["--data", carried / "val", "--out", args.out / "submission.csv"]
-    words += ["--device", args.device, "--weights", weights]
-    yield "solution", [sys.executable, str(OWN / "main.py"), *map(str, words)]
+def steps(args: argparse.Namespace) -> dict[str, list[list[str]]]:
+    """Return the command lines of each step, which run side by side."""
+    python, pair = [sys.executable, "-m"], args.out / MODEL
+    evaluate = [*python, "posebowl.training.evaluate", "--data", args.val, "--weights"]
+    export = [*python, "posebowl.training.export", "--force", "--out", pair]
+    export += ["--weights", args.out / "search" / "last.pt"]
+    export += ["--refiner", args.out / "refine" / "last.pt"]
+    speed = [*python, "benchmarks.inference", "--data", args.val, "--count", args.count]
+    speed += ["--device", args.device, "--json", "--only", "reference", "onnxruntime", "network"]
+    solution = [sys.executable, OWN / "main.py", "--data", args.val, "--device", args.device]
+    solution += ["--out", args.out / "submission.csv", "--weights", pair]
+    every: dict[str, list[list[str | Path]]] = {
+        "train": [[*python, "posebowl.training.train", *training(args, role)] for role in RECIPES],
+        "export": [export],
+        "trained": [[*evaluate, pair]],
+        "shipped": [[*evaluate, OWN / MODEL]],
+        "speed": [speed],
+        "solution": [solution],
+    }
+    return {name: [[*map(str, words)] for words in many] for name, many in every.items()}
 
 
-def earlier(train: Path) -> float:
-    """Return the minutes that earlier calls have trained."""
-    curves = train / "curves.csv"
-    if not curves.is_file():
-        return 0.0
-    with curves.open(newline="") as file:
-        return max((float(row["minutes"]) for row in csv.DictReader(file)), default=0.0)
+def training(args: argparse.Namespace, role: str) -> list[str | Path]:
+    """Return the options of a network's training; a run that was begun in OUT is continued."""
+    pieces = sorted(args.pool.glob(PIECES))
+    words = [word for piece in pieces for word in ("--pool", piece)]
+    words += ["--role", role, "--val", args.val, "--out", args.out / role, *RECIPES[role]]
+    words += ["--start", args.start / (REFINER if role == "refine" else MODEL), "--resume"]
+    words += ["--batch", args.batch, "--device", args.device, "--precision", "bf16"]
+    minutes = max(0.1, (args.seconds - LOADING_S - REST_S) / 60)
+    return [*words, *(["--steps", args.steps] if args.steps else ["--minutes", minutes])]
 
 
-def execute(argv: Sequence[str], limit_s: float) -> tuple[int, str]:
-    """Run a command; return its exit code, 124 past its limit, and the end of its output."""
+def execute(commands: Sequence[Sequence[str]], limit_s: float) -> tuple[int, str]:
+    """Run commands side by side.
+
+    Returns:
+        The highest exit code, 124 past the limit, and the ends of their outputs.
+    """
+    ends = time.monotonic() + limit_s
+    with contextlib.ExitStack() as stack:
+        logs = [stack.enter_context(tempfile.TemporaryFile()) for _ in commands]
+        started = [
+            subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=paths.ROOT)
+            for command, log in zip(commands, logs, strict=True)
+        ]
+        codes = [wait(one, ends - time.monotonic()) for one in started]
+        for log in logs:
+            log.seek(0)
+        return max(codes), "\n".join(log.read().decode(errors="replace")[-TAIL:] for log in logs)
+
+
+def wait(process: subprocess.Popen[bytes], limit_s: float) -> int:
+    """Wait for a process, and kill it past the limit; return its exit code, or 124."""
     try:
-        done = subprocess.run(
-            argv,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=limit_s,
-            cwd=paths.ROOT,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as late:
-        return 124, (late.stdout or b"").decode(errors="replace")[-TAIL:]
-    return done.returncode, done.stdout.decode(errors="replace")[-TAIL:]
+        return abs(process.wait(max(0.0, limit_s)))
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return 124
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program.guard(main))

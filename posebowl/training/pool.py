@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, fields
-from itertools import islice
+from dataclasses import dataclass, field
+from itertools import accumulate, chain, islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import cv2
 import numpy as np
@@ -46,6 +46,7 @@ CUTOUT_SIDE: Final = 320
 CANVAS: Final = 336
 """Side of the square in whose middle they are, transparent around: a multiple of 16."""
 TABLE: Final = "pool.json"
+KINDS: Final = ("photos", "backgrounds", "cutouts")
 _AT_A_TIME: Final = 64
 
 
@@ -247,72 +248,91 @@ def read(files: Sequence[Path], *, threads: int, closes: bool = True) -> Pool:
     Raises:
         BadDataError: A piece is damaged, or none has photos, backgrounds and cut-outs.
     """
-    with ThreadPoolExecutor(threads) as workers:
-        parts = [_read(file, workers, closes=closes) for file in files]
-    decoys, at = [], 0
-    photos = sum(len(part.wholes) for part in parts)
-    behind = photos
-    for part in parts:
-        own = len(part.wholes)
-        moved = part.decoys.copy()
-        moved[:, 0] += np.where(moved[:, 0] < own, at, behind - own)
-        decoys.append(moved)
-        at, behind = at + own, behind + len(part.backgrounds)
-    joined = {
-        one.name: np.concatenate([getattr(part, one.name) for part in parts])
-        for one in fields(Pool)
-        if one.name != "decoys"
-    }
-    empty = [name for name in ("wholes", "backgrounds", "cutouts") if not len(joined[name])]
+    pieces = [_Stored.read(file) for file in files]
+    counts = {kind: [piece.count(kind) for piece in pieces] for kind in KINDS}
+    empty = [kind for kind in KINDS if not sum(counts[kind])]
     if empty:
         raise BadDataError(
             f"{', '.join(map(str, files))}: no {', '.join(empty)}.",
             why="Views need photos, backgrounds and cut-outs.",
             fix="Pack all three: python -m benchmarks.gpu pack --help",
         )
-    return Pool(**joined, decoys=np.concatenate(decoys))
+    photo, canvas = (LEVEL_HEIGHT, LEVEL_WIDTH, 3), (CANVAS, CANVAS, 4)
+    parts = {
+        "wholes": ("photos", "-whole", photo),
+        "closes": ("photos", "-close", photo),
+        "backgrounds": ("backgrounds", "", photo),
+        "cutouts": ("cutouts", "", canvas),
+    }
+    images = {}
+    with ThreadPoolExecutor(threads) as workers:
+        for name, (kind, end, shape) in parts.items():
+            kept = closes or name != "closes"
+            # Decoded into its place: a pool of 13,000 pictures has 14 GB.
+            images[name] = np.zeros((kept * sum(counts[kind]), *shape), np.uint8)
+            stored = chain.from_iterable(piece.of(kind, end) for piece in pieces)
+            list(workers.map(_decode, stored, images[name]))
+    boxes = [box for piece in pieces for box in piece.table["photos"]]
+    return Pool(**images, boxes=np.array(boxes, np.float64), decoys=_joined(pieces, counts))
 
 
-def _read(file: Path, workers: ThreadPoolExecutor, *, closes: bool) -> Pool:
-    """Read a piece."""
-    try:
-        with zipfile.ZipFile(file) as piece:
-            table = json.loads(piece.read(TABLE))
-            stored = {name: piece.read(name) for name in piece.namelist()}
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise BadDataError(
-            f"{file} is not a piece of a pool.",
-            why=str(error),
-            fix="Make some: python -m benchmarks.gpu pack --help",
-        ) from None
-    photos = len(table["photos"])
-    shape = (LEVEL_HEIGHT, LEVEL_WIDTH, 3)
+@dataclass(frozen=True, kw_only=True)
+class _Stored:
+    """A piece as it is stored."""
 
-    def decoded(names: Iterable[str], shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-        images = list(workers.map(_decode, ((stored[name], shape) for name in names)))
-        return np.stack(images) if images else np.zeros((0, *shape), np.uint8)
+    table: dict[str, Any]
+    images: dict[str, bytes]
 
-    def numbered(kind: str, count: int, end: str = ".webp") -> Iterator[str]:
-        return (f"{kind}/{number}{end}" for number in range(count))
+    @classmethod
+    def read(cls, file: Path) -> Self:
+        """Read a piece, without decoding its images."""
+        try:
+            with zipfile.ZipFile(file) as piece:
+                table = json.loads(piece.read(TABLE))
+                images = {name: piece.read(name) for name in piece.namelist() if name != TABLE}
+        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+            raise BadDataError(
+                f"{file} is not a piece of a pool.",
+                why=str(error),
+                fix="Make some: python -m benchmarks.gpu pack --help",
+            ) from None
+        return cls(table=table, images=images)
 
-    return Pool(
-        wholes=decoded(numbered("photos", photos, "-whole.webp"), shape),
-        closes=decoded(numbered("photos", photos * closes, "-close.webp"), shape),
-        boxes=np.array(table["photos"], np.float64).reshape(-1, 4),
-        backgrounds=decoded(numbered("backgrounds", table["backgrounds"]), shape),
-        cutouts=decoded(numbered("cutouts", table["cutouts"]), (CANVAS, CANVAS, 4)),
-        decoys=np.array(table["decoys"], np.float64).reshape(-1, 5),
-    )
+    def count(self, kind: str) -> int:
+        """Return the number of pictures of a kind."""
+        known = self.table[kind]
+        return known if isinstance(known, int) else len(known)
+
+    def of(self, kind: str, end: str) -> Iterator[bytes]:
+        """Yield the images of a kind whose names end so."""
+        for number in range(self.count(kind)):
+            yield self.images[f"{kind}/{number}{end}.webp"]
 
 
-def _decode(stored: tuple[bytes, tuple[int, ...]]) -> npt.NDArray[np.uint8]:
+def _joined(pieces: Sequence[_Stored], counts: dict[str, list[int]]) -> npt.NDArray[np.float64]:
+    """Return all decoys, with the numbers that their pictures have in the whole pool."""
+    photos, backgrounds = ([0, *accumulate(counts[kind])] for kind in KINDS[:2])
+    rows = []
+    for at, piece in enumerate(pieces):
+        own = counts["photos"][at]
+        for number, *box in piece.table["decoys"]:
+            moved = photos[at] if number < own else photos[-1] + backgrounds[at] - own
+            rows.append([number + moved, *box])
+    return np.array(rows, np.float64).reshape(-1, 5)
+
+
+def _decode(stored: bytes, into: npt.NDArray[np.uint8]) -> None:
     """Decode an image; put a cut-out in the middle of its canvas."""
-    data, shape = stored
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if shape[2] == 3:
-        return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+    image = cv2.imdecode(np.frombuffer(stored, np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise BadDataError(
+            "A picture of the pool is damaged.",
+            why="It is not a WebP image.",
+            fix="Pack the pool again: python -m benchmarks.gpu pack --help",
+        )
+    if into.shape[2] == 3:
+        into[:] = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        return
     cutout = premultiply(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA), np.uint8))
-    canvas = np.zeros(shape, np.uint8)
-    y, x = ((outer - inner) // 2 for outer, inner in zip(shape, cutout.shape[:2], strict=False))
-    canvas[y : y + cutout.shape[0], x : x + cutout.shape[1]] = cutout
-    return canvas
+    y, x = ((CANVAS - side) // 2 for side in cutout.shape[:2])
+    into[y : y + cutout.shape[0], x : x + cutout.shape[1]] = cutout

@@ -1,5 +1,6 @@
 """The command for a lent GPU machine, all of it, on the CPU with tiny numbers."""
 
+import argparse
 import csv
 import json
 import subprocess
@@ -15,8 +16,6 @@ pytest.importorskip("ultralytics", reason="needs the cpu group")
 
 from benchmarks.gpu import __main__ as gpu
 from posebowl import paths
-
-STEPS = ["train", "export", "trained", "shipped", "speed", "solution"]
 
 
 def make(folder: Path, names: int, channels: int = 3) -> Path:
@@ -34,49 +33,72 @@ def make(folder: Path, names: int, channels: int = 3) -> Path:
 
 
 @pytest.fixture(scope="module")
-def sources(tmp_path_factory) -> dict[str, Path]:
+def carried(tmp_path_factory) -> Path:
+    """Pack a pool in two pieces, as a person would."""
     folder = tmp_path_factory.mktemp("sources")
-    return {
-        kind: make(folder / kind, 12 if kind == "data" else 3, 4 if kind == "cutouts" else 3)
-        for kind in gpu.KINDS
-    }
+    words = ["--data", make(folder / "data", 6), "--cutouts", make(folder / "cutouts", 3, 4)]
+    words += ["--backgrounds", make(folder / "backgrounds", 3), "--out", folder / "carried"]
+    done = command("pack", *words, "--piece", "0.007")
+    sizes = json.loads(done.stdout)
+    assert len(sizes) >= 2
+    assert sizes == {piece.name: piece.stat().st_size for piece in (folder / "carried").iterdir()}
+    return folder / "carried"
 
 
-def test_what_is_carried_fits_the_budget(sources, tmp_path):
-    one = (sources["data"] / "images" / "0.png").stat().st_size
-    counts = gpu.pack(sources, tmp_path / "carried", 14 * one)
-    carried = list((tmp_path / "carried").rglob("*.png"))
-    assert sum(path.stat().st_size for path in carried) <= 14 * one
-    assert len(carried) == sum(counts.values())
-    assert min(counts.values()) >= 2
-    assert counts["data"] > counts["val"]  # it gets what the others leave
-    with (tmp_path / "carried" / "data" / "train_labels.csv").open() as file:
-        assert len(list(csv.DictReader(file))) == counts["data"]
+def command(*words: str | Path | int) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "benchmarks.gpu", *map(str, words)]
+    return subprocess.run(argv, cwd=paths.ROOT, check=False, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("role", ["search", "refine"])
-def test_every_step_runs_and_leaves_weights_and_curves(role, sources, tmp_path):
-    gpu.pack(sources, tmp_path / "carried", gpu.BUDGET)
-    words = ["--carried", tmp_path / "carried", "--out", tmp_path / "out", "--device", "cpu"]
-    words += ["--role", role, "--steps", 1, "--size", "64x64", "--batch", 2, "--count", 2]
-    argv = [sys.executable, "-m", "benchmarks.gpu", "run", *map(str, words)]
-    done = subprocess.run(argv, cwd=paths.ROOT, check=False, capture_output=True, text=True)
-    steps = json.loads((tmp_path / "out" / "steps.json").read_text())
-    assert {step["step"]: step["exit_code"] for step in steps} == dict.fromkeys(STEPS, 0), steps
+def test_every_step_runs_and_leaves_weights_and_curves(carried, tmp_path):
+    val, out = make(tmp_path / "val", 3), tmp_path / "out"
+    words = ["--pool", carried, "--out", out, "--val", val, "--device", "cpu"]
+    done = command("run", *words, "--steps", 1, "--batch", 2, "--count", 2)
+    steps = json.loads((out / "steps.json").read_text())
+    assert {step["step"]: step["exit_code"] for step in steps} == dict.fromkeys(gpu.STEPS, 0), steps
     assert done.returncode == 0
     speed = next(step["output"] for step in steps if step["step"] == "speed")
     assert '"name": "reference"' in speed
-    for name, trained in (("model.onnx", role == "search"), ("refiner.onnx", role == "refine")):
-        pair = (tmp_path / "out" / name).read_bytes(), (gpu.OWN / name).read_bytes()
-        assert (pair[0] != pair[1]) == trained
-    assert gpu.earlier(tmp_path / "out" / "train") >= 0
-    assert (tmp_path / "out" / "train" / "last.pt").is_file()
-    with (tmp_path / "out" / "submission.csv").open() as file:
+    for name in ("model.onnx", "refiner.onnx"):
+        assert (out / name).read_bytes() != (gpu.OWN / name).read_bytes()
+    for role in gpu.RECIPES:
+        assert (out / role / "last.pt").is_file()
+        assert (out / role / "curves.csv").read_text().count("\n") >= 3
+    with (out / "submission.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 3
+    # A later call begins at what this one brought back, and measures alone if asked to.
+    later = command("run", *words[:-2], "--only", "shipped", "--start", out, "--device", "cpu")
+    assert later.returncode == 0
+    assert [step["step"] for step in json.loads((out / "steps.json").read_text())] == ["shipped"]
+
+
+def test_both_networks_begin_at_the_given_pair(carried, tmp_path):
+    args = argparse.Namespace(
+        pool=carried, out=tmp_path, start=tmp_path / "earlier", val=tmp_path, device="cuda"
+    )
+    args.batch, args.seconds, args.steps, args.count = 128, 540, None, 200
+    search, refine = gpu.steps(args)["train"]
+    assert search[search.index("--start") + 1] == str(tmp_path / "earlier" / "model.onnx")
+    assert refine[refine.index("--start") + 1] == str(tmp_path / "earlier" / "refiner.onnx")
+    assert search.count("--pool") == len(list(carried.iterdir()))
+    assert float(search[search.index("--minutes") + 1]) == pytest.approx(5.5)
+
+
+def test_what_is_missing_or_in_the_way_is_said_in_a_sentence(carried, tmp_path):
+    photos, bare = make(tmp_path / "photos", 1), tmp_path / "bare"
+    words = ["--data", photos, "--cutouts", bare, "--backgrounds", photos, "--out"]
+    for out, says in ((carried, "already has a pool."), (tmp_path / "new", "has no pictures.")):
+        done = command("pack", *words, out)
+        assert says in done.stderr
+        assert "Traceback" not in done.stderr
+    done = command("run", "--pool", bare, "--out", tmp_path / "out")
+    assert "has no pool." in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.returncode
 
 
 def test_a_step_that_takes_too_long_is_ended():
-    code, output = gpu.execute(
-        [sys.executable, "-uc", "import time; print('begun'); time.sleep(60)"], 2
-    )
-    assert (code, output.strip()) == (124, "begun")
+    quick = [sys.executable, "-c", "print('quick')"]
+    slow = [sys.executable, "-uc", "import time; print('begun'); time.sleep(60)"]
+    code, output = gpu.execute([quick, slow], 2)
+    assert (code, output.split()) == (124, ["quick", "begun"])

@@ -120,6 +120,13 @@ def test_what_is_no_piece_is_refused(sources, tmp_path):
     other.write_bytes(b"not a zip")
     with pytest.raises(BadDataError, match="is not a piece of a pool"):
         pool.read([other], threads=1)
+    damaged = tmp_path / "damaged.zip"
+    (piece,) = packed(sources, tmp_path / "whole")
+    with zipfile.ZipFile(piece) as whole, zipfile.ZipFile(damaged, "w") as copy:
+        for name in whole.namelist():
+            copy.writestr(name, whole.read(name) if name == pool.TABLE else b"RIFF")
+    with pytest.raises(BadDataError, match="is damaged"):
+        pool.read([damaged], threads=1)
     (piece,) = packed({**sources, "cutouts": []}, tmp_path / "half")
     with pytest.raises(BadDataError, match="no cutouts"):
         pool.read([piece], threads=1)
