@@ -114,12 +114,18 @@ class TrainOptions:
             _require_folder(folder)
         for piece in self.pool:
             _require_file(piece, "pool-1.zip", "--pool")
-        others = bool(self.data or self.cutouts or self.backgrounds or self.decoys)
-        if bool(self.pool) == others or (self.pool and self.processes > 1):
+        if not self.data and not self.pool:
             raise UsageError(
-                "Training needs --data, or --pool alone.",
-                why="A pool has photos, cut-outs, backgrounds and decoys, for one process.",
-                fix="Use one of them: --data DIR, or --pool FILE.",
+                "There is nothing to train on.",
+                why="--data is missing.",
+                fix="Type: --data DIR, with photos of invoke data.render",
+            )
+        others = (self.data, self.cutouts, self.backgrounds, self.decoys, self.processes > 1)
+        if self.pool and any(others):
+            raise UsageError(
+                "--pool stands alone.",
+                why="It has photos, cut-outs, backgrounds and decoys, for one process.",
+                fix="Leave out --data, --cutouts, --backgrounds, --decoys and --processes.",
             )
         if self.decoys and not (self.cutouts and self.backgrounds and self.role != "search"):
             raise UsageError(

@@ -5,6 +5,7 @@ import pytest
 pytest.importorskip("cv2", reason="needs the lean group: uv run --group lean pytest")
 
 from posebowl.errors import UsageError
+from posebowl.training.copy_paste import CopyPaste
 from posebowl.training.options import ROLES, TrainOptions
 from posebowl.training.recipe import Recipe, recipe_of
 from posebowl.util import program
@@ -120,3 +121,28 @@ def test_an_earlier_run_and_missing_folders_are_named_before_anything_is_prepare
     )
     with pytest.raises(UsageError, match=r"gone is not a folder"):
         options.check()
+
+
+def test_there_is_something_to_train_on_and_a_pool_stands_alone(tmp_path):
+    piece = tmp_path / "pool-1.zip"
+    needed = ["--val", str(tmp_path), "--out", str(tmp_path / "out")]
+
+    def check(*words):
+        program.read(TrainOptions, [*needed, *map(str, words)], task="benchmark.train").check()
+
+    with pytest.raises(UsageError, match="nothing to train on"):
+        check("--cutouts", tmp_path)
+    with pytest.raises(UsageError, match=r"pool-1\.zip does not exist"):
+        check("--pool", piece)
+    piece.touch()
+    check("--pool", piece)
+    for words in (["--data", tmp_path], ["--backgrounds", tmp_path], ["--processes", 2]):
+        with pytest.raises(UsageError, match="--pool stands alone"):
+            check("--pool", piece, *words)
+
+
+def test_of_a_pool_a_refiner_sees_the_decoys():
+    for role, share in (("refine", 0.3), ("search", CopyPaste.empty), ("both", CopyPaste.empty)):
+        words = ["--val", "v", "--out", "o", "--pool", "pool-1.zip", "--role", role]
+        recipe = recipe_of(program.read(TrainOptions, words, task="benchmark.train"))
+        assert (recipe.pool, recipe.paste.empty) == (("pool-1.zip",), share)
