@@ -42,7 +42,10 @@ PIECES = "pool-*.zip"
 OWN = paths.SOLUTIONS / "benchmark"
 MODEL = "model.onnx"
 RECIPES: Final[dict[str, list[str | Path]]] = {
-    "search": ["--size", "224x288", "--large", "512x640", "--pasted", "0.55", "--rate", "2e-3"],
+    "search": [
+        *("--size", "224x288", "--large", "512x640", "--first", "608x768"),
+        *("--pasted", "0.55", "--rate", "2e-3"),
+    ],
     "refine": ["--size", "192x256", "--pasted", "0.6", "--rate", "1.4e-3"],
 }
 """How each network is trained: the shipped pair as on CPUs, but for batch and rate."""

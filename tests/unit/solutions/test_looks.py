@@ -254,7 +254,13 @@ def test_of_one_place_the_more_confident_candidate_counts():
 
 
 @pytest.mark.parametrize(
-    ("first", "glance"), [((320, 384), (128, 160)), ((512, 640), (224, 256)), ((32, 32), (32, 32))]
+    ("first", "glance"),
+    [
+        ((320, 384), (128, 160)),
+        ((512, 640), (224, 256)),
+        ((608, 768), (224, 256)),
+        ((32, 32), (32, 32)),
+    ],
 )
 def test_a_glance_is_smaller_by_whole_strides(first, glance):
     assert looks.glance_size(first) == glance
