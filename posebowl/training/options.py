@@ -118,7 +118,7 @@ class TrainOptions:
             raise UsageError(
                 "There is nothing to train on.",
                 why="--data is missing.",
-                fix="Type: --data DIR, with photos of invoke data.render",
+                fix="Make photos: invoke data.render --count 3000 --seed 1 --jpeg --out DIR",
             )
         others = (self.data, self.cutouts, self.backgrounds, self.decoys, self.processes > 1)
         if self.pool and any(others):

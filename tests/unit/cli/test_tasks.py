@@ -242,7 +242,8 @@ WRONG = [
     ("benchmark.export --weights none.pt", 2, "none.pt does not exist."),
     ("benchmark.evaluate --data none", 2, "none is not a folder."),
     ("benchmark.train --data . --val none --out x", 2, "none is not a folder."),
-    ("benchmark.train", 2, "benchmark.train needs --data, --val, --out."),
+    ("benchmark.train", 2, "benchmark.train needs --val, --out."),
+    ("benchmark.train --val . --out x", 2, "There is nothing to train on."),
     ("shell --zip none.zip --command true", 2, "none.zip does not exist."),
 ]
 
