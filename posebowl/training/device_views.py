@@ -9,6 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator
+from itertools import cycle
 from typing import Any, Final
 
 import numpy as np
@@ -65,17 +66,21 @@ def device_batches(
         )
         for i, one in enumerate(counts)
     }
-    plans: queue.Queue[tuple[tuple[int, int], Plan]] = queue.Queue(maxsize=4)
+    plans: queue.Queue[tuple[tuple[int, int], Plan] | BaseException] = queue.Queue(maxsize=4)
 
     def draw() -> None:
-        while True:
-            for one, count in counts.items():
+        try:
+            for one, count in cycle(counts.items()):
                 plans.put((one, planners[one].draw(count)))
+        except BaseException as error:  # noqa: BLE001  (handed to the thread that trains)
+            plans.put(error)
 
     threading.Thread(target=draw, daemon=True).start()
     while True:
-        one, plan = plans.get()
-        yield maker.make(plan, one)
+        item = plans.get()
+        if isinstance(item, BaseException):
+            raise item
+        yield maker.make(item[1], item[0])
 
 
 class Maker:

@@ -9,7 +9,7 @@ pytest.importorskip("cv2", reason="needs the cpu group")
 
 import torch
 
-from posebowl.training import paste_plans
+from posebowl.training import paste_plans, plans
 from posebowl.training.atlas import Atlas
 from posebowl.training.augment import PADDING, Augmentation
 from posebowl.training.copy_paste import CopyPaste
@@ -174,6 +174,15 @@ def test_large_views_take_turns_with_the_others():
     )
     shapes = [tuple(next(feed)["img"].shape) for _ in range(3)]
     assert shapes == [(8, 96, 128, 3), (2, 192, 256, 3), (8, 96, 128, 3)]
+
+
+def test_what_fails_while_plans_are_drawn_ends_the_run(monkeypatch):
+    def fail(_self, _views):
+        raise ValueError("no plan")
+
+    monkeypatch.setattr(plans.Planner, "draw", fail)
+    with pytest.raises(ValueError, match="no plan"):
+        views(1)
 
 
 def test_an_atlas_samples_between_pixels_and_reductions():
