@@ -41,6 +41,8 @@ PIECE_MB = 28
 PIECES = "pool-*.zip"
 OWN = paths.SOLUTIONS / "benchmark"
 MODEL = "model.onnx"
+SHIPPED = "yolo26n.yaml"
+"""The architecture of the shipped pair; others begin at random weights."""
 RECIPES: Final[dict[str, list[str | Path]]] = {
     "search": [
         *("--size", "224x288", "--large", "512x640", "--first", "608x768"),
@@ -80,7 +82,10 @@ def parse() -> argparse.Namespace:
     running = commands.add_parser("run")
     running.add_argument("--pool", type=Path, required=True, help="folder with the pieces")
     running.add_argument("--out", type=Path, required=True)
-    running.add_argument("--start", type=Path, default=OWN, help="folder with the pair to begin at")
+    running.add_argument("--model", default=SHIPPED, help="an ultralytics YAML for both networks")
+    running.add_argument(
+        "--start", type=Path, help="folder with the pair to begin at; the shipped one if it fits"
+    )
     running.add_argument("--val", type=Path, default=paths.DEMO_DATA, help="labelled photos")
     running.add_argument("--only", choices=STEPS, nargs="+", default=STEPS, help="some steps")
     running.add_argument("--seconds", type=float, default=540, help="for all steps together")
@@ -182,7 +187,9 @@ def training(args: argparse.Namespace, role: str) -> list[str | Path]:
     pieces = sorted(args.pool.glob(PIECES))
     words = [word for piece in pieces for word in ("--pool", piece)]
     words += ["--role", role, "--val", args.val, "--out", args.out / role, *RECIPES[role]]
-    words += ["--start", args.start / (REFINER if role == "refine" else MODEL), "--resume"]
+    words += ["--model", args.model, "--resume"]
+    start = args.start or (OWN if args.model == SHIPPED else None)
+    words += ["--start", start / (REFINER if role == "refine" else MODEL)] if start else []
     words += ["--batch", args.batch, "--device", args.device, "--precision", "bf16"]
     minutes = max(0.1, (args.seconds - LOADING_S - REST_S) / 60)
     return [*words, *(["--steps", args.steps] if args.steps else ["--minutes", minutes])]

@@ -72,16 +72,27 @@ def test_every_step_runs_and_leaves_weights_and_curves(carried, tmp_path):
     assert [step["step"] for step in json.loads((out / "steps.json").read_text())] == ["shipped"]
 
 
-def test_both_networks_begin_at_the_given_pair(carried, tmp_path):
-    args = argparse.Namespace(
-        pool=carried, out=tmp_path, start=tmp_path / "earlier", val=tmp_path, device="cuda"
-    )
-    args.batch, args.seconds, args.steps, args.count = 128, 540, None, 200
+def asked(monkeypatch, *words: str | Path) -> argparse.Namespace:
+    line = ["gpu", "run", "--pool", "p", "--out", "o", *map(str, words)]
+    monkeypatch.setattr(sys, "argv", line)
+    return gpu.parse()
+
+
+def test_both_networks_begin_at_the_given_pair(carried, tmp_path, monkeypatch):
+    args = asked(monkeypatch, "--pool", carried, "--start", tmp_path / "earlier")
     search, refine = gpu.steps(args)["train"]
     assert search[search.index("--start") + 1] == str(tmp_path / "earlier" / "model.onnx")
     assert refine[refine.index("--start") + 1] == str(tmp_path / "earlier" / "refiner.onnx")
     assert search.count("--pool") == len(list(carried.iterdir()))
     assert float(search[search.index("--minutes") + 1]) == pytest.approx(5.5)
+
+
+def test_only_networks_like_the_shipped_ones_begin_at_these(monkeypatch):
+    search, _ = gpu.steps(asked(monkeypatch))["train"]
+    assert search[search.index("--start") + 1] == str(gpu.OWN / "model.onnx")
+    for words in gpu.steps(asked(monkeypatch, "--model", "yolo26s.yaml"))["train"]:
+        assert "--start" not in words
+        assert words[words.index("--model") + 1] == "yolo26s.yaml"
 
 
 def test_what_is_missing_or_in_the_way_is_said_in_a_sentence(carried, tmp_path):
