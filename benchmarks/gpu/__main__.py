@@ -72,7 +72,8 @@ def main() -> int:
 
 def parse() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    about = (__doc__ or "").splitlines()[0]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=about)
     commands = parser.add_subparsers(dest="command", required=True)
     packing = commands.add_parser("pack")
     for kind in ("data", "cutouts", "backgrounds"):
