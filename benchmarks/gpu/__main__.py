@@ -109,16 +109,16 @@ def pack(args: argparse.Namespace) -> list[Path]:
     return pool.write(
         args.out,
         photos=[sample for folder in args.data for sample in read_labels(folder)],
-        backgrounds=pictures(args.backgrounds),
-        cutouts=pictures(args.cutouts),
+        backgrounds=pictures(args.backgrounds, "backgrounds"),
+        cutouts=pictures(args.cutouts, "cutouts"),
         search=load_network(OWN / MODEL, device="cpu"),
         limit=int(args.piece * 1e6),
         threads=usable_cores(),
     )
 
 
-def pictures(folders: Sequence[Path]) -> list[Path]:
-    """Return the pictures of data folders.
+def pictures(folders: Sequence[Path], kind: str) -> list[Path]:
+    """Return the pictures of data folders; kind is what the renderer calls them.
 
     Raises:
         BadDataError: One has none.
@@ -129,7 +129,7 @@ def pictures(folders: Sequence[Path]) -> list[Path]:
             raise BadDataError(
                 f"{folder} has no pictures.",
                 why=f"Found no PNG or JPEG in {folder / IMAGES_DIR}.",
-                fix="Make some: invoke data.render --only cutouts --out DIR",
+                fix=f"Make some: invoke data.render --only {kind} --out DIR",
             )
     return [file for files in found.values() for file in files]
 

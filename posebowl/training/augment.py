@@ -20,6 +20,16 @@ from posebowl.training.dataset import Box, Image, Level
 PADDING: Final = 114
 MOST_ENLARGED: Final = 3.0
 """Pixels of a close view for one of the photo, at most: `Looks.enlarge` of the solution."""
+CLOSE_FILL: Final = (0.22, 0.95)
+"""Share of a close view, along an axis, that the box fills: evenly in the logarithm between."""
+WANDER: Final = 0.18
+"""How far a close view is off centre, as a share of the box: standard deviation."""
+WIDE: Final = (0.45, 1.15)
+"""A wide view's crop, as a share of the least that shows the whole photo."""
+NEAREST: Final = 2.0
+"""Least pixels of the photo for one of a wide view."""
+LEAST_LEFT: Final = 0.25
+"""Share of a box that must be in the view for a label."""
 _NOISE_SIDE: Final = 1024
 
 
@@ -113,11 +123,11 @@ class Augmenter:
     def _wide_crop(self, box: Box, size: tuple[int, int]) -> Crop:
         """Sample a crop of half the photo's sides to a little more than all of it.
 
-        It is never nearer than the first look, which shows the photo at half its size.
+        It never shows the photo larger than at half its size.
         """
         whole = min(challenge.IMAGE_WIDTH / size[1], challenge.IMAGE_HEIGHT / size[0])
-        nearest = min(whole, max(0.45 * whole, 2.0))
-        unit = math.exp(self.rng.uniform(math.log(nearest), math.log(1.15 * whole)))
+        nearest = min(whole, max(WIDE[0] * whole, NEAREST))
+        unit = math.exp(self.rng.uniform(math.log(nearest), math.log(WIDE[1] * whole)))
         width, height = size[1] * unit, size[0] * unit
         x = self._place(box[0], box[2], width, challenge.IMAGE_WIDTH)
         y = self._place(box[1], box[3], height, challenge.IMAGE_HEIGHT)
@@ -183,12 +193,12 @@ def close_crop(rng: np.random.Generator, box: Box, size: tuple[int, int]) -> Cro
     As in the second look, the crop leaves the photo only where it is larger, and is then no larger
     than shows all of it, in the middle.
     """
-    fill = math.exp(rng.uniform(math.log(0.22), math.log(0.95)))
+    fill = math.exp(rng.uniform(*np.log(CLOSE_FILL)))
     wide, high = box[2] - box[0], box[3] - box[1]
     unit = max(wide / size[1] / fill, high / size[0] / fill, 1 / MOST_ENLARGED)
     unit = min(unit, max(challenge.IMAGE_WIDTH / size[1], challenge.IMAGE_HEIGHT / size[0]))
     width, height = unit * size[1], unit * size[0]
-    wander = rng.normal(0, 0.18, 2)
+    wander = rng.normal(0, WANDER, 2)
     x = (box[0] + box[2] - width) / 2 + wander[0] * max(wide, 0.3 * width)
     y = (box[1] + box[3] - height) / 2 + wander[1] * max(high, 0.3 * height)
     return Crop(
@@ -236,7 +246,7 @@ def clip_box(box: Box, size: tuple[int, int]) -> npt.NDArray[np.float64]:
     seen = np.clip(box, 0, limit)
     area = np.prod(box[2:] - box[:2])
     left = np.prod(seen[2:] - seen[:2])
-    enough = left >= 0.25 * area and (seen[2:] - seen[:2]).min() >= 1.0
+    enough = left >= LEAST_LEFT * area and (seen[2:] - seen[:2]).min() >= 1.0
     return seen[None] if enough else np.zeros((0, 4))
 
 

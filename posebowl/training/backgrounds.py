@@ -11,7 +11,7 @@ import numpy as np
 
 from posebowl import challenge
 from posebowl.errors import BadDataError
-from posebowl.training.dataset import LEVEL_HEIGHT, LEVEL_WIDTH, Image, read_photo
+from posebowl.training.dataset import Image, halved, read_photo
 from posebowl.util.files import atomic_write
 
 JPEG_QUALITY: Final = 95
@@ -45,8 +45,7 @@ def cache_backgrounds(folder: Path, cache: Path, *, threads: int) -> list[Path]:
     def half(path: Path) -> Path:
         file = cache / f"background-{path.stem}.half.jpg"
         if not file.exists():
-            photo = read_photo(path)
-            reduced = cv2.resize(photo, (LEVEL_WIDTH, LEVEL_HEIGHT), interpolation=cv2.INTER_AREA)
+            reduced = halved(read_photo(path))
             quality = (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY)
             _, encoded = cv2.imencode(".jpg", reduced[..., ::-1], quality)
             with atomic_write(file) as out:

@@ -21,6 +21,7 @@ from posebowl.errors import BadDataError
 Cutout = npt.NDArray[np.uint8]
 """Shape (height, width, 4): red, green, blue, multiplied by alpha, and alpha."""
 
+_RENDER: Final = "Make some: invoke data.render --only cutouts --out DIR"
 LARGEST_SIDE: Final = 400
 """Cut-outs are reduced to this, in pixels: larger than any box on a training view."""
 SMALLEST_SIDE: Final = 8
@@ -46,20 +47,24 @@ def read_cutouts(folder: Path) -> list[tuple[Cutout, ...]]:
     Raises:
         BadDataError: There are none, or one has no transparency.
     """
-    fix = "Make some: invoke data.render --only cutouts --out DIR"
     found = sorted((folder / challenge.IMAGES_DIR).glob("*.png"))
     if not found:
         why = f"Found no PNG in {folder / challenge.IMAGES_DIR}."
-        raise BadDataError(f"{folder} has no cut-outs.", why=why, fix=fix)
-    pyramids = []
-    for path in found:
-        straight = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-        if straight is None or straight.ndim != 3 or straight.shape[2] != 4:
-            why = "A cut-out must be transparent around the spacecraft."
-            raise BadDataError(f"{path} is not an RGBA image.", why=why, fix=fix)
-        coloured = cv2.cvtColor(straight, cv2.COLOR_BGRA2RGBA)
-        pyramids.append(pyramid(premultiply(np.asarray(coloured, np.uint8))))
-    return pyramids
+        raise BadDataError(f"{folder} has no cut-outs.", why=why, fix=_RENDER)
+    return [pyramid(premultiply(read_straight(path))) for path in found]
+
+
+def read_straight(path: Path) -> npt.NDArray[np.uint8]:
+    """Read a cut-out, red, green, blue and alpha, colours not multiplied by it.
+
+    Raises:
+        BadDataError: It has no transparency, or cannot be read.
+    """
+    straight = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if straight is None or straight.ndim != 3 or straight.shape[2] != 4:
+        why = "A cut-out must be transparent around the spacecraft."
+        raise BadDataError(f"{path} is not an RGBA image.", why=why, fix=_RENDER)
+    return np.asarray(cv2.cvtColor(straight, cv2.COLOR_BGRA2RGBA), np.uint8)
 
 
 def premultiply(straight: npt.NDArray[np.uint8]) -> Cutout:

@@ -164,11 +164,19 @@ def _cached(sample: Sample, cache: Path) -> Path:
                 fix="Use the photos as rendered or downloaded, without resizing.",
             )
         x, y = close_corner(sample.box)
-        whole = cv2.resize(photo, (LEVEL_WIDTH, LEVEL_HEIGHT), interpolation=cv2.INTER_AREA)
+        whole = halved(photo)
         close = photo[y : y + LEVEL_HEIGHT, x : x + LEVEL_WIDTH]
         with atomic_write(file) as out:
             np.save(out, np.stack([whole, close]))
     return file
+
+
+def halved(photo: Image) -> Image:
+    """Return a photo at half its size; unchanged if it already has that."""
+    if photo.shape[:2] == (LEVEL_HEIGHT, LEVEL_WIDTH):
+        return photo
+    size = (LEVEL_WIDTH, LEVEL_HEIGHT)
+    return np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def close_corner(box: Sequence[int]) -> tuple[int, int]:

@@ -48,17 +48,14 @@ def find_decoys(
         backgrounds: Files that `cache_backgrounds` wrote.
         threads: How many photos to look at at a time.
     """
-    glance = network.looks.glance or network.looks.first
 
     def in_photo(sample: Sample) -> list[Decoy]:
         truth = np.array(sample.box, np.float64)
-        seen = places(network, read_photo(sample.path), network.looks.first)
-        wrong = (box for box in seen if misleads(box, truth))
+        wrong = misleading_places(network, read_photo(sample.path), truth)
         return [Decoy(file=sample.path, box=box, spacecraft=truth) for box in wrong]
 
     def in_background(file: Path) -> list[Decoy]:
-        seen = places(network, read_half(file), glance)
-        return [Decoy(file=file, box=box / WHOLE_SCALE) for box in seen]
+        return [Decoy(file=file, box=box) for box in places_in_half(network, read_half(file))]
 
     with ThreadPoolExecutor(threads) as pool:
         # One after the other: Ctrl-C cancels what is left of the map that is being read, alone.
@@ -66,6 +63,18 @@ def find_decoys(
         in_backgrounds = list(pool.map(in_background, backgrounds))
     every = [list(chain.from_iterable(found)) for found in (in_photos, in_backgrounds)]
     return [group for group in every if group]
+
+
+def misleading_places(network: Any, photo: Image, truth: Box) -> list[Box]:
+    """Return what the first look sees in a photo that is no spacecraft, or takes in far more."""
+    seen = places(network, photo, network.looks.first)
+    return [box for box in seen if misleads(box, truth)]
+
+
+def places_in_half(network: Any, half: Image) -> list[Box]:
+    """Return what the glance sees in a background of half a photo's size, in photo pixels."""
+    seen = places(network, half, network.looks.glance or network.looks.first)
+    return [box / WHOLE_SCALE for box in seen]
 
 
 def places(network: Any, image: Image, size: tuple[int, int]) -> list[Box]:

@@ -8,11 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from posebowl.training.copy_paste import MIN_SIDE, CopyPaste
+from posebowl.training.copy_paste import MIN_SIDE, CopyPaste, hull
 from posebowl.training.cutouts import SEEN
 from posebowl.training.dataset import WHOLE_SCALE
 from posebowl.training.pool import CANVAS
@@ -199,9 +198,8 @@ def _shape(cutout: npt.NDArray[np.uint8], rng: np.random.Generator) -> tuple[Arr
     seen = np.argwhere(cutout[..., 3] > SEEN)[:, ::-1]
     if not len(seen):
         seen = np.array([[CANVAS // 2, CANVAS // 2]])
-    ends = np.array([[0, 0], [1, 0], [0, 1], [1, 1]])
-    hull = cv2.convexHull(seen.astype(np.int32))[:, 0]
-    corners: Array = (hull[:, None] + ends).reshape(-1, 2) - CANVAS / 2
+    outline = hull(cutout)
+    corners = np.asarray((seen if outline is None else outline) - CANVAS / 2, np.float64)
     angle = np.arange(_CORNERS) * (2 * np.pi / _CORNERS)
     farthest = (corners @ np.stack([np.cos(angle), np.sin(angle)])).argmax(0)
     points = np.asarray(seen[rng.integers(0, len(seen), _POINTS)] + 0.5 - CANVAS / 2, np.float64)

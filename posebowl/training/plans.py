@@ -13,7 +13,15 @@ from typing import Final
 import numpy as np
 
 from posebowl import challenge
-from posebowl.training.augment import MOST_ENLARGED, Augmentation
+from posebowl.training.augment import (
+    CLOSE_FILL,
+    LEAST_LEFT,
+    MOST_ENLARGED,
+    NEAREST,
+    WANDER,
+    WIDE,
+    Augmentation,
+)
 from posebowl.training.copy_paste import MIN_CLOSE_WIDTH, MIN_CROP_WIDTH, CopyPaste
 from posebowl.training.dataset import LEVEL_HEIGHT, LEVEL_WIDTH, WHOLE_SCALE, close_corner
 from posebowl.training.paste_plans import (
@@ -153,15 +161,16 @@ class Planner:
         turned = rng.random(views) < self.augmentation.quarter_turns
         size = np.where(turned[:, None], self.size, self.size[::-1]).astype(np.float64)
         length = box[:, 2:] - box[:, :2]
-        fill = np.exp(rng.uniform(np.log(0.22), np.log(0.95), views))
+        least, most = np.log(CLOSE_FILL)
+        fill = np.exp(rng.uniform(least, most, views))
         near = np.maximum((length / size).max(1) / fill, 1 / MOST_ENLARGED)
         near = np.minimum(near, (_PHOTO / size).max(1))
         whole = (_PHOTO / size).min(1)
-        nearest = np.minimum(whole, np.maximum(0.45 * whole, 2.0))
-        far = np.exp(rng.uniform(np.log(nearest), np.log(1.15 * whole)))
+        nearest = np.minimum(whole, np.maximum(WIDE[0] * whole, NEAREST))
+        far = np.exp(rng.uniform(np.log(nearest), np.log(WIDE[1] * whole)))
         unit = np.where(close, near, far)[:, None]
         extent = unit * size
-        wander = rng.normal(0, 0.18, (views, 2)) * np.maximum(length, 0.3 * extent)
+        wander = rng.normal(0, WANDER, (views, 2)) * np.maximum(length, 0.3 * extent)
         around = (box[:, :2] + box[:, 2:] - extent) / 2 + wander
         middle = (_PHOTO - extent) / 2
         fits = extent <= _PHOTO
@@ -206,7 +215,7 @@ class Planner:
         limits = np.tile(np.array(self.size[::-1], np.float64), 2)
         seen = np.clip(box, 0, limits)
         sides, left = box[:, 2:] - box[:, :2], seen[:, 2:] - seen[:, :2]
-        enough = (left.prod(1) >= 0.25 * sides.prod(1)) & (left.min(1) >= 1)
+        enough = (left.prod(1) >= LEAST_LEFT * sides.prod(1)) & (left.min(1) >= 1)
         return seen, enough
 
     def _backgrounds(self, views: int, close: Truths) -> tuple[Numbers, Array]:

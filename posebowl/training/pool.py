@@ -27,17 +27,17 @@ import numpy as np
 import numpy.typing as npt
 
 from posebowl.errors import BadDataError
-from posebowl.training.cutouts import premultiply, shrink
+from posebowl.training.cutouts import premultiply, read_straight, shrink
 from posebowl.training.dataset import (
     LEVEL_HEIGHT,
     LEVEL_WIDTH,
-    WHOLE_SCALE,
     Image,
     Sample,
     close_corner,
+    halved,
     read_photo,
 )
-from posebowl.training.decoys import misleads, places
+from posebowl.training.decoys import misleading_places, places_in_half
 
 QUALITY: Final = 80
 """Of WebP: 18 KB for an image of half a photo's sides, where JPEG needs 29 for as much."""
@@ -143,10 +143,9 @@ def write(
         threads: How many pictures are encoded at a time.
         seed: Of the order of the pictures.
     """
-    looks = search.looks if search else None
     kinds: list[tuple[Sequence[Any], Callable[[Any], Picture]]] = [
-        (photos, lambda one: _photo(one, search, looks)),
-        (backgrounds, lambda one: _background(one, search, looks)),
+        (photos, lambda one: _photo(one, search)),
+        (backgrounds, lambda one: _background(one, search)),
         (cutouts, _cutout),
     ]
     folder.mkdir(parents=True, exist_ok=True)
@@ -187,48 +186,34 @@ def _mixed(counts: Sequence[int], rng: np.random.Generator) -> Iterator[tuple[in
         yield kind, number
 
 
-def _photo(sample: Sample, search: Any, looks: Any) -> Picture:
+def _photo(sample: Sample, search: Any) -> Picture:
     """Encode a labelled photo: the whole, and the spacecraft's surroundings."""
     photo = read_photo(sample.path)
     x, y = close_corner(sample.box)
     close = photo[y : y + LEVEL_HEIGHT, x : x + LEVEL_WIDTH]
     truth = np.array(sample.box, np.float64)
-    seen = places(search, photo, looks.first) if search else []
+    wrong = misleading_places(search, photo, truth) if search else []
     return Picture(
         kind="photos",
-        images={"-whole.webp": _encode(_half(photo)), "-close.webp": _encode(close)},
+        images={"-whole.webp": _encode(halved(photo)), "-close.webp": _encode(close)},
         box=sample.box,
-        decoys=[box.round(1).tolist() for box in seen if misleads(box, truth)],
+        decoys=[box.round(1).tolist() for box in wrong],
     )
 
 
-def _background(file: Path, search: Any, looks: Any) -> Picture:
+def _background(file: Path, search: Any) -> Picture:
     """Encode a photo without a spacecraft."""
-    half = _half(read_photo(file))
-    seen = places(search, half, looks.glance or looks.first) if search else []
-    decoys = [(box / WHOLE_SCALE).round(1).tolist() for box in seen]
+    half = halved(read_photo(file))
+    seen = places_in_half(search, half) if search else []
+    decoys = [box.round(1).tolist() for box in seen]
     return Picture(kind="backgrounds", images={".webp": _encode(half)}, decoys=decoys)
 
 
 def _cutout(file: Path) -> Picture:
     """Encode a cut-out."""
-    straight = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
-    if straight is None or straight.ndim != 3 or straight.shape[2] != 4:
-        raise BadDataError(
-            f"{file} is not an RGBA image.",
-            why="A cut-out must be transparent around the spacecraft.",
-            fix="Make some: invoke data.render --only cutouts --out DIR",
-        )
-    straight = cv2.cvtColor(straight, cv2.COLOR_BGRA2RGBA)
-    small = shrink(np.asarray(straight, np.uint8), CUTOUT_SIDE / max(straight.shape[:2]))
+    straight = read_straight(file)
+    small = shrink(straight, CUTOUT_SIDE / max(straight.shape[:2]))
     return Picture(kind="cutouts", images={".webp": _encode(small)})
-
-
-def _half(photo: Image) -> Image:
-    if photo.shape[:2] == (LEVEL_HEIGHT, LEVEL_WIDTH):
-        return photo
-    size = (LEVEL_WIDTH, LEVEL_HEIGHT)
-    return np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _encode(image: npt.NDArray[np.uint8]) -> bytes:
