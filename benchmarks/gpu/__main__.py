@@ -53,7 +53,7 @@ RECIPES: Final[dict[str, list[str | Path]]] = {
 """How each network is trained: the shipped pair as on CPUs, but for batch and rate."""
 STEPS: Final = ("train", "export", "trained", "shipped", "speed", "solution")
 LOADING_S = 90
-"""What two networks took on an H100 from the start to the first step, with 13,350 pictures."""
+"""Two networks took 85 on an H100 from the start to the first step, with 13,350 pictures."""
 REST_S = 120
 """What is kept of the time for everything after training."""
 TAIL = 2000
