@@ -21,10 +21,11 @@ import onnx
 import onnxruntime
 import torch
 import ultralytics
+from ultralytics.nn.modules.block import C2f
 
 import posebowl
 from posebowl.errors import PoseBowlError, UsageError
-from posebowl.training import quantize
+from posebowl.training import graph, quantize
 from posebowl.training.average import average
 from posebowl.training.dataset import letterboxed, read_labels
 from posebowl.training.detector import BestBox, load, quiet, read
@@ -106,6 +107,9 @@ def _provenance(weights: Path) -> dict[str, str]:
 def trace(best_box: BestBox, size: Size) -> bytes:
     """Trace the network into an ONNX graph of free batch, height and width."""
     quiet()
+    for part in best_box.modules():
+        if isinstance(part, C2f):  # whose chunks would be slices at computed places
+            part.forward = part.forward_split
     example = torch.zeros((2, *size, 3), dtype=torch.uint8)
     buffer = io.BytesIO()
     torch.onnx.export(
@@ -118,7 +122,7 @@ def trace(best_box: BestBox, size: Size) -> bytes:
         output_names=["boxes"],
         dynamic_axes={"photos": {0: "n", 1: "height", 2: "width"}, "boxes": {0: "n"}},
     )
-    return buffer.getvalue()
+    return graph.rewrite(buffer.getvalue())
 
 
 def compare(best_box: BestBox, content: bytes, shown: npt.NDArray[np.uint8]) -> None:
@@ -219,7 +223,7 @@ def read_exported(weights: Path) -> bytes:
         raise UsageError(
             f"{weights} is not an fp32 file that benchmark.export made.", why=why, fix=fix
         )
-    return weights.read_bytes()
+    return graph.rewrite(weights.read_bytes())
 
 
 def read_refiner(file: Path) -> bytes:
