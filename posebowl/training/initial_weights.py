@@ -7,6 +7,7 @@ train further, they are restored (`unfold_batch_norm`) without changing the netw
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,8 @@ from ultralytics.nn.modules.conv import Conv
 
 from posebowl.errors import UsageError
 from posebowl.training.detector import load
+from posebowl.training.graph import joined
+from posebowl.training.narrow import narrow
 from posebowl.util.console import note
 
 FILTER_SIZE: Final = 0.15
@@ -26,7 +29,13 @@ _PREFIX: Final = "model."
 """The prefix that the export's wrapper adds to every name."""
 
 
-def load_initial_weights(model: Any, weights: Path, views: Iterable[torch.Tensor]) -> None:
+NARROWED_ON: Final = 8
+"""Batches of views on which a narrower network is compared with a wider one."""
+
+
+def load_initial_weights(
+    model: Any, weights: Path, views: Iterable[torch.Tensor], wider: Any = None
+) -> None:
     """Load the weights of a file into a newly built model.
 
     Args:
@@ -35,12 +44,22 @@ def load_initial_weights(model: Any, weights: Path, views: Iterable[torch.Tensor
             that `benchmark.export` made from the same architecture.
         views: Some batches of training views, (n, height, width, 3), uint8, red, green, blue, on
             which the normalizations of an ONNX file are measured; read only for such a file.
+        wider: A model of the same parts with more channels, if the file may be of it.
 
     Raises:
         UsageError: The file cannot be read, or is of another architecture.
     """
     if weights.suffix == ".onnx":
-        fill(model, read_onnx(weights), weights)
+        tensors, views = read_onnx(weights), iter(views)
+        if wider is not None and not fits(model, tensors):
+            fill(wider, tensors, weights)
+            shown = list(islice(views, NARROWED_ON))
+            same = [batch for batch in shown if batch.shape[1:3] == shown[0].shape[1:3]]
+            note(f"Narrowing {weights}, by what it sees on {sum(map(len, same))} views.")
+            narrow(model, wider, torch.cat(same).permute(0, 3, 1, 2).float() / 255)
+            views = chain(shown, views)
+        else:
+            fill(model, tensors, weights)
         unfold_batch_norm(model, views)
         return
     other, own = load(weights).state_dict(), model.state_dict()
@@ -68,10 +87,17 @@ def read_onnx(weights: Path) -> dict[str, torch.Tensor]:
             why=str(error),
             fix="Use an ONNX file that `invoke benchmark.export` wrote.",
         ) from None
+    tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     return {
-        tensor.name.removeprefix(_PREFIX): torch.from_numpy(numpy_helper.to_array(tensor).copy())
-        for tensor in graph.initializer
+        name.removeprefix(_PREFIX): torch.from_numpy(values.copy())
+        for name, values in joined(tensors).items()
     }
+
+
+def fits(model: Any, weights: dict[str, torch.Tensor]) -> bool:
+    """Return whether folded weights have the shapes of a model's."""
+    own = model.state_dict()
+    return all(own[name].shape == one.shape for name, one in weights.items() if name in own)
 
 
 def fill(model: Any, weights: dict[str, torch.Tensor], source: Path) -> None:
@@ -151,5 +177,6 @@ def _misfit(weights: Path, why: str) -> UsageError:
     return UsageError(
         f"{weights} has another architecture than the network to train.",
         why=why,
-        fix="Set --model to its architecture, such as --model yolo26n.yaml.",
+        fix="Set --model and --width to its architecture, such as --model yolo26n.yaml --width 1. "
+        "To narrow a checkpoint, export it first.",
     )

@@ -34,6 +34,7 @@ SIZE: Final = multiple_pair(32, "256x320")
 ROLES: Final = ("both", "search", "refine")
 """What a network is for: the whole photo, the crop around what was found there, or both."""
 POSITIVE: Final = number(0, math.inf, "60", without_least=True)
+SHARE: Final = number(0, 1, "0.5", without_least=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,10 @@ class TrainOptions:
         Option(FILE, "initial weights: a .pt checkpoint or an exported .onnx", "random"),
     ] = None
     model: Annotated[str, Option(TEXT, "an ultralytics YAML")] = "yolo26n.yaml"
+    width: Annotated[
+        float,
+        Option(SHARE, "share of its channels; a wider --start is narrowed"),
+    ] = 1.0
     role: Annotated[str, Option(choice(ROLES), "which looks the network is for")] = "both"
     size: Annotated[Size, Option(SIZE, "height and width of the training views")] = (256, 320)
     large: Annotated[

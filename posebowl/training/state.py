@@ -14,6 +14,7 @@ import ultralytics
 
 from posebowl.errors import UsageError
 from posebowl.training.detector import build
+from posebowl.training.imitation import Teacher, teacher_of
 from posebowl.training.losses import BestBoxLoss
 from posebowl.training.recipe import Recipe
 from posebowl.util.files import atomic_write
@@ -26,6 +27,8 @@ class TrainingState:
     model: Any
     average: Any
     optimizer: Any
+    teacher: Teacher | None = None
+    """The wider network that this one was narrowed from."""
     step: int = 0
     views: int = 0
     """All that all replicas were trained on."""
@@ -53,7 +56,8 @@ def begin(recipe: Recipe, device: Any, last: Path | None) -> TrainingState:
 
 def new_state(recipe: Recipe, device: Any) -> TrainingState:
     """Build the model, its running average and the optimizer."""
-    model = build(recipe.model).to(device).to(memory_format=torch.channels_last).train()
+    model = build(recipe.model, recipe.width).to(device)
+    model = model.to(memory_format=torch.channels_last).train()
     for layer in list(model.model)[: recipe.frozen]:
         layer.requires_grad_(requires_grad=False)
     average = deepcopy(model).eval().requires_grad_(requires_grad=False)
@@ -69,7 +73,8 @@ def new_state(recipe: Recipe, device: Any) -> TrainingState:
         betas=(0.9, 0.999),
         fused=True,
     )
-    return TrainingState(model=model, average=average, optimizer=optimizer)
+    teacher = teacher_of(recipe, device)
+    return TrainingState(model=model, average=average, optimizer=optimizer, teacher=teacher)
 
 
 def append_row(curves: Path, row: dict[str, Any]) -> None:
@@ -134,6 +139,7 @@ def restore(state: TrainingState, path: Path) -> None:
     except Exception as error:  # noqa: BLE001  (unpickling a damaged file can raise anything)
         raise UsageError(
             f"Cannot resume from {path}.",
-            why=f"It is damaged, or of another --model: {str(error).partition(chr(10))[0]}",
-            fix="Use the --model that the run started with, or another --out to start over.",
+            why="It is damaged, or of another --model or --width: "
+            f"{str(error).partition(chr(10))[0]}",
+            fix="Use those that the run started with, or another --out to start over.",
         ) from None

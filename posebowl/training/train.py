@@ -27,7 +27,7 @@ from posebowl.training.copy_paste import PasteSources
 from posebowl.training.cutouts import read_cutouts
 from posebowl.training.dataset import Sample, fill_cache, read_labels
 from posebowl.training.decoys import find_decoys
-from posebowl.training.detector import BestBox
+from posebowl.training.detector import BestBox, build
 from posebowl.training.device_views import device_batches
 from posebowl.training.initial_weights import load_initial_weights
 from posebowl.training.metrics import Accuracy, make_looks, measure
@@ -131,7 +131,8 @@ def load_start(
     """Give all replicas the initial weights, with the leading one's statistics of its views."""
     if replicas.leads:
         views = (next(feed)["img"] for _ in range(24))
-        load_initial_weights(state.model, Path(recipe.start), views)
+        wider = build(recipe.model) if recipe.width < 1 else None
+        load_initial_weights(state.model, Path(recipe.start), views, wider)
     replicas.share(state.model.state_dict().values())
     state.average.load_state_dict(state.model.state_dict())
 
@@ -155,7 +156,14 @@ def train_step(
     # Boxes and losses in full precision: bf16 has whole pixels only up to 256.
     found = {**found, "boxes": found["boxes"].float(), "scores": found["scores"].float()}
     loss, parts = state.model.loss({**targets, "img": inputs}, found)
-    loss.sum().backward()
+    loss = loss.sum()
+    if state.teacher:
+        imitation = state.teacher.loss(inputs, found, dtype)
+        loss, parts = (
+            loss + imitation,
+            {**parts, "imitation_loss": imitation.detach() / len(inputs)},
+        )
+    loss.backward()
     replicas.average_gradients(state.model.parameters())
     torch.nn.utils.clip_grad_norm_(state.model.parameters(), 10.0)
     state.optimizer.step()
@@ -175,7 +183,11 @@ def evaluate_losses(state: TrainingState, batch: dict[str, Any]) -> dict[str, fl
     targets = {name: batch[name].to(device) for name in ("cls", "bboxes", "batch_idx")}
     model = deepcopy(state.model)  # whose statistics the batch may change
     with torch.no_grad():
-        _, parts = model.loss({**targets, "img": inputs})
+        found = model(inputs)
+        _, parts = model.loss({**targets, "img": inputs}, found)
+        if state.teacher:
+            imitation = state.teacher.loss(inputs, found, torch.float32)
+            parts = {**parts, "imitation_loss": imitation.detach() / len(inputs)}
     return {name: float(value) for name, value in parts.items()}
 
 

@@ -1,0 +1,107 @@
+"""What a narrowed network learns from the wider one; needs the cpu group."""
+
+import csv
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the cpu group: uv run --group cpu pytest")
+pytest.importorskip("ultralytics", reason="needs the cpu group")
+
+from posebowl import paths  # noqa: E402
+from posebowl.errors import UsageError  # noqa: E402
+from posebowl.training import train  # noqa: E402
+from posebowl.training.dataset import photos, read_labels  # noqa: E402
+from posebowl.training.imitation import imitation_loss, teacher_of  # noqa: E402
+from posebowl.training.options import TrainOptions  # noqa: E402
+from posebowl.training.recipe import Recipe  # noqa: E402
+from posebowl.training.state import begin, save  # noqa: E402
+from posebowl.util import program  # noqa: E402
+
+SHIPPED = paths.SOLUTIONS / "benchmark" / "model.onnx"
+CPU = torch.device("cpu")
+HALF = Recipe(width=0.5, start=str(SHIPPED))
+
+
+@pytest.fixture(scope="module")
+def inputs():
+    """Make small views of some of the demo's photos."""
+    views = np.stack([photo[::4, ::4] for photo in photos(read_labels(paths.DEMO_DATA)[:4])])
+    return torch.from_numpy(views).permute(0, 3, 1, 2).float() / 255
+
+
+@pytest.fixture(scope="module")
+def teacher():
+    """Load the solution's network as a teacher."""
+    return teacher_of(HALF, CPU)
+
+
+def found_by(model, inputs):
+    with torch.no_grad():
+        return model(inputs)[1]
+
+
+def test_nothing_is_to_be_learnt_from_oneself(teacher, inputs):
+    same = found_by(teacher.model, inputs)
+    assert teacher.loss(inputs, same, torch.float32) == pytest.approx(0, abs=1e-4)
+
+
+def test_scores_and_boxes_count_where_the_teacher_sees_something():
+    taught = {"scores": torch.full((1, 1, 5), -20.0), "boxes": torch.full((1, 4, 5), 2.0)}
+    taught["scores"][0, 0, 3] = 20
+    assert imitation_loss(taught, taught) == pytest.approx(0, abs=1e-6)
+    elsewhere = {**taught, "boxes": taught["boxes"].clone()}
+    elsewhere["boxes"][..., 0] = 9
+    assert imitation_loss(elsewhere, taught) == pytest.approx(0, abs=1e-6)
+    there = {**taught, "boxes": taught["boxes"].clone()}
+    there["boxes"][0, 0, 3] = 4
+    assert imitation_loss(there, taught) == pytest.approx(2 / 8)  # of half the circumference
+    unsure = {**taught, "scores": torch.zeros(1, 1, 5)}
+    assert imitation_loss(unsure, taught) == pytest.approx(5 * np.log(2), rel=1e-4)
+
+
+def test_it_can_be_learnt(teacher, inputs):
+    torch.manual_seed(0)
+    state = begin(HALF, CPU, None)
+    optimizer = torch.optim.Adam(state.model.parameters(), 1e-3)
+    losses = []
+    for _ in range(20):
+        loss = teacher.loss(inputs, state.model(inputs), torch.float32)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < losses[0] / 2
+
+
+def test_only_a_narrower_network_has_a_teacher(tmp_path):
+    assert teacher_of(Recipe(), CPU) is None
+    assert teacher_of(Recipe(start=str(SHIPPED)), CPU) is None
+    state = begin(Recipe(width=0.5), CPU, None)
+    assert state.teacher is None
+    save(state, Recipe(width=0.5), tmp_path / "half.pt")
+    assert teacher_of(Recipe(width=0.5, start=str(tmp_path / "half.pt")), CPU) is None
+
+
+def run(*words):
+    train.main(program.read(TrainOptions, [*map(str, words)], task="benchmark"))
+
+
+def test_a_network_is_narrowed_trained_and_trained_further(tmp_path):
+    out = tmp_path / "run"
+    common = ["--val", paths.DEMO_DATA, "--out", out, "--size", "64x96", "--batch", 4]
+    common += ["--first", "96x128", "--second", "64x96", "--threads", 1, "--width", 0.5]
+    common += ["--start", SHIPPED]
+    run(*common, "--data", paths.DEMO_DATA, "--steps", 1)
+    run(*common, "--data", paths.DEMO_DATA, "--steps", 2, "--resume")
+    with (out / "curves.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["0", "1", "2"]
+    assert all(float(row["imitation_loss"]) > 0 for row in rows)
+    with pytest.raises(UsageError, match=r"Cannot resume .* --width"):
+        run(*common[:-4], "--data", paths.DEMO_DATA, "--steps", 3, "--resume")
+    common[common.index(out)] = tmp_path / "wide"
+    common[common.index(SHIPPED)] = out / "last.pt"
+    with pytest.raises(UsageError, match="another architecture") as caught:
+        run(*common[:-4], *common[-2:], "--data", paths.DEMO_DATA, "--steps", 1)
+    assert "export it first" in caught.value.fix
