@@ -101,8 +101,14 @@ class RenderOptions:
         """Check what can be checked before anything is prepared.
 
         Raises:
-            UsageError: The options exclude each other, or the sheet cannot be written.
+            UsageError: The options exclude each other, a folder is missing, or the sheet cannot be
+                written.
         """
+        from posebowl.util.files import require_folder
+
+        for name in ("meshes", "imagery", "backdrops"):
+            if (folder := getattr(self, name)) is not None:
+                require_folder(folder, f"--{name}")
         if self.family and self.held_out:
             raise UsageError(
                 "--family and --held-out exclude each other.",

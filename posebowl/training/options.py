@@ -115,8 +115,12 @@ class TrainOptions:
         Raises:
             UsageError: A folder is missing, or contains an earlier run.
         """
-        for folder in (*self.data, self.val, *self.cutouts, *self.backgrounds):
-            _require_folder(folder)
+        from posebowl.util.files import require_folder
+
+        require_folder(self.val, "--val")
+        for name in ("data", "cutouts", "backgrounds"):
+            for folder in getattr(self, name):
+                require_folder(folder, f"--{name}")
         for piece in self.pool:
             _require_file(piece, "pool-1.zip", "--pool")
         if not self.data and not self.pool:
@@ -168,8 +172,10 @@ class EvaluateOptions:
         Raises:
             UsageError: A folder or the weights are missing.
         """
+        from posebowl.util.files import require_folder
+
         for folder in self.data:
-            _require_folder(folder)
+            require_folder(folder, "--data")
         _require_file(self.weights, "model.onnx")
 
 
@@ -247,11 +253,6 @@ class ExportOptions:
                 why="--first, --second, --one-look and --refiner apply to checkpoints.",
                 fix="Leave them out, or use the checkpoint, such as --weights best.pt.",
             )
-
-
-def _require_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        raise UsageError(f"{folder} is not a folder.", fix="Check the path.")
 
 
 def _require_file(file: Path, example: str, flag: str = "--weights") -> None:

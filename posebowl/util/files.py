@@ -18,6 +18,16 @@ from posebowl.errors import EngineError, UsageError
 from posebowl.util import process
 
 
+def require_folder(folder: Path, flag: str) -> None:
+    """Check that an option names a folder that exists.
+
+    Raises:
+        UsageError: It does not.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder.", fix=f"Check the path behind {flag}.")
+
+
 def refuse_existing(path: Path, *, force: bool) -> None:
     """Check that nothing has a name that is to be written to.
 

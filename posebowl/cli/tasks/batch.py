@@ -61,11 +61,11 @@ def _move_if_needed(settings: Settings, asked: EvaluationOptions, *, json: bool)
     """Check --data; continue in the environment for clusters where this one lacks its packages."""
     from posebowl.batch import is_uri
     from posebowl.cli import child
-    from posebowl.errors import UsageError
+    from posebowl.util.files import require_folder
 
     remote = asked.data is not None and is_uri(asked.data)
-    if asked.data is not None and not remote and not Path(asked.data).is_dir():
-        raise UsageError(f"{asked.data} is not a folder.", fix="Check the path behind --data.")
+    if asked.data is not None and not remote:
+        require_folder(Path(asked.data), "--data")
     if (asked.address or remote) and child.lacks("ray", "cloudpathlib"):
         words = ["evaluate", *evaluate.argv({**vars(settings), **vars(asked), "json": json})]
         child.become(child.python("cluster", settings.cache), "posebowl.cli", words)
