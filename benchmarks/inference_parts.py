@@ -199,9 +199,10 @@ def network(args: argparse.Namespace) -> Used:
             seen.append((run, inputs.copy()))
             return run(inputs)
 
-        searcher, refiner = (partial(record, run) for run in (net.run, net.refiner or net.run))
+        every = (net.run, net.refiner or net.run, net.scout)
+        searcher, refiner, scout = (run and partial(record, run) for run in every)
         shown = [photos.read(file) for file in files[at : at + net.batch]]
-        looks.find(shown, searcher, net.looks, refiner)
+        looks.find(shown, searcher, net.looks, refiner, scout)
         recorded.append(seen)
     rounds = [recorded[at % len(recorded)] for at in range(-(-len(files) // net.batch))]
 

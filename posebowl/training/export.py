@@ -2,7 +2,8 @@
 
 python -m posebowl.training.export --weights best.pt --images data/demo
 
-With --refiner, another network for the second look is written beside it. With --average, the
+With --refiner, another network for the second look is written beside it, with --scout a narrower
+one that looks first. With --average, the
 weights are halfway to those of another exported file; with --int8, the convolutions compute in
 8 bits. With these two, --weights may also be an exported fp32 file.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +32,7 @@ from posebowl.training.average import average
 from posebowl.training.dataset import letterboxed, read_labels
 from posebowl.training.detector import BestBox, load, quiet, read
 from posebowl.training.metrics import make_looks
-from posebowl.training.options import OWN_MODEL, REFINER, ExportOptions, Size
+from posebowl.training.options import BESIDE, OWN_MODEL, ExportOptions, Size
 from posebowl.training.recipe import Recipe
 from posebowl.util import program
 from posebowl.util.console import note, warn
@@ -43,7 +45,7 @@ TOLERANCE_SCORE: Final = 1e-3
 CHECKED: Final = 8
 """Photos on which the two are compared, at the size of each look."""
 PLACES: Final = 3
-"""Boxes of a search network for each photo: a refiner of its own can choose among places."""
+"""Boxes of a search network for each photo, if another network can choose among places."""
 
 
 class MismatchError(PoseBowlError):
@@ -56,7 +58,7 @@ def export(
     *,
     first: Size,
     second: Size | None,
-    refiner: str = "",
+    beside: Mapping[str, str] | None = None,
     places: int = 1,
 ) -> bytes:
     """Return a checkpoint as an ONNX file, compared with the original.
@@ -70,7 +72,7 @@ def export(
         images: Photos on which ONNX and PyTorch are compared.
         first: Height and width of the first look, at a whole photo.
         second: The same of the second look; None for a single look.
-        refiner: Name of the file beside it with the network of the second look, if it is another.
+        beside: Names of the files beside it with other networks, by their roles.
         places: How many boxes are returned for each photo.
 
     Raises:
@@ -83,9 +85,7 @@ def export(
     model.fuse(verbose=False)  # after a head was chosen: the other is removed
     onnx_model = onnx.load_from_string(trace(best_box, first))
     looks = {"first_look": json.dumps(first), "second_look": json.dumps(second)}
-    notes = {"class_names": json.dumps(names), **looks, **_provenance(weights)}
-    if refiner:
-        notes["refiner"] = refiner
+    notes = {"class_names": json.dumps(names), **looks, **_provenance(weights), **(beside or {})}
     onnx.helper.set_model_props(onnx_model, notes)
     content: bytes = onnx_model.SerializeToString()
     for size in (first, second) if second else (first,):
@@ -200,7 +200,8 @@ def to_int8(content: bytes, options: ExportOptions) -> bytes:
     note(f"Comparing on {len(samples)} photos of {options.judge}.")
     loss = quantize.measure_loss(content, smaller, samples, looks)
     note(f"Mean IoU: fp32 {loss.fp32.both_looks:.4f}, int8 {loss.int8.both_looks:.4f}.")
-    own = OWN_MODEL.with_name(REFINER) if options.out.name == REFINER else OWN_MODEL
+    beside = options.out.name in BESIDE.values()
+    own = OWN_MODEL.with_name(options.out.name) if beside else OWN_MODEL
     quantize.require_accuracy(loss, options.out, own)
     if loss.lost > quantize.MOST_LOST:
         warn(f"int8 loses {loss.lost:.3f} of mean IoU, more than {quantize.MOST_LOST}.")
@@ -226,18 +227,18 @@ def read_exported(weights: Path) -> bytes:
     return graph.rewrite(weights.read_bytes())
 
 
-def read_refiner(file: Path) -> bytes:
-    """Read an exported network for the second look.
+def read_beside(file: Path, role: str) -> bytes:
+    """Read an exported network for one of the roles beside the search.
 
     Raises:
-        UsageError: It is not an fp32 file that this tool exported, or has a refiner of its own.
+        UsageError: It is not an fp32 file that this tool exported, or has such a file beside it.
     """
     content = read_exported(file)
-    if refiner := metadata(content).get("refiner"):
+    if name := metadata(content).get(role):
         raise UsageError(
-            f"{file} is for whole photos.",
-            why=f"For the second look it has {refiner} beside it.",
-            fix=f"Use --refiner {file.with_name(refiner)}.",
+            f"{file} is not a {role}.",
+            why=f"It has {name} beside it for that.",
+            fix=f"Use --{role} {file.with_name(name)}.",
         )
     return content
 
@@ -249,31 +250,36 @@ def validated_sizes(weights: Path) -> tuple[Size, Size]:
 
 
 def export_checkpoints(options: ExportOptions) -> dict[str, bytes]:
-    """Return the files to write, by name: the network, and its refiner if there is one."""
+    """Return the files to write, by name: the network, and those of its refiner and scout."""
     first, second = validated_sizes(options.weights)
     images = find_images(options.images)
     sizes: dict[str, Any] = {
         "first": options.first or first,
         "second": None if options.one_look else options.second or second,
     }
-    if not options.refiner:
-        return {options.out.name: export(options.weights, images, **sizes)}
-    if options.refiner.suffix == ".onnx":
-        refiner = read_refiner(options.refiner)
-    else:
-        refiner = export(options.refiner, images, **sizes)
-    search = export(options.weights, images, **sizes, refiner=REFINER, places=PLACES)
-    return {options.out.name: search, REFINER: refiner}
+    given = {role: getattr(options, role) for role in BESIDE if getattr(options, role)}
+    beside = {role: BESIDE[role] for role in given}
+    searching = {**sizes, "places": PLACES if given else 1}
+    files = {options.out.name: export(options.weights, images, **searching, beside=beside)}
+    for role, weights in given.items():
+        if weights.suffix == ".onnx":
+            files[BESIDE[role]] = read_beside(weights, role)
+        else:
+            how = searching if role == "scout" else sizes
+            files[BESIDE[role]] = export(weights, images, **how)
+    return files
 
 
 def read_files(options: ExportOptions) -> dict[str, bytes]:
-    """Return the files to write from exported ones, whose refiner goes where they go."""
+    """Return the files to write from an exported one; those beside it go where it goes."""
     content = read_exported(options.weights)
     files = {options.out.name: content}
-    refiner = metadata(content).get("refiner")
-    if refiner and options.weights.parent.resolve() != options.out.parent.resolve():
-        refuse_existing(options.out.with_name(refiner), force=options.force)
-        files[refiner] = options.weights.with_name(refiner).read_bytes()
+    if options.weights.parent.resolve() == options.out.parent.resolve():
+        return files
+    notes = metadata(content)
+    for name in [notes[role] for role in BESIDE if role in notes]:
+        refuse_existing(options.out.with_name(name), force=options.force)
+        files[name] = options.weights.with_name(name).read_bytes()
     return files
 
 
@@ -296,10 +302,17 @@ def main(options: ExportOptions) -> None:
         with atomic_write(options.out.with_name(name)) as file:
             file.write(content)
         note(f"Wrote {options.out.with_name(name)} ({human_bytes(len(content))}).")
-    left = options.out.with_name(REFINER)
-    alone = "refiner" not in metadata(files[options.out.name])
-    if alone and left.is_file() and left.name not in files:
-        note(f"{left} is no longer used: {options.out.name} takes both looks. You may remove it.")
+    if options.out.name not in BESIDE.values():
+        note_unused(options.out, files)
+
+
+def note_unused(out: Path, files: dict[str, bytes]) -> None:
+    """Name the files of earlier exports that a network no longer uses."""
+    notes = metadata(files[out.name])
+    for role, name in BESIDE.items():
+        left = out.with_name(name)
+        if role not in notes and left.is_file():
+            note(f"{left} is no longer used: {out.name} names no {role}. You may remove it.")
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ from posebowl.util.values import (
 
 OWN_MODEL: Final = paths.SOLUTIONS / "benchmark" / "model.onnx"
 """The solution's own file."""
-REFINER: Final = "refiner.onnx"
-"""The file beside it with the network for the second look, if that is another."""
+BESIDE: Final = {"refiner": "refiner.onnx", "scout": "scout.onnx"}
+"""The files beside it with other networks: for the second look, and one that looks first."""
 _OWN: Final = "solutions/benchmark/model.onnx"
 
 Size = tuple[int, int]
@@ -191,6 +191,10 @@ class ExportOptions:
         Path | None,
         Option(FILE, "a checkpoint, or an ONNX file, for the second look; refiner.onnx beside it"),
     ] = None
+    scout: Annotated[
+        Path | None,
+        Option(FILE, "the same for a narrower network that looks first; scout.onnx beside it"),
+    ] = None
     images: Annotated[
         Path, Option(FOLDER, "photos to compare ONNX and PyTorch on", "data/demo")
     ] = paths.DEMO_DATA
@@ -230,9 +234,10 @@ class ExportOptions:
         if self.average:
             _require_file(self.average, "model.onnx", "--average")
         refuse_existing(self.out, force=self.force)
-        if self.refiner:
-            _require_file(self.refiner, "best.pt", "--refiner")
-            refuse_existing(self.out.with_name(REFINER), force=self.force)
+        for role, name in BESIDE.items():
+            if file := getattr(self, role):
+                _require_file(file, "best.pt", f"--{role}")
+                refuse_existing(self.out.with_name(name), force=self.force)
         if self.refiner and self.one_look:
             raise UsageError(
                 "--refiner and --one-look exclude each other.",
@@ -247,10 +252,11 @@ class ExportOptions:
                 why="Without --int8 or --average there is nothing to do.",
                 fix="Use one of them, or a checkpoint, such as --weights best.pt.",
             )
-        if self.first or self.second or self.one_look or self.refiner:
+        others = self.refiner or self.scout
+        if self.first or self.second or self.one_look or others:
             raise UsageError(
                 f"{self.weights} already has its sizes.",
-                why="--first, --second, --one-look and --refiner apply to checkpoints.",
+                why="--first, --second, --one-look, --refiner and --scout apply to checkpoints.",
                 fix="Leave them out, or use the checkpoint, such as --weights best.pt.",
             )
 
