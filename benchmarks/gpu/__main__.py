@@ -31,7 +31,7 @@ from posebowl.challenge import IMAGES_DIR
 from posebowl.errors import BadDataError, UsageError
 from posebowl.training import pool
 from posebowl.training.dataset import read_labels
-from posebowl.training.options import REFINER
+from posebowl.training.options import BESIDE
 from posebowl.training.solution_modules import load_network
 from posebowl.util import program
 from posebowl.util.host import usable_cores
@@ -190,7 +190,9 @@ def training(args: argparse.Namespace, role: str) -> list[str | Path]:
     words += ["--role", role, "--val", args.val, "--out", args.out / role, *RECIPES[role]]
     words += ["--model", args.model, "--resume"]
     start = args.start or (OWN if args.model == SHIPPED else None)
-    words += ["--start", start / (REFINER if role == "refine" else MODEL)] if start else []
+    words += (
+        ["--start", start / (BESIDE["refiner"] if role == "refine" else MODEL)] if start else []
+    )
     words += ["--batch", args.batch, "--device", args.device, "--precision", "bf16"]
     minutes = max(0.1, (args.seconds - LOADING_S - REST_S) / 60)
     return [*words, *(["--steps", args.steps] if args.steps else ["--minutes", minutes])]

@@ -25,7 +25,6 @@ from posebowl.training.augment import Augmentation  # noqa: E402
 from posebowl.training.batches import TrainingSet, batches  # noqa: E402
 from posebowl.training.dataset import letterboxed  # noqa: E402
 from posebowl.training.replicas import Replicas  # noqa: E402
-from posebowl.training.solution_modules import load_network  # noqa: E402
 from posebowl.training.state import append_row, begin, new_state, save  # noqa: E402
 from posebowl.util import program  # noqa: E402
 
@@ -214,19 +213,6 @@ def test_a_pair_of_networks_is_trained_and_exported(folder, tmp_path, capsys):
     with pytest.raises(UsageError, match=r"refiner\.onnx already exists"):
         command(export, "--weights", out, "--average", out, "--out", tmp_path / "other.onnx")
     assert beside.read_bytes() == b"mine"
-
-    command(export, *refined, "--scout", tmp_path / "search" / "best.pt", "--force")
-    notes = export.metadata(out.read_bytes())
-    assert (notes["refiner"], notes["scout"]) == ("refiner.onnx", "scout.onnx")
-    net = load_network(out, device="cpu")
-    found = [one(np.zeros((2, 96, 128, 3), np.uint8)) for one in (net.run, net.scout, net.refiner)]
-    assert [one.shape for one in found] == [(2, 3, 5), (2, 3, 5), (2, 5)]
-    capsys.readouterr()
-    command(export, *refined, "--force")
-    assert "scout.onnx is no longer used" in capsys.readouterr().err
-    alone = [*words[:-1], out.with_name("scout.onnx"), "--force"]
-    command(export, *alone)
-    assert "no longer used" not in capsys.readouterr().err
 
 
 def test_two_processes_train_one_network(folder, tmp_path):
