@@ -1,4 +1,4 @@
-"""What a narrowed network learns from the wider one: its scores and boxes, on every view.
+"""What a narrow network learns from a wider one: its scores and boxes, on every view.
 
 A label says where the spacecraft is; the wider network says of every place how much it looks like
 one (G. Hinton et al., Distilling the Knowledge in a Neural Network, 2015).
@@ -13,7 +13,7 @@ import torch
 from torch.nn import functional
 
 from posebowl.training.detector import build
-from posebowl.training.initial_weights import fill, fits, read_onnx
+from posebowl.training.initial_weights import fill, read_onnx
 from posebowl.training.recipe import Recipe
 
 GAIN: Final = 2.0
@@ -46,19 +46,15 @@ class Teacher:
 
 
 def teacher_of(recipe: Recipe, device: Any) -> Teacher | None:
-    """Return the network that a narrower one started from; None where it started as wide as it is.
+    """Return the network to imitate, which has the full width of the model; None for none.
 
     Raises:
         UsageError: The file cannot be read, or is of another architecture.
     """
-    start = Path(recipe.start)
-    if recipe.width == 1 or start.suffix != ".onnx":
+    if not recipe.teacher:
         return None
-    tensors = read_onnx(start)
-    if fits(build(recipe.model, recipe.width), tensors):
-        return None
-    wider = build(recipe.model)
-    fill(wider, tensors, start)
+    file, wider = Path(recipe.teacher), build(recipe.model)
+    fill(wider, read_onnx(file), file)
     return Teacher(wider.to(device).to(memory_format=torch.channels_last))
 
 

@@ -67,6 +67,10 @@ class TrainOptions:
         Path | None,
         Option(FILE, "initial weights: a .pt checkpoint or an exported .onnx", "random"),
     ] = None
+    teacher: Annotated[
+        Path | None,
+        Option(FILE, "an exported wider network, to imitate its scores and boxes", "none"),
+    ] = None
     model: Annotated[str, Option(TEXT, "an ultralytics YAML")] = "yolo26n.yaml"
     width: Annotated[
         float,
@@ -115,14 +119,7 @@ class TrainOptions:
         Raises:
             UsageError: A folder is missing, or contains an earlier run.
         """
-        from posebowl.util.files import require_folder
-
-        require_folder(self.val, "--val")
-        for name in ("data", "cutouts", "backgrounds"):
-            for folder in getattr(self, name):
-                require_folder(folder, f"--{name}")
-        for piece in self.pool:
-            _require_file(piece, "pool-1.zip", "--pool")
+        self._require_inputs()
         if not self.data and not self.pool:
             raise UsageError(
                 "There is nothing to train on.",
@@ -154,6 +151,19 @@ class TrainOptions:
                 why="One process makes the views for a GPU on all cores.",
                 fix="Leave out --processes, or --device cuda.",
             )
+
+    def _require_inputs(self) -> None:
+        from posebowl.util.files import require_folder
+
+        require_folder(self.val, "--val")
+        for name in ("data", "cutouts", "backgrounds"):
+            for folder in getattr(self, name):
+                require_folder(folder, f"--{name}")
+        for piece in self.pool:
+            _require_file(piece, "pool-1.zip", "--pool")
+        for name in ("start", "teacher"):
+            if file := getattr(self, name):
+                _require_file(file, "model.onnx", f"--{name}")
 
 
 @dataclass(frozen=True, kw_only=True)

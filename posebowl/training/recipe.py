@@ -47,6 +47,8 @@ class Recipe:
     """Minutes between checkpoints, each of which is validated."""
     start: str = ""
     """Initial weights; empty for random ones."""
+    teacher: str = ""
+    """The wider network to imitate; empty for none."""
     precision: str = TrainOptions.precision
     device: str = TrainOptions.device
     processes: int = TrainOptions.processes
@@ -87,6 +89,7 @@ def recipe_of(options: TrainOptions) -> Recipe:
         **{name: getattr(options, name) for name in _AS_GIVEN},
         device="cpu" if options.processes > 1 else options.device,
         start=str(options.start or ""),
+        teacher=str(options.teacher or ""),
         warm_up=Recipe.warm_up // 3 if options.start else Recipe.warm_up,
         data=tuple(str(folder) for folder in options.data),
         pool=tuple(str(piece) for piece in options.pool),

@@ -28,7 +28,7 @@ class TrainingState:
     average: Any
     optimizer: Any
     teacher: Teacher | None = None
-    """The wider network that this one was narrowed from."""
+    """A wider network to imitate."""
     step: int = 0
     views: int = 0
     """All that all replicas were trained on."""

@@ -15,12 +15,12 @@ from posebowl.training.dataset import photos, read_labels  # noqa: E402
 from posebowl.training.imitation import imitation_loss, teacher_of  # noqa: E402
 from posebowl.training.options import TrainOptions  # noqa: E402
 from posebowl.training.recipe import Recipe  # noqa: E402
-from posebowl.training.state import begin, save  # noqa: E402
+from posebowl.training.state import begin  # noqa: E402
 from posebowl.util import program  # noqa: E402
 
 SHIPPED = paths.SOLUTIONS / "benchmark" / "model.onnx"
 CPU = torch.device("cpu")
-HALF = Recipe(width=0.5, start=str(SHIPPED))
+HALF = Recipe(width=0.5, teacher=str(SHIPPED))
 
 
 @pytest.fixture(scope="module")
@@ -74,13 +74,13 @@ def test_it_can_be_learnt(teacher, inputs):
     assert losses[-1] < losses[0] / 2
 
 
-def test_only_a_narrower_network_has_a_teacher(tmp_path):
-    assert teacher_of(Recipe(), CPU) is None
-    assert teacher_of(Recipe(start=str(SHIPPED)), CPU) is None
-    state = begin(Recipe(width=0.5), CPU, None)
-    assert state.teacher is None
-    save(state, Recipe(width=0.5), tmp_path / "half.pt")
-    assert teacher_of(Recipe(width=0.5, start=str(tmp_path / "half.pt")), CPU) is None
+def test_nobody_is_taught_unasked():
+    assert begin(Recipe(width=0.5, start=str(SHIPPED)), CPU, None).teacher is None
+
+
+def test_a_teacher_of_another_architecture_is_refused():
+    with pytest.raises(UsageError, match="another architecture"):
+        teacher_of(Recipe(model="yolo11n.yaml", teacher=str(SHIPPED)), CPU)
 
 
 def run(*words):
@@ -91,7 +91,7 @@ def test_a_network_is_narrowed_trained_and_trained_further(tmp_path):
     out = tmp_path / "run"
     common = ["--val", paths.DEMO_DATA, "--out", out, "--size", "64x96", "--batch", 4]
     common += ["--first", "96x128", "--second", "64x96", "--threads", 1, "--width", 0.5]
-    common += ["--start", SHIPPED]
+    common += ["--teacher", SHIPPED, "--start", SHIPPED]
     run(*common, "--data", paths.DEMO_DATA, "--steps", 1)
     run(*common, "--data", paths.DEMO_DATA, "--steps", 2, "--resume")
     with (out / "curves.csv").open(newline="") as file:
@@ -99,9 +99,9 @@ def test_a_network_is_narrowed_trained_and_trained_further(tmp_path):
     assert [row["step"] for row in rows] == ["0", "1", "2"]
     assert all(float(row["imitation_loss"]) > 0 for row in rows)
     with pytest.raises(UsageError, match=r"Cannot resume .* --width"):
-        run(*common[:-4], "--data", paths.DEMO_DATA, "--steps", 3, "--resume")
+        run(*common[:-6], "--data", paths.DEMO_DATA, "--steps", 3, "--resume")
     common[common.index(out)] = tmp_path / "wide"
-    common[common.index(SHIPPED)] = out / "last.pt"
+    common[-1] = out / "last.pt"
     with pytest.raises(UsageError, match="another architecture") as caught:
-        run(*common[:-4], *common[-2:], "--data", paths.DEMO_DATA, "--steps", 1)
+        run(*common[:-6], *common[-2:], "--data", paths.DEMO_DATA, "--steps", 1)
     assert "export it first" in caught.value.fix

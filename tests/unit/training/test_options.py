@@ -121,6 +121,12 @@ def test_an_earlier_run_and_missing_folders_are_named_before_anything_is_prepare
     )
     with pytest.raises(UsageError, match=r"gone is not a folder"):
         options.check()
+    for flag in ("--start", "--teacher"):
+        words = ["--data", str(tmp_path), "--val", str(tmp_path), "--out", gone, flag, gone]
+        options = program.read(TrainOptions, words, task="benchmark.train")
+        with pytest.raises(UsageError, match=r"gone does not exist") as caught:
+            options.check()
+        assert flag in caught.value.fix
 
 
 def test_there_is_something_to_train_on_and_a_pool_stands_alone(tmp_path):
