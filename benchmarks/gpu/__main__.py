@@ -6,11 +6,11 @@
 
 `pack` reduces pictures to what views need, 19 KB each, finds what the shipped search network
 mistakes in them, and writes pieces that travel with the working tree, one in each call. `run`, on
-the other machine, trains the pair's two networks side by side in bf16, exports them, measures
-them and the shipped ones, fills the GPU rows of the speed table, and runs the solution's CUDA path.
-A step that fails does not end the others. OUT then holds a folder for each network (best.pt,
-last.pt, curves.csv), the pair (model.onnx, refiner.onnx; the --start of a later call), and
-steps.json with the end of each output.
+the other machine, trains the networks side by side in bf16 (--train chooses some), exports them,
+measures them and the shipped ones, fills the GPU rows of the speed table, and runs the solution's
+CUDA path. A step that fails does not end the others. OUT then holds a folder for each network
+(best.pt, last.pt, curves.csv), the exported files (the --start of a later call), and steps.json
+with the end of each output.
 """
 
 from __future__ import annotations
@@ -42,15 +42,16 @@ PIECES = "pool-*.zip"
 OWN = paths.SOLUTIONS / "benchmark"
 MODEL = "model.onnx"
 SHIPPED = "yolo26n.yaml"
-"""The architecture of the shipped pair; others begin at random weights."""
-RECIPES: Final[dict[str, list[str | Path]]] = {
-    "search": [
-        *("--size", "224x288", "--large", "512x640", "--first", "608x768"),
-        *("--pasted", "0.55", "--rate", "2e-3"),
-    ],
-    "refine": ["--size", "192x256", "--pasted", "0.6", "--rate", "1.4e-3"],
+"""The architecture of the shipped networks; others begin at random weights."""
+SEARCH: Final = ("--role", "search", "--size", "224x288", "--first", "608x768", "--pasted", "0.55")
+RECIPES: Final[dict[str, tuple[str, ...]]] = {
+    "search": (*SEARCH, "--large", "512x640", "--rate", "2e-3"),
+    "refine": ("--role", "refine", "--size", "192x256", "--pasted", "0.6", "--rate", "1.4e-3"),
+    "scout": (*SEARCH, "--large", "608x768", "--rate", "2e-3", "--width", "0.5"),
 }
-"""How each network is trained: the shipped pair as on CPUs, but for batch and rate."""
+"""How each network is trained: the shipped ones as on CPUs, but for batch and rate."""
+FILES: Final = {"search": MODEL, "refine": BESIDE["refiner"], "scout": BESIDE["scout"]}
+"""What each is exported to."""
 STEPS: Final = ("train", "export", "trained", "shipped", "speed", "solution")
 LOADING_S = 90
 """Two networks took 85 on an H100 from the start to the first step, with 13,350 pictures."""
@@ -83,10 +84,11 @@ def parse() -> argparse.Namespace:
     running = commands.add_parser("run")
     running.add_argument("--pool", type=Path, required=True, help="folder with the pieces")
     running.add_argument("--out", type=Path, required=True)
-    running.add_argument("--model", default=SHIPPED, help="an ultralytics YAML for both networks")
+    running.add_argument("--model", default=SHIPPED, help="an ultralytics YAML for all networks")
     running.add_argument(
-        "--start", type=Path, help="folder with the pair to begin at; the shipped one if it fits"
+        "--start", type=Path, help="folder with files to begin at; the shipped ones if they fit"
     )
+    running.add_argument("--train", choices=FILES, nargs="+", default=[*FILES], help="some of them")
     running.add_argument("--val", type=Path, default=paths.DEMO_DATA, help="labelled photos")
     running.add_argument("--only", choices=STEPS, nargs="+", default=STEPS, help="some steps")
     running.add_argument("--seconds", type=float, default=540, help="for all steps together")
@@ -163,19 +165,23 @@ def run(args: argparse.Namespace) -> Iterator[dict[str, object]]:
 
 def steps(args: argparse.Namespace) -> dict[str, list[list[str]]]:
     """Return the command lines of each step, which run side by side."""
-    python, pair = [sys.executable, "-m"], args.out / MODEL
+    python, trained = [sys.executable, "-m"], args.out / MODEL
     evaluate = [*python, "posebowl.training.evaluate", "--data", args.val, "--weights"]
-    export = [*python, "posebowl.training.export", "--force", "--out", pair]
-    export += ["--weights", args.out / "search" / "last.pt"]
-    export += ["--refiner", args.out / "refine" / "last.pt"]
+    export = [*python, "posebowl.training.export", "--force", "--out", trained]
+    for kind, flag in {"search": "weights", "refine": "refiner", "scout": "scout"}.items():
+        now = kind in args.train
+        if file := args.out / kind / "last.pt" if now else beginning(args, kind):
+            export += [f"--{flag}", file]
     speed = [*python, "benchmarks.inference", "--data", args.val, "--count", args.count]
     speed += ["--device", args.device, "--json", "--only", "reference", "onnxruntime", "network"]
     solution = [sys.executable, OWN / "main.py", "--data", args.val, "--device", args.device]
-    solution += ["--out", args.out / "submission.csv", "--weights", pair]
+    solution += ["--out", args.out / "submission.csv", "--weights", trained]
     every: dict[str, list[list[str | Path]]] = {
-        "train": [[*python, "posebowl.training.train", *training(args, role)] for role in RECIPES],
+        "train": [
+            [*python, "posebowl.training.train", *training(args, kind)] for kind in args.train
+        ],
         "export": [export],
-        "trained": [[*evaluate, pair]],
+        "trained": [[*evaluate, trained]],
         "shipped": [[*evaluate, OWN / MODEL]],
         "speed": [speed],
         "solution": [solution],
@@ -183,19 +189,31 @@ def steps(args: argparse.Namespace) -> dict[str, list[list[str]]]:
     return {name: [[*map(str, words)] for words in many] for name, many in every.items()}
 
 
-def training(args: argparse.Namespace, role: str) -> list[str | Path]:
+def training(args: argparse.Namespace, kind: str) -> list[str | Path]:
     """Return the options of a network's training; a run that was begun in OUT is continued."""
     pieces = sorted(args.pool.glob(PIECES))
-    words = [word for piece in pieces for word in ("--pool", piece)]
-    words += ["--role", role, "--val", args.val, "--out", args.out / role, *RECIPES[role]]
+    words: list[str | Path] = [word for piece in pieces for word in ("--pool", piece)]
+    words += ["--val", args.val, "--out", args.out / kind, *RECIPES[kind]]
     words += ["--model", args.model, "--resume"]
-    start = args.start or (OWN if args.model == SHIPPED else None)
-    words += (
-        ["--start", start / (BESIDE["refiner"] if role == "refine" else MODEL)] if start else []
-    )
+    if start := beginning(args, kind):
+        words += ["--start", start]
+    if kind == "scout" and (teacher := beginning(args, "search")):
+        words += ["--teacher", teacher]
     words += ["--batch", args.batch, "--device", args.device, "--precision", "bf16"]
     minutes = max(0.1, (args.seconds - LOADING_S - REST_S) / 60)
     return [*words, *(["--steps", args.steps] if args.steps else ["--minutes", minutes])]
+
+
+def beginning(args: argparse.Namespace, kind: str) -> Path | None:
+    """Return the file that a network begins at; None where no weights fit.
+
+    A folder without a scout has a search network, which is narrowed.
+    """
+    folder = args.start or (OWN if args.model == SHIPPED else None)
+    if folder is None:
+        return None
+    file: Path = folder / FILES[kind]
+    return folder / MODEL if kind == "scout" and not file.is_file() else file
 
 
 def execute(commands: Sequence[Sequence[str]], limit_s: float) -> tuple[int, str]:

@@ -189,9 +189,7 @@ def to_int8(content: bytes, options: ExportOptions) -> bytes:
     Raises:
         AccuracyError: It lost too much accuracy to replace the solution's own file.
     """
-    notes = metadata(content)
-    first, second = (json.loads(notes[f"{name}_look"]) for name in ("first", "second"))
-    looks = make_looks(tuple(first), tuple(second) if second else None)
+    looks = make_looks(**exported_sizes(content))
     images = find_images(options.calibrate)[: quantize.CALIBRATED]
     note(f"Calibrating on {len(images)} photos of {options.calibrate}.")
     shown = quantize.calibration_inputs(content, images, looks)
@@ -249,25 +247,53 @@ def validated_sizes(weights: Path) -> tuple[Size, Size]:
     return tuple(recipe.get("first", plain.first)), tuple(recipe.get("second", plain.second))
 
 
-def export_checkpoints(options: ExportOptions) -> dict[str, bytes]:
+def export_files(options: ExportOptions) -> dict[str, bytes]:
     """Return the files to write, by name: the network, and those of its refiner and scout."""
-    first, second = validated_sizes(options.weights)
-    images = find_images(options.images)
-    sizes: dict[str, Any] = {
-        "first": options.first or first,
-        "second": None if options.one_look else options.second or second,
-    }
     given = {role: getattr(options, role) for role in BESIDE if getattr(options, role)}
     beside = {role: BESIDE[role] for role in given}
-    searching = {**sizes, "places": PLACES if given else 1}
-    files = {options.out.name: export(options.weights, images, **searching, beside=beside)}
+    if options.weights.suffix == ".onnx":
+        files = read_files(options)
+        sizes = exported_sizes(files[options.out.name])
+        files[options.out.name] = with_notes(files[options.out.name], beside)
+    else:
+        files, sizes = {}, checkpoint_sizes(options)
+        places = PLACES if given else 1
+        images = find_images(options.images)
+        files[options.out.name] = export(
+            options.weights, images, **sizes, beside=beside, places=places
+        )
     for role, weights in given.items():
         if weights.suffix == ".onnx":
             files[BESIDE[role]] = read_beside(weights, role)
         else:
-            how = searching if role == "scout" else sizes
-            files[BESIDE[role]] = export(weights, images, **how)
+            places = PLACES if role == "scout" else 1
+            images = find_images(options.images)
+            files[BESIDE[role]] = export(weights, images, **sizes, places=places)
     return files
+
+
+def checkpoint_sizes(options: ExportOptions) -> dict[str, Any]:
+    """Return the sizes of the looks: those asked for, else those that training validated with."""
+    first, second = validated_sizes(options.weights)
+    return {
+        "first": options.first or first,
+        "second": None if options.one_look else options.second or second,
+    }
+
+
+def exported_sizes(content: bytes) -> dict[str, Any]:
+    """Return the sizes of the looks of an exported network."""
+    notes = metadata(content)
+    first, second = json.loads(notes["first_look"]), json.loads(notes["second_look"])
+    return {"first": tuple(first), "second": tuple(second) if second else None}
+
+
+def with_notes(content: bytes, more: Mapping[str, str]) -> bytes:
+    """Return an exported network with more metadata."""
+    model = onnx.load_from_string(content)
+    onnx.helper.set_model_props(model, {**metadata(content), **more})
+    noted: bytes = model.SerializeToString()
+    return noted
 
 
 def read_files(options: ExportOptions) -> dict[str, bytes]:
@@ -291,8 +317,7 @@ def metadata(content: bytes) -> dict[str, str]:
 def main(options: ExportOptions) -> None:
     """Export as the options ask."""
     options.check()
-    exported = options.weights.suffix == ".onnx"
-    files = read_files(options) if exported else export_checkpoints(options)
+    files = export_files(options)
     name = options.out.name
     if options.average:
         files[name] = average(files[name], read_exported(options.average))

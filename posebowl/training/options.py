@@ -256,17 +256,16 @@ class ExportOptions:
             )
         if self.weights.suffix != ".onnx":
             return
-        if not self.int8 and not self.average:
+        if not (self.int8 or self.average or self.refiner or self.scout):
             raise UsageError(
                 f"{self.weights} is already exported.",
-                why="Without --int8 or --average there is nothing to do.",
+                why="Without --int8, --average, --refiner or --scout there is nothing to do.",
                 fix="Use one of them, or a checkpoint, such as --weights best.pt.",
             )
-        others = self.refiner or self.scout
-        if self.first or self.second or self.one_look or others:
+        if self.first or self.second or self.one_look:
             raise UsageError(
                 f"{self.weights} already has its sizes.",
-                why="--first, --second, --one-look, --refiner and --scout apply to checkpoints.",
+                why="--first, --second and --one-look apply to checkpoints.",
                 fix="Leave them out, or use the checkpoint, such as --weights best.pt.",
             )
 

@@ -1,5 +1,6 @@
 """Networks that are exported beside another; needs torch and ultralytics: the cpu group."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,19 @@ def test_a_scout_and_a_refiner_lie_beside_the_search_network(wide, half, tmp_pat
     said = capsys.readouterr().err
     assert "refiner.onnx is no longer used" in said
     assert "scout.onnx is no longer used" in said
+
+
+def test_a_scout_of_ones_own_joins_an_exported_network(half, tmp_path):
+    out = tmp_path / "model.onnx"
+    command("--weights", SHIPPED / "model.onnx", "--scout", half, "--out", out)
+    assert export.metadata(out.read_bytes())["scout"] == "scout.onnx"
+    assert (tmp_path / "refiner.onnx").read_bytes() == (SHIPPED / "refiner.onnx").read_bytes()
+    net = load_network(out, device="cpu")
+    assert net.scout(np.zeros((1, 96, 128, 3), np.uint8)).shape == (1, 3, 5)
+    assert net.refiner is not None
+    assert json.loads(export.metadata((tmp_path / "scout.onnx").read_bytes())["first_look"]) == [
+        *net.looks.first
+    ]
 
 
 def test_a_network_exported_over_one_beside_it_takes_nothing_away(wide, half, tmp_path, capsys):

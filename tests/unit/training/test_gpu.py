@@ -59,11 +59,11 @@ def test_every_step_runs_and_leaves_weights_and_curves(carried, tmp_path):
     assert done.returncode == 0
     speed = next(step["output"] for step in steps if step["step"] == "speed")
     assert '"name": "reference"' in speed
-    for name in ("model.onnx", "refiner.onnx"):
-        assert (out / name).read_bytes() != (gpu.OWN / name).read_bytes()
-    for role in gpu.RECIPES:
-        assert (out / role / "last.pt").is_file()
-        assert (out / role / "curves.csv").read_text().count("\n") >= 3
+    for kind, name in gpu.FILES.items():
+        shipped = gpu.OWN / name
+        assert not shipped.is_file() or (out / name).read_bytes() != shipped.read_bytes()
+        assert (out / kind / "last.pt").is_file()
+        assert (out / kind / "curves.csv").read_text().count("\n") >= 3
     with (out / "submission.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 3
     # A later call begins at what this one brought back, and measures alone if asked to.
@@ -78,21 +78,39 @@ def asked(monkeypatch, *words: str | Path) -> argparse.Namespace:
     return gpu.parse()
 
 
-def test_both_networks_begin_at_the_given_pair(carried, tmp_path, monkeypatch):
-    args = asked(monkeypatch, "--pool", carried, "--start", tmp_path / "earlier")
-    search, refine = gpu.steps(args)["train"]
-    assert search[search.index("--start") + 1] == str(tmp_path / "earlier" / "model.onnx")
-    assert refine[refine.index("--start") + 1] == str(tmp_path / "earlier" / "refiner.onnx")
+def test_all_networks_begin_at_the_given_ones(carried, tmp_path, monkeypatch):
+    earlier = tmp_path / "earlier"
+    args = asked(monkeypatch, "--pool", carried, "--start", earlier)
+    search, refine, scout = gpu.steps(args)["train"]
+    assert search[search.index("--start") + 1] == str(earlier / "model.onnx")
+    assert refine[refine.index("--start") + 1] == str(earlier / "refiner.onnx")
+    assert scout[scout.index("--start") + 1] == str(earlier / "model.onnx")  # to be narrowed
+    earlier.mkdir()
+    (earlier / "scout.onnx").touch()
+    [scout] = gpu.steps(asked(monkeypatch, "--start", earlier, "--train", "scout"))["train"]
+    assert scout[scout.index("--start") + 1] == str(earlier / "scout.onnx")
+    assert scout[scout.index("--teacher") + 1] == str(earlier / "model.onnx")
     assert search.count("--pool") == len(list(carried.iterdir()))
     assert float(search[search.index("--minutes") + 1]) == pytest.approx(5.5)
 
 
 def test_only_networks_like_the_shipped_ones_begin_at_these(monkeypatch):
-    search, _ = gpu.steps(asked(monkeypatch))["train"]
+    search, *_ = gpu.steps(asked(monkeypatch))["train"]
     assert search[search.index("--start") + 1] == str(gpu.OWN / "model.onnx")
     for words in gpu.steps(asked(monkeypatch, "--model", "yolo26s.yaml"))["train"]:
         assert "--start" not in words
         assert words[words.index("--model") + 1] == "yolo26s.yaml"
+
+
+def test_what_is_not_trained_is_exported_as_it_was(monkeypatch):
+    [export] = gpu.steps(asked(monkeypatch, "--train", "scout"))["export"]
+    assert export[export.index("--weights") + 1] == str(gpu.OWN / "model.onnx")
+    assert export[export.index("--refiner") + 1] == str(gpu.OWN / "refiner.onnx")
+    assert export[export.index("--scout") + 1] == str(Path("o") / "scout" / "last.pt")
+    asking = asked(monkeypatch, "--train", "search", "--model", "yolo26s.yaml")
+    [export] = gpu.steps(asking)["export"]
+    assert "--weights" in export
+    assert "--refiner" not in export
 
 
 def test_what_is_missing_or_in_the_way_is_said_in_a_sentence(carried, tmp_path):
