@@ -74,7 +74,7 @@ class TrainOptions:
     model: Annotated[str, Option(TEXT, "an ultralytics YAML")] = "yolo26n.yaml"
     width: Annotated[
         float,
-        Option(SHARE, "share of its channels; a wider --start is narrowed"),
+        Option(SHARE, "share of the model's channels; a wider --start is narrowed"),
     ] = 1.0
     role: Annotated[str, Option(choice(ROLES), "which looks the network is for")] = "both"
     size: Annotated[Size, Option(SIZE, "height and width of the training views")] = (256, 320)
