@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posebowl import challenge
+from posebowl.training.colours import photo_variation
 from posebowl.training.dataset import Box, Image, Level
 
 PADDING: Final = 114
@@ -158,24 +159,22 @@ class Augmenter:
 
     def jitter(self, view: View) -> View:
         """Jitter exposure, contrast and tint; sometimes remove colour, blur, add noise."""
-        rng, augmentation, image = self.rng, self.augmentation, view.image
-        gamma = np.exp(augmentation.tone * rng.normal(0, 0.2))
-        gain = np.exp(augmentation.tone * (rng.normal(0, 0.12) + rng.normal(0, 0.05, 3)))
-        ramp = np.linspace(0, 1, 256)[:, None] ** gamma * gain + augmentation.tone * rng.normal(
-            0, 0.015
-        )
+        rng, image = self.rng, view.image
+        drawn = photo_variation(rng, self.augmentation, 1)[0]
+        gamma, *gain, offset, colourless, blur, noise = drawn
+        ramp = np.linspace(0, 1, 256)[:, None] ** gamma * gain + offset
         table = np.clip(ramp * 255, 0, 255).astype(np.uint8)
         image = np.asarray(cv2.LUT(image, table.reshape(256, 1, 3)), np.uint8)
-        if rng.random() < augmentation.grey:
+        if colourless:
             grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
             image = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), np.uint8)
-        if rng.random() < augmentation.blur:
-            image = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.2)), np.uint8)
-        if rng.random() < augmentation.noise:
+        if blur:
+            image = np.asarray(cv2.GaussianBlur(image, (0, 0), blur), np.uint8)
+        if noise:
             height, width = image.shape[:2]
             y, x = rng.integers(0, _NOISE_SIDE - np.array([height, width]))
-            noise = self.noise[y : y + height, x : x + width] * np.float32(rng.uniform(1, 12))
-            image = np.clip(image + noise, 0, 255).astype(np.uint8)
+            grain = self.noise[y : y + height, x : x + width] * np.float32(noise)
+            image = np.clip(image + grain, 0, 255).astype(np.uint8)
         return View(image=image, boxes=view.boxes)
 
 

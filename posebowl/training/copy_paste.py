@@ -19,6 +19,7 @@ import numpy.typing as npt
 from posebowl import challenge
 from posebowl.training.augment import Photo, View
 from posebowl.training.backgrounds import read_half
+from posebowl.training.colours import background_colours
 from posebowl.training.cutouts import (
     SEEN,
     Cutout,
@@ -213,8 +214,7 @@ class Composer:
 
 def tone(rng: np.random.Generator, image: Image) -> Image:
     """Return an image with another brightness, contrast, tint and saturation."""
-    gamma, grey = math.exp(rng.normal(0, 0.35)), rng.uniform(0, 1) ** 2
-    gain = np.exp(rng.normal(0, 0.3) + rng.normal(0, 0.12, 3))
+    gamma, *gain, grey = background_colours(rng, 1)[0]
     table = np.clip(np.linspace(0, 1, 256)[:, None] ** gamma * gain * 255, 0, 255)
     coloured = cv2.LUT(image, table.astype(np.uint8).reshape(256, 1, 3))
     mix = ((1 - grey) * np.eye(3) + grey / 3).astype(np.float32)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from posebowl import challenge
 from posebowl.errors import BadDataError
+from posebowl.training.colours import spacecraft_colours
 
 Cutout = npt.NDArray[np.uint8]
 """Shape (height, width, 4): red, green, blue, multiplied by alpha, and alpha."""
@@ -174,12 +175,9 @@ def add_antennas(rng: np.random.Generator, cutout: Cutout) -> Cutout:
 
 def recolour(rng: np.random.Generator, cutout: Cutout, *, dark: bool) -> Cutout:
     """Vary brightness, contrast, tint and saturation."""
-    gain = rng.uniform(0.08, 0.4) if dark else math.exp(rng.normal(0, 0.3))
-    tint = gain * np.exp(rng.normal(0, 0.08, 3))
-    grey = rng.uniform(0, 1) ** 2
-    lift = rng.normal(0, 12)
+    *gain, grey, lift = spacecraft_colours(rng, np.array([dark]))[0]
     mix = np.zeros((4, 4))
-    mix[:3, :3] = tint[:, None] * ((1 - grey) * np.eye(3) + grey / 3)
+    mix[:3, :3] = np.array(gain)[:, None] * ((1 - grey) * np.eye(3) + grey / 3)
     mix[:3, 3] = lift / 255  # in proportion to alpha: where there is nothing, nothing is added
     mix[3, 3] = 1
     coloured = np.asarray(cv2.transform(cutout, mix.astype(np.float32)), np.uint8)

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from posebowl.training.colours import spacecraft_colours
 from posebowl.training.copy_paste import MIN_SIDE, CopyPaste, hull
 from posebowl.training.cutouts import SEEN
 from posebowl.training.dataset import WHOLE_SCALE
@@ -181,16 +182,11 @@ class Paster:
     def _coloured(self, softness: Array) -> Array:
         """Draw brightness, tint, saturation and noise of spacecraft."""
         rng, views = self.rng, len(softness)
-        dark = rng.random((views, 1)) < self.paste.augmentation.dark
-        gain = np.where(
-            dark, rng.uniform(0.08, 0.4, (views, 1)), np.exp(rng.normal(0, 0.3, (views, 1)))
-        )
-        tint = gain * np.exp(rng.normal(0, 0.08, (views, 3)))
-        grey, lift = rng.random((views, 1)) ** 2, rng.normal(0, 12, (views, 1))
+        colours = spacecraft_colours(rng, rng.random(views) < self.paste.augmentation.dark)
         # Noise finer than an enlarged background's grain would give the spacecraft away.
         noisy = (rng.random(views) < self.paste.noise) & (softness < 1.3)
         noise = rng.uniform(0.5, 5, views) * noisy
-        return np.concatenate([tint, grey, lift, noise[:, None]], 1)
+        return np.concatenate([colours, noise[:, None]], 1)
 
 
 def _shape(cutout: npt.NDArray[np.uint8], rng: np.random.Generator) -> tuple[Array, Array]:

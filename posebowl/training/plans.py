@@ -22,6 +22,7 @@ from posebowl.training.augment import (
     WIDE,
     Augmentation,
 )
+from posebowl.training.colours import background_colours, photo_variation
 from posebowl.training.copy_paste import MIN_CLOSE_WIDTH, MIN_CROP_WIDTH, CopyPaste
 from posebowl.training.dataset import LEVEL_HEIGHT, LEVEL_WIDTH, WHOLE_SCALE, close_corner
 from posebowl.training.paste_plans import (
@@ -122,7 +123,7 @@ class Planner:
             labelled=np.where(pasted, visible, shown.labelled & ~flat),
             measured=pasted & ~tight,
             toned=self._toned(composite & (rng.random(views) < paste.toned)),
-            jitter=self._jitter(views),
+            jitter=photo_variation(rng, self.augmentation, views),
             with_spacecraft=pasted,
             pasted=put,
         )
@@ -242,25 +243,8 @@ class Planner:
 
     def _toned(self, varied: Truths) -> Array:
         """Draw contrast and colours of backgrounds."""
-        rng, views = self.rng, len(varied)
-        gamma = np.exp(rng.normal(0, 0.35, (views, 1)))
-        gain = np.exp(rng.normal(0, 0.3, (views, 1)) + rng.normal(0, 0.12, (views, 3)))
-        toned = np.concatenate([gamma, gain, rng.random((views, 1)) ** 2], 1)
+        toned = background_colours(self.rng, len(varied))
         return np.where(varied[:, None], toned, [1, 1, 1, 1, 0])
-
-    def _jitter(self, views: int) -> Array:
-        """Draw how views vary as photos do."""
-        rng, augmentation = self.rng, self.augmentation
-        strength = augmentation.tone
-        gamma = np.exp(strength * rng.normal(0, 0.2, (views, 1)))
-        gain = np.exp(
-            strength * (rng.normal(0, 0.12, (views, 1)) + rng.normal(0, 0.05, (views, 3)))
-        )
-        offset = strength * rng.normal(0, 0.015, (views, 1))
-        grey = rng.random((views, 1)) < augmentation.grey
-        blur = rng.uniform(0.4, 1.2, (views, 1)) * (rng.random((views, 1)) < augmentation.blur)
-        noise = rng.uniform(1, 12, (views, 1)) * (rng.random((views, 1)) < augmentation.noise)
-        return np.concatenate([gamma, gain, offset, grey, blur, noise], 1)
 
 
 def _free(box: Array, rng: np.random.Generator) -> tuple[Array, Truths]:
