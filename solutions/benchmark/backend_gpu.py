@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import importlib.util
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +27,8 @@ def session(runtime: Any, weights: Path, options: Any) -> tuple[Any, str, str]:
     if CUDA not in runtime.get_available_providers():
         return None, "", ""
     if hasattr(runtime, "preload_dlls"):  # the CUDA libraries that pip installed
-        runtime.preload_dlls()
+        with contextlib.redirect_stdout(io.StringIO()):  # where it prints a line for each it lacks
+            runtime.preload_dlls()
     # Heuristics choose the kernels: trying all of them takes seconds for each shape.
     wanted: list[Any] = [(CUDA, {"cudnn_conv_algo_search": "HEURISTIC"}), "CPUExecutionProvider"]
     if importlib.util.find_spec("tensorrt"):
@@ -36,8 +40,21 @@ def session(runtime: Any, weights: Path, options: Any) -> tuple[Any, str, str]:
         return None, "", f" (the CUDA provider failed: {lines[0]})"
     provider = opened.get_providers()[0]
     if provider not in {CUDA, TENSORRT}:
-        return None, "", " (the CUDA provider did not load)"
+        return None, "", f" (the CUDA provider did not load{missing_library(runtime)})"
     return opened, "TensorRT" if provider == TENSORRT else "CUDA", ""
+
+
+def missing_library(runtime: Any) -> str:
+    """Return which library the CUDA provider lacks; onnxruntime tells that only its own log."""
+    provider = Path(runtime.__file__).parent / "capi" / "libonnxruntime_providers_cuda.so"
+    if not provider.is_file():
+        return ""
+    try:
+        ctypes.CDLL(str(provider))
+    except OSError as error:
+        name, lacking, _ = str(error).partition(": cannot open shared object file")
+        return f": {name} is missing" if lacking else ""
+    return ""
 
 
 class BoundSessions:

@@ -1,7 +1,9 @@
 """Loading the network, with real libraries: what is refused, and that all of them agree."""
 
+import shutil
 import subprocess
 import sys
+import types
 from dataclasses import replace
 
 import numpy as np
@@ -144,6 +146,23 @@ def test_a_gpu_that_fails_leaves_the_cpu_and_a_line_in_the_log(monkeypatch, expe
     np.testing.assert_allclose(loaded.run(PHOTOS), expected, atol=1e-3)
     with pytest.raises(network.NetworkError, match="no CUDA provider works here"):
         load(device="cuda")
+
+
+def test_the_library_that_a_cuda_provider_lacks_is_named(tmp_path):
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("cc is not installed")
+    runtime, capi = tmp_path / "onnxruntime", tmp_path / "onnxruntime" / "capi"
+    capi.mkdir(parents=True)
+    about = types.SimpleNamespace(__file__=str(runtime / "__init__.py"))
+    assert backend_gpu.missing_library(about) == ""
+    source, gone = tmp_path / "empty.c", tmp_path / "libgone.so.13"
+    source.write_text("int gone(void) { return 0; }")
+    build = [compiler, "-shared", "-fPIC", "-o"]
+    subprocess.run([*build, gone, source, "-Wl,-soname,libgone.so.13"], check=True)
+    source.write_text("int gone(void); int there(void) { return gone(); }")
+    subprocess.run([*build, capi / "libonnxruntime_providers_cuda.so", source, gone], check=True)
+    assert backend_gpu.missing_library(about) == ": libgone.so.13 is missing"
 
 
 @pytest.mark.parametrize(
