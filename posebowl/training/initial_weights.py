@@ -17,7 +17,7 @@ from onnx import numpy_helper
 from ultralytics.nn.modules.conv import Conv
 
 from posebowl.errors import UsageError
-from posebowl.training.detector import load
+from posebowl.training.detector import load, pass_through
 from posebowl.training.graph import joined
 from posebowl.training.narrow import narrow
 from posebowl.util.console import note
@@ -117,11 +117,7 @@ def fill(model: Any, weights: dict[str, torch.Tensor], source: Path) -> None:
             raise _misfit(source, f"{name} is missing, or has another shape.")
         own[target].copy_(weights[name])
     for name in convs:
-        norm = model.get_submodule(name).bn
-        with torch.no_grad():
-            norm.running_mean.zero_()
-            norm.running_var.fill_(1.0)
-            norm.weight.fill_((1.0 + norm.eps) ** 0.5)
+        pass_through(model.get_submodule(name).bn)
 
 
 def unfold_batch_norm(model: Any, views: Iterable[torch.Tensor]) -> None:

@@ -19,6 +19,7 @@ from ultralytics.nn.modules import Concat, Conv, Detect
 from ultralytics.nn.modules.block import C2PSA, SPPF, Bottleneck, C2f, C3k, PSABlock
 
 from posebowl.errors import UsageError
+from posebowl.training.detector import pass_through
 
 SAMPLES: Final = 20_000
 """Places in the feature maps from which a convolution is fitted: ten for each of its inputs."""
@@ -40,10 +41,9 @@ def narrow(model: Any, wide: Any, views: torch.Tensor) -> None:
         UsageError: The two are not made of the same parts.
     """
     was_training = model.training
-    model.eval(), wide.eval()
-    outputs = _outputs(wide, views)
+    outputs = _outputs(wide.eval(), views)
     kept = Selection(model, wide, outputs).of_all()
-    _fit(model, kept, outputs, views)
+    _fit(model.eval(), kept, outputs, views)
     model.train(was_training)
 
 
@@ -262,8 +262,8 @@ def _fit(
         if part is conv:
             conv.bias.copy_(bias)
         else:
-            part.bn.running_mean.zero_(), part.bn.running_var.fill_(1.0)
-            part.bn.weight.fill_((1.0 + part.bn.eps) ** 0.5), part.bn.bias.copy_(bias)
+            pass_through(part.bn)
+            part.bn.bias.copy_(bias)
 
     hooks = [
         part.register_forward_pre_hook(lambda part, given, name=name: fit(name, part, given[0]))
