@@ -63,6 +63,7 @@ class Leftovers:
             if not any(fnmatch(path.name, pattern) for pattern in OF_OTHERS)
             and str(path) not in _removed_at_exit()
             and not _emptied(path)
+            and not is_probe(path)
         ]
         shutil.rmtree(self.folder, ignore_errors=True)
         if self.found:
@@ -87,6 +88,16 @@ def _emptied(path: Path) -> bool:
     """
     named = fnmatch(path.name, "tmp????????")
     return named and path.is_dir() and not any(path.iterdir())
+
+
+def is_probe(path: Path) -> bool:
+    """Return whether it is the file by which tempfile tries whether it can write a folder.
+
+    It is there for an instant (`tempfile._get_default_tempdir`); a process that is killed just then
+    leaves it.
+    """
+    named = re.fullmatch(r"[a-z0-9_]{8}", path.name)
+    return bool(named) and path.is_file() and path.read_bytes() in {b"", b"blat"}
 
 
 def processes(mark: str, patience_s: float) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from posebowl import paths
-from tests.leftovers import VARIABLE, processes
+from tests.leftovers import VARIABLE, is_probe, processes
 
 SLEEP = "import time; time.sleep(60)"
 UP_AND_SLEEP = f"print('up', flush=True); {SLEEP}"
@@ -60,6 +60,18 @@ def test_a_session_fails_for_what_it_leaves(tmp_path: Path) -> None:
     assert [line.split()[2] for line in found] == ["process", "file"]
     assert Path(found[1].split()[3]).name.startswith("mine")
     assert not Path(found[1].split()[3]).exists()
+
+
+def test_what_tempfile_tries_a_folder_with_is_no_leftover(tmp_path: Path) -> None:
+    """Killed while it does so: its file is kept from being removed."""
+    probe = "import os, tempfile\nos.unlink = lambda *_: os._exit(1)\ntempfile.gettempdir()\n"
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    assert subprocess.run([sys.executable, "-c", probe], env=env, check=False).returncode == 1
+    [left] = tmp_path.iterdir()
+    assert is_probe(left)
+    left.write_bytes(b"of somebody")
+    assert not is_probe(left)
+    assert not is_probe(left.rename(tmp_path / "mine"))
 
 
 def test_temporary_files_go_into_the_folder_of_the_session() -> None:
