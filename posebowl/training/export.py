@@ -3,9 +3,9 @@
 python -m posebowl.training.export --weights best.pt --images data/demo
 
 With --refiner, another network for the second look is written beside it, with --scout a narrower
-one that looks first. With --average, the
-weights are halfway to those of another exported file; with --int8, the convolutions compute in
-8 bits. With these two, --weights may also be an exported fp32 file.
+one that looks first. With --average, the weights are halfway to those of another exported file;
+with --int8, the convolutions compute in 8 bits. With any of these, --weights may also be an
+exported fp32 file.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ class Teacher:
     def loss(
         self, inputs: torch.Tensor, found: dict[str, torch.Tensor], dtype: Any
     ) -> torch.Tensor:
-        """Return how far a network is from this one on some views, times their number.
+        """Return how far a network is from this one on some views.
 
         Args:
             inputs: Views, (n, 3, height, width), 0 to 1.
@@ -42,7 +42,7 @@ class Teacher:
             torch.autocast(inputs.device.type, dtype, enabled=dtype != torch.float32),
         ):
             _, taught = self.model(inputs)
-        return GAIN * len(inputs) * imitation_loss(found, taught)
+        return GAIN * imitation_loss(found, taught)
 
 
 def teacher_of(recipe: Recipe, device: Any) -> Teacher | None:

@@ -155,14 +155,12 @@ def train_step(
         found = state.model(inputs)
     # Boxes and losses in full precision: bf16 has whole pixels only up to 256.
     found = {**found, "boxes": found["boxes"].float(), "scores": found["scores"].float()}
-    loss, parts = state.model.loss({**targets, "img": inputs}, found)
-    loss = loss.sum()
+    losses, parts = state.model.loss({**targets, "img": inputs}, found)
+    loss = losses.sum()
     if state.teacher:
         imitation = state.teacher.loss(inputs, found, dtype)
-        loss, parts = (
-            loss + imitation,
-            {**parts, "imitation_loss": imitation.detach() / len(inputs)},
-        )
+        parts = {**parts, "imitation_loss": imitation.detach()}
+        loss = loss + imitation * len(inputs)  # as ultralytics' own parts count
     loss.backward()
     replicas.average_gradients(state.model.parameters())
     torch.nn.utils.clip_grad_norm_(state.model.parameters(), 10.0)
@@ -186,8 +184,7 @@ def evaluate_losses(state: TrainingState, batch: dict[str, Any]) -> dict[str, fl
         found = model(inputs)
         _, parts = model.loss({**targets, "img": inputs}, found)
         if state.teacher:
-            imitation = state.teacher.loss(inputs, found, torch.float32)
-            parts = {**parts, "imitation_loss": imitation.detach() / len(inputs)}
+            parts = {**parts, "imitation_loss": state.teacher.loss(inputs, found, torch.float32)}
     return {name: float(value) for name, value in parts.items()}
 
 

@@ -35,7 +35,7 @@ class Looks:
     enough: float = 0.6
     """The value of a candidate, by both looks, from which a glance is enough."""
     settled: float = 0.4
-    """The same from which the larger network need not look at what a scout has seen."""
+    """The same from which the larger network need not look at what a scout has seen; 0: never."""
     rival: float = 0.2
     """Share of the first look's best score from which its other places are looked at, too."""
     trust: float = 0.25
@@ -116,7 +116,7 @@ def find(
     else:
         candidates, further = [rivals(places, looks) for places in seen], []
     look_again(photos, candidates, refine, looks)
-    if scout:
+    if scout and looks.settled:
         further.append((network, looks.settled))
     for another, least in further:
         left = [

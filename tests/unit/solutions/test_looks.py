@@ -260,8 +260,9 @@ class Asked:
         (0.5, 0.4, [GLANCE, FIRST], []),
         (0.3, 0.4, [GLANCE, FIRST], [FIRST]),
         (0.3, 0.0, [GLANCE, FIRST], []),
+        (0.0, 0.0, [GLANCE, FIRST], []),
     ],
-    ids=["sure", "settled", "unsettled", "left to the scout"],
+    ids=["sure", "settled", "unsettled", "left to the scout", "left to a scout in doubt"],
 )
 def test_the_larger_network_looks_where_the_scout_settled_nothing(
     refined, settled, scouted, searched
@@ -287,6 +288,17 @@ def test_what_the_larger_network_sees_competes_with_what_the_scout_saw():
     for found, photo in zip(looks.find(photos, search, how, refiner, scout), photos, strict=True):
         rows, columns = np.nonzero(photo[..., 0])
         assert np.abs(found.box[[0, 1]] - (columns.min(), rows.min())).max() <= 2
+
+
+def test_where_the_looks_disagree_nothing_is_settled_unless_all_is_left_to_the_scout():
+    def refiner(inputs):
+        return np.tile(np.array([[0, 0, 9, 9, 0.9]], np.float32), (len(inputs), 1))
+
+    for settled, asked in ((0.4, [FIRST]), (0.0, [])):
+        search = Asked(0.5)
+        how = looks.Looks(first=FIRST, second=SECOND, glance=GLANCE, settled=settled)
+        looks.find([photo_with((600, 400, 700, 480))], search, how, refiner, Asked(0.9))
+        assert search.sizes == asked
 
 
 def test_without_a_glance_the_scout_takes_the_first_look():
