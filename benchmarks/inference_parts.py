@@ -199,10 +199,9 @@ def network(args: argparse.Namespace) -> Used:
             seen.append((run, inputs.copy()))
             return run(inputs)
 
-        every = (net.run, net.refiner or net.run, net.scout)
-        searcher, refiner, scout = (run and partial(record, run) for run in every)
+        searcher, refiner = (partial(record, run) for run in (net.run, net.refiner or net.run))
         shown = [photos.read(file) for file in files[at : at + net.batch]]
-        looks.find(shown, searcher, net.looks, refiner, scout)
+        looks.find(shown, searcher, net.looks, refiner)
         recorded.append(seen)
     rounds = [recorded[at % len(recorded)] for at in range(-(-len(files) // net.batch))]
 

@@ -19,7 +19,7 @@ from posebowl import paths
 from posebowl.cli.catalog import TASKS
 from posebowl.cli.task import Task
 from posebowl.render import RenderOptions
-from posebowl.training import EvaluateOptions, ExportOptions, TrainOptions
+from posebowl.training import EvaluateOptions, ExportOptions, NarrowOptions, TrainOptions
 from posebowl.util import options as declarations, program
 
 PAGES: Final = tuple(
@@ -101,7 +101,7 @@ NOT_RUN: Final = {
     r"uv run invoke stress( .*)?": "takes minutes: tests/unit/cli/test_stress.py",
     r"uv add .*": "takes a package index: tests/container/test_add_package.py",
     r"uvx pip download .*": "takes a package index",
-    r"uv run invoke benchmark\.(train|evaluate|export) .*": (
+    r"uv run invoke benchmark\.(train|evaluate|export|narrow) .*": (
         "takes PyTorch and minutes to hours: the session test_training does them in small"
     ),
     r"uv run nox -s test_machines": "boots a virtual machine, for an hour",
@@ -133,6 +133,7 @@ OPTIONS: Final[dict[str, Any]] = {
     "posebowl.training.train": TrainOptions,
     "posebowl.training.evaluate": EvaluateOptions,
     "posebowl.training.export": ExportOptions,
+    "posebowl.training.narrow": NarrowOptions,
 }
 """The arguments of modules that are also programs."""
 

@@ -6,7 +6,7 @@
 
 `pack` reduces pictures to what views need, 19 KB each, finds what the shipped search network
 mistakes in them, and writes pieces that travel with the working tree, one in each call. `run`, on
-the other machine, trains the networks side by side in bf16 (--train chooses some), exports them,
+the other machine, trains both networks side by side in bf16 (--train chooses one), exports them,
 measures them and the shipped ones, fills the GPU rows of the speed table, and runs the solution's
 CUDA path. A step that fails does not end the others. OUT then holds a folder for each network
 (best.pt, last.pt, curves.csv), the exported files (the --start of a later call), and steps.json
@@ -31,7 +31,7 @@ from posebowl.challenge import IMAGES_DIR
 from posebowl.errors import BadDataError, UsageError
 from posebowl.training import pool
 from posebowl.training.dataset import read_labels
-from posebowl.training.options import BESIDE
+from posebowl.training.options import REFINER
 from posebowl.training.solution_modules import load_network
 from posebowl.util import program
 from posebowl.util.host import usable_cores
@@ -43,14 +43,15 @@ OWN = paths.SOLUTIONS / "benchmark"
 MODEL = "model.onnx"
 SHIPPED = "yolo26n.yaml"
 """The architecture of the shipped networks; others begin at random weights."""
-SEARCH: Final = ("--role", "search", "--size", "224x288", "--first", "608x768", "--pasted", "0.55")
 RECIPES: Final[dict[str, tuple[str, ...]]] = {
-    "search": (*SEARCH, "--large", "512x640", "--rate", "2e-3"),
+    "search": (
+        *("--role", "search", "--size", "224x288", "--large", "512x640", "--first", "608x768"),
+        *("--pasted", "0.55", "--rate", "2e-3"),
+    ),
     "refine": ("--role", "refine", "--size", "192x256", "--pasted", "0.6", "--rate", "1.4e-3"),
-    "scout": (*SEARCH, "--large", "608x768", "--rate", "2e-3", "--width", "0.5"),
 }
-"""How each network is trained: the shipped ones as on CPUs, but for batch and rate."""
-FILES: Final = {"search": MODEL, "refine": BESIDE["refiner"], "scout": BESIDE["scout"]}
+"""How each network is trained: the shipped pair as on CPUs, but for batch and rate."""
+FILES: Final = {"search": MODEL, "refine": REFINER}
 """What each is exported to."""
 STEPS: Final = ("train", "export", "trained", "shipped", "speed", "solution")
 LOADING_S = 90
@@ -84,11 +85,12 @@ def parse() -> argparse.Namespace:
     running = commands.add_parser("run")
     running.add_argument("--pool", type=Path, required=True, help="folder with the pieces")
     running.add_argument("--out", type=Path, required=True)
-    running.add_argument("--model", default=SHIPPED, help="an ultralytics YAML for all networks")
+    running.add_argument("--model", default=SHIPPED, help="an ultralytics YAML for both networks")
     running.add_argument(
         "--start", type=Path, help="folder with files to begin at; the shipped ones if they fit"
     )
-    running.add_argument("--train", choices=FILES, nargs="+", default=[*FILES], help="some of them")
+    running.add_argument("--teacher", type=Path, help="folder with wider networks to imitate")
+    running.add_argument("--train", choices=FILES, nargs="+", default=[*FILES], help="one of them")
     running.add_argument("--val", type=Path, default=paths.DEMO_DATA, help="labelled photos")
     running.add_argument("--only", choices=STEPS, nargs="+", default=STEPS, help="some steps")
     running.add_argument("--seconds", type=float, default=540, help="for all steps together")
@@ -168,9 +170,9 @@ def steps(args: argparse.Namespace) -> dict[str, list[list[str]]]:
     python, trained = [sys.executable, "-m"], args.out / MODEL
     evaluate = [*python, "posebowl.training.evaluate", "--data", args.val, "--weights"]
     export = [*python, "posebowl.training.export", "--force", "--out", trained]
-    for kind, flag in {"search": "weights", "refine": "refiner", "scout": "scout"}.items():
-        now = kind in args.train
-        if file := args.out / kind / "last.pt" if now else beginning(args, kind):
+    for kind, flag in {"search": "weights", "refine": "refiner"}.items():
+        now, folder = kind in args.train, beginning(args)
+        if file := args.out / kind / "last.pt" if now else folder and folder / FILES[kind]:
             export += [f"--{flag}", file]
     speed = [*python, "benchmarks.inference", "--data", args.val, "--count", args.count]
     speed += ["--device", args.device, "--json", "--only", "reference", "onnxruntime", "network"]
@@ -195,25 +197,17 @@ def training(args: argparse.Namespace, kind: str) -> list[str | Path]:
     words: list[str | Path] = [word for piece in pieces for word in ("--pool", piece)]
     words += ["--val", args.val, "--out", args.out / kind, *RECIPES[kind]]
     words += ["--model", args.model, "--resume"]
-    if start := beginning(args, kind):
-        words += ["--start", start]
-    if kind == "scout" and (teacher := beginning(args, "search")):
-        words += ["--teacher", teacher]
+    for flag, folder in {"--start": beginning(args), "--teacher": args.teacher}.items():
+        words += [flag, folder / FILES[kind]] if folder else []
     words += ["--batch", args.batch, "--device", args.device, "--precision", "bf16"]
     minutes = max(0.1, (args.seconds - LOADING_S - REST_S) / 60)
     return [*words, *(["--steps", args.steps] if args.steps else ["--minutes", minutes])]
 
 
-def beginning(args: argparse.Namespace, kind: str) -> Path | None:
-    """Return the file that a network begins at; None where no weights fit.
-
-    A folder without a scout has a search network, which is narrowed.
-    """
-    folder = args.start or (OWN if args.model == SHIPPED else None)
-    if folder is None:
-        return None
-    file: Path = folder / FILES[kind]
-    return folder / MODEL if kind == "scout" and not file.is_file() else file
+def beginning(args: argparse.Namespace) -> Path | None:
+    """Return the folder with the files to begin at; None where no weights fit."""
+    start: Path | None = args.start or (OWN if args.model == SHIPPED else None)
+    return start
 
 
 def execute(commands: Sequence[Sequence[str]], limit_s: float) -> tuple[int, str]:

@@ -40,4 +40,5 @@ TASKS: Final[tuple[Task, ...]] = (
     training.train,
     training.evaluate,
     training.export,
+    training.narrow,
 )

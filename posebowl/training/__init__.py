@@ -10,7 +10,12 @@ from posebowl.util.missing_packages import explain_missing_packages
 
 if TYPE_CHECKING:
     from posebowl.training.dataset import Sample, read_labels
-    from posebowl.training.options import EvaluateOptions, ExportOptions, TrainOptions
+    from posebowl.training.options import (
+        EvaluateOptions,
+        ExportOptions,
+        NarrowOptions,
+        TrainOptions,
+    )
 
 # Both read these when they are imported, so they are set before any module here is. ultralytics
 # would try the internet, install packages and write about each model that it builds; onnxruntime

@@ -18,27 +18,19 @@ ANOTHER: Final = 0.3
 """IoU up to which a box is of another place than a better one."""
 
 
-def build(yaml: str, width: float = 1.0) -> Any:
+def build(yaml: str) -> Any:
     """Build an untrained one-class detector from an ultralytics YAML, such as yolo26n.yaml.
 
     A model with two heads (one box per object beside many) is built with the latter alone: the
     best of many boxes needs no suppression of the others, and that head learns faster.
 
-    Args:
-        yaml: The model's name.
-        width: Share of its channels that are kept.
-
     Raises:
-        UsageError: ultralytics has no such model, or it has one width only.
+        UsageError: ultralytics has no such model.
     """
     try:
         config = yaml_model_load(yaml)
         config["end2end"] = False
-        if width != 1:
-            _change_width(config, yaml, width)
         model = DetectionModel(config, nc=1, verbose=False)
-    except UsageError:
-        raise
     except Exception as error:  # noqa: BLE001  (a file that is not a model can raise anything)
         raise UsageError(
             f"ultralytics has no detection model {yaml}.",
@@ -48,17 +40,6 @@ def build(yaml: str, width: float = 1.0) -> Any:
     model.names = dict(CLASS_NAMES)
     model.args = get_cfg(overrides={"model": yaml, "task": "detect"})
     return model
-
-
-def _change_width(config: dict[str, Any], yaml: str, width: float) -> None:
-    """Change the width in the configuration of a model that comes in several."""
-    if not config.get("scales"):
-        raise UsageError(
-            f"{yaml} has one width only.",
-            why="It is not one of a series, such as yolo26n to yolo26x.",
-            fix="Leave out --width, or use --model yolo26n.yaml.",
-        )
-    config["scales"][config["scale"]][1] *= width
 
 
 def read(weights: Path) -> dict[str, Any]:

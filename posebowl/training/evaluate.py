@@ -74,7 +74,7 @@ def evaluate(weights: Path, data: Path) -> Evaluation:
     """
     samples = read_labels(data)
     loaded = solution_modules.load_network(weights)
-    scores = ious(loaded.run, samples, loaded.looks, loaded.refiner, loaded.scout)
+    scores = ious(loaded.run, samples, loaded.looks, loaded.refiner)
     described = read_described(data, samples)
     return Evaluation(
         weights=str(weights),

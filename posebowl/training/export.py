@@ -2,10 +2,9 @@
 
 python -m posebowl.training.export --weights best.pt --images data/demo
 
-With --refiner, another network for the second look is written beside it, with --scout a narrower
-one that looks first. With --average, the weights are halfway to those of another exported file;
-with --int8, the convolutions compute in 8 bits. With any of these, --weights may also be an
-exported fp32 file.
+With --refiner, another network for the second look is written beside it. With --average, the
+weights are halfway to those of another exported file; with --int8, the convolutions compute in
+8 bits. With any of these, --weights may also be an exported fp32 file.
 """
 
 from __future__ import annotations
@@ -31,12 +30,19 @@ from posebowl.training import graph, quantize
 from posebowl.training.average import average
 from posebowl.training.dataset import letterboxed, read_labels
 from posebowl.training.detector import BestBox, load, quiet, read
+from posebowl.training.exported import (
+    exported_sizes,
+    metadata,
+    read_exported,
+    read_files,
+    with_notes,
+)
 from posebowl.training.metrics import make_looks
-from posebowl.training.options import BESIDE, OWN_MODEL, ExportOptions, Size
+from posebowl.training.options import OWN_MODEL, REFINER, ExportOptions, Size
 from posebowl.training.recipe import Recipe
 from posebowl.util import program
 from posebowl.util.console import note, warn
-from posebowl.util.files import atomic_write, refuse_existing
+from posebowl.util.files import atomic_write
 from posebowl.util.units import human_bytes
 
 OPSET: Final = 17
@@ -58,7 +64,7 @@ def export(
     *,
     first: Size,
     second: Size | None,
-    beside: Mapping[str, str] | None = None,
+    notes: Mapping[str, str] | None = None,
     places: int = 1,
 ) -> bytes:
     """Return a checkpoint as an ONNX file, compared with the original.
@@ -72,21 +78,45 @@ def export(
         images: Photos on which ONNX and PyTorch are compared.
         first: Height and width of the first look, at a whole photo.
         second: The same of the second look; None for a single look.
-        beside: Names of the files beside it with other networks, by their roles.
+        notes: More of them for its metadata.
         places: How many boxes are returned for each photo.
 
     Raises:
         UsageError: The weights cannot be used.
         MismatchError: ONNX and PyTorch differ by more than the tolerance.
     """
-    model = load(weights)
+    every = {**_provenance(weights), **(notes or {})}
+    return to_onnx(load(weights), images, first=first, second=second, notes=every, places=places)
+
+
+def to_onnx(
+    model: Any,
+    images: list[Path],
+    *,
+    first: Size,
+    second: Size | None,
+    notes: Mapping[str, str],
+    places: int = 1,
+) -> bytes:
+    """Return a network in memory as an ONNX file; see `export`.
+
+    Args:
+        model: The network, not fused.
+        images: Photos on which ONNX and PyTorch are compared.
+        first: Height and width of the first look.
+        second: The same of the second look; None for a single look.
+        notes: For its metadata, beside the names of its classes and the sizes of the looks.
+        places: How many boxes are returned for each photo.
+
+    Raises:
+        MismatchError: ONNX and PyTorch differ by more than the tolerance.
+    """
     names = dict(model.names)
     best_box = BestBox(model, places)
     model.fuse(verbose=False)  # after a head was chosen: the other is removed
     onnx_model = onnx.load_from_string(trace(best_box, first))
     looks = {"first_look": json.dumps(first), "second_look": json.dumps(second)}
-    notes = {"class_names": json.dumps(names), **looks, **_provenance(weights), **(beside or {})}
-    onnx.helper.set_model_props(onnx_model, notes)
+    onnx.helper.set_model_props(onnx_model, {"class_names": json.dumps(names), **looks, **notes})
     content: bytes = onnx_model.SerializeToString()
     for size in (first, second) if second else (first,):
         compare(best_box, content, letterboxed(images[:CHECKED], size))
@@ -198,45 +228,43 @@ def to_int8(content: bytes, options: ExportOptions) -> bytes:
     note(f"Comparing on {len(samples)} photos of {options.judge}.")
     loss = quantize.measure_loss(content, smaller, samples, looks)
     note(f"Mean IoU: fp32 {loss.fp32.both_looks:.4f}, int8 {loss.int8.both_looks:.4f}.")
-    beside = options.out.name in BESIDE.values()
-    own = OWN_MODEL.with_name(options.out.name) if beside else OWN_MODEL
+    own = OWN_MODEL.with_name(REFINER) if options.out.name == REFINER else OWN_MODEL
     quantize.require_accuracy(loss, options.out, own)
     if loss.lost > quantize.MOST_LOST:
         warn(f"int8 loses {loss.lost:.3f} of mean IoU, more than {quantize.MOST_LOST}.")
     return smaller
 
 
-def read_exported(weights: Path) -> bytes:
-    """Read an ONNX file that was exported before.
+def export_files(options: ExportOptions) -> dict[str, bytes]:
+    """Return the files to write, by name: the network, and perhaps its refiner."""
+    name, refined = options.out.name, {"refiner": REFINER} if options.refiner else {}
+    if options.weights.suffix == ".onnx":
+        files = read_files(options.weights, options.out, force=options.force)
+        sizes = exported_sizes(files[name])
+        files[name] = with_notes(files[name], refined)
+    else:
+        sizes, places = checkpoint_sizes(options), PLACES if refined else 1
+        images = find_images(options.images)
+        files = {name: export(options.weights, images, **sizes, notes=refined, places=places)}
+    if options.refiner:
+        files[REFINER] = refiner_of(options.refiner, find_images(options.images), sizes)
+    return files
+
+
+def refiner_of(weights: Path, images: list[Path], sizes: Mapping[str, Any]) -> bytes:
+    """Return a refiner as an ONNX file, which it may be already.
 
     Raises:
-        UsageError: It is not an fp32 file that this tool exported.
+        UsageError: It is not an fp32 file of this tool, or it has a refiner beside it.
     """
-    fix = "Export a checkpoint first, or use the checkpoint itself."
-    try:
-        notes = metadata(weights.read_bytes())
-    except Exception as error:  # noqa: BLE001  (what protobuf raises differs by its version)
-        raise UsageError(f"Cannot read {weights}.", why=str(error), fix=fix) from None
-    if "first_look" not in notes or notes.get("precision") == "int8":
-        why = "It is already int8." if "first_look" in notes else "It lacks the export's metadata."
+    if weights.suffix != ".onnx":
+        return export(weights, images, **sizes)
+    content = read_exported(weights)
+    if name := metadata(content).get("refiner"):
         raise UsageError(
-            f"{weights} is not an fp32 file that benchmark.export made.", why=why, fix=fix
-        )
-    return graph.rewrite(weights.read_bytes())
-
-
-def read_beside(file: Path, role: str) -> bytes:
-    """Read an exported network for one of the roles beside the search.
-
-    Raises:
-        UsageError: It is not an fp32 file that this tool exported, or has such a file beside it.
-    """
-    content = read_exported(file)
-    if name := metadata(content).get(role):
-        raise UsageError(
-            f"{file} is not a {role}.",
+            f"{weights} is not a refiner.",
             why=f"It has {name} beside it for that.",
-            fix=f"Use --{role} {file.with_name(name)}.",
+            fix=f"Use --refiner {weights.with_name(name)}.",
         )
     return content
 
@@ -247,31 +275,6 @@ def validated_sizes(weights: Path) -> tuple[Size, Size]:
     return tuple(recipe.get("first", plain.first)), tuple(recipe.get("second", plain.second))
 
 
-def export_files(options: ExportOptions) -> dict[str, bytes]:
-    """Return the files to write, by name: the network, and those of its refiner and scout."""
-    given = {role: getattr(options, role) for role in BESIDE if getattr(options, role)}
-    beside = {role: BESIDE[role] for role in given}
-    if options.weights.suffix == ".onnx":
-        files = read_files(options)
-        sizes = exported_sizes(files[options.out.name])
-        files[options.out.name] = with_notes(files[options.out.name], beside)
-    else:
-        files, sizes = {}, checkpoint_sizes(options)
-        places = PLACES if given else 1
-        images = find_images(options.images)
-        files[options.out.name] = export(
-            options.weights, images, **sizes, beside=beside, places=places
-        )
-    for role, weights in given.items():
-        if weights.suffix == ".onnx":
-            files[BESIDE[role]] = read_beside(weights, role)
-        else:
-            places = PLACES if role == "scout" else 1
-            images = find_images(options.images)
-            files[BESIDE[role]] = export(weights, images, **sizes, places=places)
-    return files
-
-
 def checkpoint_sizes(options: ExportOptions) -> dict[str, Any]:
     """Return the sizes of the looks: those asked for, else those that training validated with."""
     first, second = validated_sizes(options.weights)
@@ -279,39 +282,6 @@ def checkpoint_sizes(options: ExportOptions) -> dict[str, Any]:
         "first": options.first or first,
         "second": None if options.one_look else options.second or second,
     }
-
-
-def exported_sizes(content: bytes) -> dict[str, Any]:
-    """Return the sizes of the looks of an exported network."""
-    notes = metadata(content)
-    first, second = json.loads(notes["first_look"]), json.loads(notes["second_look"])
-    return {"first": tuple(first), "second": tuple(second) if second else None}
-
-
-def with_notes(content: bytes, more: Mapping[str, str]) -> bytes:
-    """Return an exported network with more metadata."""
-    model = onnx.load_from_string(content)
-    onnx.helper.set_model_props(model, {**metadata(content), **more})
-    noted: bytes = model.SerializeToString()
-    return noted
-
-
-def read_files(options: ExportOptions) -> dict[str, bytes]:
-    """Return the files to write from an exported one; those beside it go where it goes."""
-    content = read_exported(options.weights)
-    files = {options.out.name: content}
-    if options.weights.parent.resolve() == options.out.parent.resolve():
-        return files
-    notes = metadata(content)
-    for name in [notes[role] for role in BESIDE if role in notes]:
-        refuse_existing(options.out.with_name(name), force=options.force)
-        files[name] = options.weights.with_name(name).read_bytes()
-    return files
-
-
-def metadata(content: bytes) -> dict[str, str]:
-    """Return the metadata of an exported network."""
-    return {entry.key: entry.value for entry in onnx.load_from_string(content).metadata_props}
 
 
 def main(options: ExportOptions) -> None:
@@ -327,17 +297,9 @@ def main(options: ExportOptions) -> None:
         with atomic_write(options.out.with_name(name)) as file:
             file.write(content)
         note(f"Wrote {options.out.with_name(name)} ({human_bytes(len(content))}).")
-    if options.out.name not in BESIDE.values():
-        note_unused(options.out, files)
-
-
-def note_unused(out: Path, files: dict[str, bytes]) -> None:
-    """Name the files of earlier exports that a network no longer uses."""
-    notes = metadata(files[out.name])
-    for role, name in BESIDE.items():
-        left = out.with_name(name)
-        if role not in notes and left.is_file():
-            note(f"{left} is no longer used: {out.name} names no {role}. You may remove it.")
+    left = options.out.with_name(REFINER)
+    if name != REFINER and "refiner" not in metadata(files[name]) and left.is_file():
+        note(f"{left} is no longer used: {name} names no refiner. You may remove it.")
 
 
 if __name__ == "__main__":

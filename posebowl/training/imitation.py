@@ -12,6 +12,7 @@ from typing import Any, Final
 import torch
 from torch.nn import functional
 
+from posebowl.errors import UsageError
 from posebowl.training.detector import build
 from posebowl.training.initial_weights import fill, read_onnx
 from posebowl.training.recipe import Recipe
@@ -49,11 +50,18 @@ def teacher_of(recipe: Recipe, device: Any) -> Teacher | None:
     """Return the network to imitate, which has the full width of the model; None for none.
 
     Raises:
-        UsageError: The file cannot be read, or is of another architecture.
+        UsageError: The file cannot be read, or is of another architecture, or one whose boxes
+            cannot be compared.
     """
     if not recipe.teacher:
         return None
     file, wider = Path(recipe.teacher), build(recipe.model)
+    if wider.model[-1].reg_max > 1:
+        raise UsageError(
+            f"A network of {recipe.model} cannot be imitated.",
+            why="Its head returns distributions of the sides of boxes; YOLO26 returns the sides.",
+            fix="Leave out --teacher, or use --model yolo26n.yaml.",
+        )
     fill(wider, read_onnx(file), file)
     return Teacher(wider.to(device).to(memory_format=torch.channels_last))
 

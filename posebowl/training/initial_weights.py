@@ -6,8 +6,7 @@ train further, they are restored (`unfold_batch_norm`) without changing the netw
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import chain, islice
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +18,7 @@ from ultralytics.nn.modules.conv import Conv
 from posebowl.errors import UsageError
 from posebowl.training.detector import load, pass_through
 from posebowl.training.graph import joined
-from posebowl.training.narrow import narrow
+from posebowl.training.shapes import reshape
 from posebowl.util.console import note
 
 FILTER_SIZE: Final = 0.15
@@ -29,13 +28,7 @@ _PREFIX: Final = "model."
 """The prefix that the export's wrapper adds to every name."""
 
 
-NARROWED_ON: Final = 8
-"""Batches of views on which a narrower network is compared with a wider one."""
-
-
-def load_initial_weights(
-    model: Any, weights: Path, views: Iterable[torch.Tensor], wider: Any = None
-) -> None:
+def load_initial_weights(model: Any, weights: Path, views: Iterable[torch.Tensor]) -> None:
     """Load the weights of a file into a newly built model.
 
     Args:
@@ -44,22 +37,12 @@ def load_initial_weights(
             that `benchmark.export` made from the same architecture.
         views: Some batches of training views, (n, height, width, 3), uint8, red, green, blue, on
             which the normalizations of an ONNX file are measured; read only for such a file.
-        wider: A model of the same parts with more channels, if the file may be of it.
 
     Raises:
         UsageError: The file cannot be read, or is of another architecture.
     """
     if weights.suffix == ".onnx":
-        tensors, views = read_onnx(weights), iter(views)
-        if wider is not None and not fits(model, tensors):
-            fill(wider, tensors, weights)
-            shown = list(islice(views, NARROWED_ON))
-            same = [batch for batch in shown if batch.shape[1:3] == shown[0].shape[1:3]]
-            note(f"Narrowing {weights}, by what it sees on {sum(map(len, same))} views.")
-            narrow(model, wider, torch.cat(same).permute(0, 3, 1, 2).float() / 255)
-            views = chain(shown, views)
-        else:
-            fill(model, tensors, weights)
+        fill(model, read_onnx(weights), weights)
         unfold_batch_norm(model, views)
         return
     other, own = load(weights).state_dict(), model.state_dict()
@@ -73,6 +56,19 @@ def load_initial_weights(
     note(f"Loaded {len(fitting)} of {len(own)} tensors from {weights}.")
 
 
+def shapes(weights: Path) -> Mapping[str, torch.Tensor]:
+    """Return tensors of the shapes that a file gives a network; none if it leaves them open.
+
+    Raises:
+        UsageError: The file cannot be read.
+    """
+    if weights.suffix == ".onnx":
+        return read_onnx(weights)
+    model = load(weights)
+    of_one_class: bool = model.model[-1].nc == 1
+    return model.state_dict() if of_one_class else {}
+
+
 def read_onnx(weights: Path) -> dict[str, torch.Tensor]:
     """Read the weights of an exported file, by the names that they have in PyTorch.
 
@@ -80,13 +76,18 @@ def read_onnx(weights: Path) -> dict[str, torch.Tensor]:
         UsageError: The file is missing or not an ONNX file.
     """
     try:
-        graph = onnx.load(weights).graph
+        return weights_of(weights.read_bytes())
     except Exception as error:  # noqa: BLE001  (what protobuf raises differs by its version)
         raise UsageError(
             f"Cannot read {weights}.",
             why=str(error),
             fix="Use an ONNX file that `invoke benchmark.export` wrote.",
         ) from None
+
+
+def weights_of(content: bytes) -> dict[str, torch.Tensor]:
+    """Return the weights of an exported network, by the names that they have in PyTorch."""
+    graph = onnx.load_from_string(content).graph
     tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     return {
         name.removeprefix(_PREFIX): torch.from_numpy(values.copy())
@@ -94,18 +95,18 @@ def read_onnx(weights: Path) -> dict[str, torch.Tensor]:
     }
 
 
-def fits(model: Any, weights: dict[str, torch.Tensor]) -> bool:
-    """Return whether folded weights have the shapes of a model's."""
-    own = model.state_dict()
-    return all(own[name].shape == one.shape for name, one in weights.items() if name in own)
-
-
 def fill(model: Any, weights: dict[str, torch.Tensor], source: Path) -> None:
     """Load folded weights into the convolutions; the normalizations only add the bias.
 
+    Args:
+        model: As `detector.build` makes it; its convolutions get the weights' shapes.
+        weights: By their names in PyTorch, as `read_onnx` returns them.
+        source: Where they are from, for errors.
+
     Raises:
-        UsageError: A tensor is missing, or has another shape than the model's.
+        UsageError: A tensor is missing, or has another shape than it can have.
     """
+    reshape(model, weights)
     own = model.state_dict()
     convs = {name for name, part in model.named_modules() if isinstance(part, Conv)}
     names = {name for name, _ in model.named_parameters() if ".bn." not in name}
@@ -173,6 +174,5 @@ def _misfit(weights: Path, why: str) -> UsageError:
     return UsageError(
         f"{weights} has another architecture than the network to train.",
         why=why,
-        fix="Set --model and --width to its architecture, such as --model yolo26n.yaml --width 1. "
-        "To narrow a checkpoint, export it first.",
+        fix="Set --model to its architecture, such as --model yolo26n.yaml.",
     )

@@ -61,11 +61,7 @@ def measure(network: Network, samples: Sequence[Sample], looks: Any) -> Accuracy
 
 
 def ious(
-    network: Network,
-    samples: Sequence[Sample],
-    looks: Any,
-    refiner: Network | None = None,
-    scout: Network | None = None,
+    network: Network, samples: Sequence[Sample], looks: Any, refiner: Network | None = None
 ) -> npt.NDArray[np.float64]:
     """Return the IoU of the box that the solution finds on each photo.
 
@@ -74,15 +70,11 @@ def ious(
         samples: Labelled photos.
         looks: The search; see `make_looks`.
         refiner: Finds the best box in the second look; by default the same network.
-        scout: Takes glance and first look; by default the same network.
 
     Returns:
         IoU before the second look and after it, shape (photos, 2).
     """
-    others = {"refiner": refiner, "scout": scout}
-    rows = [
-        _searched(network, photo, truth, looks, **others) for photo, truth in _labelled(samples)
-    ]
+    rows = [_searched(network, photo, truth, looks, refiner) for photo, truth in _labelled(samples)]
     return np.array(rows, np.float64).reshape(-1, 2)
 
 
@@ -93,13 +85,13 @@ def _labelled(samples: Sequence[Sample]) -> Iterator[tuple[Any, npt.NDArray[np.f
 
 
 def _searched(
-    network: Network, photo: Any, truth: Any, looks: Any, **others: Network | None
+    network: Network, photo: Any, truth: Any, looks: Any, refiner: Network | None = None
 ) -> tuple[float, float]:
     """Return the IoU before the second look and after it."""
     find: Any = solution_modules.module("looks").find
-    once, search = dataclasses.replace(looks, second=None), _remembering(network)
-    helping = {role: other and _remembering(other) for role, other in others.items()}
-    first, both = (find([photo], search, how, **helping)[0] for how in (once, looks))
+    remembering = _remembering(network)
+    once = dataclasses.replace(looks, second=None)
+    first, both = (find([photo], remembering, how, refiner)[0] for how in (once, looks))
     return _iou(first, photo, truth), _iou(both, photo, truth)
 
 

@@ -24,8 +24,8 @@ from posebowl.util.values import (
 
 OWN_MODEL: Final = paths.SOLUTIONS / "benchmark" / "model.onnx"
 """The solution's own file."""
-BESIDE: Final = {"refiner": "refiner.onnx", "scout": "scout.onnx"}
-"""The files beside it with other networks: for the second look, and one that looks first."""
+REFINER: Final = "refiner.onnx"
+"""The file beside it with the network for the second look."""
 _OWN: Final = "solutions/benchmark/model.onnx"
 
 Size = tuple[int, int]
@@ -72,10 +72,6 @@ class TrainOptions:
         Option(FILE, "an exported wider network, to imitate its scores and boxes", "none"),
     ] = None
     model: Annotated[str, Option(TEXT, "an ultralytics YAML")] = "yolo26n.yaml"
-    width: Annotated[
-        float,
-        Option(SHARE, "share of the model's channels; a wider --start is narrowed"),
-    ] = 1.0
     role: Annotated[str, Option(choice(ROLES), "which looks the network is for")] = "both"
     size: Annotated[Size, Option(SIZE, "height and width of the training views")] = (256, 320)
     large: Annotated[
@@ -201,10 +197,6 @@ class ExportOptions:
         Path | None,
         Option(FILE, "a checkpoint, or an ONNX file, for the second look; refiner.onnx beside it"),
     ] = None
-    scout: Annotated[
-        Path | None,
-        Option(FILE, "the same for a narrower network that looks first; scout.onnx beside it"),
-    ] = None
     images: Annotated[
         Path, Option(FOLDER, "photos to compare ONNX and PyTorch on", "data/demo")
     ] = paths.DEMO_DATA
@@ -244,10 +236,9 @@ class ExportOptions:
         if self.average:
             _require_file(self.average, "model.onnx", "--average")
         refuse_existing(self.out, force=self.force)
-        for role, name in BESIDE.items():
-            if file := getattr(self, role):
-                _require_file(file, "best.pt", f"--{role}")
-                refuse_existing(self.out.with_name(name), force=self.force)
+        if self.refiner:
+            _require_file(self.refiner, "best.pt", "--refiner")
+            refuse_existing(self.out.with_name(REFINER), force=self.force)
         if self.refiner and self.one_look:
             raise UsageError(
                 "--refiner and --one-look exclude each other.",
@@ -256,10 +247,10 @@ class ExportOptions:
             )
         if self.weights.suffix != ".onnx":
             return
-        if not (self.int8 or self.average or self.refiner or self.scout):
+        if not (self.int8 or self.average or self.refiner):
             raise UsageError(
                 f"{self.weights} is already exported.",
-                why="Without --int8, --average, --refiner or --scout there is nothing to do.",
+                why="Without --int8, --average or --refiner there is nothing to do.",
                 fix="Use one of them, or a checkpoint, such as --weights best.pt.",
             )
         if self.first or self.second or self.one_look:
@@ -268,6 +259,38 @@ class ExportOptions:
                 why="--first, --second and --one-look apply to checkpoints.",
                 fix="Leave them out, or use the checkpoint, such as --weights best.pt.",
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NarrowOptions:
+    """Which network is narrowed, by how much, and to where."""
+
+    out: Annotated[Path, Option(PATH, "the narrower ONNX file; its refiner goes beside it")]
+    images: Annotated[
+        tuple[Path, ...],
+        Option(FOLDER, "photos like those that it is for; --photos of them are used", many=True),
+    ]
+    weights: Annotated[Path, Option(FILE, "an ONNX file of benchmark.export", _OWN)] = OWN_MODEL
+    keep: Annotated[float, Option(SHARE, "share of the multiplications that remain")] = 0.4
+    photos: Annotated[int, Option(whole(1, 96), "photos on which both networks are compared")] = 96
+    seed: Annotated[int, Option(whole(0, 0), "of the choice of photos")] = 0
+    model: Annotated[str, Option(TEXT, "the ultralytics YAML that it was trained from")] = (
+        "yolo26n.yaml"
+    )
+    force: Annotated[bool, Option(TRUTH, "overwrite an existing file")] = False
+
+    def check(self) -> None:
+        """Check what can be checked before anything is prepared.
+
+        Raises:
+            UsageError: A file or folder is missing, or a file in the way.
+        """
+        from posebowl.util.files import refuse_existing, require_folder
+
+        _require_file(self.weights, "model.onnx")
+        for folder in self.images:
+            require_folder(folder, "--images")
+        refuse_existing(self.out, force=self.force)
 
 
 def _require_file(file: Path, example: str, flag: str = "--weights") -> None:

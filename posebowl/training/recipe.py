@@ -15,7 +15,6 @@ class Recipe:
     """The hyperparameters and data of a training run."""
 
     model: str = TrainOptions.model
-    width: float = TrainOptions.width
     """Share of the model's channels."""
     role: str = TrainOptions.role
     """What the network is for; chooses the views, and what it is judged by."""
@@ -66,7 +65,7 @@ class Recipe:
 
 
 _AS_GIVEN: Final = (
-    *("model", "width", "role", "size", "large", "first", "second", "batch", "rate", "frozen"),
+    *("model", "role", "size", "large", "first", "second", "batch", "rate", "frozen"),
     *("seed", "minutes", "steps", "every_minutes", "precision", "processes"),
 )
 """The fields that are options of the same name."""

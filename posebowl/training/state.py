@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -15,8 +16,10 @@ import ultralytics
 from posebowl.errors import UsageError
 from posebowl.training.detector import build
 from posebowl.training.imitation import Teacher, teacher_of
+from posebowl.training.initial_weights import shapes
 from posebowl.training.losses import BestBoxLoss
 from posebowl.training.recipe import Recipe
+from posebowl.training.shapes import reshape
 from posebowl.util.files import atomic_write
 
 
@@ -46,17 +49,28 @@ class TrainingState:
 
 def begin(recipe: Recipe, device: Any, last: Path | None) -> TrainingState:
     """Return the state of a new run, or that of a run's last checkpoint if there is one."""
-    state = new_state(recipe, device)
     if last and last.exists():
-        restore(state, last)
+        state = restored(recipe, device, last)
+    else:
+        state = new_state(recipe, device, shapes(Path(recipe.start)) if recipe.start else None)
     if state.judged_on != str(recipe.val):
         state.best, state.judged_on = -1.0, str(recipe.val)
     return state
 
 
-def new_state(recipe: Recipe, device: Any) -> TrainingState:
-    """Build the model, its running average and the optimizer."""
-    model = build(recipe.model, recipe.width).to(device)
+def new_state(
+    recipe: Recipe, device: Any, weights: Mapping[str, torch.Tensor] | None = None
+) -> TrainingState:
+    """Build the model, its running average and the optimizer.
+
+    Args:
+        recipe: What to build.
+        device: Where.
+        weights: Whose shapes the model gets, which may be narrower; by default its own.
+    """
+    model = build(recipe.model)
+    reshape(model, weights or {})
+    model = model.to(device)
     model = model.to(memory_format=torch.channels_last).train()
     for layer in list(model.model)[: recipe.frozen]:
         layer.requires_grad_(requires_grad=False)
@@ -119,14 +133,15 @@ def save(state: TrainingState, recipe: Recipe, path: Path, *, slim: bool = False
         torch.save(content, file)
 
 
-def restore(state: TrainingState, path: Path) -> None:
-    """Restore a run from its last checkpoint.
+def restored(recipe: Recipe, device: Any, path: Path) -> TrainingState:
+    """Return the state of a run from its last checkpoint.
 
     Raises:
         UsageError: It is damaged, or of another architecture.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=False)
+        state = new_state(recipe, device, content["weights"])
         state.model.load_state_dict(content["weights"])
         state.average.load_state_dict(content["ema"].float().state_dict())
         state.optimizer.load_state_dict(content["optimizer"])
@@ -134,12 +149,12 @@ def restore(state: TrainingState, path: Path) -> None:
         views = content["progress"]["step"] * content["recipe"]["batch"]
         for name, value in {"views": views, **content["progress"]}.items():
             setattr(state, name, value)
-    except OSError:
+    except (OSError, UsageError):
         raise
     except Exception as error:  # noqa: BLE001  (unpickling a damaged file can raise anything)
         raise UsageError(
             f"Cannot resume from {path}.",
-            why="It is damaged, or of another --model or --width: "
-            f"{str(error).partition(chr(10))[0]}",
+            why=f"It is damaged, or of another --model: {str(error).partition(chr(10))[0]}",
             fix="Use those that the run started with, or another --out to start over.",
         ) from None
+    return state

@@ -27,7 +27,7 @@ from posebowl.training.copy_paste import PasteSources
 from posebowl.training.cutouts import read_cutouts
 from posebowl.training.dataset import Sample, fill_cache, read_labels
 from posebowl.training.decoys import find_decoys
-from posebowl.training.detector import BestBox, build
+from posebowl.training.detector import BestBox
 from posebowl.training.device_views import device_batches
 from posebowl.training.initial_weights import load_initial_weights
 from posebowl.training.metrics import Accuracy, make_looks, measure
@@ -131,8 +131,7 @@ def load_start(
     """Give all replicas the initial weights, with the leading one's statistics of its views."""
     if replicas.leads:
         views = (next(feed)["img"] for _ in range(24))
-        wider = build(recipe.model) if recipe.width < 1 else None
-        load_initial_weights(state.model, Path(recipe.start), views, wider)
+        load_initial_weights(state.model, Path(recipe.start), views)
     replicas.share(state.model.state_dict().values())
     state.average.load_state_dict(state.model.state_dict())
 

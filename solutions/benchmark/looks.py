@@ -1,8 +1,7 @@
 """Coarse-to-fine search: where the spacecraft is, and where exactly its edges are.
 
 Before the first look comes a glance at a third of its size, for an eighth of its cost. Usually it
-shows where to place the second look, and if both are confident, the first is left out. A scout, a
-narrower network, may take both; then the larger one looks only where that settled nothing.
+shows where to place the second look, and if both are confident, the first is left out.
 """
 
 from __future__ import annotations
@@ -34,8 +33,6 @@ class Looks:
     """A smaller first look, which is enough if the second is confident, too. None for no glance."""
     enough: float = 0.6
     """The value of a candidate, by both looks, from which a glance is enough."""
-    settled: float = 0.4
-    """The same from which the larger network need not look at what a scout has seen; 0: never."""
     rival: float = 0.2
     """Share of the first look's best score from which its other places are looked at, too."""
     trust: float = 0.25
@@ -79,10 +76,10 @@ class Candidate:
         both = self.seen.score**looks.trust * (self.second or self.seen).score
         return both if both >= 0 else 0.0
 
-    def settles(self, looks: Looks, least: float) -> bool:
+    def enough(self, looks: Looks) -> bool:
         """Return whether nothing better needs to be looked for; never if the looks disagree."""
         same = self.second is None or iou(self.seen.box, self.second.box) >= looks.agree
-        return same and self.value(looks) >= least
+        return same and self.value(looks) >= looks.enough
 
     def result(self, looks: Looks) -> Detection:
         """Return the better of both looks: the closer one if they agree, else the surer one."""
@@ -93,11 +90,7 @@ class Candidate:
 
 
 def find(
-    photos: Sequence[Photo],
-    network: Network,
-    looks: Looks,
-    refiner: Network | None = None,
-    scout: Network | None = None,
+    photos: Sequence[Photo], network: Network, looks: Looks, refiner: Network | None = None
 ) -> list[Detection]:
     """Return the best detection on each photo, however low its score.
 
@@ -106,51 +99,37 @@ def find(
         network: Finds the spacecraft on whole photos.
         looks: The settings of the search.
         refiner: Finds its edges in the second look; by default the same network.
-        scout: A narrower network for glance and first look; the other one then takes a first look
-            at photos where it settled nothing.
     """
-    early, refine = scout or network, refiner or network
-    seen = look_at(photos, range(len(photos)), early, looks.glance or looks.first)
-    if looks.glance:
-        candidates, further = [places[:1] for places in seen], [(early, looks.enough)]
+    refine, size = refiner or network, looks.glance or looks.first
+    seen = look_at(photos, range(len(photos)), network, size)
+    if looks.glance is None:
+        candidates = [rivals(places, looks) for places in seen]
     else:
-        candidates, further = [rivals(places, looks) for places in seen], []
-    look_again(photos, candidates, refine, looks)
-    if scout and looks.settled:
-        further.append((network, looks.settled))
-    for another, least in further:
-        left = [
-            photo
-            for photo, places in enumerate(candidates)
-            if not best(places, looks).settles(looks, least)
-        ]
-        for photo, places in zip(left, look_at(photos, left, another, looks.first), strict=True):
-            candidates[photo] = rivals(places, looks, candidates[photo])
-        look_again(photos, candidates, refine, looks)
-    return [best(places, looks).result(looks) for places in candidates]
-
-
-def best(places: Sequence[Candidate], looks: Looks) -> Candidate:
-    """Return the candidate that most likely is the spacecraft."""
-    return max(places, key=lambda one: one.value(looks))
+        candidates = [places[:1] for places in seen]
+        look_again(photos, [best for (best,) in candidates], refine, looks)
+        left = [best.photo for (best,) in candidates if not best.enough(looks)]
+        for photo, places in zip(left, look_at(photos, left, network, looks.first), strict=True):
+            candidates[photo] = rivals(places, looks, *candidates[photo])
+    every = [one for places in candidates for one in places if one.second is None]
+    look_again(photos, every, refine, looks)
+    return [max(places, key=lambda one: one.value(looks)).result(looks) for places in candidates]
 
 
 def rivals(
-    places: Sequence[Candidate], looks: Looks, before: Sequence[Candidate] = ()
+    places: Sequence[Candidate], looks: Looks, glance: Candidate | None = None
 ) -> list[Candidate]:
-    """Return what competes: confident places of a look, and other places that were seen before.
+    """Return what competes: confident places of the first look, and the glance's if it is another.
 
     Of one place, only the more confident candidate counts.
     """
     least = looks.rival * places[0].seen.score
     others = [one for one in places if one is places[0] or one.seen.score >= least]
-    kept = []
-    for known in before:
-        same = [one for one in others if iou(one.seen.box, known.seen.box) >= looks.agree]
-        if not same or known.seen.score >= same[0].seen.score:  # NaN is not confident
-            kept.append(known)
-            others = [one for one in others if one not in same]
-    return kept + others
+    if glance is None:
+        return others
+    same = [one for one in others if iou(one.seen.box, glance.seen.box) >= looks.agree]
+    if same and not glance.seen.score >= same[0].seen.score:  # NaN is not confident
+        return others
+    return [glance, *(one for one in others if one not in same)]
 
 
 def look_at(
@@ -168,18 +147,15 @@ def look_at(
 
 
 def look_again(
-    photos: Sequence[Photo],
-    candidates: Sequence[Sequence[Candidate]],
-    network: Network,
-    looks: Looks,
+    photos: Sequence[Photo], candidates: Sequence[Candidate], network: Network, looks: Looks
 ) -> None:
-    """Take the second look at candidates that lack it: closer, or for another opinion."""
-    new = [one for places in candidates for one in places if one.second is None]
-    shapes = [(photos[one.photo].shape[0], photos[one.photo].shape[1]) for one in new]
+    """Take the second look at candidates: closer, or at large ones for another opinion."""
+    shapes = [(photos[one.photo].shape[0], photos[one.photo].shape[1]) for one in candidates]
     crops = [
-        second_crop(one.seen.box, shape, looks) for one, shape in zip(new, shapes, strict=True)
+        second_crop(one.seen.box, shape, looks)
+        for one, shape in zip(candidates, shapes, strict=True)
     ]
-    able = [(one, crop) for one, crop in zip(new, crops, strict=True) if crop is not None]
+    able = [(one, crop) for one, crop in zip(candidates, crops, strict=True) if crop is not None]
     if not able or looks.second is None:
         return
     shown = [photos[one.photo] for one, _ in able]

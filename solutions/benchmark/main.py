@@ -70,11 +70,6 @@ def parse(argv: list[str]) -> argparse.Namespace:
         type=share,
         help="confidence that makes a glance enough: less is faster (0.6)",
     )
-    parser.add_argument(
-        "--settled",
-        type=share,
-        help="the same for what the scout found: 0 leaves the rest of the search to it (0.4)",
-    )
     parser.add_argument("--no-glance", action="store_true", help="no smaller look before the first")
     return parser.parse_args(argv)
 
@@ -113,8 +108,6 @@ def override_looks(looks: Looks, args: argparse.Namespace) -> Looks:
         looks = replace(looks, second=None if args.one_look else tuple(args.second))
     if args.enough is not None:
         looks = replace(looks, enough=args.enough)
-    if args.settled is not None:
-        looks = replace(looks, settled=args.settled)
     return replace(looks, glance=None) if args.no_glance else looks
 
 

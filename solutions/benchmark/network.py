@@ -41,8 +41,6 @@ class LoadedNetwork:
     """The file's metadata."""
     refiner: Network | None = None
     """What finds the edges in the second look; None where this network does."""
-    scout: Network | None = None
-    """A narrower network that looks first; None where this network does."""
 
 
 def load(
@@ -53,10 +51,10 @@ def load(
     precision: str = "fp32",
     batch: int | None = None,
 ) -> LoadedNetwork:
-    """Load the network, and those that look before and after it if it names them.
+    """Load the network, and the one that refines its boxes if it names one.
 
     Args:
-        weights: The ONNX file. Those of scout and refiner lie beside it.
+        weights: The ONNX file. The refiner's lies beside it.
         backend: onnxruntime or openvino.
         device: cpu, cuda, or auto, which uses a GPU if onnxruntime finds one.
         precision: Of OpenVINO's computations: fp32 or bf16. onnxruntime uses that of the file.
@@ -74,12 +72,10 @@ def load(
     else:
         load_one = partial(_onnxruntime, device=device, batch=batch)
     net = load_one(existing(weights))
-    others = {
-        role: load_one(existing(weights.with_name(name), f"invoke benchmark.export --{role}")).run
-        for role in ("refiner", "scout")
-        if (name := net.notes.get(role))
-    }
-    return replace(net, **others)
+    if refiner := net.notes.get("refiner"):
+        file = existing(weights.with_name(refiner), made_by="invoke benchmark.export --refiner")
+        return replace(net, refiner=load_one(file).run)
+    return net
 
 
 def existing(weights: Path, made_by: str = "invoke benchmark.export") -> Path:

@@ -68,7 +68,7 @@ class Worker:
         """Find the spacecraft on the photos that could be read."""
         there = [photo for photo in photos if not isinstance(photo, Answer)]
         net = self.net
-        found = iter(find(there, net.run, net.looks, net.refiner, net.scout) if there else [])
+        found = iter(find(there, net.run, net.looks, net.refiner) if there else [])
         return [
             photo if isinstance(photo, Answer) else Answer(next(found).pixels(photo))
             for photo in photos

@@ -1,4 +1,4 @@
-"""Tasks for the benchmark's network: train, evaluate and export."""
+"""Tasks for the benchmark's network: train, evaluate, export and narrow it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from posebowl import environments
 from posebowl.cli.options import Json
 from posebowl.cli.task import task
 from posebowl.settings import Settings
-from posebowl.training import EvaluateOptions, ExportOptions, TrainOptions
+from posebowl.training import EvaluateOptions, ExportOptions, NarrowOptions, TrainOptions
 
 
 @task("benchmark.train")
@@ -30,13 +30,26 @@ def evaluate(settings: Settings, options: EvaluateOptions, *, json: Json = False
 @task("benchmark.export")
 def export(settings: Settings, options: ExportOptions, *, json: Json = False) -> int:
     """Export YOLO weights to ONNX for the benchmark."""
+    return _with_file("posebowl.training.export", options, settings.cache, as_json=json)
+
+
+@task("benchmark.narrow")
+def narrow(settings: Settings, options: NarrowOptions, *, json: Json = False) -> int:
+    """Make an exported network smaller and faster, to be trained on."""
+    return _with_file("posebowl.training.narrow", options, settings.cache, as_json=json)
+
+
+def _with_file(
+    module: str, options: ExportOptions | NarrowOptions, cache: Path, *, as_json: bool
+) -> int:
+    """Run a module that writes an ONNX file; describe the file as JSON if asked."""
     from posebowl.cli import child, output
     from posebowl.util.files import digest_file
 
     options.check()
-    python = child.python("cpu", settings.cache)
-    code = child.run(python, "posebowl.training.export", options, as_json=json)
-    if json and not code:
+    python = child.python("cpu", cache)
+    code = child.run(python, module, options, as_json=as_json)
+    if as_json and not code:
         with options.out.open("rb") as file:
             sha256, size = digest_file(file), file.tell()
         output.print_json({"path": options.out, "bytes": size, "sha256": sha256})

@@ -27,8 +27,8 @@ from tests.typed import invoke
 NAMES = [
     "test", "new", "base", "build", "check", "clean", "config", "doctor", "evaluate",
     "pack", "packages", "pull", "push", "run", "score", "shell", "benchmark.export",
-    "benchmark.train", "data.check", "data.format", "data.manifest", "data.render",
-    "data.unpack",
+    "benchmark.narrow", "benchmark.train", "data.check", "data.format", "data.manifest",
+    "data.render", "data.unpack",
 ]  # fmt: skip
 
 
@@ -243,6 +243,9 @@ WRONG = [
     ("data.render --out x --meshes none", 2, "none is not a folder."),
     ("data.render --out x --backdrops none", 2, "none is not a folder."),
     ("benchmark.export --weights none.pt", 2, "none.pt does not exist."),
+    ("benchmark.narrow --images none --out x.onnx", 2, "none is not a folder."),
+    ("benchmark.narrow --images .", 2, "benchmark.narrow needs --out."),
+    ("benchmark.narrow --images . --out x.onnx --keep 2", 2, "--keep"),
     ("benchmark.evaluate --data none", 2, "none is not a folder."),
     ("benchmark.train --data . --val none --out x", 2, "none is not a folder."),
     ("benchmark.train", 2, "benchmark.train needs --val, --out."),

@@ -240,74 +240,6 @@ def test_the_second_look_chooses_among_places(glance):
     assert sum(asked) == 2  # places of a twentieth of the best score are none
 
 
-class Asked:
-    """A network that sees what is brightest, with a score of its own, and keeps what it saw."""
-
-    def __init__(self, score, shift=0):
-        self.score, self.shift, self.sizes = score, shift, []
-
-    def __call__(self, inputs):
-        self.sizes.append(inputs.shape[1:3])
-        found = brightest(inputs) + np.array([self.shift, 0, self.shift, 0, 0], np.float32)
-        found[:, 4] = self.score
-        return found
-
-
-@pytest.mark.parametrize(
-    ("refined", "settled", "scouted", "searched"),
-    [
-        (0.9, 0.4, [GLANCE], []),
-        (0.5, 0.4, [GLANCE, FIRST], []),
-        (0.3, 0.4, [GLANCE, FIRST], [FIRST]),
-        (0.3, 0.0, [GLANCE, FIRST], []),
-        (0.0, 0.0, [GLANCE, FIRST], []),
-    ],
-    ids=["sure", "settled", "unsettled", "left to the scout", "left to a scout in doubt"],
-)
-def test_the_larger_network_looks_where_the_scout_settled_nothing(
-    refined, settled, scouted, searched
-):
-    scout, search, refiner = Asked(0.9), Asked(0.9), Asked(refined)
-    how = looks.Looks(first=FIRST, second=SECOND, glance=GLANCE, settled=settled)
-    photo = photo_with((600, 400, 700, 480))
-    [found] = looks.find([photo], search, how, refiner, scout)
-    assert (scout.sizes, search.sizes) == (scouted, searched)
-    assert np.abs(found.box - (600, 400, 700, 480)).max() <= 2
-
-
-def test_what_the_larger_network_sees_competes_with_what_the_scout_saw():
-    scout, search = Asked(0.9, shift=90), Asked(0.5)  # the scout takes the place beside it
-
-    def refiner(inputs):
-        found = brightest(inputs)
-        found[:, 4] = np.where(inputs.max((1, 2, 3)) > 127, 0.8, 0.1)
-        return found
-
-    photos = [photo_with((x, 400, x + 100, 480)) for x in (200, 600)]
-    how = looks.Looks(first=FIRST, second=SECOND, glance=GLANCE)
-    for found, photo in zip(looks.find(photos, search, how, refiner, scout), photos, strict=True):
-        rows, columns = np.nonzero(photo[..., 0])
-        assert np.abs(found.box[[0, 1]] - (columns.min(), rows.min())).max() <= 2
-
-
-def test_where_the_looks_disagree_nothing_is_settled_unless_all_is_left_to_the_scout():
-    def refiner(inputs):
-        return np.tile(np.array([[0, 0, 9, 9, 0.9]], np.float32), (len(inputs), 1))
-
-    for settled, asked in ((0.4, [FIRST]), (0.0, [])):
-        search = Asked(0.5)
-        how = looks.Looks(first=FIRST, second=SECOND, glance=GLANCE, settled=settled)
-        looks.find([photo_with((600, 400, 700, 480))], search, how, refiner, Asked(0.9))
-        assert search.sizes == asked
-
-
-def test_without_a_glance_the_scout_takes_the_first_look():
-    scout, search, refiner = Asked(0.9), Asked(0.9), Asked(0.2)
-    how = looks.Looks(first=FIRST, second=SECOND)
-    looks.find([photo_with((600, 400, 700, 480))], search, how, refiner, scout)
-    assert (scout.sizes, search.sizes) == ([FIRST], [FIRST])
-
-
 def test_of_one_place_the_more_confident_candidate_counts():
     def candidate(x, score):
         seen = looks.Detection(box=np.array([x, 0, x + 40, 40.0]), score=score)
@@ -316,9 +248,9 @@ def test_of_one_place_the_more_confident_candidate_counts():
     places = [candidate(100, 0.5), candidate(300, 0.2), candidate(600, 0.01)]
     near, sure, lost = candidate(104, 0.3), candidate(304, 0.4), candidate(104, float("nan"))
     assert looks.rivals(places, HOW) == places[:2]
-    assert looks.rivals(places, HOW, [near]) == places[:2]
-    assert looks.rivals(places, HOW, [sure]) == [sure, places[0]]
-    assert looks.rivals(places, HOW, [lost]) == places[:2]
+    assert looks.rivals(places, HOW, near) == places[:2]
+    assert looks.rivals(places, HOW, sure) == [sure, places[0]]
+    assert looks.rivals(places, HOW, lost) == places[:2]
 
 
 @pytest.mark.parametrize(
@@ -365,7 +297,6 @@ def test_better(second_box, second_score, closer, takes_second):
         ("", {}),
         ("--enough 0.3", {"enough": 0.3}),
         ("--enough 0", {"enough": 0.0}),
-        ("--settled 0", {"settled": 0.0}),
         ("--first 384 480", {"first": (384, 480), "glance": (160, 192)}),
         ("--second 192 256", {"second": (192, 256)}),
         ("--one-look", {"second": None}),

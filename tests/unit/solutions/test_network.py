@@ -205,41 +205,36 @@ def test_one_look():
 
 @pytest.fixture
 def pair(tmp_path):
-    """Return a network that names another as refiner and scout: the same plus 1."""
+    """Return a network that names a refiner, which adds 1 to each box and score of the same."""
     onnx = pytest.importorskip("onnx", reason="needs the cpu group: uv run --group cpu pytest")
     model = onnx.load(WEIGHTS)
     notes = {one.key: one.value for one in model.metadata_props}
-    onnx.helper.set_model_props(
-        model, {**notes, "refiner": "another.onnx", "scout": "another.onnx"}
-    )
+    onnx.helper.set_model_props(model, {**notes, "refiner": "refiner.onnx"})
     onnx.save(model, tmp_path / "model.onnx")
-    for role in ("refiner", "scout"):
-        notes.pop(role, None)
+    notes.pop("refiner", None)
     onnx.helper.set_model_props(model, notes)
     [last] = [node for node in model.graph.node if "boxes" in node.output]
     last.output[0] = "plain"
     one = onnx.numpy_helper.from_array(np.ones(1, np.float32), "one")
     model.graph.initializer.append(one)
     model.graph.node.append(onnx.helper.make_node("Add", ["plain", "one"], ["boxes"]))
-    onnx.save(model, tmp_path / "another.onnx")
+    onnx.save(model, tmp_path / "refiner.onnx")
     return tmp_path / "model.onnx"
 
 
 @pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
-def test_a_network_brings_its_refiner_and_scout(pair, expected, backend):
+def test_a_network_brings_its_refiner(pair, expected, backend):
     pytest.importorskip(backend, reason="needs the lean group")
     both = load(pair, backend=backend)
     np.testing.assert_allclose(both.run(PHOTOS), expected, atol=0.05)
     np.testing.assert_allclose(both.refiner(PHOTOS), expected + 1, atol=0.05)
-    np.testing.assert_allclose(both.scout(PHOTOS), expected + 1, atol=0.05)
-    alone = load(pair.with_name("another.onnx"), backend=backend)
+    alone = load(pair.with_name("refiner.onnx"), backend=backend)
     assert alone.refiner is None
-    assert alone.scout is None
 
 
 def test_a_refiner_that_is_missing_is_named(pair):
-    pair.with_name("another.onnx").unlink()
+    pair.with_name("refiner.onnx").unlink()
     with pytest.raises(
-        network.NetworkError, match=r"another\.onnx does not exist.*export --refiner"
+        network.NetworkError, match=r"refiner\.onnx does not exist.*export --refiner"
     ):
         load(pair)

@@ -60,8 +60,7 @@ def test_every_step_runs_and_leaves_weights_and_curves(carried, tmp_path):
     speed = next(step["output"] for step in steps if step["step"] == "speed")
     assert '"name": "reference"' in speed
     for kind, name in gpu.FILES.items():
-        shipped = gpu.OWN / name
-        assert not shipped.is_file() or (out / name).read_bytes() != shipped.read_bytes()
+        assert (out / name).read_bytes() != (gpu.OWN / name).read_bytes()
         assert (out / kind / "last.pt").is_file()
         assert (out / kind / "curves.csv").read_text().count("\n") >= 3
     with (out / "submission.csv").open() as file:
@@ -78,35 +77,30 @@ def asked(monkeypatch, *words: str | Path) -> argparse.Namespace:
     return gpu.parse()
 
 
-def test_all_networks_begin_at_the_given_ones(carried, tmp_path, monkeypatch):
-    earlier = tmp_path / "earlier"
-    args = asked(monkeypatch, "--pool", carried, "--start", earlier)
-    search, refine, scout = gpu.steps(args)["train"]
-    assert search[search.index("--start") + 1] == str(earlier / "model.onnx")
-    assert refine[refine.index("--start") + 1] == str(earlier / "refiner.onnx")
-    assert scout[scout.index("--start") + 1] == str(earlier / "model.onnx")  # to be narrowed
-    earlier.mkdir()
-    (earlier / "scout.onnx").touch()
-    [scout] = gpu.steps(asked(monkeypatch, "--start", earlier, "--train", "scout"))["train"]
-    assert scout[scout.index("--start") + 1] == str(earlier / "scout.onnx")
-    assert scout[scout.index("--teacher") + 1] == str(earlier / "model.onnx")
+def test_both_networks_begin_at_the_given_ones(carried, tmp_path, monkeypatch):
+    earlier, wide = tmp_path / "earlier", tmp_path / "wide"
+    args = asked(monkeypatch, "--pool", carried, "--start", earlier, "--teacher", wide)
+    search, refine = gpu.steps(args)["train"]
+    for words, name in ((search, "model.onnx"), (refine, "refiner.onnx")):
+        assert words[words.index("--start") + 1] == str(earlier / name)
+        assert words[words.index("--teacher") + 1] == str(wide / name)
     assert search.count("--pool") == len(list(carried.iterdir()))
     assert float(search[search.index("--minutes") + 1]) == pytest.approx(5.5)
 
 
 def test_only_networks_like_the_shipped_ones_begin_at_these(monkeypatch):
-    search, *_ = gpu.steps(asked(monkeypatch))["train"]
+    search, _ = gpu.steps(asked(monkeypatch))["train"]
     assert search[search.index("--start") + 1] == str(gpu.OWN / "model.onnx")
     for words in gpu.steps(asked(monkeypatch, "--model", "yolo26s.yaml"))["train"]:
         assert "--start" not in words
+        assert "--teacher" not in words
         assert words[words.index("--model") + 1] == "yolo26s.yaml"
 
 
 def test_what_is_not_trained_is_exported_as_it_was(monkeypatch):
-    [export] = gpu.steps(asked(monkeypatch, "--train", "scout"))["export"]
-    assert export[export.index("--weights") + 1] == str(gpu.OWN / "model.onnx")
+    [export] = gpu.steps(asked(monkeypatch, "--train", "search"))["export"]
+    assert export[export.index("--weights") + 1] == str(Path("o") / "search" / "last.pt")
     assert export[export.index("--refiner") + 1] == str(gpu.OWN / "refiner.onnx")
-    assert export[export.index("--scout") + 1] == str(Path("o") / "scout" / "last.pt")
     asking = asked(monkeypatch, "--train", "search", "--model", "yolo26s.yaml")
     [export] = gpu.steps(asking)["export"]
     assert "--weights" in export

@@ -10,17 +10,19 @@ pytest.importorskip("ultralytics", reason="needs the cpu group")
 
 from posebowl import paths  # noqa: E402
 from posebowl.errors import UsageError  # noqa: E402
-from posebowl.training import train  # noqa: E402
+from posebowl.training import narrow, train  # noqa: E402
 from posebowl.training.dataset import photos, read_labels  # noqa: E402
+from posebowl.training.detector import load  # noqa: E402
 from posebowl.training.imitation import imitation_loss, teacher_of  # noqa: E402
-from posebowl.training.options import TrainOptions  # noqa: E402
+from posebowl.training.initial_weights import read_onnx  # noqa: E402
+from posebowl.training.options import NarrowOptions, TrainOptions  # noqa: E402
 from posebowl.training.recipe import Recipe  # noqa: E402
 from posebowl.training.state import begin  # noqa: E402
 from posebowl.util import program  # noqa: E402
 
 SHIPPED = paths.SOLUTIONS / "benchmark" / "model.onnx"
 CPU = torch.device("cpu")
-HALF = Recipe(width=0.5, teacher=str(SHIPPED))
+TAUGHT = Recipe(teacher=str(SHIPPED))
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,7 @@ def inputs():
 @pytest.fixture(scope="module")
 def teacher():
     """Load the solution's network as a teacher."""
-    return teacher_of(HALF, CPU)
+    return teacher_of(TAUGHT, CPU)
 
 
 def found_by(model, inputs):
@@ -62,7 +64,7 @@ def test_scores_and_boxes_count_where_the_teacher_sees_something():
 
 def test_it_can_be_learnt(teacher, inputs):
     torch.manual_seed(0)
-    state = begin(HALF, CPU, None)
+    state = begin(TAUGHT, CPU, None)
     optimizer = torch.optim.Adam(state.model.parameters(), 1e-3)
     losses = []
     for _ in range(20):
@@ -75,11 +77,16 @@ def test_it_can_be_learnt(teacher, inputs):
 
 
 def test_nobody_is_taught_unasked():
-    assert begin(Recipe(width=0.5, start=str(SHIPPED)), CPU, None).teacher is None
+    assert begin(Recipe(start=str(SHIPPED)), CPU, None).teacher is None
 
 
 def test_a_teacher_of_another_architecture_is_refused():
     with pytest.raises(UsageError, match="another architecture"):
+        teacher_of(Recipe(model="yolo26s.yaml", teacher=str(SHIPPED)), CPU)
+
+
+def test_a_teacher_whose_boxes_are_distributions_is_refused():
+    with pytest.raises(UsageError, match=r"yolo11n\.yaml cannot be imitated"):
         teacher_of(Recipe(model="yolo11n.yaml", teacher=str(SHIPPED)), CPU)
 
 
@@ -88,20 +95,22 @@ def run(*words):
 
 
 def test_a_network_is_narrowed_trained_and_trained_further(tmp_path):
-    out = tmp_path / "run"
-    common = ["--val", paths.DEMO_DATA, "--out", out, "--size", "64x96", "--batch", 4]
-    common += ["--first", "96x128", "--second", "64x96", "--threads", 1, "--width", 0.5]
-    common += ["--teacher", SHIPPED, "--start", SHIPPED]
-    run(*common, "--data", paths.DEMO_DATA, "--steps", 1)
-    run(*common, "--data", paths.DEMO_DATA, "--steps", 2, "--resume")
+    out, start = tmp_path / "run", tmp_path / "narrow" / "model.onnx"
+    start.parent.mkdir()
+    words = ["--images", paths.DEMO_DATA, "--photos", 2, "--keep", 0.8, "--out", start]
+    narrow.main(program.read(NarrowOptions, [*map(str, words)], task="benchmark.narrow"))
+    common = ["--val", paths.DEMO_DATA, "--data", paths.DEMO_DATA, "--size", "64x96", "--batch", 4]
+    common += ["--first", "96x128", "--second", "64x96", "--threads", 1, "--teacher", SHIPPED]
+    run(*common, "--out", out, "--start", start, "--steps", 1)
+    run(*common, "--out", out, "--start", start, "--steps", 2, "--resume")
     with (out / "curves.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["step"] for row in rows] == ["0", "1", "2"]
     assert all(float(row["imitation_loss"]) > 0 for row in rows)
-    with pytest.raises(UsageError, match=r"Cannot resume .* --width"):
-        run(*common[:-6], "--data", paths.DEMO_DATA, "--steps", 3, "--resume")
-    common[common.index(out)] = tmp_path / "wide"
-    common[-1] = out / "last.pt"
-    with pytest.raises(UsageError, match="another architecture") as caught:
-        run(*common[:-6], *common[-2:], "--data", paths.DEMO_DATA, "--steps", 1)
-    assert "export it first" in caught.value.fix
+    run(*common, "--out", tmp_path / "further", "--start", out / "last.pt", "--steps", 1)
+    expected = {name: one.shape for name, one in read_onnx(start).items() if one.ndim == 4}
+    for folder in ("run", "further"):
+        trained = load(tmp_path / folder / "last.pt").state_dict()
+        assert {name: trained[name].shape for name in expected} == expected
+    with pytest.raises(UsageError, match="Cannot resume"):
+        run(*common[:-2], "--out", out, "--steps", 3, "--resume", "--model", "yolov8n.yaml")

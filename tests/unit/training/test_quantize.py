@@ -9,7 +9,7 @@ pytest.importorskip("ultralytics", reason="needs the cpu group")
 
 from posebowl import paths
 from posebowl.errors import UsageError
-from posebowl.training import export, quantize
+from posebowl.training import export, exported, quantize
 from posebowl.training.dataset import read_labels
 from posebowl.training.metrics import Accuracy, make_looks
 
@@ -49,8 +49,8 @@ def test_int8_is_marked_and_is_not_quantized_again(int8, tmp_path):
     file = tmp_path / "int8.onnx"
     file.write_bytes(int8)
     with pytest.raises(UsageError, match="not an fp32 file"):
-        export.read_exported(file)
-    assert export.read_exported(SHIPPED) == SHIPPED.read_bytes()
+        exported.read_exported(file)
+    assert exported.read_exported(SHIPPED) == SHIPPED.read_bytes()
 
 
 @pytest.mark.parametrize(("lost", "refused"), [(-0.02, False), (0.0099, False), (0.0101, True)])
