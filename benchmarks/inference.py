@@ -15,8 +15,9 @@ network         the network alone, on the inputs that it gets in the solution: a
 decode          reading and decoding the photos alone: another ceiling
 
 Times are of whole processes, including imports and loading, except for the two ceilings. "first"
-is the time of a whole run on one photo; "inside" is the speed without that start. Without
---checkpoint the reference gets the weights of the ONNX file, loaded into the original network.
+is the time of a whole run on one photo; "inside" is the speed without that start. The reference
+runs a YOLO26 nano of the original width, not a narrowed one: that of --checkpoint, else an
+untrained one, which takes as long, and whose accuracy says nothing.
 
 --isa hides better instruction sets of this processor from all parts alike (cpuid_mask.c), and
 measures once for each name. Repeats take turns, way after way, so that a busy machine slows all of
@@ -68,6 +69,7 @@ class Way:
     part: str
     weights: Path
     words: tuple[str, ...] = ()
+    trained: bool = True
 
     @property
     def whole(self) -> bool:
@@ -169,9 +171,9 @@ def choose(args: argparse.Namespace, folder: Path) -> list[Way]:
             ours.append(replace(openvino, name="openvino int8", weights=int8))
     checkpoint = args.checkpoint.resolve() if args.checkpoint else folder / "reference.pt"
     if not args.checkpoint and (not args.only or "reference" in args.only):
-        rebuild(fp32, checkpoint)
+        build(checkpoint)
     ways = [
-        Way(name="reference", part="reference", weights=checkpoint),
+        Way(name="reference", part="reference", weights=checkpoint, trained=bool(args.checkpoint)),
         *ours,
         Way(name="network", part="network", weights=fp32),
         Way(name="decode", part="decode", weights=fp32),
@@ -182,19 +184,18 @@ def choose(args: argparse.Namespace, folder: Path) -> list[Way]:
     return [way for way in ways if not args.only or way.name in args.only]
 
 
-def rebuild(weights: Path, checkpoint: Path) -> None:
-    """Write the weights of an exported file as a checkpoint, in a process with torch."""
+def build(checkpoint: Path) -> None:
+    """Write a network of the original width, which sees nothing, in a process with torch."""
     if importlib.util.find_spec("torch") is None:
         raise ModuleNotFoundError("No module named 'torch'", name="torch")
     code = (
-        "import sys, torch; from pathlib import Path;"
-        "from posebowl.training import detector, initial_weights as onnx_weights;"
-        "net = detector.build(sys.argv[1]); weights = Path(sys.argv[2]);"
-        "onnx_weights.fill(net, onnx_weights.read_onnx(weights), weights);"
+        "import sys, torch; from posebowl.training.detector import build;"
+        "net = build(sys.argv[1]).requires_grad_(False);"
+        "[branch[-1].bias.fill_(-20) for branch in net.model[-1].cv3];"  # the scores'
         "args = {'model': sys.argv[1], 'task': 'detect', 'imgsz': 640};"
-        "torch.save({'model': net, 'ema': None, 'train_args': args}, sys.argv[3])"
+        "torch.save({'model': net, 'ema': None, 'train_args': args}, sys.argv[2])"
     )
-    argv = [sys.executable, "-c", code, "yolo26n.yaml", str(weights), str(checkpoint)]
+    argv = [sys.executable, "-c", code, "yolo26n.yaml", str(checkpoint)]
     subprocess.run(argv, check=True, cwd=paths.ROOT)
 
 
@@ -278,7 +279,7 @@ def summarize(way: Way, runs: list[tuple[Used, Used | None]], place: Path, isa: 
         first_s=first,
         peak_mib=max(used.peak_mib for used, _ in runs),
         mean_iou=score_files(answers(way, place, isa), place / LABELS_FILE).mean_iou
-        if alone
+        if alone and way.trained
         else None,
         isa=isa,
     )
@@ -380,7 +381,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="fp32")
     parser.add_argument("--int8", type=Path, help="the same in int8")
-    parser.add_argument("--checkpoint", type=Path, help="of the reference; else from --weights")
+    parser.add_argument("--checkpoint", type=Path, help="of the reference; else untrained")
     parser.add_argument("--repeats", type=positive, default=1, help="in turns; the median counts")
     parser.add_argument("--only", nargs="+", help="names of ways, or scale alone")
     parser.add_argument("--scale", type=positive, nargs="+", help="numbers of photos")
