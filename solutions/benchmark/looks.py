@@ -18,9 +18,6 @@ Network = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
 """From inputs (n, height, width, 3) to the best box of each and its score, (n, 5), in pixels; or of
 several places, (n, places, 5), the best first."""
 
-LARGEST_GLANCE = 224, 256
-"""Height and width: the largest that was measured with the shipped pair."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Looks:
@@ -174,12 +171,9 @@ def second_crop(box: Box, shape: tuple[int, int], looks: Looks) -> Crop | None:
 
 
 def glance_size(first: tuple[int, int]) -> tuple[int, int]:
-    """Return the size of a glance: two fifths of the first look's, up to `LARGEST_GLANCE`.
-
-    Rounded up to strides of 32.
-    """
-    height, width = (-(-side // 80) * 32 for side in first)
-    return min(height, LARGEST_GLANCE[0]), min(width, LARGEST_GLANCE[1])
+    """Return the size of a glance: two fifths of the first look's, rounded up to strides of 32."""
+    height, width = first
+    return -(-height // 80) * 32, -(-width // 80) * 32
 
 
 def look(

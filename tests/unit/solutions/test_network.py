@@ -33,7 +33,7 @@ def expected():
 
 def test_the_file_has_the_sizes_of_the_looks():
     looks = load().looks
-    assert looks.glance == (224, 256)
+    assert looks.glance == (256, 320)
     assert looks.second is not None
 
 
