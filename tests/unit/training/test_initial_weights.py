@@ -15,6 +15,7 @@ from posebowl import paths  # noqa: E402
 from posebowl.errors import UsageError  # noqa: E402
 from posebowl.training import detector, initial_weights, train  # noqa: E402
 from posebowl.training.dataset import photos, read_labels  # noqa: E402
+from posebowl.training.shapes import reshape  # noqa: E402
 from posebowl.training.state import new_state, save  # noqa: E402
 
 SHIPPED = paths.SOLUTIONS / "benchmark" / "model.onnx"
@@ -77,10 +78,11 @@ def norms(network):
 
 
 def test_a_checkpoint_has_the_same_weights(started, tmp_path):
-    state = new_state(train.Recipe(), torch.device("cpu"))
+    state = new_state(train.Recipe(), torch.device("cpu"), started.state_dict())
     state.average.load_state_dict(started.state_dict())
     save(state, train.Recipe(), tmp_path / "some.pt", slim=True)
     network = detector.build("yolo26n.yaml")
+    reshape(network, initial_weights.shapes(tmp_path / "some.pt"))
     initial_weights.load_initial_weights(network, tmp_path / "some.pt", [])
     for name, value in network.state_dict().items():
         if value.is_floating_point():  # a slim checkpoint is in half precision
