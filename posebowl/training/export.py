@@ -85,7 +85,7 @@ def export(
         UsageError: The weights cannot be used.
         MismatchError: ONNX and PyTorch differ by more than the tolerance.
     """
-    every = {**_provenance(weights), **(notes or {})}
+    every = {**provenance(weights), **(notes or {})}
     return to_onnx(load(weights), images, first=first, second=second, notes=every, places=places)
 
 
@@ -123,7 +123,8 @@ def to_onnx(
     return content
 
 
-def _provenance(weights: Path) -> dict[str, str]:
+def provenance(weights: Path) -> dict[str, str]:
+    """Return what a file's metadata say of the weights that it was made from."""
     return {
         "channels": "rgb",
         "source": weights.name,

@@ -25,7 +25,7 @@ from posebowl.training.activations import Places, activations
 from posebowl.training.channels import Channels, choose, require_known
 from posebowl.training.dataset import letterboxed, read_photo
 from posebowl.training.detector import build, pass_through
-from posebowl.training.export import PLACES, find_images, to_onnx
+from posebowl.training.export import PLACES, find_images, provenance, to_onnx
 from posebowl.training.exported import exported_sizes, metadata, read_files
 from posebowl.training.initial_weights import fill, weights_of
 from posebowl.training.metrics import make_looks
@@ -177,11 +177,12 @@ def main(options: NarrowOptions) -> None:
     pair = read_files(options.weights, options.out, force=options.force)
     note(f"Looking at {len(images)} photos as {options.weights} does.")
     for name, views in views_of(pair, images).items():
-        wide, notes = build(options.model), metadata(pair[name])
-        fill(wide, weights_of(pair[name]), options.weights.with_name(name))
+        source = options.weights if name == options.out.name else options.weights.with_name(name)
+        wide, notes = build(options.model), {**metadata(pair[name]), **provenance(source)}
+        fill(wide, weights_of(pair[name]), source)
         note(f"Narrowing {name}, by what it sees in {len(views)} views.")
         narrower = narrow(wide, views, options.keep)
-        places = PLACES if len(pair) > 1 and name == options.out.name else 1
+        places = PLACES if "refiner" in notes else 1
         sizes = exported_sizes(pair[name])
         content = to_onnx(narrower, images, **sizes, notes=notes, places=places)
         with atomic_write(options.out.with_name(name)) as file:

@@ -1,6 +1,6 @@
 """Coarse-to-fine search: where the spacecraft is, and where exactly its edges are.
 
-Before the first look comes a glance at a third of its size, for an eighth of its cost. Usually it
+Before the first look comes a glance at two fifths of its size, for a sixth of its cost. Usually it
 shows where to place the second look, and if both are confident, the first is left out.
 """
 

@@ -14,6 +14,7 @@ from posebowl.training import detector, initial_weights, narrow, solution_module
 from posebowl.training.activations import Places, activations  # noqa: E402
 from posebowl.training.channels import multiplications, pivots  # noqa: E402
 from posebowl.training.dataset import photos, read_labels  # noqa: E402
+from posebowl.training.exported import metadata  # noqa: E402
 from posebowl.training.options import NarrowOptions  # noqa: E402
 from posebowl.training.shapes import convolution, convolutions  # noqa: E402
 from posebowl.util import program  # noqa: E402
@@ -161,6 +162,10 @@ def test_patches_are_what_a_convolution_sees():
     torch.testing.assert_close(ours, places.of(conv(features)))
 
 
+def network_of(file):
+    return solution_modules.load_network(file, device="cpu").run
+
+
 def command(*words):
     narrow.main(program.read(NarrowOptions, [*map(str, words)], task="benchmark.narrow"))
 
@@ -176,6 +181,15 @@ def test_a_pair_is_narrowed_as_the_solution_uses_it(tmp_path, capsys):
         assert network(np.zeros((2, 96, 128, 3), np.uint8)).shape == (2, *places)
     for name in ("model.onnx", "refiner.onnx"):
         assert (tmp_path / name).stat().st_size < SHIPPED.with_name(name).stat().st_size
+    notes = metadata(out.read_bytes())
+    assert (notes["refiner"], notes["source"]) == ("refiner.onnx", "model.onnx")
+    # In the same folder it keeps that folder's refiner, and as many places.
+    beside = tmp_path / "narrower.onnx"
+    command(
+        "--weights", out, "--images", paths.DEMO_DATA, "--photos", 2, "--keep", 0.9, "--out", beside
+    )
+    assert solution_modules.load_network(beside, device="cpu").refiner is not None
+    assert network_of(beside)(np.zeros((2, 96, 128, 3), np.uint8)).shape == (2, 3, 5)
     before = out.read_bytes()
     with pytest.raises(UsageError, match=r"model\.onnx already exists"):
         command(*words)
