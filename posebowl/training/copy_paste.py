@@ -27,6 +27,7 @@ from posebowl.training.cutouts import (
     alpha_over,
     augment_cutout,
     level_for,
+    proportions,
 )
 from posebowl.training.dataset import LEVEL_HEIGHT, LEVEL_WIDTH, WHOLE_SCALE, Box, Image
 from posebowl.training.decoys import Decoy, decoy_view
@@ -182,9 +183,10 @@ class Composer:
         angle = rng.uniform(0, 2 * math.pi)
         long = float(np.ptp(outline, axis=0).max()) or 1.0
         scale = max(side, MIN_SIDE) / long
-        turn = scale * np.array(
+        rotation = np.array(
             [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]
         )
+        turn = scale * rotation @ proportions(rng, 1, self.paste.augmentation.stretched)[0]
         turned = outline @ turn.T
         low, high = turned.min(0), turned.max(0)
         corner = [self._place(n, w) for n, w in zip(high - low, (width, height), strict=True)]

@@ -28,6 +28,14 @@ LARGEST_SIDE: Final = 400
 SMALLEST_SIDE: Final = 8
 SEEN: Final = 26
 """Alpha, of 255, from which a pixel counts as part of the spacecraft: about a tenth."""
+RODS: Final = 3
+"""Antennas that are added to a spacecraft, at most."""
+ROD_LENGTHS: Final = (0.2, 1.4)
+"""Shortest and longest, as shares of the longer side: a probe's boom is longer than its body."""
+LEAST_OPAQUE: Final = 0.35
+"""Least opacity of an antenna: in photos, booms thinner than a pixel are as faint."""
+MOST_STRETCHED: Final = 1.8
+"""How much the ratio of two directions changes at most; the area stays the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +45,9 @@ class CutoutAugmentation:
     joined: float = 0.25
     """Share to which parts of another are attached."""
     damaged: float = 0.15
-    antennas: float = 0.20
+    antennas: float = 0.30
+    stretched: float = 0.5
+    """Share with other proportions."""
     dark: float = 0.10
     """Share in deep shadow."""
 
@@ -157,20 +167,32 @@ def alpha_over(front: Cutout, back: npt.NDArray[np.uint8]) -> npt.NDArray[np.uin
 
 
 def add_antennas(rng: np.random.Generator, cutout: Cutout) -> Cutout:
-    """Add up to three thin rods to a cut-out."""
-    side = max(cutout.shape[:2])
-    reach = math.ceil(0.6 * side)
-    padded = cv2.copyMakeBorder(cutout, *(reach,) * 4, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
-    for _ in range(rng.integers(1, 4)):
-        start = _point(rng, padded)
-        angle = rng.uniform(0, 2 * math.pi)
-        length = rng.uniform(0.2, 0.6) * side
-        end = (start[0] + length * math.cos(angle), start[1] + length * math.sin(angle))
-        grey = int(rng.integers(40, 230))
-        width = max(1, round(side / 150 * rng.uniform(0.7, 2)))
-        first, last = ((round(x), round(y)) for x, y in (start, end))
-        cv2.line(padded, first, last, (grey, grey, grey, 255), width, cv2.LINE_AA)
-    return np.asarray(padded, np.uint8)
+    """Add up to three thin rods to a cut-out, some longer than it and hardly visible."""
+    height, width = cutout.shape[:2]
+    side, count = max(height, width), int(rng.integers(1, RODS + 1))
+    starts = np.array([_point(rng, cutout) for _ in range(count)])
+    angle = rng.uniform(0, 2 * math.pi, count)
+    reach = rod_lengths(rng, count) * side * [np.cos(angle), np.sin(angle)]
+    ends = np.round(starts + reach.T).astype(int)
+    left, top = np.maximum(0, -ends.min(0)) + 2
+    right, bottom = np.maximum(0, ends.max(0) - [width, height]) + 2
+    border = (top, bottom, left, right)
+    padded = cv2.copyMakeBorder(cutout, *border, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
+    rods, shift = np.zeros_like(padded), np.array([left, top])
+    for start, end in zip(starts + shift, ends + shift, strict=True):
+        alpha = rng.uniform(LEAST_OPAQUE, 1) * 255
+        grey = rng.uniform(0.15, 0.9) * alpha
+        thick = max(1, round(side / 150 * rng.uniform(0.7, 2)))
+        colour = (grey, grey, grey, alpha)
+        cv2.line(rods, start.tolist(), end.tolist(), colour, thick, cv2.LINE_AA)
+    return alpha_over(padded, rods)
+
+
+def rod_lengths(rng: np.random.Generator, shape: int | tuple[int, ...]) -> npt.NDArray[np.float64]:
+    """Draw the lengths of antennas, as shares of a spacecraft's longer side."""
+    shortest, longest = np.log(ROD_LENGTHS)
+    lengths: npt.NDArray[np.float64] = np.exp(rng.uniform(shortest, longest, shape))
+    return lengths
 
 
 def recolour(rng: np.random.Generator, cutout: Cutout, *, dark: bool) -> Cutout:
@@ -183,6 +205,17 @@ def recolour(rng: np.random.Generator, cutout: Cutout, *, dark: bool) -> Cutout:
     coloured = np.asarray(cv2.transform(cutout, mix.astype(np.float32)), np.uint8)
     np.minimum(coloured[..., :3], coloured[..., 3:], out=coloured[..., :3])
     return coloured
+
+
+def proportions(rng: np.random.Generator, count: int, share: float) -> npt.NDArray[np.float64]:
+    """Draw changes of proportions, (count, 2, 2): longer along a random direction, or none."""
+    angle = rng.uniform(0, math.pi, count)
+    factor = np.exp(rng.uniform(0, math.log(MOST_STRETCHED), count) / 2)
+    factor = np.where(rng.random(count) < share, factor, 1.0)[:, None, None]
+    along = np.stack([np.cos(angle), np.sin(angle)], -1)
+    projection = along[:, :, None] * along[:, None]
+    every: npt.NDArray[np.float64] = projection * factor + (np.eye(2) - projection) / factor
+    return every
 
 
 def _point(rng: np.random.Generator, cutout: Cutout) -> tuple[int, int]:

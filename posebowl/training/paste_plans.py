@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from posebowl.training.colours import spacecraft_colours
 from posebowl.training.copy_paste import MIN_SIDE, CopyPaste, hull
-from posebowl.training.cutouts import SEEN
+from posebowl.training.cutouts import RODS, SEEN, proportions, rod_lengths
 from posebowl.training.dataset import WHOLE_SCALE
 from posebowl.training.pool import CANVAS
 
@@ -21,8 +21,6 @@ Array = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.int64]
 Truths = npt.NDArray[np.bool_]
 
-RODS: Final = 3
-"""Antennas of a spacecraft, at most."""
 SHADED: Final = 0.25
 """Share of pasted spacecraft that get darker towards one side, down to a fifth."""
 _CORNERS: Final = 64
@@ -102,6 +100,8 @@ class Paster:
         scale = side[:, None] / np.ptp(outline, axis=2).max(2)
         scale[:, 1] *= rng.uniform(0.3, 0.9, views)
         linear = _rotations(rng, scale)
+        share = self.paste.augmentation.stretched
+        linear = linear @ proportions(rng, 2 * views, share).reshape(linear.shape)
         joined = rng.random(views) < self.paste.augmentation.joined
         cut, kept = self._cuts(points[:, 0], side / scale[:, 0])
         chances = np.where(kept[:, None], rng.random((views, 1 + RODS, _POINTS)), -1)
@@ -170,7 +170,7 @@ class Paster:
         """Draw antennas."""
         rng, views = self.rng, len(side)
         angle = rng.uniform(0, 2 * np.pi, (views, RODS, 1))
-        length = rng.uniform(0.2, 0.6, (views, RODS, 1)) * side[:, None, None]
+        length = rod_lengths(rng, (views, RODS, 1)) * side[:, None, None]
         ends = starts + length * np.concatenate([np.cos(angle), np.sin(angle)], 2)
         with_rods = rng.random((views, 1)) < self.paste.augmentation.antennas
         there = with_rods & (np.arange(RODS) < rng.integers(1, RODS + 1, (views, 1)))

@@ -56,6 +56,17 @@ def bright(image, least):
     return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
 
 
+def test_some_spacecraft_have_other_proportions(black):
+    def longest(stretched):
+        changed = CutoutAugmentation(joined=0, damaged=0, antennas=0, dark=0, stretched=stretched)
+        one = composer(black, 3, augmentation=changed, whole=1, largest=0.5)
+        views = (one.take(photo()) for _ in range(200))
+        sides = np.concatenate([view.boxes[:, 2:] - view.boxes[:, :2] for view in views if view])
+        return (sides.max(1) / sides.min(1)).max()
+
+    assert longest(1) > 1.2 * longest(0)
+
+
 @settings(deadline=None, max_examples=30)
 @given(seed=st.integers(0, 100_000), close=st.booleans())
 def test_boxes_are_tight(black, seed, close):

@@ -83,12 +83,17 @@ def test_damage_breaks_off_a_part_but_never_most():
     assert min(left) < 0.8 * whole
 
 
-def test_antennas_reach_beyond_the_cut_out():
-    cutout = cutouts.premultiply(disc(100))
-    changed = cutouts.add_antennas(np.random.default_rng(1), cutout)
-    assert (changed[..., 3] > 0).sum() > (cutout[..., 3] > 0).sum()
-    middle = changed[60:160, 60:160, 3]
-    assert (middle >= cutout[..., 3]).all()
+def test_antennas_reach_beyond_the_cut_out_some_of_them_far():
+    cutout = cutouts.premultiply(disc(100, (250, 0, 0)))
+    every = [cutouts.add_antennas(np.random.default_rng(seed), cutout) for seed in range(60)]
+    for changed in every:
+        own = (changed == (250, 0, 0, 255)).all(2)
+        assert own.sum() == (cutout == (250, 0, 0, 255)).all(2).sum()
+        assert (changed[..., 3] > cutouts.SEEN).sum() >= own.sum()
+        assert (changed[..., :3] <= changed[..., 3:]).all()
+    sides = [max(changed.shape[:2]) for changed in every]
+    assert max(sides) > 200
+    assert max(sides) <= (1 + 2 * cutouts.ROD_LENGTHS[1]) * 100 + 4
 
 
 def test_recolouring_leaves_alpha_alone_and_can_darken():
@@ -96,6 +101,18 @@ def test_recolouring_leaves_alpha_alone_and_can_darken():
     dark = cutouts.recolour(np.random.default_rng(0), cutout, dark=True)
     assert np.array_equal(dark[..., 3], cutout[..., 3])
     assert dark[30, 30, :3].max() < 130
+
+
+def test_stretching_keeps_the_area_and_makes_some_longer_and_narrower_along_any_direction():
+    changes = cutouts.proportions(np.random.default_rng(0), 4000, 0.5)
+    np.testing.assert_allclose(np.linalg.det(changes), 1)
+    np.testing.assert_allclose(changes, changes.transpose(0, 2, 1))
+    short, long = np.linalg.eigvalsh(changes).T
+    assert 1.75 < (long / short).max() <= cutouts.MOST_STRETCHED + 1e-9
+    assert np.isclose(long, short).mean() == pytest.approx(0.5, abs=0.03)
+    upright, level = changes[:, 1, 1] - changes[:, 0, 0], changes[:, 0, 1]
+    for direction in (upright, -upright, level, -level):
+        assert (direction > 0.25).any()
 
 
 def test_over_mixes_by_alpha():
