@@ -33,7 +33,10 @@ class Looks:
     rival: float = 0.2
     """Share of the first look's best score from which its other places are looked at, too."""
     trust: float = 0.25
-    """Exponent of the score of glance or first look in the value; the second look's has 1."""
+    """Exponent of the glance's score in its value; the second look's has 1."""
+    modest: float = 0.1
+    """Exponent of a place's area, by which larger ones rank lower: what is mistaken for a
+    spacecraft is more often a coast or a cloud."""
     fill: float = 0.6
     """Share of the second look's crop that the box of the first should fill."""
     enlarge: float = 3.0
@@ -69,9 +72,15 @@ class Candidate:
     """Whether the second look showed it larger than it was seen: then it knows the edges better."""
 
     def value(self, looks: Looks) -> float:
-        """Return how likely this is the spacecraft, by both looks; 0 if that is not a number."""
+        """Return how sure both looks are of this; 0 if that is not a number."""
         both = self.seen.score**looks.trust * (self.second or self.seen).score
         return both if both >= 0 else 0.0
+
+    def rank(self, looks: Looks) -> float:
+        """Return how likely this is the spacecraft rather than another place in the photo."""
+        both = self.seen.score * (self.second or self.seen).score
+        area = float(np.prod(self.seen.box[2:] - self.seen.box[:2]))
+        return both / area**looks.modest if both >= 0 and area > 0 else 0.0
 
     def enough(self, looks: Looks) -> bool:
         """Return whether nothing better needs to be looked for; never if the looks disagree."""
@@ -109,7 +118,7 @@ def find(
             candidates[photo] = rivals(places, looks, *candidates[photo])
     every = [one for places in candidates for one in places if one.second is None]
     look_again(photos, every, refine, looks)
-    return [max(places, key=lambda one: one.value(looks)).result(looks) for places in candidates]
+    return [max(places, key=lambda one: one.rank(looks)).result(looks) for places in candidates]
 
 
 def rivals(

@@ -241,16 +241,41 @@ def test_the_second_look_chooses_among_places(glance):
 
 
 def test_of_one_place_the_more_confident_candidate_counts():
-    def candidate(x, score):
+    def place(x, score):
         seen = looks.Detection(box=np.array([x, 0, x + 40, 40.0]), score=score)
         return looks.Candidate(photo=0, seen=seen, crop=None)
 
-    places = [candidate(100, 0.5), candidate(300, 0.2), candidate(600, 0.01)]
-    near, sure, lost = candidate(104, 0.3), candidate(304, 0.4), candidate(104, float("nan"))
+    places = [place(100, 0.5), place(300, 0.2), place(600, 0.01)]
+    near, sure, lost = place(104, 0.3), place(304, 0.4), place(104, float("nan"))
     assert looks.rivals(places, HOW) == places[:2]
     assert looks.rivals(places, HOW, near) == places[:2]
     assert looks.rivals(places, HOW, sure) == [sure, places[0]]
     assert looks.rivals(places, HOW, lost) == places[:2]
+
+
+def candidate(score, second, side):
+    """See a square place, twice."""
+    box = np.array([100, 100, 100 + side, 100 + side], np.float64)
+    again = None if second is None else looks.Detection(box=box, score=second)
+    seen = looks.Detection(box=box, score=score)
+    return looks.Candidate(photo=0, seen=seen, crop=None, second=again)
+
+
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [
+        ((0.86, 0.25, 800), (0.26, 0.60, 800)),  # what the first look is sure of counts as much
+        ((0.26, 0.80, 60), (0.30, 0.68, 900)),  # the larger of two as likely is the less likely
+        ((0.90, 0.80, 900), (0.30, 0.60, 60)),  # but surely seen it is chosen
+        ((0.5, None, 60), (0.5, 0.4, 60)),  # without a second look the first stands for it
+        ((0.01, 0.01, 60), (float("nan"), 0.9, 60)),
+        ((0.01, 0.01, 60), (0.9, float("nan"), 60)),
+        ((0.01, 0.01, 60), (0.9, 0.9, 0)),
+        ((0.01, 0.01, 60), (0.9, 0.9, float("nan"))),
+    ],
+)
+def test_places_compete_by_both_scores_and_by_size(better, worse):
+    assert candidate(*better).rank(HOW) > candidate(*worse).rank(HOW)
 
 
 @pytest.mark.parametrize(
