@@ -34,9 +34,9 @@ class Looks:
     """Share of the first look's best score from which its other places are looked at, too."""
     trust: float = 0.25
     """Exponent of the glance's score in its value; the second look's has 1."""
-    modest: float = 0.1
-    """Exponent of a place's area, by which larger ones rank lower: what is mistaken for a
-    spacecraft is more often a coast or a cloud."""
+    area: float = 0.1
+    """Exponent of a place's area, which divides its rank: what is mistaken for a spacecraft is
+    more often a coast or a cloud, and large."""
     fill: float = 0.6
     """Share of the second look's crop that the box of the first should fill."""
     enlarge: float = 3.0
@@ -80,7 +80,7 @@ class Candidate:
         """Return how likely this is the spacecraft rather than another place in the photo."""
         both = self.seen.score * (self.second or self.seen).score
         area = float(np.prod(self.seen.box[2:] - self.seen.box[:2]))
-        return both / area**looks.modest if both >= 0 and area > 0 else 0.0
+        return both / area**looks.area if both >= 0 and area > 0 else 0.0
 
     def enough(self, looks: Looks) -> bool:
         """Return whether nothing better needs to be looked for; never if the looks disagree."""
