@@ -174,17 +174,17 @@ def add_antennas(rng: np.random.Generator, cutout: Cutout) -> Cutout:
     angle = rng.uniform(0, 2 * math.pi, count)
     reach = rod_lengths(rng, count) * side * [np.cos(angle), np.sin(angle)]
     ends = np.round(starts + reach.T).astype(int)
-    left, top = np.maximum(0, -ends.min(0)) + 2
-    right, bottom = np.maximum(0, ends.max(0) - [width, height]) + 2
+    thick = np.maximum(1, np.round(side / 150 * rng.uniform(0.7, 2, count))).astype(int)
+    left, top = np.maximum(0, -ends.min(0)) + thick.max()
+    right, bottom = np.maximum(0, ends.max(0) - [width, height]) + thick.max()
     border = (top, bottom, left, right)
     padded = cv2.copyMakeBorder(cutout, *border, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
     rods, shift = np.zeros_like(padded), np.array([left, top])
-    for start, end in zip(starts + shift, ends + shift, strict=True):
+    for start, end, wide in zip(starts + shift, ends + shift, thick.tolist(), strict=True):
         alpha = rng.uniform(LEAST_OPAQUE, 1) * 255
         grey = rng.uniform(0.15, 0.9) * alpha
-        thick = max(1, round(side / 150 * rng.uniform(0.7, 2)))
         colour = (grey, grey, grey, alpha)
-        cv2.line(rods, start.tolist(), end.tolist(), colour, thick, cv2.LINE_AA)
+        cv2.line(rods, start.tolist(), end.tolist(), colour, wide, cv2.LINE_AA)
     return alpha_over(padded, rods)
 
 
