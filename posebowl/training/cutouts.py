@@ -32,6 +32,8 @@ RODS: Final = 3
 """Antennas that are added to a spacecraft, at most."""
 ROD_LENGTHS: Final = (0.2, 1.4)
 """Shortest and longest, as shares of the longer side: a probe's boom is longer than its body."""
+ROD_WIDTHS: Final = (0.005, 0.04)
+"""Thinnest and thickest, likewise: whip antennas are wires, the masts of GOES and ORBCOMM beams."""
 LEAST_OPAQUE: Final = 0.35
 """Least opacity of an antenna: in photos, booms thinner than a pixel are as faint."""
 MOST_STRETCHED: Final = 1.8
@@ -167,14 +169,14 @@ def alpha_over(front: Cutout, back: npt.NDArray[np.uint8]) -> npt.NDArray[np.uin
 
 
 def add_antennas(rng: np.random.Generator, cutout: Cutout) -> Cutout:
-    """Add up to three thin rods to a cut-out, some longer than it and hardly visible."""
+    """Add up to three antennas or masts to a cut-out, some longer than it, or hardly visible."""
     height, width = cutout.shape[:2]
     side, count = max(height, width), int(rng.integers(1, RODS + 1))
     starts = np.array([_point(rng, cutout) for _ in range(count)])
     angle = rng.uniform(0, 2 * math.pi, count)
     reach = rod_lengths(rng, count) * side * [np.cos(angle), np.sin(angle)]
     ends = np.round(starts + reach.T).astype(int)
-    thick = np.maximum(1, np.round(side / 150 * rng.uniform(0.7, 2, count))).astype(int)
+    thick = np.maximum(1, np.round(side * rod_widths(rng, count))).astype(int)
     left, top = np.maximum(0, -ends.min(0)) + thick.max()
     right, bottom = np.maximum(0, ends.max(0) - [width, height]) + thick.max()
     border = (top, bottom, left, right)
@@ -190,9 +192,20 @@ def add_antennas(rng: np.random.Generator, cutout: Cutout) -> Cutout:
 
 def rod_lengths(rng: np.random.Generator, shape: int | tuple[int, ...]) -> npt.NDArray[np.float64]:
     """Draw the lengths of antennas, as shares of a spacecraft's longer side."""
-    shortest, longest = np.log(ROD_LENGTHS)
-    lengths: npt.NDArray[np.float64] = np.exp(rng.uniform(shortest, longest, shape))
-    return lengths
+    return _in_logarithm(rng, ROD_LENGTHS, shape)
+
+
+def rod_widths(rng: np.random.Generator, shape: int | tuple[int, ...]) -> npt.NDArray[np.float64]:
+    """Draw the widths of antennas and masts, likewise."""
+    return _in_logarithm(rng, ROD_WIDTHS, shape)
+
+
+def _in_logarithm(
+    rng: np.random.Generator, between: tuple[float, float], shape: int | tuple[int, ...]
+) -> npt.NDArray[np.float64]:
+    least, most = np.log(between)
+    drawn: npt.NDArray[np.float64] = np.exp(rng.uniform(least, most, shape))
+    return drawn
 
 
 def recolour(rng: np.random.Generator, cutout: Cutout, *, dark: bool) -> Cutout:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from posebowl.training.colours import spacecraft_colours
 from posebowl.training.copy_paste import MIN_SIDE, CopyPaste, hull
-from posebowl.training.cutouts import RODS, SEEN, proportions, rod_lengths
+from posebowl.training.cutouts import RODS, SEEN, proportions, rod_lengths, rod_widths
 from posebowl.training.dataset import WHOLE_SCALE
 from posebowl.training.pool import CANVAS
 
@@ -174,7 +174,7 @@ class Paster:
         ends = starts + length * np.concatenate([np.cos(angle), np.sin(angle)], 2)
         with_rods = rng.random((views, 1)) < self.paste.augmentation.antennas
         there = with_rods & (np.arange(RODS) < rng.integers(1, RODS + 1, (views, 1)))
-        thick = side[:, None] / 150 * rng.uniform(0.7, 2, (views, RODS))
+        thick = side[:, None] * rod_widths(rng, (views, RODS))
         width = np.maximum(thick, 0.5 * softness[:, None]) * there
         grey = rng.uniform(40, 230, (views, RODS))
         return np.concatenate([starts, ends, width[..., None], grey[..., None]], 2)

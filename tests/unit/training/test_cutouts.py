@@ -5,6 +5,8 @@ from PIL import Image
 
 pytest.importorskip("cv2", reason="needs the lean group: uv run --group lean pytest")
 
+import cv2
+
 from posebowl.errors import BadDataError
 from posebowl.training import cutouts
 from posebowl.training.cutouts import CutoutAugmentation
@@ -93,7 +95,21 @@ def test_antennas_reach_beyond_the_cut_out_some_of_them_far():
         assert (changed[..., :3] <= changed[..., 3:]).all()
     sides = [max(changed.shape[:2]) for changed in every]
     assert max(sides) > 200
-    assert max(sides) <= (1 + 2 * cutouts.ROD_LENGTHS[1]) * 100 + 4
+    thickest = round(cutouts.ROD_WIDTHS[1] * 100)
+    assert max(sides) <= (1 + 2 * cutouts.ROD_LENGTHS[1]) * 100 + 2 * thickest
+
+
+def test_antennas_are_as_thin_as_wires_or_as_thick_as_masts():
+    cutout = cutouts.premultiply(disc(100, (250, 0, 0)))
+    widest = []
+    for seed in range(60):
+        changed = cutouts.add_antennas(np.random.default_rng(seed), cutout)
+        beside = (changed[..., 3] > cutouts.SEEN) & (changed[..., 0] == changed[..., 1])
+        inside = cv2.distanceTransform(beside.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        if inside.any():  # the disc hides some
+            widest.append(2 * inside.max() - 1)
+    assert 1 <= min(widest) <= 2
+    assert 4 <= max(widest) <= 12  # where two cross
 
 
 def test_recolouring_leaves_alpha_alone_and_can_darken():
