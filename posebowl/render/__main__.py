@@ -34,6 +34,7 @@ def main(options: RenderOptions) -> None:
             only=options.only,
             jpeg=options.jpeg,
             compact=options.compact,
+            remodel=options.remodel,
         )
     except KeyboardInterrupt:
         raise StoppedError(

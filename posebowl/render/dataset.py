@@ -33,6 +33,7 @@ from posebowl.render.imagery import find_imagery
 from posebowl.render.mesh_files import find_meshes, read_model
 from posebowl.render.options import Only
 from posebowl.render.rasterizer import INSTALL, require_renderer
+from posebowl.render.spacecraft import REMODELLED, USUAL
 from posebowl.util import console
 from posebowl.util.files import atomic_write, write_text
 from posebowl.util.host import usable_cores
@@ -66,6 +67,7 @@ class RenderSettings:
     backdrops: tuple[str, ...] = ()
     """The same of each backdrop."""
     longitudes: tuple[float, float] | None = None
+    remodel: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +107,7 @@ def render_dataset(
     only: Only = Only.PHOTOS,
     jpeg: bool = False,
     compact: bool = False,
+    remodel: bool = False,
 ) -> list[Row]:
     """Render a set of images; one that was interrupted or shorter is continued.
 
@@ -124,6 +127,7 @@ def render_dataset(
         only: Photos, cut-outs or backgrounds.
         jpeg: Write JPEG instead of PNG: smaller and faster, for training sets.
         compact: Add sensor noise to few images and compress well, for small PNGs.
+        remodel: Change the spacecraft's proportions, and dock, damage and repaint more of them.
 
     Returns:
         The rows of the tables, in order.
@@ -133,6 +137,7 @@ def render_dataset(
         PoseBowlError: Rendering failed.
     """
     settings = _checked_settings(count, seed, families, only=only, jpeg=jpeg, compact=compact)
+    settings = replace(settings, remodel=remodel)
     files = {} if meshes is None else find_meshes(meshes)
     if files:
         digests = [hashlib.sha256(file.read_bytes()).hexdigest()[:16] for file in files.values()]
@@ -370,6 +375,7 @@ def _render_row(out: Path, settings: RenderSettings, index: int, sources: Source
         backdrops=sources.backdrops,
         only=settings.only,
         compact=settings.compact,
+        changes=REMODELLED if settings.remodel else USUAL,
     )
     image = photo.render(_rasterizer(), spec)
     path = out / IMAGES_DIR / image_name(spec.image_id, jpeg=settings.jpeg)

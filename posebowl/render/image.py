@@ -25,7 +25,7 @@ from posebowl.render.parts import Rng
 from posebowl.render.pose import sample_plain_pose, sample_pose
 from posebowl.render.scene import Sprite
 from posebowl.render.sensor import Photo, Sensor
-from posebowl.render.spacecraft import build, own_materials
+from posebowl.render.spacecraft import USUAL, Changes, build, own_materials
 
 if TYPE_CHECKING:
     from posebowl.render.rasterizer import Rasterizer
@@ -74,6 +74,7 @@ class ImageSpec:
     backdrops: Path | None = None
     only: Only = Only.PHOTOS
     compact: bool = False
+    changes: Changes = USUAL
 
     @property
     def image_id(self) -> str:
@@ -248,13 +249,16 @@ def _render_visible_sprite(
     *,
     side: float | None = None,
 ) -> Sprite:
-    varied = spec.varied
+    varied, changes = spec.varied, spec.changes
     for _ in range(ATTEMPTS):
-        craft = build(rng, family, spec.families, meshes=spec.meshes, varied=varied)
+        craft = build(
+            rng, family, spec.families, meshes=spec.meshes, varied=varied, changes=changes
+        )
         points = scene.vertices(craft)
         pose = sample_pose(rng, points, side=side) if varied else sample_plain_pose(rng, points)
         light = scene.sample_light(rng, earthshine=earthshine)
-        palette = materials.palette(rng, varied=varied) | own_materials(rng, craft)
+        palette = materials.palette(rng, varied=varied)
+        palette |= own_materials(rng, craft, repainted=changes.repainted)
         widths = scene.MIN_WIRE_WIDTH, scene.PLAIN_WIRE_WIDTH
         width = rng.uniform(*widths) if varied else widths[1]
         sprite = scene.render_sprite(

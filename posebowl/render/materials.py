@@ -12,8 +12,6 @@ from posebowl.render import textures
 from posebowl.render.parts import Range, Rng
 from posebowl.render.textures import Pixels, cell_grid, panel_lines, wrinkles
 
-REPLACED: Final = 0.12
-"""Share of the materials of mesh files that are replaced by procedural ones."""
 DECORATED: Final = 0.4
 """Share of the surfaces of a varied spacecraft with marks, stripes or stains."""
 FOILS: Final = (
@@ -97,9 +95,9 @@ def decorate(rng: Rng, role: str, material: Material) -> Material:
     return replace(material, texture=page)
 
 
-def weather(rng: Rng, material: Material) -> Material:
-    """Vary the tint and shine of a material from a mesh file; replace a few by others."""
-    if rng.random() < REPLACED:
+def weather(rng: Rng, material: Material, *, replaced: float) -> Material:
+    """Vary the tint and shine of a material from a mesh file; replace a share by others."""
+    if rng.random() < replaced:
         return _plain(rng)["body"]
     tint = rng.lognormal(0, 0.2) * rng.lognormal(0, 0.05, 3)
     red, green, blue = np.clip(np.array(material.colour) * tint, 0.01, 1)

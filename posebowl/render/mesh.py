@@ -39,6 +39,11 @@ class Mesh:
         """Return it rotated by a matrix, shape (3, 3), that acts on column vectors."""
         return replace(self, points=self.points @ rotation.T, normals=self.normals @ rotation.T)
 
+    def transformed(self, matrix: Array) -> Mesh:
+        """Return it transformed by any regular matrix, shape (3, 3), with normals of length one."""
+        normals = normalized(self.normals @ np.linalg.inv(matrix))
+        return replace(self, points=self.points @ matrix.T, normals=normals)
+
     def aligned_to(self, axis: Vector) -> Mesh:
         """Return it rotated so that z points along `axis`."""
         return self.rotated(basis(axis))

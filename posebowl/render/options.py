@@ -78,6 +78,9 @@ class RenderOptions:
     meshes: Annotated[
         Path | None, Option(FOLDER, "spacecraft from mesh files: GLB, OBJ, 3DS, Orbiter's .msh")
     ] = None
+    remodel: Annotated[
+        bool, Option(TRUTH, "other proportions, more docked, damaged and repainted spacecraft")
+    ] = False
     imagery: Annotated[
         Path | None,
         Option(FOLDER, "real maps of the Earth, Moon and planets to paint backgrounds from"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -17,12 +17,27 @@ from posebowl.render.materials import Palette, weather
 from posebowl.render.mesh_files import NO_MESHES, read_model
 from posebowl.render.parts import Craft, Part, Rng, Wire, direction, part, pick, wire
 
-DAMAGED: Final = 0.25
-"""Share of spacecraft that are damaged."""
 WITH_ANTENNAS: Final = 0.25
-"""Share with additional antennas."""
-DOCKED: Final = 0.12
-"""Share docked with a second spacecraft."""
+"""Share of spacecraft with additional antennas."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """How far spacecraft differ from their models. All but `stretch` are shares."""
+
+    stretch: float = 0.0
+    """How much longer or shorter they become along three axes at most: a natural logarithm."""
+    docked: float = 0.12
+    """Of spacecraft, with a second one."""
+    damaged: float = 0.25
+    """Of spacecraft."""
+    repainted: float = 0.12
+    """Of the materials of mesh files, replaced by procedural ones."""
+
+
+USUAL: Final = Changes()
+REMODELLED: Final = Changes(stretch=0.5, docked=0.5, damaged=0.35, repainted=0.45)
+"""Other spacecraft from the same models, to train on where models are few."""
 
 
 def build(
@@ -32,6 +47,7 @@ def build(
     *,
     meshes: Mapping[str, Path] = NO_MESHES,
     varied: bool = True,
+    changes: Changes = USUAL,
 ) -> Craft:
     """Build a spacecraft.
 
@@ -40,14 +56,17 @@ def build(
         family: Of FAMILIES or of the meshes.
         families: Those of the set; a companion comes from them.
         meshes: Mesh files, by their names as families.
-        varied: Whether it may be docked, damaged or given antennas.
+        varied: Whether it may be stretched, docked, damaged or given antennas.
+        changes: How often, and how far it is stretched.
     """
     craft = _make(rng, family, meshes)
     if not varied:
         return craft
-    if rng.random() < DOCKED:
-        craft = dock(rng, craft, _make(rng, families[int(rng.integers(len(families)))], meshes))
-    if rng.random() < DAMAGED:
+    craft = stretch(rng, craft, changes.stretch)
+    if rng.random() < changes.docked:
+        other = _make(rng, families[int(rng.integers(len(families)))], meshes)
+        craft = dock(rng, craft, stretch(rng, other, changes.stretch))
+    if rng.random() < changes.damaged:
         craft = damage_craft(rng, craft)
     if rng.random() < WITH_ANTENNAS:
         craft = add_antennas(rng, craft)
@@ -58,14 +77,23 @@ def _make(rng: Rng, family: str, meshes: Mapping[str, Path]) -> Craft:
     return read_model(meshes[family]).craft if family in meshes else FAMILIES[family](rng)
 
 
-def own_materials(rng: Rng, craft: Craft) -> Palette:
-    """Return the materials of the parts from mesh files, each varied a little."""
+def own_materials(rng: Rng, craft: Craft, *, repainted: float = USUAL.repainted) -> Palette:
+    """Return the materials of the parts from mesh files, varied a little, a share replaced."""
     roles = sorted({piece.role for piece in craft if "#" in piece.role})
     files = [Path(role.rpartition("#")[0]) for role in roles]
     return {
-        role: weather(rng, read_model(file).materials[role])
+        role: weather(rng, read_model(file).materials[role], replaced=repainted)
         for role, file in zip(roles, files, strict=True)
     }
+
+
+def stretch(rng: Rng, craft: Craft, most: float) -> Craft:
+    """Change proportions along three random axes at right angles, by exp(-most) to exp(most)."""
+    if not most:
+        return craft
+    axes, factors = mesh.basis(direction(rng)), np.exp(rng.uniform(-most, most, 3))
+    change = (axes * factors) @ axes.T
+    return [_placed(piece, change, 1.0, np.zeros(3)) for piece in craft]
 
 
 def dock(rng: Rng, craft: Craft, other: Craft) -> Craft:
@@ -86,8 +114,7 @@ def _placed(piece: Part | Wire, turn: mesh.Array, scale: float, offset: mesh.Arr
     if isinstance(piece, Wire):
         start, end = (turn @ tip + offset for tip in (piece.start, piece.end))
         return replace(piece, start=start, end=end, radius=piece.radius * scale)
-    whole = piece.mesh.rotated(turn).translated(offset)
-    return replace(piece, mesh=replace(whole, normals=mesh.normalized(whole.normals)))
+    return replace(piece, mesh=piece.mesh.transformed(turn).translated(offset))
 
 
 def add_antennas(rng: Rng, craft: Craft) -> Craft:

@@ -51,6 +51,38 @@ def test_what_is_torn_off_lay_beyond_a_plane():
         assert kept <= {0, 1, 2, 3, 4}
 
 
+def test_stretching_changes_proportions_along_three_axes_at_right_angles():
+    cubes = [part(mesh.box((1, 1, 1)), "body"), wire((0, 0, 0), (0, 0, 1), 0.1)]
+    spans = []
+    for seed in range(200):
+        (cube, rod) = spacecraft.stretch(np.random.default_rng(seed), cubes, 0.5)
+        change, *_ = np.linalg.lstsq(cubes[0].mesh.points, cube.mesh.points, rcond=None)
+        np.testing.assert_allclose(change, change.T, atol=1e-9)
+        spans.append(np.linalg.eigvalsh(change))
+        np.testing.assert_allclose(rod.end, (0, 0, 1) @ change, atol=1e-9)
+        corners = cube.mesh.points[cube.mesh.triangles]
+        sides = np.diff(corners, axis=1)
+        faces = mesh.normalized(np.cross(sides[:, 0], sides[:, 1]))
+        shaded = cube.mesh.normals[cube.mesh.triangles].mean(axis=1)
+        np.testing.assert_allclose((faces * shaded).sum(axis=1), 1, atol=1e-9)
+    assert np.exp(-0.5) <= np.min(spans) < 0.65
+    assert 1.55 < np.max(spans) <= np.exp(0.5)
+
+
+def test_remodelled_spacecraft_are_other_ones_and_plain_ones_are_not():
+    def size(seed: int, **how: object) -> np.ndarray:
+        craft = spacecraft.build(np.random.default_rng(seed), "cubesat", ["cubesat"], **how)
+        return np.ptp(points(craft), axis=0)
+
+    remodel = {"changes": spacecraft.REMODELLED}
+    usual, other = (np.array([size(seed, **how) for seed in range(20)]) for how in ({}, remodel))
+    assert not np.isclose(usual, other).all(axis=1).any()
+    plain = [size(seed, varied=False) for seed in range(20)]
+    np.testing.assert_array_equal(
+        plain, [size(seed, varied=False, **remodel) for seed in range(20)]
+    )
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_damage_leaves_something_to_find(family):
     for seed in range(8):

@@ -143,6 +143,22 @@ def test_a_mesh_counts_as_a_family_and_brings_its_materials(tmp_path):
         assert needed
 
 
+def test_a_share_of_the_materials_of_a_mesh_file_is_replaced(tmp_path):
+    meshes = {"craft": write_msh(tmp_path)}
+    for share, among in ((0.0, (0, 0)), (0.45, (0.3, 0.6)), (1.0, (1, 1))):
+        rng = np.random.default_rng(2)
+        craft = spacecraft.build(rng, "craft", ["craft"], meshes=meshes, varied=False)
+        own = mesh_files.read_model(meshes["craft"]).materials
+        drawn = [spacecraft.own_materials(rng, craft, repainted=share) for _ in range(100)]
+        # A material of the file keeps its power; a procedural one draws its own.
+        others = [
+            material.power != own[role].power
+            for palette in drawn
+            for role, material in palette.items()
+        ]
+        assert among[0] <= np.mean(others) <= among[1]
+
+
 @pytest.mark.render
 def test_a_set_of_meshes_is_rendered(tmp_path):
     pytest.importorskip("pyvista", reason="needs the render group")
@@ -151,6 +167,8 @@ def test_a_set_of_meshes_is_rendered(tmp_path):
     write_msh(folder)
     rows = render_dataset(tmp_path / "set", count=1, seed=3, workers=1, meshes=folder)
     assert rows[0].family == "craft"
+    with pytest.raises(UsageError, match="other settings"):
+        render_dataset(tmp_path / "set", count=2, seed=3, workers=1, meshes=folder, remodel=True)
     write_obj(folder)
     with pytest.raises(UsageError, match="other settings"):
         render_dataset(tmp_path / "set", count=2, seed=3, workers=1, meshes=folder)
