@@ -255,12 +255,13 @@ def _rods(
     rods: torch.Tensor, softness: torch.Tensor, x: torch.Tensor, y: torch.Tensor
 ) -> torch.Tensor:
     """Return an antenna for each view, (n, height, width, 4), colours multiplied by alpha."""
-    x0, y0, x1, y1, width, grey = rods[:, :, None, None].unbind(1)
+    x0, y0, x1, y1, width, grey, opacity = rods[:, :, None, None].unbind(1)
     along_x, along_y = x1 - x0, y1 - y0
     length = (along_x.square() + along_y.square()).clamp(min=1e-6)
     share = (((x - x0) * along_x + (y - y0) * along_y) / length).clamp(0, 1)
     far = torch.hypot(x - x0 - share * along_x, y - y0 - share * along_y)
-    alpha = ((width / 2 - far) / softness[:, None, None] + 0.5).clamp(0, 1)[..., None]
+    there = ((width / 2 - far) / softness[:, None, None] + 0.5).clamp(0, 1)
+    alpha = (there * opacity)[..., None]
     return torch.cat([(alpha * grey[..., None] / 255).expand(-1, -1, -1, 3), alpha], 3)
 
 

@@ -13,7 +13,14 @@ import numpy.typing as npt
 
 from posebowl.training.colours import spacecraft_colours
 from posebowl.training.copy_paste import MIN_SIDE, CopyPaste, hull
-from posebowl.training.cutouts import RODS, SEEN, proportions, rod_lengths, rod_widths
+from posebowl.training.cutouts import (
+    LEAST_OPAQUE,
+    RODS,
+    SEEN,
+    proportions,
+    rod_lengths,
+    rod_widths,
+)
 from posebowl.training.dataset import WHOLE_SCALE
 from posebowl.training.pool import CANVAS
 
@@ -64,7 +71,7 @@ class Pasted:
     cut: Array
     """Of the first cut-out is kept where x * cut[0] + y * cut[1] < cut[2]; (views, 3)."""
     rods: Array
-    """Ends in pixels of the view, width, grey of antennas; (views, RODS, 6); width 0 for none."""
+    """Antennas: ends in pixels of the view, width (0 for none), grey, opacity; (views, RODS, 7)."""
     coloured: Array
     """Three gains, share of grey, offset, noise; (views, 6)."""
     shade: Array
@@ -176,8 +183,11 @@ class Paster:
         there = with_rods & (np.arange(RODS) < rng.integers(1, RODS + 1, (views, 1)))
         thick = side[:, None] * rod_widths(rng, (views, RODS))
         width = np.maximum(thick, 0.5 * softness[:, None]) * there
-        grey = rng.uniform(40, 230, (views, RODS))
-        return np.concatenate([starts, ends, width[..., None], grey[..., None]], 2)
+        grey, opacity = (
+            rng.uniform(40, 230, (views, RODS)),
+            rng.uniform(LEAST_OPAQUE, 1, (views, RODS)),
+        )
+        return np.concatenate([starts, ends, np.stack([width, grey, opacity], 2)], 2)
 
     def _coloured(self, softness: Array) -> Array:
         """Draw brightness, tint, saturation and noise of spacecraft."""

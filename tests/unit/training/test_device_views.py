@@ -9,7 +9,7 @@ pytest.importorskip("cv2", reason="needs the cpu group")
 
 import torch
 
-from posebowl.training import paste_plans, plans
+from posebowl.training import device_views, paste_plans, plans
 from posebowl.training.atlas import Atlas
 from posebowl.training.augment import PADDING, Augmentation
 from posebowl.training.copy_paste import CopyPaste
@@ -140,6 +140,15 @@ def test_whatever_is_attached_is_inside_the_box_and_whatever_is_cut_off_is_not(s
             assert (seen[2:] <= box[2:] + 5).all()
             shares.append(np.prod(seen[2:] - seen[:2]) / np.prod(box[2:] - box[:2]))
     assert np.mean(shares) > 0.6  # antennas may be as dark as the background
+
+
+def test_an_antenna_is_as_wide_and_as_faint_as_it_was_drawn():
+    x, y = torch.meshgrid(torch.arange(40) + 0.5, torch.arange(30) + 0.5, indexing="xy")
+    rods = torch.tensor([[5.0, 15, 35, 15, 4, 200, 1], [5, 15, 35, 15, 4, 200, 0.4]])
+    solid, faint = device_views._rods(rods, torch.ones(2), x[None], y[None])
+    torch.testing.assert_close(faint, 0.4 * solid)
+    assert solid[:, 20, 3].tolist() == [0.0] * 13 + [1.0] * 4 + [0.0] * 13
+    torch.testing.assert_close(solid[..., 0], solid[..., 3] * 200 / 255)
 
 
 def test_empty_views_have_no_label():
