@@ -215,10 +215,14 @@ def _check(out: Path, settings: RenderSettings) -> bool:
         found: Any = None
         with contextlib.suppress(OSError, ValueError):
             found = json.loads((out / SETTINGS_FILE).read_text(encoding="utf-8"))
-        if found != _plain(settings):
+        there, asked = found if isinstance(found, dict) else {}, _plain(settings)
+        names = sorted(asked.keys() | there.keys())
+        if other := [name for name in names if asked.get(name) != there.get(name)]:
             raise UsageError(
                 f"{out} holds a set that was made with other settings.",
-                why=f"There: {found}. Asked for: {_plain(settings)}.",
+                why=" ".join(
+                    f"{name}: {asked.get(name)}, there {there.get(name)}." for name in other
+                ),
                 fix="Choose another --out, or use the same settings to continue that set.",
             )
         return True

@@ -95,8 +95,22 @@ def test_without_pyvista_nothing_is_written_and_the_fix_is_printed(tmp_path, cap
 def test_a_set_of_another_seed_is_not_continued(tmp_path):
     settings = dataset._checked_settings(1, 7, None, only=Only.PHOTOS, jpeg=False, compact=False)
     dataset._create(tmp_path / "set", settings)
-    with pytest.raises(UsageError, match="other settings"):
+    with pytest.raises(UsageError, match="other settings") as refused:
         render_dataset(tmp_path / "set", count=1, seed=8)
+    assert refused.value.why == "seed: 8, there 7."
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"seed": 7', '{"sharpness": 3}'])
+def test_a_set_with_other_or_unreadable_settings_is_not_continued(tmp_path, content):
+    settings = dataset._checked_settings(1, 7, None, only=Only.PHOTOS, jpeg=False, compact=False)
+    dataset._create(tmp_path / "set", settings)
+    file = tmp_path / "set" / "render.json"
+    asked = json.loads(file.read_text())
+    file.write_text(json.dumps(asked | json.loads(content)) if content[-1:] == "}" else content)
+    before = file.read_text()
+    with pytest.raises(UsageError, match="other settings"):
+        render_dataset(tmp_path / "set", count=1, seed=7)
+    assert file.read_text() == before
 
 
 def test_tables_keep_the_order_of_the_images(tmp_path):
