@@ -185,8 +185,7 @@ def _checked_settings(
             "Cut-outs cannot be JPEGs.", why="JPEG has no transparency.", fix="Leave out --jpeg."
         )
     names = tuple(families) if families else tuple(TRAINING)
-    unknown = [name for name in names if name not in FAMILIES]
-    if unknown:
+    if unknown := [name for name in names if name not in FAMILIES]:
         raise UsageError(
             f"Unknown family: {', '.join(unknown)}.", fix=f"Choose from: {', '.join(FAMILIES)}."
         )
@@ -215,14 +214,10 @@ def _check(out: Path, settings: RenderSettings) -> bool:
         found: Any = None
         with contextlib.suppress(OSError, ValueError):
             found = json.loads((out / SETTINGS_FILE).read_text(encoding="utf-8"))
-        there, asked = found if isinstance(found, dict) else {}, _plain(settings)
-        names = sorted(asked.keys() | there.keys())
-        if other := [name for name in names if asked.get(name) != there.get(name)]:
+        if other := _differing(_plain(settings), found if isinstance(found, dict) else {}):
             raise UsageError(
                 f"{out} holds a set that was made with other settings.",
-                why=" ".join(
-                    f"{name}: {asked.get(name)}, there {there.get(name)}." for name in other
-                ),
+                why=" ".join(f"{name}: {asked}, there {there}." for name, asked, there in other),
                 fix="Choose another --out, or use the same settings to continue that set.",
             )
         return True
@@ -232,6 +227,12 @@ def _check(out: Path, settings: RenderSettings) -> bool:
             fix="Choose a new folder for --out.",
         )
     return False
+
+
+def _differing(asked: dict[str, Any], there: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Return what differs; a setting that a set of an earlier version lacks was not asked for."""
+    pairs = [(name, asked.get(name), there.get(name)) for name in sorted({*asked, *there})]
+    return [(name, one, other) for name, one, other in pairs if (one or None) != (other or None)]
 
 
 def _plain(settings: RenderSettings) -> Any:

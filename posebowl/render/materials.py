@@ -95,9 +95,9 @@ def decorate(rng: Rng, role: str, material: Material) -> Material:
     return replace(material, texture=page)
 
 
-def weather(rng: Rng, material: Material, *, replaced: float) -> Material:
+def weather(rng: Rng, material: Material, *, repainted: float) -> Material:
     """Vary the tint and shine of a material from a mesh file; replace a share by others."""
-    if rng.random() < replaced:
+    if rng.random() < repainted:
         return _plain(rng)["body"]
     tint = rng.lognormal(0, 0.2) * rng.lognormal(0, 0.05, 3)
     red, green, blue = np.clip(np.array(material.colour) * tint, 0.01, 1)

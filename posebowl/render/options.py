@@ -118,6 +118,12 @@ class RenderOptions:
                 why="Both choose families.",
                 fix="Leave one of them out.",
             )
+        if self.remodel and self.compact and self.only is Only.PHOTOS:
+            raise UsageError(
+                "--remodel and --compact exclude each other.",
+                why="Photos of a compact set show spacecraft as their families are.",
+                fix="Leave one of them out.",
+            )
         if self.sheet is not None:
             from posebowl.render.contact_sheet import check_sheet
 

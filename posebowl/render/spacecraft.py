@@ -82,7 +82,7 @@ def own_materials(rng: Rng, craft: Craft, *, repainted: float = USUAL.repainted)
     roles = sorted({piece.role for piece in craft if "#" in piece.role})
     files = [Path(role.rpartition("#")[0]) for role in roles]
     return {
-        role: weather(rng, read_model(file).materials[role], replaced=repainted)
+        role: weather(rng, read_model(file).materials[role], repainted=repainted)
         for role, file in zip(roles, files, strict=True)
     }
 

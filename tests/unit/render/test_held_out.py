@@ -45,6 +45,13 @@ def test_held_out_families_are_one_flag():
         main(replace(asked, family=("probe",)))
 
 
+def test_a_compact_set_shows_no_remodelled_spacecraft_but_cut_outs_may():
+    asked = RenderOptions(out=Path("x"), remodel=True, compact=True)
+    with pytest.raises(UsageError, match="--remodel and --compact exclude each other"):
+        asked.check()
+    replace(asked, only=Only.CUTOUTS).check()
+
+
 def test_no_assembly_is_shared():
     taken = {
         name
